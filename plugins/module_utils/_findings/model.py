@@ -1,0 +1,115 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What a check can conclude: one shape for every step, and what to do with many of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+Severity = t.Literal["error", "warning", "unknown", "info"]
+
+#: Worst first. "unknown" (the question could not be answered) outranks "info" and never blocks.
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "unknown", "info")
+
+
+@dataclasses.dataclass(frozen=True)
+class Code:
+    """One row of the table of codes: what a stable finding code stands for.
+
+    :ivar code: kebab-case, stable across releases; operators name it in O(accept).
+    :ivar severity: the severity a finding of this code has unless the rule decides otherwise.
+    :ivar meaning: one sentence for the documentation.
+    :ivar remedy: one sentence for the documentation: what usually helps.
+    :ivar source: where the fact comes from (a Mastodon file or issue, an RFC, a manual); may be empty.
+    """
+
+    code: str
+    severity: Severity
+    meaning: str
+    remedy: str
+    source: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One conclusion of one check.
+
+    :ivar code: a row of the table of codes.
+    :ivar severity: how bad it is here.
+    :ivar subject: what it is about: a variable, option, file and line, host and port. Never a secret.
+    :ivar message: what is wrong, in one or two sentences. Never a secret.
+    :ivar fix: what to do about it. Never a secret.
+    """
+
+    code: str
+    severity: Severity
+    subject: str
+    message: str
+    fix: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """The finding as modules return it: five strings."""
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "subject": self.subject,
+            "message": self.message,
+            "fix": self.fix,
+        }
+
+    def sentence(self) -> str:
+        """The finding as one line for a person."""
+        return f"{self.subject}: {self.message} {self.fix}".strip() + f" [{self.code}]"
+
+
+class Table:
+    """The codes of one area of the collection, and the only way to make a finding of that area.
+
+    Making a finding with a code that has no row is a programming error (KeyError), so the documentation that is
+    generated from the rows is complete.
+    """
+
+    def __init__(self, *rows: Code) -> None:
+        self.rows: dict[str, Code] = {row.code: row for row in rows}
+        if len(self.rows) != len(rows):
+            raise ValueError("a finding code is listed twice")
+
+    def finding(
+        self, code: str, subject: str, message: str, fix: str = "", *, severity: Severity | None = None
+    ) -> Finding:
+        """A finding of this area; the row's severity and remedy stand in where none is given."""
+        row = self.rows[code]
+        return Finding(code, severity or row.severity, subject, message, fix or row.remedy)
+
+
+def worst_first(findings: t.Iterable[Finding]) -> list[Finding]:
+    """Sorted by severity, otherwise in the given order; equal findings once."""
+    return sorted(dict.fromkeys(findings), key=lambda one: SEVERITIES.index(one.severity))
+
+
+def errors(findings: t.Iterable[Finding]) -> list[Finding]:
+    """Only those that block."""
+    return [one for one in findings if one.severity == "error"]
+
+
+def accept(findings: t.Iterable[Finding], codes: t.Container[str]) -> list[Finding]:
+    """Turn the errors whose code the operator knowingly accepts into infos; nothing else changes."""
+    return [
+        dataclasses.replace(one, severity="info", message=f"{one.message} (Accepted by the operator.)")
+        if one.severity == "error" and one.code in codes
+        else one
+        for one in findings
+    ]
+
+
+class FindingError(Exception):
+    """Carries one finding out of code that cannot go on. The edge turns it into a module failure."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.sentence())
+        self.finding = finding

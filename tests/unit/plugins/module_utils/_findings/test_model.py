@@ -1,0 +1,46 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import (
+    Code,
+    Finding,
+    Table,
+    accept,
+    errors,
+    worst_first,
+)
+
+TABLE = Table(
+    Code("bad", "error", "It is bad.", "Mend it."),
+    Code("odd", "warning", "It is odd.", "Look at it."),
+)
+
+
+def test_a_finding_takes_severity_and_fix_from_its_row() -> None:
+    assert TABLE.finding("bad", "x", "Bad.") == Finding("bad", "error", "x", "Bad.", "Mend it.")
+
+
+def test_a_code_without_a_row_is_a_programming_error() -> None:
+    with pytest.raises(KeyError):
+        TABLE.finding("worse", "x", "Worse.")
+
+
+def test_a_code_has_one_row() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        Table(Code("bad", "error", "", ""), Code("bad", "info", "", ""))
+
+
+def test_worst_first_keeps_the_order_within_a_severity_and_drops_repeats() -> None:
+    odd, bad, bad2 = TABLE.finding("odd", "x", "o"), TABLE.finding("bad", "x", "1"), TABLE.finding("bad", "x", "2")
+    assert worst_first([odd, bad, bad2, bad]) == [bad, bad2, odd]
+
+
+def test_accept_turns_named_errors_into_infos_and_nothing_else() -> None:
+    found = [TABLE.finding("bad", "x", "Bad."), TABLE.finding("odd", "x", "Odd.")]
+    assert [one.severity for one in accept(found, ["bad", "odd"])] == ["info", "warning"]
+    assert errors(accept(found, ["odd"])) == [found[0]]
