@@ -113,3 +113,11 @@ class FindingError(Exception):
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.sentence())
         self.finding = finding
+
+
+def explain(findings: t.Iterable[Finding]) -> str:
+    """The error message of a failing step: every error, worst first, one line each."""
+    blocking = errors(worst_first(findings))
+    if len(blocking) == 1:
+        return blocking[0].sentence()
+    return f"{len(blocking)} problems:\n" + "\n".join(f"- {one.sentence()}" for one in blocking)

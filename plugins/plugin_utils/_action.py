@@ -1,0 +1,68 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The base of the steps that run on the controller.
+
+ansible-core masks the C(no_log) options of a module in its result, but not those of an action plugin. This base
+validates the options and masks, so that a step on the controller is as safe as one on a target.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import (
+    Finding,
+    errors,
+    explain,
+    worst_first,
+)
+
+
+class ControllerStep(ActionBase):
+    """A step without a connection.
+
+    A subclass gives C(ARGUMENT_SPEC) (and C(SPEC_RULES), the required_if and friends) and C(conclude_from).
+    """
+
+    ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {}
+    SPEC_RULES: t.ClassVar[dict[str, t.Any]] = {}
+    #: Result keys that hold no user text but what the operator gave as non-secret: masking must not eat into them.
+    UNMASKED: t.ClassVar[frozenset[str]] = frozenset()
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_async = False
+    _supports_check_mode = True
+
+    def conclude_from(
+        self, options: dict[str, t.Any], task_vars: dict[str, t.Any]
+    ) -> tuple[list[Finding], dict[str, t.Any]]:
+        """The step itself: findings, and the other return values."""
+        raise NotImplementedError
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Validate, run, mask; the result fails when a finding is an error."""
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        validated = ArgumentSpecValidator(self.ARGUMENT_SPEC, **self.SPEC_RULES).validate(dict(self._task.args))
+        secrets = validated._no_log_values
+        if validated.error_messages:
+            raise AnsibleActionFail(remove_values("; ".join(validated.error_messages), secrets))
+        findings, evidence = self.conclude_from(validated.validated_parameters, task_vars or {})
+        ranked = worst_first(findings)
+        shown = {key: value for key, value in evidence.items() if key in self.UNMASKED}
+        masked = {key: value for key, value in evidence.items() if key not in self.UNMASKED}
+        masked["findings"] = [one.as_dict() for one in ranked]
+        if errors(ranked):
+            masked.update(failed=True, msg=explain(ranked))
+        result.update(remove_values(masked, secrets), **shown)
+        result.setdefault("changed", False)
+        return result
