@@ -1,0 +1,243 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What an instance is, and what every way of running one can do for us.
+
+A deployment (source install under systemd, Docker Compose) is one file that makes a :class:`Driver`. Nothing else
+in the collection asks how an instance is run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import types
+import typing as t
+
+from .._findings.model import Finding
+
+Deployment = t.Literal["systemd", "compose"]
+DEPLOYMENTS: tuple[Deployment, ...] = ("systemd", "compose")
+
+#: What a service does for Mastodon. web and sidekiq hold mail settings; streaming (Node) sends no mail.
+Role = t.Literal["web", "sidekiq", "streaming"]
+
+#: running: its main process is up. changing: on its way up or down, or waiting to be tried again.
+#: failed: given up. stopped: not running and not meant to be.
+State = t.Literal["running", "changing", "failed", "stopped"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Hints:
+    """What the operator says about an instance. Each hint that is given outranks what is found.
+
+    :ivar app_dir: absolute path, usually C(/home/mastodon/live).
+    :ivar user: the account Mastodon runs as.
+    :ivar env_file: absolute path of the file that holds the mail variables.
+    :ivar services: the names of the instance's services; empty means: find them.
+    """
+
+    deployment: t.Optional[Deployment] = None
+    app_dir: t.Optional[str] = None
+    user: t.Optional[str] = None
+    env_file: t.Optional[str] = None
+    services: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """One service of an instance at one moment.
+
+    :ivar name: as the service manager knows it (C(mastodon-sidekiq@25.service)).
+    :ivar detail: the state in the service manager's own words (C(activating (auto-restart))).
+    :ivar wanted: meant to run: started at boot, or by something else that is (a template's instance, a target).
+    :ivar masked: cannot be started at all.
+    :ivar started: when its main process started, seconds since the epoch; None when it does not run.
+    :ivar pid: its main process; 0 when it does not run.
+    :ivar restarts: how often the service manager brought it back by itself since it was last started by someone.
+    :ivar stale: it started before the settings on disk last changed, so it runs on older ones; in doubt true.
+    """
+
+    name: str
+    role: Role
+    state: State
+    detail: str = ""
+    wanted: bool = True
+    masked: bool = False
+    started: t.Optional[float] = None
+    pid: int = 0
+    restarts: int = 0
+    stale: bool = False
+
+    @property
+    def holds_mail_settings(self) -> bool:
+        """Whether this service hands mail to the relay itself or through a queue (never streaming)."""
+        return self.role in ("web", "sidekiq")
+
+    @property
+    def since(self) -> t.Optional[str]:
+        """C(started) as ISO 8601 UTC in whole seconds, or None."""
+        return None if self.started is None else iso_time(self.started)
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The service as modules return it."""
+        return {
+            "name": self.name,
+            "role": self.role,
+            "state": self.state,
+            "detail": self.detail,
+            "since": self.since,
+            "pid": self.pid,
+            "restarts": self.restarts,
+            "stale": self.stale,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Override:
+    """A mail variable set in a layer that wins over the environment file.
+
+    :ivar layer: C(Environment), C(EnvironmentFile), or a file's name such as C(.env.production.local).
+    :ivar path: the file, or the service, that holds it.
+    """
+
+    variable: str
+    layer: str
+    path: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Three strings; never the value."""
+        return {"variable": self.variable, "layer": self.layer, "path": self.path}
+
+
+@dataclasses.dataclass(frozen=True)
+class Instance:
+    """One Mastodon server as it was found.
+
+    :ivar env_file: the environment file with symbolic links resolved: what is read and edited.
+    :ivar env_file_checksum: sha256 of its bytes, hexadecimal.
+    :ivar release: Mastodon's own version text, such as C(4.3.8) or C(4.5.0-rc.1+glitch).
+    :ivar local_domain: LOCAL_DOMAIN as Rails sees it; empty when it is not set.
+    :ivar variables: every variable that the environment file gives to Rails. Holds secrets: never returned.
+    :ivar mail_variables: the names in it that begin with SMTP_ or BULK_SMTP_, sorted.
+    :ivar findings: warnings and infos met on the way; what is an error was raised.
+    """
+
+    deployment: Deployment
+    app_dir: str
+    user: str
+    env_file: str
+    env_file_checksum: str
+    release: str
+    local_domain: str
+    services: tuple[Service, ...] = ()
+    mail_variables: tuple[str, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    variables: t.Mapping[str, str] = dataclasses.field(
+        default_factory=lambda: types.MappingProxyType({}), repr=False, compare=False
+    )
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The instance as modules return it: names of variables, never values."""
+        return {
+            "deployment": self.deployment,
+            "app_dir": self.app_dir,
+            "user": self.user,
+            "env_file": self.env_file,
+            "env_file_checksum": self.env_file_checksum,
+            "release": self.release,
+            "local_domain": self.local_domain,
+            "services": [one.as_dict() for one in self.services],
+            "mail_variables": list(self.mail_variables),
+            "overrides": [one.as_dict() for one in self.overrides],
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Completed:
+    """How a command in the app ended.
+
+    :ivar returncode: its exit status; minus the signal's number when a signal ended it.
+    :ivar timed_out: it was still running after C(timeout) seconds and was killed with all its children.
+    :ivar truncated: it wrote more than is kept; the beginning and the end of its output are there.
+    """
+
+    returncode: int
+    stdout: bytes = dataclasses.field(default=b"", repr=False)
+    stderr: bytes = dataclasses.field(default=b"", repr=False)
+    timed_out: bool = False
+    truncated: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class LogLine:
+    """One line that a service logged.
+
+    :ivar at: seconds since the epoch.
+    :ivar service: the service's name.
+    :ivar pid: the process that wrote it; 0 when unknown.
+    :ivar text: the line without its end. May hold addresses and tokens: redact before it is returned.
+    """
+
+    at: float
+    service: str
+    pid: int
+    text: str
+
+
+class Driver(t.Protocol):
+    """One instance under one way of running it. All methods raise FindingError when they cannot do their work."""
+
+    @property
+    def instance(self) -> Instance:
+        """The instance as it was found."""
+        ...
+
+    def run_in_app(
+        self,
+        command: t.Sequence[str],
+        *,
+        stdin: bytes = b"",
+        environment: t.Mapping[str, t.Optional[str]] = ...,
+        timeout: float,
+    ) -> Completed:
+        """Run a command as the instance's user, in its app directory, with the environment of its services.
+
+        :param environment: set on top; a value None unsets. This and C(stdin) are the only ways for a secret in.
+        :param timeout: seconds; after that the whole process group is killed.
+        """
+        ...
+
+    def services(self) -> list[Service]:
+        """The instance's services as they are now."""
+        ...
+
+    def restart(self, services: t.Sequence[Service]) -> None:
+        """Begin to give each service fresh processes that read the settings anew. Does not wait for them."""
+        ...
+
+    def settled(self, services: t.Sequence[Service]) -> bool:
+        """Whether the last C(restart) has been carried out, with whatever outcome."""
+        ...
+
+    def ready(self, service: Service) -> bool:
+        """Whether a running service has finished booting and does its work (listens, takes jobs)."""
+        ...
+
+    def log_cursor(self, services: t.Sequence[Service]) -> str:
+        """A mark of the log's present end, for C(log_since)."""
+        ...
+
+    def log_since(self, services: t.Sequence[Service], cursor: str) -> list[LogLine]:
+        """What these services logged after the mark, oldest first."""
+        ...
+
+
+def iso_time(at: float) -> str:
+    """Seconds since the epoch as ISO 8601 UTC in whole seconds."""
+    moment = datetime.datetime.fromtimestamp(int(at), tz=datetime.timezone.utc)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
