@@ -40,10 +40,10 @@ class Hints:
     :ivar services: the names of the instance's services; empty means: find them.
     """
 
-    deployment: t.Optional[Deployment] = None
-    app_dir: t.Optional[str] = None
-    user: t.Optional[str] = None
-    env_file: t.Optional[str] = None
+    deployment: Deployment | None = None
+    app_dir: str | None = None
+    user: str | None = None
+    env_file: str | None = None
     services: tuple[str, ...] = ()
 
 
@@ -67,7 +67,7 @@ class Service:
     detail: str = ""
     wanted: bool = True
     masked: bool = False
-    started: t.Optional[float] = None
+    started: float | None = None
     pid: int = 0
     restarts: int = 0
     stale: bool = False
@@ -78,7 +78,7 @@ class Service:
         return self.role in ("web", "sidekiq")
 
     @property
-    def since(self) -> t.Optional[str]:
+    def since(self) -> str | None:
         """C(started) as ISO 8601 UTC in whole seconds, or None."""
         return None if self.started is None else iso_time(self.started)
 
@@ -202,7 +202,7 @@ class Driver(t.Protocol):
         command: t.Sequence[str],
         *,
         stdin: bytes = b"",
-        environment: t.Mapping[str, t.Optional[str]] = ...,
+        environment: t.Mapping[str, str | None] = ...,
         timeout: float,
     ) -> Completed:
         """Run a command as the instance's user, in its app directory, with the environment of its services.
