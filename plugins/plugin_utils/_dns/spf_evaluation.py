@@ -1,0 +1,215 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The only file that knows spftrace: SPF (RFC 7208) evaluated over our own questions to DNS.
+
+Only verdicts, counts and the records that were met come out. The C(exp=) text is not evaluated for anyone: spftrace
+0.3.0 drops one that holds a space, and nothing here needs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import ipaddress
+import typing as t
+
+from .answers import Answer, Ask, mail_hosts
+
+try:
+    from spftrace import BaseResolver, Evaluator, Limits, SpfError, parse
+except ImportError:  # said by the step, in words; see libraries.py
+    BaseResolver = object  # type: ignore[misc, assignment]
+
+Verdict = t.Literal["pass", "fail", "softfail", "neutral", "none", "permerror", "temperror"]
+
+#: RFC 7208, section 4.6.4.
+MOST_TERMS = 10
+MOST_VOID_LOOKUPS = 2
+
+#: Questions for one evaluation. Ten C(mx) terms with ten hosts each are 111; audits may go on after the tenth term.
+MOST_QUESTIONS = 250
+
+#: Addresses that no sender has (RFC 1112 reserved, RFC 6666 discard): a record is read to its end for them.
+NOBODY = ("240.0.0.1", "100::1")
+
+
+@dataclasses.dataclass(frozen=True)
+class Term:
+    """One term of a record: C(raw) as written, C(name) such as include or redirect, C(qualifier) +, -, ~ or ?."""
+
+    raw: str
+    name: str
+    qualifier: str
+    argument: str
+    prefix: int | None
+    mechanism: bool
+
+
+class SyntaxRefused(ValueError):
+    """A record that RFC 7208 calls a permanent error; the message says where."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """What check_host() (RFC 7208, section 4) makes of one address.
+
+    :ivar address: the address asked about.
+    :ivar verdict: the result; C(temperror) also when our own limits ended it.
+    :ivar reason: why, for permerror and temperror.
+    :ivar terms: terms that cost a DNS look-up, counted on past ten.
+    :ivar void_lookups: look-ups that found nothing.
+    :ivar policies: the records that were read, C((domain, record)) in order.
+    :ivar broken: records that do not parse, C((domain, record, reason)).
+    :ivar matched: the term that decided, as written; empty where none did.
+    """
+
+    address: str
+    verdict: Verdict
+    reason: str
+    terms: int
+    void_lookups: int
+    policies: tuple[tuple[str, str], ...]
+    broken: tuple[tuple[str, str, str], ...]
+    matched: str
+
+
+def is_policy(text: str) -> bool:
+    """Whether a TXT record claims to be SPF (RFC 7208, section 4.5): the version, then a space or the end."""
+    return text.lower().split(" ", 1)[0] == "v=spf1"
+
+
+def terms_of(record: str) -> tuple[Term, ...]:
+    """The terms of a record.
+
+    :raises SyntaxRefused: where it does not follow the grammar (RFC 7208, section 12).
+    """
+    try:
+        parsed = parse(record)
+    except SpfError as error:
+        raise SyntaxRefused(str(error)) from error
+    return tuple(
+        Term(one.raw, one.name, one.qualifier, one.arg or "", _prefix(one), one.is_mechanism) for one in parsed.terms
+    )
+
+
+def _prefix(term: t.Any) -> int | None:
+    length = term.cidr6 if term.name == "ip6" else term.cidr4
+    return length if length is None else int(length)
+
+
+class _SharedResolver(BaseResolver):
+    """Lends spftrace our questions: same servers, same limits, same cache."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    async def _lookup(self, name: str, rtype: str) -> tuple[str, list[str]]:
+        answer = self._ask(name, rtype)
+        if not answer.known:
+            return answer.status.upper(), []
+        return ("NXDOMAIN" if answer.status == "nxdomain" else "NOERROR"), list(_values(answer))
+
+
+def _values(answer: Answer) -> tuple[str, ...]:
+    if answer.rtype == "MX":
+        return tuple(host for host in mail_hosts(answer) if host)
+    return answer.records
+
+
+def check_host(
+    ask: Ask, address: str, sender: str, helo: str = "", *, time_limit: float = 20.0, audit: bool = False
+) -> Evaluation:
+    """RFC 7208 check_host(): may this address send with this envelope sender?
+
+    :param address: an IPv4 or IPv6 address.
+    :param sender: the envelope sender (an address or a domain); empty for bounces, which are judged by C(helo).
+    :param time_limit: seconds.
+    :param audit: count on after the tenth term, to know what the record costs; the verdict stays permerror.
+    """
+    limits = Limits(time_limit=max(0.1, time_limit), max_queries=MOST_QUESTIONS, audit=audit)
+    evaluator = Evaluator(_SharedResolver(ask), limits, receiver="unknown")
+    result = asyncio.run(evaluator.evaluate(address, sender, helo))
+    events = result.trace.to_list()
+    reason = next((str(one["reason"]) for one in reversed(events) if one["kind"] == "exit"), "")
+    verdict = t.cast(Verdict, result.result)
+    if reason.startswith("DNS query budget exceeded"):  # our limit, not the RFC's
+        verdict = "temperror"
+    return Evaluation(
+        address=str(ipaddress.ip_address(address)),
+        verdict=verdict,
+        reason=reason,
+        terms=result.dns_terms_used,
+        void_lookups=result.void_lookups_used,
+        policies=tuple(_policies(events)),
+        broken=tuple(_broken(events)),
+        matched=next((str(one["raw"]) for one in reversed(events) if one["kind"] == "mech_match"), ""),
+    )
+
+
+def worst_case(ask: Ask, domain: str, *, time_limit: float = 20.0) -> tuple[Evaluation, ...]:
+    """The record read to its end, for IPv4 and IPv6: addresses that nothing names pass every term."""
+    return tuple(check_host(ask, one, f"postmaster@{domain}", time_limit=time_limit, audit=True) for one in NOBODY)
+
+
+def _policies(events: t.Iterable[dict[str, t.Any]]) -> t.Iterator[tuple[str, str]]:
+    domain = ""
+    for event in events:
+        if event["kind"] == "check_start":
+            domain = str(event["domain"])
+        elif event["kind"] == "policy_parsed":
+            yield domain, str(event["policy"])
+
+
+def _broken(events: t.Iterable[dict[str, t.Any]]) -> t.Iterator[tuple[str, str, str]]:
+    domain = ""
+    for event in events:
+        if event["kind"] == "check_start":
+            domain = str(event["domain"])
+        elif event["kind"] == "parse_error":
+            yield domain, str(event["policy"]), str(event["message"])
+
+
+def networks_of(
+    ask: Ask, domain: str, *, most: int, deepest: int = 5
+) -> tuple[tuple[str, ...], tuple[Answer, ...], tuple[str, ...]]:
+    """The first networks that a provider's SPF name allows, through its includes and redirects.
+
+    :returns: networks in CIDR notation (at most C(most)); questions that nobody answered; the terms that name no
+        network by themselves (a, mx, exists, macros).
+    """
+    networks: list[str] = []
+    silent: list[Answer] = []
+    opaque: list[str] = []
+    seen: set[str] = set()
+
+    def visit(name: str, depth: int) -> None:
+        if name in seen or depth > deepest or len(networks) >= most:
+            return
+        seen.add(name)
+        answer = ask(name, "TXT")
+        if not answer.known:
+            silent.append(answer)
+            return
+        policies = [one for one in answer.records if is_policy(one)]
+        if len(policies) != 1:
+            return
+        try:
+            terms = terms_of(policies[0])
+        except SyntaxRefused:
+            return
+        for term in terms:
+            if len(networks) >= most:
+                return
+            if term.name in ("ip4", "ip6") and term.qualifier == "+":
+                networks.append(str(ipaddress.ip_network(f"{term.argument}/{term.prefix}", strict=False)))
+            elif term.name in ("include", "redirect") and "%" not in term.argument:
+                visit(term.argument.lower().rstrip("."), depth + 1)
+            elif term.name not in ("ip4", "ip6", "all", "exp"):
+                opaque.append(term.raw)
+
+    visit(domain, 0)
+    return tuple(networks), tuple(silent), tuple(opaque)
