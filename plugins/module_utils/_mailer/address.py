@@ -1,0 +1,151 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Sender addresses: what a mail server accepts, and what Rails' mail gem refuses to start with.
+
+Sources: RFC 5322 section 3.4; config/environments/production.rb (C(Mail::Address.new) at boot, mastodon#16076); the
+mail gem's lib/mail/parsers/address_lists_parser.rl, whose answers are compared with this file in tests/integration/rails_verdict.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+_COMMENT = r"\((?:[^()\\]|\\.)*\)"
+_QUOTED = r'"(?:[^"\\]|\\.)*"'
+# More than RFC 5322's atext: the gem takes any character beyond ASCII too.
+_ATOM = r"[^\s()<>\[\]:;@\\,.\"\x00-\x1f\x7f]+"
+_BLANKS = rf"(?:[ \t]|{_COMMENT})*"
+_LOCAL = rf"(?:(?:{_ATOM}|\.)+|{_QUOTED})"
+_DOMAIN = rf"(?:\.*{_ATOM}(?:\.+{_ATOM})*|\[[^\[\]\\\s]*\])"
+_SPEC = rf"{_BLANKS}{_LOCAL}{_BLANKS}(?:@{_BLANKS}{_DOMAIN}{_BLANKS})?"
+_FULL_SPEC = rf"{_BLANKS}{_LOCAL}{_BLANKS}@{_BLANKS}{_DOMAIN}{_BLANKS}"
+_PHRASE = rf"(?:{_ATOM}|{_QUOTED}|\.|@|{_COMMENT}|[ \t])*"
+_ONE = rf"(?:{_SPEC}|{_PHRASE}<{_FULL_SPEC}>{_BLANKS}|{_BLANKS})"
+_LIST = rf"{_ONE}(?:,{_ONE})*"
+_RUBY = re.compile(rf"(?:{_PHRASE}:{_LIST};{_BLANKS}|{_ONE})(?:[,;](?:{_PHRASE}:{_LIST};{_BLANKS}|{_ONE}))*")
+
+_NAMED = re.compile(r"(?P<display>.*?)[ \t]*<(?P<spec>[^<>]*)>[ \t]*")
+_PLAIN_NAME = re.compile(rf"(?:{_ATOM}|[ \t])*")
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+
+
+@dataclasses.dataclass(frozen=True)
+class Mailbox:
+    """One sender: an optional name and an address.
+
+    :ivar display: without quotes; may be empty.
+    """
+
+    display: str
+    local: str
+    domain: str
+
+    @property
+    def address(self) -> str:
+        return f"{self.local}@{self.domain}"
+
+
+class AddressProblem(ValueError):
+    """Why a text is not one sender address, and what to write instead.
+
+    :ivar kind: C(syntax), C(name), C(several), C(local), C(domain) or C(idn).
+    """
+
+    def __init__(self, kind: str, reason: str, fix: str = "") -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.fix = fix
+
+
+def ruby_refuses(text: str) -> bool:
+    """Whether C(Mail::Address.new) of the mail gem raises, which keeps Mastodon from starting."""
+    return not _RUBY.fullmatch(text.strip(" \t"))
+
+
+def mailbox(text: str) -> Mailbox:
+    """Read one sender, C(notifications@example.com) or C(Example <notifications@example.com>).
+
+    :raises AddressProblem: it is something else, or an address that mail servers refuse.
+    """
+    text = text.strip()
+    if not text:
+        raise AddressProblem("syntax", "It is empty.")
+    if any(ord(one) < 0x20 or ord(one) == 0x7F for one in text):
+        raise AddressProblem("syntax", "It holds a line break or a control character.")
+    found = _NAMED.fullmatch(text)
+    if found:
+        return _address(_display(found["display"]), found["spec"])
+    if "<" in text or ">" in text:
+        raise AddressProblem("syntax", "It has < or > without its partner, or more than one pair.")
+    if re.search(r"[,;]", text):
+        raise AddressProblem("several", "It is a list; there can be only one sender.")
+    return _address("", text)
+
+
+def _display(text: str) -> str:
+    text = text.strip()
+    if re.fullmatch(_QUOTED, text):
+        return re.sub(r"\\(.)", r"\1", text[1:-1])
+    if not _PLAIN_NAME.fullmatch(text):
+        name = text.replace("\\", "").replace('"', "")
+        raise AddressProblem(
+            "name",
+            "The name in front of the address holds a comma, dot or another character that must be quoted.",
+            f'Write the name in double quotes: "{name}" <...>.',
+        )
+    return text
+
+
+def _address(display: str, spec: str) -> Mailbox:
+    local, at, domain = spec.strip().rpartition("@")
+    if not at or not local or not domain:
+        raise AddressProblem("syntax", "There is no name@domain in it.")
+    if not _LOCAL_PART.fullmatch(local):
+        raise AddressProblem(
+            "local",
+            "The part before the @ has characters that mail servers refuse or that need quoting.",
+            "Use letters, digits and . _ + - before the @.",
+        )
+    return Mailbox(display, local, _domain(domain))
+
+
+def _domain(domain: str) -> str:
+    if not domain.isascii():
+        raise AddressProblem(
+            "idn", "The domain is not in its ASCII form, which mail servers need.", _ascii_hint(domain)
+        )
+    labels = domain.split(".")
+    if len(domain) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise AddressProblem("domain", "The part after the @ is not a domain name.")
+    return domain
+
+
+def _ascii_hint(domain: str) -> str:
+    try:
+        return f"Write the domain as {domain.encode('idna').decode('ascii')}."
+    except UnicodeError:
+        return "Write the domain in its xn-- form."
+
+
+def host_problem(host: str) -> str | None:
+    """Why a text cannot be a relay's host name or IP address; None when it can."""
+    if not host.isascii():
+        return f"It is not in its ASCII form. {_ascii_hint(host)}"
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", host) or "/" in host:
+        return "It is a URL; only the host name belongs here."
+    if re.fullmatch(r"\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*\]?", host) and host.count(":") >= 2:
+        return "It is an IPv6 address in brackets; write it without them." if "[" in host else None
+    if ":" in host:
+        return "It holds a port; the port is an option of its own."
+    labels = host.rstrip(".").split(".")
+    return (
+        None
+        if host and all(_LABEL.fullmatch(label.replace("_", "a")) for label in labels)
+        else "It is not a host name."
+    )

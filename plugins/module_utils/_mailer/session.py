@@ -1,0 +1,159 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What the mail gem and net-smtp do with ActionMailer's settings before a connection is made.
+
+Sources: lib/mail/network/delivery_methods/smtp.rb of the mail gem 2.7.1, 2.8.0.1, 2.8.1 and 2.9.0; lib/net/smtp.rb of
+net-smtp 0.3 and 0.5. The results were compared with the gems themselves (tests/integration/rails_verdict).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from .release import Era
+from .yaml_value import Json
+
+TlsMode = t.Literal["implicit", "starttls", "starttls_optional", "none"]
+Settings = t.Mapping[str, Json]
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """An exception that Rails raises instead of sending.
+
+    :ivar error_class: its Ruby class.
+    :ivar stage: C(boot): the application does not start; C(build): no mail is sent.
+    :ivar message: what it says, without any value that might be secret.
+    """
+
+    error_class: str
+    stage: t.Literal["boot", "build"]
+    message: str
+
+    def as_dict(self) -> dict[str, str]:
+        return {"class": self.error_class, "stage": self.stage, "message": self.message}
+
+
+@dataclasses.dataclass(frozen=True)
+class Session:
+    """How a mail would be sent: TLS, whether the gem's own TLS context is used, or why it is not sent."""
+
+    tls_mode: TlsMode
+    context: bool
+    refusal: Refusal | None = None
+
+
+def truthy(value: Json) -> bool:
+    """Ruby's idea of truth: everything but nil and false, the empty text and 0 included."""
+    return value is not None and value is not False
+
+
+def _mail_2_7(settings: Settings) -> Session:
+    if truthy(settings.get("tls")) or truthy(settings.get("ssl")):
+        return Session("implicit", True)
+    if truthy(settings.get("enable_starttls")):
+        return Session("starttls", True)
+    # It cannot switch STARTTLS off: what remains is the default of net-smtp 0.2 and later (Ruby 3), opportunistic.
+    return Session("starttls_optional", truthy(settings.get("enable_starttls_auto")))
+
+
+def _mail_2_8(settings: Settings) -> Session:
+    tls = settings.get("tls") if truthy(settings.get("tls")) else settings.get("ssl")
+    if tls is True:
+        return Session("implicit", True)
+    if tls is False:  # only "no TLS from the first byte" is passed on; STARTTLS stays as net-smtp has it
+        return Session("starttls_optional", False)
+    if settings.get("enable_starttls") is not None:
+        return Session("starttls", True) if settings["enable_starttls"] else Session("none", False)
+    if settings.get("enable_starttls_auto") is False:
+        return Session("none", False)
+    return Session("starttls_optional", True)
+
+
+def _mail_2_8_0(settings: Settings) -> Session:
+    session = _mail_2_8(settings)
+    if session.tls_mode == "none" and settings.get("enable_starttls") is None:
+        error = "undefined method for switching STARTTLS off (fixed in mail 2.8.1)"
+        return dataclasses.replace(session, refusal=Refusal("NoMethodError", "build", error))
+    return session
+
+
+def _mail_2_9(settings: Settings) -> Session:
+    starttls, auto = settings.get("enable_starttls"), settings.get("enable_starttls_auto")
+    if truthy(settings.get("tls")) or truthy(settings.get("ssl")):
+        if truthy(starttls) or truthy(auto):
+            error = ":enable_starttls and :tls are mutually exclusive"
+            return Session("implicit", True, Refusal("ArgumentError", "build", error))
+        return Session("implicit", True)
+    if truthy(starttls):
+        return Session("starttls_optional" if starttls == "auto" else "starttls", True)
+    if auto is not None:
+        return Session("starttls_optional", True) if truthy(auto) else Session("none", False)
+    return Session("starttls_optional", True) if starttls is None else Session("none", False)
+
+
+_MAIL: dict[str, t.Callable[[Settings], Session]] = {
+    "2.7.1": _mail_2_7,
+    "2.8.0.1": _mail_2_8_0,
+    "2.8.1": _mail_2_8,
+    "2.9.0": _mail_2_9,
+}
+
+#: Mechanisms by generation of net-smtp; the newer one also takes a hyphen for an underscore.
+MECHANISMS: dict[str, tuple[str, ...]] = {
+    "0.3": ("plain", "login", "cram_md5"),
+    "0.5": ("plain", "login", "cram_md5", "xoauth2"),
+}
+#: The names of OpenSSL::SSL::VERIFY_*.
+VERIFY_MODES = ("none", "peer", "client_once", "fail_if_no_peer_cert")
+
+
+def session(settings: Settings, era: Era) -> Session:
+    """How the era's mail gem opens a session with these settings, or why it does not.
+
+    :param settings: ActionMailer's settings, C(user_name) and C(password) included.
+    """
+    found = _MAIL[era.mail](settings)
+    if found.refusal:
+        return found
+    verify = settings.get("openssl_verify_mode")
+    if found.context and isinstance(verify, str) and verify.lower() not in VERIFY_MODES:
+        error = f"uninitialized constant OpenSSL::SSL::VERIFY_{verify.upper()}"
+        return dataclasses.replace(found, refusal=Refusal("NameError", "build", error))
+    return dataclasses.replace(found, refusal=_login_refusal(settings, era))
+
+
+def mechanism(settings: Settings, era: Era) -> str:
+    """The AUTH mechanism that is used, or C(none). A login without a method is sent by PLAIN."""
+    if not truthy(settings.get("user_name")):
+        return "none"
+    return _mechanism(settings, era) or "none"
+
+
+def _mechanism(settings: Settings, era: Era) -> str | None:
+    method = settings.get("authentication")
+    name = "plain" if not truthy(method) else "true" if method is True else str(method).lower()
+    if era.net_smtp != "0.3":
+        name = name.replace("-", "_")
+    return name if name in MECHANISMS[era.net_smtp] else None
+
+
+def _login_refusal(settings: Settings, era: Era) -> Refusal | None:
+    login, password = truthy(settings.get("user_name")), truthy(settings.get("password"))
+    asked = login or password or (era.net_smtp != "0.3" and truthy(settings.get("authentication")))
+    if not asked:
+        return None
+    if _mechanism(settings, era) is None:
+        method = re.sub(r"[^\w .-]", "?", str(settings.get("authentication")))
+        return Refusal("ArgumentError", "build", f"wrong authentication type {method}")
+    if not login:
+        return Refusal("ArgumentError", "build", "SMTP-AUTH requested but missing user name")
+    if not password:
+        return Refusal("ArgumentError", "build", "SMTP-AUTH requested but missing secret phrase")
+    return None
