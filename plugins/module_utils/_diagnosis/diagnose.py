@@ -1,0 +1,80 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""From a failure to its cause and its fix: the first row of the table that fits."""
+
+from __future__ import annotations
+
+from .._findings.delivery import TABLE
+from .._findings.model import Finding
+from .model import Context, Failure
+from .redact import one_line, redact
+from .row import Row
+from .rows_dialogue import DIALOGUE
+from .rows_network import NETWORK
+from .rows_start import START
+
+#: In order: the first row that fits speaks. The last rows fit everything.
+ROWS: tuple[Row, ...] = START + NETWORK + DIALOGUE
+
+
+class _Options:
+    """Lets a template write option[port] and get what the role calls it for this relay."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __getitem__(self, name: str) -> str:
+        return self._context.option(name)
+
+
+def row_for(failure: Failure, context: Context = Context()) -> Row:  # noqa: B008 (frozen)
+    """The row that speaks for this failure; there always is one."""
+    complete = failure.completed()
+    return next(row for row in ROWS if row.matches(complete, context))
+
+
+def diagnose(failure: Failure, context: Context = Context()) -> Finding:  # noqa: B008 (frozen)
+    """What the failure means and what to do about it.
+
+    The finding's subject is the relay's host and port (or the environment file, where Rails did not start); its message
+    quotes the program's or the relay's own words without secrets and without other people's addresses.
+    """
+    complete = failure.completed()
+    row = row_for(complete, context)
+    fields = {
+        "endpoint": context.endpoint,
+        "host": context.host or "the relay",
+        "port": context.port if context.port is not None else "its port",
+        "sender": context.sender or "the sender's address",
+        "recipient": context.recipient or "the recipient",
+        "file": context.file or "the environment file",
+        "release": context.release or "this release",
+        "said": said(complete, context),
+        "option": _Options(context),
+    }
+    fix = (row.fix or TABLE.rows[row.code].remedy).format_map(fields)
+    if row.hinted and context.hint:
+        fix = f"{fix} {context.hint}"
+    return TABLE.finding(row.code, _subject(complete, context), row.message.format_map(fields), fix)
+
+
+def said(failure: Failure, context: Context = Context()) -> str:  # noqa: B008 (frozen)
+    """The program's or relay's own words, fit to be shown: class and message, one line, redacted."""
+    text = redact(failure.message, context.secrets, (context.sender, context.recipient))
+    number = str(failure.code) if failure.code is not None else ""
+    words = one_line(text if number in text[:6] else f"{number} {text}")
+    if not failure.classes:
+        return f'"{words}"'
+    return f'{failure.classes[0]}: "{words}"' if words else failure.classes[0]
+
+
+def _subject(failure: Failure, context: Context) -> str:
+    if failure.stage == "boot":
+        return context.file or "Rails"
+    if failure.stage == "queue" and not failure.code:
+        return "Sidekiq"
+    return context.endpoint if context.host else ("bulk relay" if context.relay == "bulk" else "relay")

@@ -1,0 +1,103 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What went wrong on the way of a mail, in one shape for Ruby's exceptions, Python's exceptions and SMTP replies."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+Stage = t.Literal[
+    "boot", "build", "connect", "banner", "tls", "starttls", "ehlo", "auth", "mail", "rcpt", "data", "queue"
+]
+
+#: In the order in which a mail passes them: Rails boots, the mailer is built, then the dialogue; "queue" is Sidekiq's.
+STAGES: tuple[Stage, ...] = t.get_args(Stage)
+
+#: RFC 3463 and RFC 2034: the enhanced code stands at the start of the reply's text.
+_ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
+#: RFC 5321, 4.2: a reply begins with three digits, then a space (last line) or a hyphen.
+_REPLY = re.compile(r"^\W*([2-5]\d\d)(?=[ -])")
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """One failure, as seen by whoever met it.
+
+    :ivar stage: what was going on.
+    :ivar classes: names of the exception and of its causes, outermost first, as Ruby (C(Net::OpenTimeout)) or Python
+        (C(SMTPServerDisconnected)) calls them; operating system errors also as C(Errno::NAME). Empty for a bare reply.
+    :ivar message: the exception's messages or the text of the reply.
+    :ivar code: SMTP reply code.
+    :ivar enhanced: enhanced status code (RFC 3463), such as C(5.7.8).
+    :ivar verify_code: OpenSSL's number of a failed certificate check (X509_V_ERR_*).
+    """
+
+    stage: Stage
+    classes: tuple[str, ...] = ()
+    message: str = ""
+    code: int | None = None
+    enhanced: str | None = None
+    verify_code: int | None = None
+
+    def completed(self) -> Failure:
+        """The same failure with the codes that only stand in its message."""
+        code, enhanced = self.code, self.enhanced
+        if code is None:
+            found = _REPLY.match(self.message)
+            code = int(found.group(1)) if found else None
+        if enhanced is None and code is not None:
+            for match in _ENHANCED.finditer(self.message):
+                if match.group(1) == str(code)[0]:
+                    enhanced = match.group(0)
+                    break
+        return dataclasses.replace(self, code=code, enhanced=enhanced)
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """What is known around a failure; it makes the words exact and chooses between causes. All of it is optional.
+
+    :ivar host: the relay's name or address.
+    :ivar port: the relay's port.
+    :ivar tls: C(implicit), C(starttls), C(starttls_optional) or C(none), as the settings want it.
+    :ivar auth: mechanism that the settings want (C(plain), C(login), C(cram_md5), C(none)).
+    :ivar relay: which of Mastodon's two relays it is about; decides which options a fix names.
+    :ivar sender: envelope sender or From; may be shown.
+    :ivar recipient: recipient of the test message; may be shown.
+    :ivar release: Mastodon's release, as text.
+    :ivar file: path of the environment file.
+    :ivar hint: what the provider's preset says about its logins, as a sentence of its own.
+    :ivar secrets: texts that must never be shown; they are cut out of every message.
+    """
+
+    host: str = ""
+    port: int | None = None
+    tls: str = ""
+    auth: str = ""
+    relay: t.Literal["main", "bulk"] = "main"
+    sender: str = ""
+    recipient: str = ""
+    release: str = ""
+    file: str = ""
+    hint: str = ""
+    secrets: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+
+    @property
+    def endpoint(self) -> str:
+        """Host and port as a person writes them."""
+        if not self.host:
+            return "the relay"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+    def option(self, name: str) -> str:
+        """How the role calls a setting of this relay."""
+        if self.relay == "main":
+            return f"mastodon_smtp_{name}"
+        return "mastodon_smtp_bulk_password" if name == "password" else f"mastodon_smtp_bulk.{name}"

@@ -1,0 +1,111 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""One row of the table of failures: when it applies, and what it says."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+import typing as t
+
+from .model import Context, Failure, Stage
+
+#: Ports on which TLS begins with the first byte (RFC 8314 for 465; the others are providers' twins of it).
+IMPLICIT_TLS_PORTS = frozenset({443, 465, 2465, 8465})
+
+
+@dataclasses.dataclass(frozen=True)
+class Sign:
+    """One way to recognise a failure: all conditions that are given must hold. Without any it fits everything.
+
+    :ivar stages: any of these.
+    :ivar classes: names of exceptions, any of which is in the chain; Python's module prefix does not matter.
+    :ivar text: regular expression, searched in the message without case.
+    :ivar status: regular expression for the whole SMTP code, such as C(53[05]).
+    :ivar enhanced: regular expression for the whole enhanced code.
+    :ivar verify_codes: OpenSSL's numbers of a failed certificate check.
+    :ivar when: a condition on what is known around the failure.
+    :ivar source: where the fact comes from, when the code's own source does not say it.
+    """
+
+    stages: tuple[Stage, ...] = ()
+    classes: tuple[str, ...] = ()
+    text: str = ""
+    status: str = ""
+    enhanced: str = ""
+    verify_codes: tuple[int, ...] = ()
+    when: t.Callable[[Context], bool] | None = None
+    source: str = ""
+
+    def fits(self, failure: Failure, context: Context) -> bool:
+        """Whether that failure, whose codes have been completed, shows this sign."""
+        return (
+            (not self.stages or failure.stage in self.stages)
+            and (not self.classes or any(_named(name, failure.classes) for name in self.classes))
+            and (not self.text or re.search(self.text, failure.message, re.IGNORECASE | re.DOTALL) is not None)
+            and (not self.status or _whole(self.status, failure.code))
+            and (not self.enhanced or _whole(self.enhanced, failure.enhanced))
+            and (not self.verify_codes or failure.verify_code in self.verify_codes)
+            and (self.when is None or self.when(context))
+        )
+
+
+class Row:
+    """One row of the table: what is said of a failure that shows any of the signs.
+
+    :ivar code: the finding's code.
+    :ivar message: what is wrong. Fields: endpoint, host, port, sender, recipient, file, release, said (the program's
+        or relay's own words), and option[x], the role's name for an option.
+    :ivar fix: what to do, with the same fields; empty takes the code's remedy.
+    :ivar hinted: the provider's hint belongs to the fix.
+    """
+
+    def __init__(self, code: str, message: str, fix: str, *signs: Sign, hinted: bool = False) -> None:
+        self.code = code
+        self.message = message
+        self.fix = fix
+        self.signs = signs
+        self.hinted = hinted
+
+    def matches(self, failure: Failure, context: Context) -> bool:
+        """Whether this row is about that failure, whose codes have been completed."""
+        return any(sign.fits(failure, context) for sign in self.signs)
+
+
+def implicit_port(context: Context) -> bool:
+    """The port is one on which TLS begins with the first byte."""
+    return context.port in IMPLICIT_TLS_PORTS
+
+
+def wants_implicit(context: Context) -> bool:
+    """The settings begin TLS with the first byte."""
+    return context.tls == "implicit"
+
+
+def plain_mode_known(context: Context) -> bool:
+    """The settings are known to begin without TLS."""
+    return context.tls in ("starttls", "starttls_optional", "none")
+
+
+def loopback(context: Context) -> bool:
+    """The relay is the host itself, or the container itself."""
+    if context.host.casefold() in ("localhost", "localhost.localdomain"):
+        return True
+    try:
+        return ipaddress.ip_address(context.host).is_loopback
+    except ValueError:
+        return False
+
+
+def _named(wanted: str, classes: tuple[str, ...]) -> bool:
+    """Ruby's names match whole; Python's module prefix does not matter."""
+    return any(name == wanted or name.rpartition(".")[2] == wanted for name in classes)
+
+
+def _whole(pattern: str, value: object) -> bool:
+    return value is not None and re.fullmatch(pattern, str(value)) is not None

@@ -1,0 +1,343 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Refusals in the SMTP dialogue, from EHLO to the end of DATA, and what the queue can say."""
+
+from __future__ import annotations
+
+from .model import Context, Stage
+from .row import Row, Sign
+
+_SENT: tuple[Stage, ...] = ("mail", "rcpt", "data", "queue")
+
+
+def _is_mailersend(context: Context) -> bool:
+    return context.host.casefold().endswith("mailersend.net")
+
+
+def _no_encryption(context: Context) -> bool:
+    return context.tls in ("none", "starttls_optional")
+
+
+DIALOGUE: tuple[Row, ...] = (
+    Row(
+        "login-accepted",
+        "{endpoint} accepted the login.",
+        "",
+        Sign(status="235"),
+    ),
+    Row(
+        "sender-authentication-failed",
+        "The receiver does not believe the sender: {said}. SPF, DKIM, DMARC or reverse DNS fail.",
+        "Check the sender's domain with sender_dns_info and publish the records that it names.",
+        Sign(stages=_SENT, enhanced=r"[45]\.7\.(2[0-6]|27|515)"),
+    ),
+    Row(
+        "sender-authentication-failed",
+        "The receiver does not believe the sender: {said}.",
+        "Check the sender's domain with sender_dns_info and publish the records that it names.",
+        Sign(
+            stages=_SENT, text=r"\b(SPF|DKIM|DMARC)\b", status=r"[45]\d\d", source="providers' texts around 550 5.7.1"
+        ),
+    ),
+    Row(
+        "relay-quota-used",
+        "The account's limit at {endpoint} is used up: {said}.",
+        "Wait until the limit starts anew, or raise it at the provider. The login is not wrong.",
+        Sign(enhanced=r"[45]\.4\.5", source="Google 550 5.4.5"),
+        Sign(
+            text=r"throttling|unusual rate|(daily|hourly|sending|message|relay|rate)\b.{0,30}\b(limit|quota)\b.{0,30}"
+            r"(exceed|reach)|(exceed|reach)\w*.{0,30}\b(daily|hourly|sending|message|rate)\b.{0,20}\b(limit|quota)",
+            status=r"[45]\d\d",
+            source="Amazon SES 454 Throttling failure; Gmail 421 unusual rate; mastodon#36770",
+        ),
+    ),
+    Row(
+        "encryption-required",
+        "{endpoint} asks for encryption first: {said}.",
+        "Set {option[tls]} to starttls.",
+        Sign(text=r"\bTLS\b.{0,20}required|require\w*.{0,20}\bTLS\b", status="421", source="Gmail 421 TLS required"),
+    ),
+    Row(
+        "relay-busy",
+        "{endpoint} has enough for now: {said}.",
+        "Try again later, with fewer hosts at once (mastodon_smtp_batches).",
+        Sign(status="421", source="RFC 5321: 421; Amazon SES: too many concurrent SMTP connections"),
+    ),
+    Row(
+        "helo-refused",
+        "{endpoint} refuses the name that Mastodon greets with: {said}.",
+        "Set {option[helo_domain]} to this host's full name (it falls back to LOCAL_DOMAIN only if it is absent).",
+        Sign(stages=("ehlo",), status=r"5\d\d"),
+    ),
+    Row(
+        "encryption-required",
+        "{endpoint} takes this login method only over an encrypted connection: {said}.",
+        "Set {option[tls]} to starttls (implicit on port 465).",
+        Sign(status="538", source="RFC 4954: 538 5.7.11"),
+    ),
+    Row(
+        "encryption-required",
+        "{endpoint} wants encryption before anything else: {said}.",
+        "Set {option[tls]} to starttls (implicit on port 465).",
+        Sign(
+            text=r"STARTTLS|encrypt|\b(TLS|SSL)\b.{0,20}(required|needed|first)|(require|need)\w*.{0,20}\b(TLS|SSL)\b",
+            status="530|55[04]|503",
+            source="RFC 3207, 4: 530 Must issue a STARTTLS command first",
+        ),
+    ),
+    Row(
+        "sender-refused",
+        "{endpoint} does not accept {sender} as the sender: {said}.",
+        "Set {option[from_address]} to an address of a domain that this credential may use.",
+        Sign(text=r"\b(from|sender)\b", status="530", source="Postal: 530 From/Sender name is not valid"),
+    ),
+    Row(
+        "login-required",
+        "{endpoint} wants a login, and none was sent: {said}.",
+        "Set {option[login]} and {option[password]}; {option[auth]} must not be none.",
+        Sign(status="530", source="RFC 4954: 530 5.7.0"),
+        hinted=True,
+    ),
+    Row(
+        "smtp-login-disabled",
+        "{endpoint} has SMTP logins switched off for this account or tenant: {said}.",
+        "Switch on authenticated SMTP for the mailbox in the Microsoft 365 admin centre, or use another relay.",
+        Sign(enhanced=r"5\.7\.(139|30)"),
+        hinted=True,
+    ),
+    Row(
+        "smtp-login-disabled",
+        "{endpoint} has SMTP logins switched off for this account or tenant: {said}.",
+        "Switch on authenticated SMTP for the mailbox at the provider, or use another relay.",
+        Sign(text=r"SmtpClientAuthentication is disabled|basic authentication is (disabled|not supported)"),
+        hinted=True,
+    ),
+    Row(
+        "app-password-needed",
+        "{endpoint} wants an app password in place of the account's own: {said}.",
+        "Make an app password at the provider and set it as {option[password]}.",
+        Sign(text=r"app(lication)?[- ](specific )?password|application-specific", status=r"53[45]"),
+        hinted=True,
+    ),
+    Row(
+        "app-password-needed",
+        "{endpoint} finds this login too weak: {said}. Gmail says so when it wants an app password.",
+        "Make an app password at the provider and set it as {option[password]}, or set another {option[auth]}.",
+        Sign(
+            status="534",
+            enhanced=r"5\.7\.9",
+            when=lambda context: "gmail" in context.host or "google" in context.host,
+            source="RFC 4954: 534 5.7.9",
+        ),
+        hinted=True,
+    ),
+    Row(
+        "login-mechanism-too-weak",
+        "{endpoint} finds the login method too weak: {said}.",
+        "Set another {option[auth]}, or make an app password at the provider.",
+        Sign(status="534"),
+        hinted=True,
+    ),
+    Row(
+        "password-transition-needed",
+        "{endpoint} wants the password to be renewed before this login method works: {said}.",
+        "Set {option[auth]} to plain once, or set the password anew at the provider.",
+        Sign(status="432"),
+    ),
+    Row(
+        "login-temporary",
+        "{endpoint} cannot check logins at the moment: {said}. The password is not known to be wrong.",
+        "Try again later; if it stays, the relay's own log tells why.",
+        Sign(stages=("auth",), status=r"4\d\d"),
+        Sign(
+            classes=("Net::SMTPAuthenticationError", "SMTPAuthenticationError"),
+            status=r"4\d\d",
+            source="a reader that does not know the stage: Sidekiq's log gives the class",
+        ),
+    ),
+    Row(
+        "login-not-offered",
+        "{endpoint} offers no login without encryption ({said}).",
+        "Set {option[tls]} to starttls (implicit on port 465): relays hide logins on unencrypted connections.",
+        Sign(text=r"AUTH extension not supported", when=_no_encryption),
+    ),
+    Row(
+        "login-not-offered",
+        "{endpoint} takes no logins on this port ({said}), but the settings log in.",
+        "Use the submission port ({option[port]} 587 or 465), or, for a relay without login, remove "
+        "{option[login]} and "
+        "{option[password]} (blank is not enough) and set {option[auth]} to none.",
+        Sign(text=r"AUTH extension not supported", source="smtplib: SMTPNotSupportedError"),
+    ),
+    Row(
+        "login-mechanism-not-offered",
+        "{endpoint} offers none of the login methods that were tried ({said}).",
+        "Set {option[auth]} to one that the relay offers.",
+        Sign(text=r"no suitable authentication method", source="smtplib: SMTPException"),
+        hinted=True,
+    ),
+    Row(
+        "login-not-offered",
+        "{endpoint} knows no logins here, but the settings log in: {said}.",
+        "For a relay without login, remove {option[login]} and {option[password]} from the settings (a "
+        "blank value makes "
+        "Mastodon log in with an empty name) and set {option[auth]} to none.",
+        Sign(stages=("auth",), status="50[0123]", source="mastodon#772; RFC 4954: 503 5.5.1"),
+        Sign(
+            classes=("Net::SMTPAuthenticationError", "SMTPAuthenticationError"),
+            status="50[0123]",
+            source="mastodon#772, as Sidekiq logs it",
+        ),
+    ),
+    Row(
+        "login-mechanism-not-offered",
+        "{endpoint} does not know this login method: {said}.",
+        "Set {option[auth]} to another one: plain and login are the usual two.",
+        Sign(stages=("auth",), status="504", source="RFC 4954: 504 5.5.4"),
+        Sign(
+            classes=("Net::SMTPAuthenticationError", "SMTPAuthenticationError"),
+            status="504",
+            source="RFC 4954, as Sidekiq logs it",
+        ),
+        hinted=True,
+    ),
+    Row(
+        "login-refused",
+        "{endpoint} refuses the login: {said}.",
+        "Check {option[login]} and {option[password]}: the kind of key (API, SMTP or account password), "
+        "the form of the "
+        "login, the region. If both are right, a quoting accident in the file may have changed the password.",
+        Sign(status="535", source="RFC 4954: 535 5.7.8; mastodon#15017, #21937"),
+        hinted=True,
+    ),
+    Row(
+        "login-refused",
+        "{endpoint} refuses the login: {said}.",
+        "Check {option[login]} and {option[password]}.",
+        Sign(
+            stages=("auth",),
+            status=r"5\d\d",
+            source="net-smtp gives the refusal of the last AUTH step this class whatever its code",
+        ),
+        hinted=True,
+    ),
+    Row(
+        "sender-domain-bad",
+        "{endpoint} finds that the sender's domain does not exist or takes no mail: {said}.",
+        "Correct {option[from_address]} and {option[return_path]}, or give the domain an MX (or A) record.",
+        Sign(enhanced=r"[45]\.1\.[78]", source="RFC 3463: X.1.8 (rules D1 and D2 of the DNS check)"),
+    ),
+    Row(
+        "sender-not-verified",
+        "The provider has not verified the sender {sender}: {said}.",
+        "Verify the domain of {option[from_address]} at the provider, in the region of {host}, and leave its sandbox.",
+        Sign(
+            text=r"not (been )?verified|unverified|unconfigured sending domain|sandbox|verify your (domain|sender)",
+            status=r"[45]\d\d",
+        ),
+        hinted=True,
+    ),
+    Row(
+        "sender-refused",
+        "{endpoint} does not let this login send as {sender}: {said}.",
+        "Set {option[from_address]} (and {option[return_path]}) to an address that belongs to {option[login]}.",
+        Sign(
+            text=r"sender (address|domain)? ?(rejected|refused|denied)|not owned by user|sendasdenied"
+            r"|send as|on behalf of"
+            r"|not (allowed|authori[sz]ed|permitted) to (send|use)|sender.{0,30}not (allowed|permitted|authori[sz]ed)"
+            r"|(from|sender) (address )?(does not|doesn't|must) match|sender verify failed",
+            status=r"5\d\d",
+        ),
+        Sign(enhanced=r"5\.7\.60", source="Microsoft 365 5.7.60"),
+    ),
+    Row(
+        "relay-denied",
+        "{endpoint} does not pass on mail from this host: {said}. Either no login was sent, or it is the wrong server.",
+        "Check that {option[login]}, {option[password]} and {option[auth]} are set and in effect; for a "
+        "relay that trusts "
+        "addresses, have this host's address added there (mynetworks).",
+        Sign(
+            text=r"relay(ing)?( access)? (is )?(denied|not (permitted|allowed))|(unable|not (permitted"
+            r"|allowed)) to relay"
+            r"|please authenticate|authenticat\w+ (is )?required|relaying (prohibited|disallowed)",
+            status=r"[45]\d\d",
+        ),
+    ),
+    Row(
+        "recipient-refused",
+        "{endpoint} does not know the recipient {recipient}: {said}.",
+        "Give a test recipient that exists.",
+        Sign(enhanced=r"5\.1\.(1|2|3|6|10)|5\.2\.[12]"),
+    ),
+    Row(
+        "sender-refused",
+        "{endpoint} refuses {sender} as the sender: {said}.",
+        "Set {option[from_address]} (and {option[return_path]}) to an address that belongs to {option[login]}.",
+        Sign(stages=("mail",), status=r"55[0134]", source="RFC 5321: 550, 553, 554 in answer to MAIL"),
+    ),
+    Row(
+        "relay-denied",
+        "{endpoint} refuses this mail by its policy: {said}.",
+        "Check that a login is sent ({option[login]}, {option[auth]}), and that this host's address is allowed there.",
+        Sign(stages=("rcpt",), enhanced=r"5\.7\.[01]", source="RFC 3463: X.7.1, delivery not authorized"),
+    ),
+    Row(
+        "recipient-refused",
+        "{endpoint} refuses the recipient {recipient}: {said}.",
+        "Give a test recipient that exists, and whose domain takes mail.",
+        Sign(stages=("rcpt",), status=r"55[013]", source="RFC 5321: 550, 551, 553 in answer to RCPT"),
+    ),
+    Row(
+        "relay-refused",
+        "{endpoint} refuses the message: {said}. MailerSend uses 450 also for what a second try does not mend.",
+        "Read the answer: most often the sender's domain is not verified at MailerSend.",
+        Sign(status="450", when=_is_mailersend, source="developers.mailersend.com/smtp-relay.html"),
+        hinted=True,
+    ),
+    Row(
+        "relay-temporary",
+        "{endpoint} puts the mail off (greylisting): {said}. Mastodon tries again by itself.",
+        "Run again in some minutes. The settings are not wrong.",
+        Sign(text=r"gr[ae]y ?list|try again (later|in)", status=r"4\d\d", source="RFC 6647"),
+    ),
+    Row(
+        "relay-temporary",
+        "{endpoint} refuses for now: {said}. The settings are not known to be wrong.",
+        "Run again later; if it stays, look into the relay's log.",
+        Sign(status=r"4\d\d", source="RFC 5321: 450, 451, 452"),
+    ),
+    Row(
+        "command-refused",
+        "{endpoint} does not understand: {said}.",
+        "Check that {option[host]} and {option[port]} name a mail relay and no filter stands before it.",
+        Sign(status=r"50\d"),
+    ),
+    Row(
+        "relay-refused",
+        "{endpoint} refuses the mail by its policy: {said}.",
+        "Read the answer; the provider's log tells more. Check the sender's domain with sender_dns_info.",
+        Sign(status=r"5\d\d", enhanced=r"5\.7\.\d+", source="RFC 3463: X.7.1 in answer to DATA; Amazon SES 554"),
+    ),
+    Row(
+        "relay-refused",
+        "{endpoint} refuses the mail for good: {said}.",
+        "Read the relay's answer; the provider's log tells more.",
+        Sign(status=r"5\d\d"),
+    ),
+    Row(
+        "job-not-picked-up",
+        "The mail was put into the queue, and no process took it up in time.",
+        "List the Sidekiq processes and their queues: one of them must serve mailers (default before Mastodon 4.0).",
+        Sign(stages=("queue",), text=r"^$"),
+    ),
+    Row(
+        "delivery-failed",
+        "Sending through {endpoint} failed: {said}.",
+        "Read the error and the relay's log. It is not among those that are known here.",
+        Sign(),
+    ),
+)

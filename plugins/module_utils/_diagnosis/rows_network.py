@@ -1,0 +1,306 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Failures of the connection: name, route, port, banner, TLS, certificate."""
+
+from __future__ import annotations
+
+from .model import Context
+from .row import Row, Sign, implicit_port, loopback, plain_mode_known, wants_implicit
+
+#: What Ruby, Python and the system call a wait that took too long. Python before 3.10 calls it socket.timeout.
+TIMEOUTS = ("Net::OpenTimeout", "Net::ReadTimeout", "Timeout::Error", "TimeoutError", "timeout", "Errno::ETIMEDOUT")
+#: What a plain-text client sees when the other side ends the conversation. smtplib's message tells a time-out apart.
+HANG_UPS = ("EOFError", "SMTPServerDisconnected", "SSLEOFError", "SSLZeroReturnError")
+RESETS = ("Errno::ECONNRESET", "Errno::EPIPE", "ConnectionResetError", "BrokenPipeError", "Errno::ECONNABORTED")
+SSL_ERRORS = ("OpenSSL::SSL::SSLError", "SSLError", "SSLCertVerificationError", "CertificateError")
+
+_CLOUD_PORTS = "Cloud providers block 25, many 465 and some 587; try {option[port]} 2525 if the relay offers it."
+
+
+def _plain_on_tls_port(context: Context) -> bool:
+    """A client that waits for a banner, where the port is one that waits for TLS; also when neither is known."""
+    return not wants_implicit(context) and (implicit_port(context) or context.port is None)
+
+
+def _tls_on_plain_port(context: Context) -> bool:
+    return wants_implicit(context) and context.port is not None and not implicit_port(context)
+
+
+NETWORK: tuple[Row, ...] = (
+    Row(
+        "name-resolution-failed",
+        "The DNS of this host did not answer for {host} ({said}).",
+        "Repair name resolution where Sidekiq runs (in its container, if it has one), then try again.",
+        Sign(
+            classes=("SocketError", "Socket::ResolutionError", "gaierror"),
+            text=r"temporary failure in name resolution|errno -3\b|EAI_AGAIN",
+        ),
+    ),
+    Row(
+        "relay-name-unknown",
+        "The name {host} does not resolve on this host ({said}).",
+        "Check {option[host]} for a typing error; in a container, check that its DNS works.",
+        Sign(classes=("SocketError", "Socket::ResolutionError", "gaierror")),
+    ),
+    Row(
+        "relay-connection-refused",
+        "Nothing listens at {endpoint} ({said}). Inside a container, localhost is the container itself.",
+        "Start the mail server on this host, or set {option[host]} to the relay's real name.",
+        Sign(
+            classes=("Errno::ECONNREFUSED", "ConnectionRefusedError"),
+            when=loopback,
+            source="mastodon#2670, #11440, #22484",
+        ),
+    ),
+    Row(
+        "relay-connection-refused",
+        "Nothing listens at {endpoint}, or a firewall rejects it ({said}).",
+        "Check {option[host]} and {option[port]}: usually 587 (STARTTLS) or 465 (implicit TLS).",
+        Sign(classes=("Errno::ECONNREFUSED", "ConnectionRefusedError")),
+    ),
+    Row(
+        "relay-unreachable",
+        "This host has no route to {endpoint} ({said}).",
+        "Check the network of the place where Sidekiq runs: IPv6 without a route, a container network marked internal, "
+        "a unit with restricted address families.",
+        Sign(
+            classes=(
+                "Errno::EHOSTUNREACH",
+                "Errno::ENETUNREACH",
+                "Errno::EADDRNOTAVAIL",
+                "Errno::EAFNOSUPPORT",
+                "Errno::ENETDOWN",
+            )
+        ),
+    ),
+    Row(
+        "relay-connect-timeout",
+        "{endpoint} does not answer connection attempts ({said}): most likely the port is blocked on the way.",
+        _CLOUD_PORTS,
+        Sign(
+            stages=("connect",),
+            classes=TIMEOUTS,
+            source="mastodon#13111, #32808; provider documentation on blocked ports",
+        ),
+        Sign(
+            stages=("queue",),
+            classes=("Net::OpenTimeout", "Errno::ETIMEDOUT"),
+            source="mastodon#13111; a reader that does not know the stage",
+        ),
+    ),
+    Row(
+        "plaintext-on-tls-port",
+        "The connection to {endpoint} stands, but no greeting comes ({said}): "
+        "the port waits for TLS, which the settings do not begin.",
+        "Set {option[tls]} to implicit for this port, or {option[port]} to 587 with {option[tls]} starttls.",
+        Sign(
+            stages=("banner", "queue"), classes=("Net::ReadTimeout", "TimeoutError", "timeout"), when=_plain_on_tls_port
+        ),
+        Sign(
+            stages=("banner",),
+            classes=("SMTPServerDisconnected",),
+            text=r"timed out",
+            when=_plain_on_tls_port,
+            source="smtplib hides the time-out in its text",
+        ),
+    ),
+    Row(
+        "plaintext-on-tls-port",
+        "{endpoint} hangs up instead of greeting ({said}): it expects TLS from the first byte.",
+        "Set {option[tls]} to implicit for this port, or {option[port]} to 587 with {option[tls]} starttls.",
+        Sign(
+            stages=("banner", "queue"),
+            classes=HANG_UPS,
+            when=lambda context: plain_mode_known(context) and implicit_port(context),
+            source="mastodon#14290",
+        ),
+    ),
+    Row(
+        "relay-busy",
+        "{endpoint} greets with a temporary refusal: {said}.",
+        "Try again later, with fewer hosts at once (mastodon_smtp_batches).",
+        Sign(stages=("banner",), status=r"4\d\d", source="RFC 5321, 3.1 and 4.2.1"),
+    ),
+    Row(
+        "greeting-refused",
+        "{endpoint} refuses this host at the greeting: {said}.",
+        "Have this host's address (IPv4 and IPv6) allowed at the relay, or check its reputation.",
+        Sign(stages=("banner",), status=r"5\d\d"),
+    ),
+    Row(
+        "tls-on-plaintext-port",
+        "{endpoint} speaks plain text first, but the settings begin with TLS ({said}).",
+        "Set {option[tls]} to starttls for this port, or {option[port]} to 465 with {option[tls]} implicit.",
+        Sign(text=r"wrong.version.number|unknown protocol|WRONG_VERSION_NUMBER|packet length too long"),
+    ),
+    Row(
+        "tls-on-plaintext-port",
+        "The TLS handshake with {endpoint} gets no answer ({said}): the port speaks plain text first, most likely.",
+        "Set {option[tls]} to starttls for this port, or {option[port]} to 465 with {option[tls]} implicit.",
+        Sign(
+            stages=("tls",),
+            classes=TIMEOUTS,
+            when=_tls_on_plain_port,
+            source="local run: a banner that comes late turns the error into a time-out",
+        ),
+    ),
+    Row(
+        "starttls-not-offered",
+        "STARTTLS is required, but {endpoint} does not offer it ({said}).",
+        "Match {option[tls]} to the port: implicit for 465, starttls for 587; none only for a relay on "
+        "the host itself.",
+        Sign(text=r"STARTTLS (is|extension) not supported|STARTTLS not (offered|supported)"),
+    ),
+    Row(
+        "starttls-refused",
+        "{endpoint} offers STARTTLS but refuses it for now: {said}. This is a fault of the relay.",
+        "Tell the relay's operator; try again later, or {option[port]} 465 with {option[tls]} implicit.",
+        Sign(stages=("starttls",), status=r"4\d\d", source="RFC 3207, 4: 454"),
+    ),
+    Row(
+        "starttls-refused",
+        "{endpoint} offers STARTTLS, then refuses it: {said}.",
+        "",
+        Sign(stages=("starttls",), status=r"5\d\d"),
+    ),
+    Row(
+        "ca-file-missing",
+        "The file of trusted authorities cannot be used ({said}).",
+        "Set {option[ca_file]} to a file that exists: /etc/ssl/certs/ca-certificates.crt on Debian, "
+        "/etc/pki/tls/certs/ca-bundle.crt on Red Hat, /etc/ssl/cert.pem on Alpine.",
+        Sign(
+            text=r"(error|fail)\w* (in )?loading CA|loading CA file|load_verify|verify locations"
+            r"|NO_CERTIFICATE_OR_CRL_FOUND"
+            r"|no certificate or crl found"
+        ),
+    ),
+    Row(
+        "ca-file-missing",
+        "The file of trusted authorities does not exist on this host ({said}).",
+        "Set {option[ca_file]} to a file that exists: /etc/ssl/certs/ca-certificates.crt on Debian, "
+        "/etc/pki/tls/certs/ca-bundle.crt on Red Hat, /etc/ssl/cert.pem on Alpine.",
+        Sign(
+            stages=("build", "connect", "tls", "starttls"),
+            classes=("Errno::ENOENT", "FileNotFoundError", "Errno::EACCES", "PermissionError"),
+        ),
+    ),
+    Row(
+        "certificate-wrong-name",
+        "The certificate of {endpoint} is not for the name {host} ({said}).",
+        "Set {option[host]} to a name that the certificate carries (not an address, an alias or a container's name).",
+        Sign(classes=SSL_ERRORS, verify_codes=(62, 64)),
+        Sign(
+            text=r"hostname mismatch|does not match the server certificate|IP address mismatch"
+            r"|hostname .* doesn't match",
+            source="Ruby's openssl, old and new wording; Python 3.6 CertificateError",
+        ),
+    ),
+    Row(
+        "certificate-expired",
+        "The certificate of {endpoint} has expired ({said}).",
+        "Have it renewed by the relay's operator; check this host's clock first.",
+        Sign(classes=SSL_ERRORS, verify_codes=(10,)),
+        Sign(text=r"certificate has expired", source="Ruby's openssl gives the reason as text only"),
+    ),
+    Row(
+        "certificate-not-yet-valid",
+        "The certificate of {endpoint} is not valid yet ({said}).",
+        "Check this host's clock, then the relay's certificate.",
+        Sign(classes=SSL_ERRORS, verify_codes=(9,)),
+        Sign(text=r"certificate is not yet valid", source="Ruby's openssl gives the reason as text only"),
+    ),
+    Row(
+        "certificate-untrusted",
+        "This host does not trust who signed the certificate of {endpoint} ({said}).",
+        "Put the authority's certificate on the host and name the file as {option[ca_file]}; check that "
+        "the file exists. "
+        "Do not switch verification off for a relay that is not on the host itself.",
+        Sign(classes=SSL_ERRORS, verify_codes=(2, 18, 19, 20, 21)),
+        Sign(
+            text=r"unable to get (local )?issuer|self[- ]signed certificate|unable to verify the first certificate",
+            source="Ruby's openssl gives the reason as text only",
+        ),
+    ),
+    Row(
+        "certificate-refused",
+        "The certificate of {endpoint} is refused ({said}).",
+        "Have the relay's certificate mended; the reason stands in the brackets.",
+        Sign(text=r"certificate[ _]verify[ _]failed"),
+    ),
+    Row(
+        "tls-versions-differ",
+        "{endpoint} and this host cannot agree on a TLS version or its parameters ({said}).",
+        "Have the relay's TLS brought up to date (1.2 or newer, keys of 2048 bits).",
+        Sign(
+            classes=SSL_ERRORS,
+            text=r"unsupported.protocol|protocol.version|dh.key.too.small|ee.key.too.small|md.too.weak"
+            r"|no.protocols.available"
+            r"|handshake.failure|no.shared.cipher|wrong.signature.type|no.suitable.signature|wrong.ssl.version",
+        ),
+    ),
+    Row(
+        "relay-hung-up",
+        "{endpoint} hangs up during the TLS handshake ({said}).",
+        "Check {option[tls]} against the port; otherwise a firewall or a proxy on the way cuts TLS.",
+        Sign(
+            stages=("tls", "starttls"),
+            classes=(*HANG_UPS, *SSL_ERRORS),
+            text=r"unexpected.eof|SYSCALL returned=5|connection unexpectedly closed|end of file|EOF occurred",
+        ),
+    ),
+    Row(
+        "tls-failed",
+        "The TLS handshake with {endpoint} failed ({said}).",
+        "",
+        Sign(classes=SSL_ERRORS),
+    ),
+    Row(
+        "relay-silent",
+        "{endpoint} accepts the connection but says nothing ({said}).",
+        "If this port is an implicit TLS port, set {option[tls]} to implicit; otherwise ask the relay's operator.",
+        Sign(stages=("banner", "tls"), classes=TIMEOUTS),
+        Sign(
+            stages=("banner", "tls"),
+            classes=("SMTPServerDisconnected",),
+            text=r"timed out",
+            source="smtplib hides the time-out in its text",
+        ),
+    ),
+    Row(
+        "relay-silent",
+        "{endpoint} took longer to answer than Mastodon waits ({said}); the message may have been taken all the same.",
+        "Look into the relay's log; a relay that is slow at this point makes Mastodon send twice.",
+        Sign(stages=("data",), classes=TIMEOUTS, source="mastodon#23727, #23750"),
+    ),
+    Row(
+        "relay-silent",
+        "{endpoint} stopped answering in the middle of the dialogue ({said}).",
+        "Ask the relay's operator; check for a proxy or a mail filter on the way.",
+        Sign(classes=TIMEOUTS),
+        Sign(classes=("SMTPServerDisconnected",), text=r"timed out", source="smtplib hides the time-out in its text"),
+    ),
+    Row(
+        "relay-hung-up",
+        "{endpoint} hangs up at the login without an answer ({said}).",
+        "Check {option[login]} and {option[password]}; some relays hang up after a wrong password or too many of them.",
+        Sign(stages=("auth",), classes=HANG_UPS, source="local run: smtplib raises SMTPServerDisconnected"),
+        hinted=True,
+    ),
+    Row(
+        "relay-hung-up",
+        "{endpoint} hangs up without a word ({said}).",
+        "Have this host's addresses (IPv4 and IPv6) allowed at the relay; check for a proxy on the SMTP port, "
+        "and {option[tls]} against the port.",
+        Sign(classes=HANG_UPS),
+    ),
+    Row(
+        "relay-reset",
+        "The connection to {endpoint} was cut ({said}).",
+        "Look for a firewall or a proxy on the way, and check {option[tls]} against the port.",
+        Sign(classes=RESETS),
+    ),
+)

@@ -1,0 +1,133 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every error that the field knows, as it was seen, and the cause that is named for it."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.diagnose import ROWS, diagnose, row_for
+from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.model import Context, Failure, Stage
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.delivery import TABLE
+
+ANY = Context()
+STARTTLS = Context(host="smtp.example.net", port=587, tls="starttls")
+WHERE: dict[str, Context] = {
+    "-": ANY,
+    "starttls": STARTTLS,
+    "implicit": Context(host="smtp.example.net", port=465, tls="implicit"),
+    "plain-on-465": Context(host="smtp.example.net", port=465, tls="starttls"),
+    "tls-on-587": Context(host="smtp.example.net", port=587, tls="implicit"),
+    "unencrypted": Context(host="smtp.example.net", port=25, tls="none"),
+    "local": Context(host="localhost", port=25, tls="none"),
+    "mailersend": Context(host="smtp.mailersend.net", port=587),
+    "gmail": Context(host="smtp.gmail.com", port=587),
+}
+
+
+class Case(t.NamedTuple):
+    """One line of cases.txt."""
+
+    stage: Stage
+    classes: tuple[str, ...]
+    context: Context
+    code: str
+    message: str
+
+    @property
+    def failure(self) -> Failure:
+        return Failure(self.stage, self.classes, self.message)
+
+
+def cases() -> list[Case]:
+    found = []
+    for line in (Path(__file__).parent / "cases.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            stage, classes, where, code, message = (part.strip() for part in f"{line} ".split(" | ", 4))
+            names = () if classes == "-" else tuple(classes.split())
+            found.append(Case(t.cast(Stage, stage), names, WHERE[where], code, message))
+    return found
+
+
+CASES = cases()
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case.stage}: {case.message[:40]}" for case in CASES])
+def test_a_seen_error_gets_its_cause(case: Case) -> None:
+    assert diagnose(case.failure, case.context).code == case.code
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case.classes and case.failure.completed().code])
+def test_a_reply_means_the_same_whether_it_comes_apart_or_inside_an_exception(case: Case) -> None:
+    number, _, text = case.message.partition(" ")
+    assert diagnose(Failure(case.stage, message=text, code=int(number)), case.context).code == case.code
+    inside = Failure(case.stage, ("Net::SMTPUnknownError",), case.message + "\n")
+    assert diagnose(inside, case.context).code == case.code
+
+
+def test_every_row_speaks_for_a_case() -> None:
+    spoken = {id(row_for(case.failure, case.context)) for case in CASES}
+    assert [f"{row.code}: {row.message}" for row in ROWS if id(row) not in spoken] == []
+
+
+def test_every_code_of_the_table_can_be_diagnosed() -> None:
+    assert {row.code for row in ROWS} == set(TABLE.rows)
+
+
+@pytest.mark.parametrize(
+    "context", [ANY, STARTTLS, Context(host="::1", port=25, relay="bulk", hint="Use an SMTP key.")]
+)
+def test_every_template_can_be_filled_and_names_real_options(context: Context) -> None:
+    for row in ROWS:
+        for text in (row.message, row.fix):
+            assert text.count("{") == text.count("}")
+    for case in CASES:
+        finding = diagnose(case.failure, context)
+        assert "{" not in finding.message + finding.fix
+        assert finding.fix
+
+
+def test_the_bulk_relay_names_the_bulk_options() -> None:
+    failure = Failure("auth", code=535, message="5.7.8 no")
+    assert "mastodon_smtp_password" in diagnose(failure, STARTTLS).fix
+    fix = diagnose(failure, Context(relay="bulk")).fix
+    assert "mastodon_smtp_bulk_password" in fix
+    assert "mastodon_smtp_bulk.login" in fix
+
+
+def test_the_providers_hint_is_given_with_a_refused_login_only() -> None:
+    context = Context(host="smtp.example.net", port=587, hint="Use an SMTP key, not the API key.")
+    assert diagnose(Failure("auth", code=535), context).fix.endswith("Use an SMTP key, not the API key.")
+    assert "SMTP key" not in diagnose(Failure("connect", ("Errno::ECONNREFUSED",)), context).fix
+
+
+def test_the_words_are_quoted_without_secrets_and_other_peoples_addresses() -> None:
+    context = Context(host="r", port=25, sender="me@here.example", recipient="you@there.example", secrets=("hunter2!",))
+    failure = Failure("data", ("Net::SMTPFatalError",), "554 5.7.0 me@here.example boss@work.example hunter2!\r\n")
+    message = diagnose(failure, context).message
+    assert "me@here.example" in message
+    assert "boss@work.example" not in message
+    assert "hunter2!" not in message
+    assert "\n" not in message
+
+
+def test_a_code_is_not_repeated_in_the_words() -> None:
+    assert '"554 5.7.1 no"' in diagnose(Failure("data", code=554, message="5.7.1 no")).message
+    assert '"554 5.7.1 no"' in diagnose(Failure("data", (), "554 5.7.1 no")).message
+
+
+@pytest.mark.parametrize(
+    ("failure", "subject"),
+    [
+        (Failure("boot", ("KeyError",), "x"), "/srv/.env.production"),
+        (Failure("queue", (), ""), "Sidekiq"),
+        (Failure("auth", code=535), "[2001:db8::1]:587"),
+    ],
+)
+def test_subject(failure: Failure, subject: str) -> None:
+    assert diagnose(failure, Context(host="2001:db8::1", port=587, file="/srv/.env.production")).subject == subject

@@ -1,0 +1,57 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.redact import (
+    ADDRESS,
+    SECRET,
+    one_line,
+    redact,
+)
+
+
+@settings(max_examples=200)
+@given(secret=st.text(min_size=1).filter(str.strip), before=st.text(), after=st.text())
+def test_a_secret_never_stays(secret: str, before: str, after: str) -> None:
+    text = redact(f"{before}{secret}{after}", [secret])
+    assert secret not in text.replace(SECRET, "").replace(ADDRESS, "") or secret in SECRET + ADDRESS
+
+
+def test_a_secret_is_found_as_auth_login_sends_it() -> None:
+    sent = base64.b64encode(b"s3cr3t pass").decode()
+    assert sent not in redact(f"535 bad: {sent}", ["s3cr3t pass"])
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("SMTP_PASSWORD=abc def", f"SMTP_PASSWORD={SECRET} def"),
+        ('"password" => "a b"', f'"password" => {SECRET}'),
+        ("secret_key_base: 'x y'", f"secret_key_base: {SECRET}"),
+        ("redis://:hunter2@localhost:6379/0", f"redis://:{SECRET}@localhost:6379/0"),
+        ("postgres://mastodon:a:b@db/x", f"postgres://mastodon:{SECRET}@db/x"),
+        ("501 malformed: AUTH PLAIN AGFsaWNlAHBhc3M=", f"501 malformed: AUTH PLAIN {SECRET}"),
+        ("to <someone@example.org>: no", f"to <{ADDRESS}>: no"),
+        ("Delivered mail 5ab1c2d3@example.org (1.2ms)", "Delivered mail 5ab1c2d3@example.org (1.2ms)"),
+        ("authentication failed", "authentication failed"),
+    ],
+)
+def test_shapes(text: str, clean: str) -> None:
+    assert redact(text) == clean
+
+
+def test_addresses_to_keep_stand_whatever_their_case() -> None:
+    assert redact("a@b.example c@d.example", keep=["A@B.example"]) == f"a@b.example {ADDRESS}"
+
+
+def test_one_line() -> None:
+    assert one_line("a\r\n\x1b[31m b\tc") == "a [31m b c"
+    assert len(one_line("x" * 1000)) == 300
