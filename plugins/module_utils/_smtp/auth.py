@@ -1,0 +1,76 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The one AUTH exchange, as Ruby's net-smtp holds it for each of Mastodon's mechanisms (RFC 4954)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import hashlib
+import hmac
+import typing as t
+
+from .reply import Reply
+from .settings import MECHANISMS
+from .trouble import Stopped
+
+
+class Say(t.Protocol):
+    """Sends one line and gives the reply to it."""
+
+    def __call__(self, line: bytes) -> Reply: ...
+
+
+def authenticate(say: Say, mode: str, login: str, password: str) -> Reply:
+    """Log in once. Exactly one AUTH command goes out, whatever the relay answers.
+
+    :param mode: C(plain), C(login) or C(cram_md5).
+    :return: the reply that decided: 235 when the login was accepted.
+    :raises Stopped: "garbage" for a CRAM-MD5 challenge that is no Base64, and whatever C(say) raises.
+    """
+    user, secret = login.encode(), password.encode()
+    if mode == "plain":
+        return say(b"AUTH PLAIN " + base64.b64encode(b"\0" + user + b"\0" + secret))
+    reply = say(b"AUTH " + MECHANISMS[mode].encode())
+    if reply.code != 334:
+        return reply
+    if mode == "login":
+        reply = say(base64.b64encode(user))
+        return say(base64.b64encode(secret)) if reply.code == 334 else reply
+    return say(base64.b64encode(user + b" " + cram_md5(_challenge(reply), secret)))
+
+
+def cram_md5(challenge: bytes, secret: bytes) -> bytes:
+    """The response to a CRAM-MD5 challenge (RFC 2195), also on hosts where MD5 is off for other uses (FIPS)."""
+    return hmac.new(secret, challenge, functools.partial(hashlib.md5, usedforsecurity=False)).hexdigest().encode()
+
+
+def _challenge(reply: Reply) -> bytes:
+    text = reply.lines[0] if reply.lines else ""
+    try:
+        return base64.b64decode(text.encode(), validate=True)
+    except binascii.Error:
+        raise Stopped("garbage", "the CRAM-MD5 challenge is not Base64") from None
+
+
+def travelling_forms(login: str, password: str) -> tuple[str, ...]:
+    """Every text in which the password may come back from a relay that repeats what it was sent.
+
+    That is the password, and its Base64 at each of the three places where it may stand in a longer Base64 text.
+    """
+    if not password:
+        return ()
+    secret = password.encode()
+    forms = {password, base64.b64encode(f"\0{login}\0{password}".encode()).decode()}
+    for shift in range(3):
+        inner = base64.b64encode(b"\0" * shift + secret).decode().rstrip("=")
+        # The outermost characters also carry bits of the neighbours, so they differ from text to text.
+        inner = inner[(0, 2, 3)[shift] : len(inner) - 1]
+        if len(inner) >= 6:
+            forms.add(inner)
+    return tuple(sorted(forms, key=len, reverse=True))

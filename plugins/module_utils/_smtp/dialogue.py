@@ -1,0 +1,223 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""One SMTP dialogue, step by step as Mastodon's mailer holds it, up to the point where a message would begin.
+
+Greeting, EHLO, STARTTLS, AUTH (once), and on request MAIL FROM, RCPT TO, RSET. Never DATA.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import socket
+import typing as t
+
+from .._diagnosis.model import Stage
+from .._diagnosis.redact import one_line, redact
+from .auth import authenticate, travelling_forms
+from .deadline import Deadline
+from .reply import Ehlo, Reply
+from .settings import MECHANISMS, Settings
+from .tls import TlsDetails, Trust, blind, describe, handshake
+from .trouble import Stopped, Trouble
+from .wire import Wire
+
+
+@dataclasses.dataclass
+class Step:
+    """A step that the relay accepts or refuses.
+
+    :ivar accepted: None when it did not get that far.
+    :ivar answer: the relay's words.
+    """
+
+    tried: bool = False
+    accepted: bool | None = None
+    answer: str = ""
+
+
+@dataclasses.dataclass
+class Observation:
+    """What one dialogue showed, as far as it came.
+
+    :ivar greeting: first reply, before or (implicit TLS) inside of TLS.
+    :ivar offered: answer to the last EHLO, the one under TLS if there was TLS.
+    :ivar starttls: whether STARTTLS was offered before TLS; None before that is known.
+    :ivar trouble: why it ended early; None for a dialogue that came to its end.
+    """
+
+    greeting: str | None = None
+    offered: Ehlo | None = None
+    starttls: bool | None = None
+    tls: TlsDetails | None = None
+    auth: Step = dataclasses.field(default_factory=Step)
+    sender: Step = dataclasses.field(default_factory=Step)
+    recipient: Step = dataclasses.field(default_factory=Step)
+    trouble: Trouble | None = None
+
+
+def hold(settings: Settings, trust: Trust | None, sock: socket.socket, deadline: Deadline) -> Observation:
+    """Hold the dialogue on an open connection, which is closed afterwards. Raises nothing.
+
+    :param trust: how certificates are judged; None where the settings want no TLS.
+    """
+    dialogue = _Dialogue(settings, trust, Wire(sock, deadline))
+    try:
+        dialogue.run()
+    except Stopped as stopped:
+        dialogue.seen.trouble = stopped.at(dialogue.stage)
+        dialogue.wire.close()
+    else:
+        dialogue.wire.quit()
+    return _cleaned(dialogue.seen, settings)
+
+
+def look_at_certificate(settings: Settings, trust: Trust, sock: socket.socket, deadline: Deadline) -> TlsDetails:
+    """Begin TLS as the settings say, only to see the certificate. Nothing is said after that.
+
+    :param trust: the connection is made with this context, which may believe anybody.
+    :raises Stopped: as handshake() does.
+    """
+    dialogue = _Dialogue(settings, trust, Wire(sock, deadline))
+    try:
+        if settings.tls != "implicit":
+            dialogue.greet()
+            dialogue.ask_for_tls()
+        return dialogue.begin_tls(trust)
+    finally:
+        dialogue.wire.close()
+
+
+def blind_trust() -> Trust:
+    """For look_at_certificate() only."""
+    return Trust(blind(), False, "")
+
+
+class _Dialogue:
+    def __init__(self, settings: Settings, trust: Trust | None, wire: Wire) -> None:
+        self.settings = settings
+        self.trust = trust
+        self.wire = wire
+        self.stage: Stage = "banner"
+        self.seen = Observation()
+
+    def run(self) -> None:
+        """All of it, in order."""
+        if self.settings.tls == "implicit":
+            self.begin_tls(self._trust)
+        self.greet()
+        if self.settings.tls == "starttls" or (self.settings.tls == "starttls_optional" and self.seen.starttls):
+            self.ask_for_tls()
+            self.begin_tls(self._trust)
+            self.say_hello()
+        if self.settings.wants_auth:
+            self.log_in()
+        if self.settings.sender and (self.settings.auth == "none" or self.seen.auth.accepted):
+            self.try_envelope()
+
+    @property
+    def _trust(self) -> Trust:
+        if self.trust is None:
+            raise TypeError("TLS is wanted, so how to judge certificates has to be given")
+        return self.trust
+
+    def greet(self) -> None:
+        """Take the greeting and say hello."""
+        self.stage = "banner"
+        reply = self.wire.reply()
+        self.seen.greeting = reply.text
+        _expect(reply, 220)
+        self.say_hello()
+        if self.seen.starttls is None:
+            self.seen.starttls = bool(self.seen.offered and self.seen.offered.starttls)
+
+    def say_hello(self) -> None:
+        """EHLO; HELO where the relay refuses that, as net-smtp does."""
+        self.stage = "ehlo"
+        name = self.settings.helo_domain.encode("ascii")
+        reply = self.wire.say(b"EHLO " + name)
+        esmtp = reply.positive
+        if not esmtp and reply.code != 421:
+            reply = self.wire.say(b"HELO " + name)
+        _expect(reply, 250)
+        self.seen.offered = Ehlo.of(reply, esmtp=esmtp)
+
+    def ask_for_tls(self) -> None:
+        """STARTTLS, and nothing but its answer may come back before the handshake (RFC 3207, CVE-2011-0411)."""
+        self.stage = "starttls"
+        if not self.seen.starttls:
+            raise Stopped("no-starttls")
+        _expect(self.wire.say(b"STARTTLS"), 220)
+        injected = self.wire.take_unread()
+        if injected:
+            raise Stopped("injected", f"{len(injected)} bytes")
+
+    def begin_tls(self, trust: Trust) -> TlsDetails:
+        """The handshake; from here on the wire is encrypted."""
+        self.stage = "tls"
+        tls = handshake(self.wire.sock, trust.context, self.settings.host, self.wire.deadline)
+        self.wire.sock = tls
+        self.seen.tls = describe(tls, trust, datetime.datetime.now(datetime.timezone.utc))
+        return self.seen.tls
+
+    def log_in(self) -> None:
+        """AUTH, once, unless the login would go where the settings did not allow it to go."""
+        self.stage = "auth"
+        mechanism = MECHANISMS[self.settings.auth]
+        offered = self.seen.offered.auth if self.seen.offered else ()
+        if self.seen.tls is None and self.settings.tls != "none":
+            raise Stopped("no-encryption")
+        if not offered:
+            raise Stopped("no-auth")
+        if mechanism not in offered:
+            raise Stopped("no-mechanism", ", ".join(offered))
+        self.seen.auth.tried = True
+        reply = authenticate(self.wire.say, self.settings.auth, self.settings.login, self.settings.password)
+        _record(self.seen.auth, reply, 235)
+
+    def try_envelope(self) -> None:
+        """MAIL FROM and RCPT TO, taken back with RSET: nothing is ever sent."""
+        for stage, step, verb, address in _envelope(self.seen, self.settings):
+            self.stage = stage
+            step.tried = True
+            _record(step, self.wire.say(f"{verb}:<{address}>".encode("ascii")), 250, 251)
+        self.wire.say(b"RSET")
+
+
+def _envelope(seen: Observation, settings: Settings) -> t.Iterator[tuple[Stage, Step, str, str]]:
+    yield "mail", seen.sender, "MAIL FROM", settings.sender
+    if settings.recipient:
+        yield "rcpt", seen.recipient, "RCPT TO", settings.recipient
+
+
+def _record(step: Step, reply: Reply, *good: int) -> None:
+    step.accepted, step.answer = reply.code in good, reply.text
+    _expect(reply, *good)
+
+
+def _expect(reply: Reply, *good: int) -> None:
+    if reply.code not in good:
+        raise Stopped("reply", reply.text, code=reply.code, enhanced=reply.enhanced)
+
+
+def _cleaned(seen: Observation, settings: Settings) -> Observation:
+    """The same without secrets, in whatever form the relay repeated them: nothing else leaves this file."""
+    forms = travelling_forms(settings.login, settings.password)
+
+    def clean(text: str) -> str:
+        return one_line(redact(text, forms, (settings.sender, settings.recipient)))
+
+    if seen.greeting is not None:
+        seen.greeting = clean(seen.greeting)
+    if seen.offered is not None:
+        extensions = tuple(clean(one) for one in seen.offered.extensions)
+        seen.offered = dataclasses.replace(seen.offered, name=clean(seen.offered.name), extensions=extensions)
+    for step in (seen.auth, seen.sender, seen.recipient):
+        step.answer = clean(step.answer)
+    if seen.trouble is not None:
+        seen.trouble = dataclasses.replace(seen.trouble, message=clean(seen.trouble.message))
+    return seen

@@ -1,0 +1,70 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What a port speaks, found out without assuming anything: plain SMTP, SMTP with STARTTLS, or TLS at once."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .connect import Candidate, connect
+from .deadline import Deadline
+from .reply import Ehlo
+from .tls import blind, handshake
+from .trouble import Stopped
+from .wire import Wire
+
+Speaks = t.Literal["implicit", "starttls", "plain", "rejecting", "closed", "other", "silent", "refused", "unreachable"]
+
+#: A server that speaks first usually does so at once; one that waits for TLS never does.
+FIRST_WORD_SECONDS = 1.5
+#: How long the wordless one is given to answer a TLS handshake.
+HANDSHAKE_SECONDS = 5.0
+
+
+def what_speaks(candidate: Candidate, helo_domain: str, deadline: Deadline) -> Speaks:
+    """Ask an address and port what it speaks. No login passes, nothing is verified. Raises nothing.
+
+    "rejecting" greets with 4xx or 5xx, "closed" hangs up, "other" speaks but not SMTP, "silent" does neither.
+    """
+    try:
+        first = Wire(connect(candidate, deadline), deadline)
+    except Stopped as stopped:
+        return "refused" if stopped.kind == "refused" else "unreachable"
+    try:
+        if first.wait_for_bytes(deadline.within(FIRST_WORD_SECONDS)):
+            return _spoken(first, helo_domain)
+        if _answers_tls(candidate, deadline.within(HANDSHAKE_SECONDS)):
+            return "implicit"
+        # It may merely be slow to greet (a banner delay against spammers): the first connection still listens.
+        return _spoken(first, helo_domain)
+    finally:
+        first.close()
+
+
+def _answers_tls(candidate: Candidate, deadline: Deadline) -> bool:
+    try:
+        # No name is sent: whether there is TLS at all does not depend on it.
+        handshake(connect(candidate, deadline), blind(), candidate.address, deadline).close()
+    except Stopped as stopped:
+        # An alert ("tls") is as good a proof as a handshake that succeeds.
+        return stopped.kind == "tls"
+    return True
+
+
+def _spoken(wire: Wire, helo_domain: str) -> Speaks:
+    try:
+        greeting = wire.reply()
+    except Stopped as stopped:
+        return "silent" if stopped.kind == "timed-out" else "closed" if stopped.kind == "closed" else "other"
+    if greeting.code != 220:
+        return "rejecting" if greeting.code >= 400 else "other"
+    try:
+        hello = wire.say(b"EHLO " + helo_domain.encode("ascii"))
+    except Stopped:
+        return "plain"
+    wire.quit()
+    return "starttls" if hello.positive and Ehlo.of(hello).starttls else "plain"

@@ -1,0 +1,267 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Can this host reach the relay, believe it, and log in? One call, no Ansible, nothing sent.
+
+What the probe sees goes into a Result; what it means is said by verdict.py.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .connect import (
+    ADDRESSES_PER_FAMILY,
+    Attempt,
+    Candidate,
+    Outcome,
+    connect,
+    connect_all,
+    first_of_each_family,
+    resolve,
+)
+from .deadline import Deadline
+from .dialogue import Observation, Step, blind_trust, hold, look_at_certificate
+from .listen import Speaks, what_speaks
+from .settings import Endpoint, Settings
+from .tls import TlsDetails, Trust, trusting
+from .trouble import Stopped, Trouble
+
+#: Finding out what is wrong, after a dialogue that failed, takes no longer than this (or the dialogue's time-out).
+AFTERMATH_SECONDS = 15.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Address:
+    """What became of one address of the relay.
+
+    :ivar outcome: "answered" greeted; "silent" and "closed" took the connection but said nothing.
+    :ivar seconds: until the TCP connection stood or failed.
+    """
+
+    family: str
+    address: str
+    outcome: Outcome | t.Literal["answered", "silent", "closed"]
+    seconds: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Port:
+    """Another port of the relay, tried because the one in the settings cannot be reached."""
+
+    port: int
+    tls: str
+    open: bool
+
+
+@dataclasses.dataclass
+class Result:
+    """Everything that was seen. No secret is in it.
+
+    :ivar unusable: settings with which nothing could be tried, with reasons; then the rest is empty.
+    :ivar speaks: what the port speaks; None where that could not be seen.
+    :ivar elsewhere: another address of the relay with which the greeting worked, after the first one's failed.
+    """
+
+    host: str
+    port: int
+    tls_mode: str
+    unusable: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    addresses: list[Address] = dataclasses.field(default_factory=list)
+    seen: Observation = dataclasses.field(default_factory=Observation)
+    mechanism: str = "none"
+    speaks: Speaks | None = None
+    ports: list[Port] = dataclasses.field(default_factory=list)
+    elsewhere: Candidate | None = None
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Why it failed, if it did."""
+        return self.seen.trouble
+
+    @property
+    def trouble_kind(self) -> str | None:
+        """Its kind alone."""
+        return self.seen.trouble.kind if self.seen.trouble else None
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The result as the module returns it: JSON types only."""
+        offered, seen = self.seen.offered, self.seen
+        return {
+            "host": self.host,
+            "port": self.port,
+            "tls": self.tls_mode,
+            "addresses": [dataclasses.asdict(one) for one in self.addresses],
+            "greeting": seen.greeting,
+            "ehlo": None
+            if offered is None
+            else {
+                "name": offered.name,
+                "size": offered.size,
+                "auth": list(offered.auth),
+                "starttls": bool(seen.starttls),
+                "extensions": list(offered.extensions),
+            },
+            "tls_details": None
+            if seen.tls is None
+            else {**dataclasses.asdict(seen.tls), "names": list(seen.tls.names)},
+            "auth": {"mechanism": self.mechanism, **dataclasses.asdict(seen.auth)},
+            "envelope": {"sender": _step(seen.sender), "recipient": _step(seen.recipient)},
+            "open_ports": [dataclasses.asdict(one) for one in self.ports],
+            "speaks": self.speaks,
+            "stage": seen.trouble.stage if seen.trouble else None,
+        }
+
+
+def _step(step: Step) -> dict[str, t.Any] | None:
+    return dataclasses.asdict(step) if step.tried else None
+
+
+def probe(settings: Settings) -> Result:
+    """Try the relay as Mastodon would, from where this runs.
+
+    At most one AUTH command is sent. It is over within twice the connect time-out, the time-out, and another
+    AFTERMATH_SECONDS. Raises nothing: failures are in the result.
+    """
+    result = Result(settings.host, settings.port, settings.tls, settings.unusable(), mechanism=settings.auth)
+    if result.unusable:
+        return result
+    try:
+        trust = None if settings.tls == "none" else trusting(settings.verify, settings.ca_file)
+    except Stopped as stopped:
+        result.seen.trouble = stopped.at("tls")
+        return result
+    try:
+        candidates = resolve(settings.host, settings.port, Deadline(settings.connect_timeout))
+    except Stopped as stopped:
+        result.seen.trouble = stopped.at("connect")
+        return result
+    attempts = connect_all(first_of_each_family(candidates, ADDRESSES_PER_FAMILY), Deadline(settings.connect_timeout))
+    _converse(settings, trust, attempts, result)
+    untried = [one for one in candidates if one not in [attempt.candidate for attempt in attempts]]
+    result.addresses += [Address(one.family, one.address, "not tried", None) for one in untried]
+    return result
+
+
+def _converse(settings: Settings, trust: Trust | None, attempts: list[Attempt], result: Result) -> None:
+    """The dialogue with the first address that can be reached, as Ruby takes it, and what has to be found out then."""
+    reached = [attempt for attempt in attempts if attempt.outcome == "connected"]
+    if not reached:
+        _unreached(settings, attempts, result)
+        return
+    chosen, *spare = reached
+    for attempt in spare:
+        attempt.discard()
+    result.seen = hold(settings, trust, chosen.take(), Deadline(settings.timeout))
+    result.addresses = [_address(attempt, result.seen if attempt is chosen else None) for attempt in attempts]
+    result.speaks = _spoken(settings, result.seen)
+    aftermath = Deadline(min(settings.timeout, AFTERMATH_SECONDS))
+    trouble = result.trouble
+    if trouble is None:
+        if trust and settings.verify == "none" and result.seen.tls:
+            result.seen.tls.would_verify = _would_verify(settings, chosen.candidate, aftermath)
+        return
+    if trouble.kind == "certificate" and trust:
+        result.seen.tls = _unbelieved(settings, trust, chosen.candidate, aftermath)
+    elif _mode_in_doubt(settings, trouble):
+        result.speaks = what_speaks(chosen.candidate, settings.helo_domain, aftermath)
+    if trouble.stage in ("banner", "tls"):
+        others = [one.candidate for one in spare if one.candidate.family != chosen.candidate.family]
+        result.elsewhere = _answering(settings, trust, others[:1], aftermath)
+
+
+def _unreached(settings: Settings, attempts: list[Attempt], result: Result) -> None:
+    """No connection at all: the most telling failure, and which of the relay's other ports can be reached."""
+    order: list[Outcome] = ["timed out", "refused", "unreachable"]
+    attempt = min(attempts, key=lambda one: order.index(one.outcome))
+    result.seen.trouble = attempt.stopped().at("connect")
+    result.addresses = [_address(one, None) for one in attempts]
+    result.speaks = "refused" if attempt.outcome == "refused" else None
+    others = [one for one in settings.alternative_ports if one.port != settings.port]
+    if others:
+        tried = first_of_each_family([one.candidate for one in attempts], 1)
+        result.ports = _open_ports(tried, others, settings.connect_timeout)
+
+
+def _open_ports(candidates: list[Candidate], endpoints: list[Endpoint], seconds: float) -> list[Port]:
+    """Which ports take a TCP connection, on any of the addresses; all tried at once."""
+    attempts = connect_all(
+        [one.at_port(endpoint.port) for endpoint in endpoints for one in candidates], Deadline(seconds)
+    )
+    for attempt in attempts:
+        attempt.discard()
+    answering = {attempt.candidate.sockaddr[1] for attempt in attempts if attempt.outcome == "connected"}
+    return [Port(one.port, one.tls, one.port in answering) for one in endpoints]
+
+
+def _address(attempt: Attempt, seen: Observation | None) -> Address:
+    """One address of the result; seen is the dialogue, for the address that it was held with."""
+    outcome: Outcome | t.Literal["answered", "silent", "closed"] = attempt.outcome
+    if seen is not None:
+        if seen.greeting is not None:
+            outcome = "answered"
+        elif seen.trouble is not None and seen.trouble.kind == "timed-out":
+            outcome = "silent"
+        elif seen.trouble is not None and seen.trouble.kind == "closed":
+            outcome = "closed"
+    return Address(attempt.candidate.family, attempt.candidate.address, outcome, attempt.seconds)
+
+
+def _spoken(settings: Settings, seen: Observation) -> Speaks | None:
+    """What the port speaks, as far as the dialogue itself shows it."""
+    trouble = seen.trouble
+    if settings.tls == "implicit":
+        return "implicit" if seen.tls or (trouble and trouble.kind == "certificate") else None
+    if seen.starttls is None:
+        return "rejecting" if trouble and trouble.stage == "banner" and trouble.kind == "reply" else None
+    return "starttls" if seen.starttls else "plain"
+
+
+def _mode_in_doubt(settings: Settings, trouble: Trouble) -> bool:
+    """Whether the failure may come from beginning TLS in the wrong way."""
+    if trouble.stage == "banner":
+        return trouble.kind in ("timed-out", "closed", "garbage", "too-long", "tls")
+    return (
+        settings.tls == "implicit"
+        and trouble.stage == "tls"
+        and trouble.kind in ("plaintext", "timed-out", "closed", "tls")
+    )
+
+
+def _unbelieved(settings: Settings, trust: Trust, candidate: Candidate, deadline: Deadline) -> TlsDetails | None:
+    """The certificate that did not pass, fetched over a connection that is used for nothing else."""
+    try:
+        details = look_at_certificate(settings, blind_trust(), connect(candidate, deadline), deadline)
+    except Stopped:
+        return None
+    details.trust_store = trust.store
+    return details
+
+
+def _would_verify(settings: Settings, candidate: Candidate, deadline: Deadline) -> bool | None:
+    """Whether the certificate would pass, were it verified. None when that cannot be said."""
+    try:
+        strict = trusting("peer", settings.ca_file)
+        look_at_certificate(settings, strict, connect(candidate, deadline), deadline)
+    except Stopped as stopped:
+        return False if stopped.kind == "certificate" else None
+    return True
+
+
+def _answering(
+    settings: Settings, trust: Trust | None, candidates: list[Candidate], deadline: Deadline
+) -> Candidate | None:
+    """The address with which everything up to the login works. No login is tried there."""
+    harmless = dataclasses.replace(settings, auth="none", login="", password="", sender="", recipient="")
+    for candidate in candidates:
+        try:
+            sock = connect(candidate, deadline)
+        except Stopped:
+            continue
+        if hold(harmless, trust, sock, deadline).trouble is None:
+            return candidate
+    return None

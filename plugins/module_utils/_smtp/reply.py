@@ -1,0 +1,102 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""SMTP replies and the answer to EHLO (RFC 5321, sections 4.2 and 4.1.1.1)."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\Z", re.DOTALL)
+#: RFC 2034: the enhanced code opens the text, its class being the reply code's first digit.
+_ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?!\S)")
+_SHOWN_EXTENSIONS = 40
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    """One reply, of one or many lines.
+
+    :ivar code: of the first line, which is the one that Ruby's net-smtp goes by.
+    :ivar lines: the texts behind the codes, printable characters only. They may hold whatever the relay saw fit to say.
+    """
+
+    code: int
+    lines: tuple[str, ...]
+
+    @property
+    def positive(self) -> bool:
+        """2xx."""
+        return self.code // 100 == 2
+
+    @property
+    def enhanced(self) -> str | None:
+        """The first enhanced status code; many relays give none, some one on each line."""
+        for line in self.lines:
+            found = _ENHANCED.match(line)
+            if found and found.group(1) == str(self.code)[0]:
+                return found.group(0)
+        return None
+
+    @property
+    def text(self) -> str:
+        """Code and all lines on one line."""
+        return " ".join((str(self.code), *(line for line in self.lines if line)))
+
+
+def parse_line(line: bytes) -> tuple[int, bool, str] | None:
+    """Code, whether more lines follow, and text of one line without its end; None for what is no reply."""
+    found = _LINE.match(line)
+    if not found:
+        return None
+    return int(found.group(1)), found.group(2) == b"-", readable(found.group(3) or b"")
+
+
+def readable(data: bytes) -> str:
+    """Text of bytes from the wire; what cannot be shown is escaped or becomes a space."""
+    text = data.decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
+
+
+@dataclasses.dataclass(frozen=True)
+class Ehlo:
+    """What a relay says it can do.
+
+    :ivar name: how it calls itself.
+    :ivar size: largest message it takes, in bytes; 0 means without limit (RFC 1870), None that it does not say.
+    :ivar auth: SASL mechanisms, as written by the relay in upper case.
+    :ivar extensions: all keywords with their parameters, as written.
+    :ivar esmtp: False when it refused EHLO and only took HELO; then nothing else is known.
+    """
+
+    name: str
+    size: int | None = None
+    auth: tuple[str, ...] = ()
+    starttls: bool = False
+    extensions: tuple[str, ...] = ()
+    esmtp: bool = True
+
+    @classmethod
+    def of(cls, reply: Reply, *, esmtp: bool = True) -> Ehlo:
+        """Read a positive reply to EHLO, or to HELO."""
+        name = reply.lines[0].split(" ")[0] if reply.lines else ""
+        if not esmtp:
+            return cls(name, esmtp=False)
+        size: int | None = None
+        starttls = False
+        auth: list[str] = []
+        for line in reply.lines[1:]:
+            # "AUTH=LOGIN" is how servers wrote it before RFC 2554; some still give both forms.
+            keyword, *words = line.upper().replace("AUTH=", "AUTH ", 1).split()[:64] or [""]
+            if keyword == "STARTTLS":
+                starttls = True
+            elif keyword == "AUTH":
+                auth += [word for word in words if word not in auth]
+            elif keyword == "SIZE":
+                # Without a parameter there is no fixed limit (RFC 1870, 4).
+                size = int(words[0]) if words and words[0].isascii() and words[0].isdigit() else 0
+        return cls(name, size, tuple(auth), starttls, reply.lines[1 : 1 + _SHOWN_EXTENSIONS])

@@ -1,0 +1,107 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What the operator asks of a relay, as far as a dialogue with it is concerned."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+import typing as t
+
+TlsMode = t.Literal["starttls", "starttls_optional", "implicit", "none"]
+VerifyMode = t.Literal["peer", "none"]
+AuthMode = t.Literal["plain", "login", "cram_md5", "none"]
+
+#: What SMTP calls the mechanisms (RFC 4616; LOGIN has no RFC; RFC 2195).
+MECHANISMS: dict[str, str] = {"plain": "PLAIN", "login": "LOGIN", "cram_md5": "CRAM-MD5"}
+
+_LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\Z")
+#: RFC 5321, 4.1.1.1: a domain or an address literal; nothing that could end the command line.
+_HELO = re.compile(r"[\x21-\x7e]{1,255}\Z")
+#: Bare address without the brackets; blanks and brackets would end the command's argument.
+_ADDRESS = re.compile(r"[\x21-\x3b\x3d\x3f-\x7e]{1,254}\Z")
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """A port of the same host, and how TLS begins there."""
+
+    port: int
+    tls: TlsMode
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """One relay as Mastodon will use it, and how long finding out may take.
+
+    :ivar tls: C(starttls_optional) is what Mastodon does when nothing is set: encrypted only if the relay offers it.
+    :ivar ca_file: trusted besides OpenSSL's default store, as Ruby's C(Net::SMTP) does; empty means only that store.
+    :ivar helo_domain: what EHLO names, Mastodon's C(SMTP_DOMAIN) or C(LOCAL_DOMAIN).
+    :ivar sender: with it the envelope is tried too: MAIL FROM, RCPT TO when there is a recipient, then RSET.
+    :ivar connect_timeout: seconds for the name look-up, and again for the TCP connections.
+    :ivar timeout: seconds for the whole dialogue after that.
+    :ivar alternative_ports: the provider's other ports, tried when this one cannot be reached.
+    :ivar skip_auth: leave the AUTH step out, because the same login was already refused from another host.
+    """
+
+    host: str
+    port: int
+    helo_domain: str
+    tls: TlsMode = "starttls"
+    verify: VerifyMode = "peer"
+    ca_file: str = ""
+    auth: AuthMode = "plain"
+    login: str = ""
+    password: str = dataclasses.field(default="", repr=False)
+    sender: str = ""
+    recipient: str = ""
+    connect_timeout: float = 5.0
+    timeout: float = 30.0
+    alternative_ports: tuple[Endpoint, ...] = ()
+    skip_auth: bool = False
+
+    @property
+    def wants_auth(self) -> bool:
+        """Whether the AUTH step is to be taken."""
+        return self.auth != "none" and not self.skip_auth
+
+    def unusable(self) -> list[tuple[str, str]]:
+        """Settings with which no dialogue can be held: pairs of setting and reason. Never holds a secret."""
+        return [
+            (setting, reason)
+            for setting, wrong, reason in (
+                ("host", not _is_host(self.host), f"{self.host!r} is not a host name or address in plain ASCII."),
+                ("port", not 0 < self.port < 65536, f"{self.port} is not a port; ports are 1 to 65535."),
+                ("helo_domain", not _HELO.match(self.helo_domain), f"{self.helo_domain!r} cannot stand in EHLO."),
+                ("login", _breaks(self.login), "The login has a character that AUTH cannot carry (NUL)."),
+                ("password", _breaks(self.password), "The password has a character that AUTH cannot carry (NUL)."),
+                ("sender", _no_address(self.sender), f"{self.sender!r} is not a plain ASCII mail address."),
+                ("recipient", _no_address(self.recipient), f"{self.recipient!r} is not a plain ASCII mail address."),
+                ("sender", bool(self.recipient and not self.sender), "A recipient can only be tried with a sender."),
+            )
+            if wrong
+        ]
+
+
+def _is_host(host: str) -> bool:
+    """Whether it is an IP address or an ASCII host name. Ruby does not encode one, so an IDN must be xn-- already."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        name = host[:-1] if host.endswith(".") else host
+        return len(name) < 254 and all(_LABEL.match(label) for label in name.split("."))
+    return True
+
+
+def _no_address(address: str) -> bool:
+    return bool(address) and not (_ADDRESS.match(address) and "@" in address)
+
+
+def _breaks(text: str) -> bool:
+    """NUL separates the fields of AUTH PLAIN (RFC 4616); no environment file can hold one either."""
+    return "\0" in text

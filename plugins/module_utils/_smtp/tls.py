@@ -1,0 +1,163 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""TLS as Ruby's net-smtp does it for Mastodon, and what a certificate looks like when it is not believed."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import select
+import socket
+import ssl
+
+from .certificate import CertificateError, read_certificate
+from .deadline import Deadline
+from .reply import readable
+from .settings import VerifyMode
+from .trouble import Stopped
+from .wire import stopped_by
+
+#: First byte of a TLS record: change_cipher_spec, alert, handshake, application_data (RFC 8446, 5.1).
+_RECORD_TYPES = frozenset((20, 21, 22, 23))
+
+
+@dataclasses.dataclass(frozen=True)
+class Trust:
+    """How certificates are judged.
+
+    :ivar store: names what is trusted, for the result: it may differ from what another program on the host trusts.
+    """
+
+    context: ssl.SSLContext
+    verifies: bool
+    store: str
+
+
+@dataclasses.dataclass
+class TlsDetails:
+    """What a TLS connection showed. The certificate's part is None where it could not be read.
+
+    :ivar verified: chain and host name were checked and are good.
+    :ivar would_verify: with verification switched off: whether it would succeed. None when not tried.
+    :ivar not_after: ISO 8601, UTC.
+    """
+
+    version: str | None
+    cipher: str | None
+    verified: bool
+    trust_store: str
+    subject: str | None = None
+    names: tuple[str, ...] = ()
+    issuer: str | None = None
+    self_issued: bool = False
+    not_before: str | None = None
+    not_after: str | None = None
+    days_left: int | None = None
+    sha256: str | None = None
+    would_verify: bool | None = None
+
+
+def trusting(verify: VerifyMode, ca_file: str) -> Trust:
+    """The context for the settings.
+
+    Not ssl.create_default_context(): from Python 3.13 that one refuses certificates (VERIFY_X509_STRICT) which Ruby
+    takes. Ruby trusts OpenSSL's default store and the CA file, not the file alone (measured with Ruby 3.1, openssl
+    3.0.1), and fails when the file cannot be loaded even if nothing is to be verified.
+
+    :raises Stopped: "ca-file".
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if verify == "none":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    default = ssl.get_default_verify_paths()
+    context.set_default_verify_paths()
+    store = f"this host's OpenSSL default ({default.cafile or default.openssl_cafile}, {default.openssl_capath})"
+    if ca_file:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except OSError as error:  # ssl.SSLError is one: a file without certificates
+            words = "holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror or ""
+            raise Stopped("ca-file", words) from None
+        store = f"{ca_file} and {store}"
+    return Trust(context, verify == "peer", store)
+
+
+def blind() -> ssl.SSLContext:
+    """A context that believes anybody. No login may ever pass through it; it is for looking at a certificate."""
+    return trusting("none", "").context
+
+
+def handshake(sock: socket.socket, context: ssl.SSLContext, host: str, deadline: Deadline) -> ssl.SSLSocket:
+    """Begin TLS on a connection. The socket is used up, whatever happens.
+
+    :raises Stopped: "certificate", "plaintext" when the other side answers with readable text, "timed-out", "closed",
+        "tls".
+    """
+    try:
+        tls = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+    except (OSError, ValueError) as error:
+        sock.close()
+        raise (stopped_by(error) if isinstance(error, OSError) else Stopped("tls", str(error))) from None
+    try:
+        _shake(tls, deadline)
+    except ssl.SSLCertVerificationError as error:
+        tls.close()
+        raise Stopped("certificate", error.verify_message, verify_code=error.verify_code) from None
+    except OSError as error:
+        tls.close()
+        raise stopped_by(error) from None
+    except Stopped:
+        tls.close()
+        raise
+    return tls
+
+
+def _shake(tls: ssl.SSLSocket, deadline: Deadline) -> None:
+    tls.settimeout(0)
+    first = b""
+    while True:
+        try:
+            tls.do_handshake()
+            return
+        except ssl.SSLWantReadError:
+            if not select.select([tls], [], [], deadline.left())[0]:
+                raise Stopped("timed-out") from None
+            # What the other side says first tells a plaintext port apart, in whatever words OpenSSL complains later.
+            first = first or _peek(tls)
+            if first and first[0] not in _RECORD_TYPES:
+                raise Stopped("plaintext", readable(first)) from None
+        except ssl.SSLWantWriteError:
+            select.select([], [tls], [], deadline.left())
+
+
+def _peek(tls: ssl.SSLSocket) -> bytes:
+    """The first bytes from below TLS, left where they are. SSLSocket's own recv() takes no flags."""
+    try:
+        return socket.socket.recv(tls, 200, socket.MSG_PEEK)
+    except BlockingIOError:
+        return b""
+
+
+def describe(tls: ssl.SSLSocket, trust: Trust, now: datetime.datetime) -> TlsDetails:
+    """What the connection shows, the certificate included."""
+    cipher = tls.cipher()
+    details = TlsDetails(tls.version(), cipher[0] if cipher else None, trust.verifies, trust.store)
+    der = tls.getpeercert(binary_form=True)
+    try:
+        certificate = read_certificate(der or b"")
+    except CertificateError:
+        return details
+    details.subject, details.issuer, details.names = certificate.subject, certificate.issuer, certificate.names
+    details.self_issued, details.sha256 = certificate.self_issued, certificate.sha256
+    details.not_before, details.not_after = map(_iso, (certificate.not_before, certificate.not_after))
+    details.days_left = certificate.days_left(now)
+    return details
+
+
+def _iso(moment: datetime.datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,367 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What a probe's result means, as findings. Pure: it looks at nothing but the settings and the result.
+
+A failure that the mailer can meet too keeps the code that the diagnosis gives it; only the words are surer here, since
+the probe has looked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import typing as t
+
+from .._diagnosis.diagnose import diagnose
+from .._diagnosis.model import Context
+from .._findings.delivery import TABLE as DELIVERY
+from .._findings.model import Finding
+from .._findings.relay import TABLE
+from .auth import travelling_forms
+from .probe import Port, Result
+from .settings import MECHANISMS, Settings
+from .trouble import Trouble
+
+#: Below this a mail of Mastodon with its HTML part and a few long lines may not fit (bytes).
+SMALL_MESSAGE = 256 * 1024
+#: A certificate that is long valid is checked for renewal by its owner's robots some weeks before it ends.
+WARNING_DAYS = 14
+
+_MODES = {
+    "implicit": "implicit TLS",
+    "starttls": "STARTTLS",
+    "starttls_optional": "STARTTLS if offered",
+    "none": "no encryption",
+}
+
+
+def context_of(settings: Settings, relay: t.Literal["main", "bulk"] = "main", hint: str = "") -> Context:
+    """What the diagnosis may know.
+
+    :param relay: which of Mastodon's two relays it is; decides how the fixes call the options.
+    :param hint: the provider's word on its logins, shown when a login is refused.
+    """
+    return Context(
+        host=settings.host,
+        port=settings.port,
+        tls=settings.tls,
+        auth=settings.auth,
+        relay=relay,
+        sender=settings.sender,
+        recipient=settings.recipient,
+        hint=hint,
+        secrets=travelling_forms(settings.login, settings.password),
+    )
+
+
+def verdict(settings: Settings, result: Result, context: Context, warning_days: int = WARNING_DAYS) -> list[Finding]:
+    """All findings of a probe: one error for what ended it, and what else should be known."""
+    if result.unusable:
+        return [
+            TABLE.finding("relay-setting-unusable", context.option(_OPTIONS.get(setting, setting)), reason)
+            for setting, reason in result.unusable
+        ]
+    findings = [_failure(result.trouble, settings, result, context)] if result.trouble else []
+    return findings + _remarks(settings, result, context, warning_days)
+
+
+#: Where the role calls a setting otherwise than the probe.
+_OPTIONS = {"sender": "from_address", "recipient": "test_recipient"}
+
+
+def _failure(trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding:
+    """The one error for what ended the dialogue."""
+    by_kind = _BY_KIND.get(trouble.kind)
+    if by_kind:
+        return by_kind(trouble, settings, result, context)
+    if trouble.stage == "connect" and result.ports:
+        return _unreachable(trouble, result, context)
+    if trouble.stage in ("banner", "tls") and trouble.kind != "reply":
+        doubted = _by_what_it_speaks(trouble, settings, result, context)
+        if doubted:
+            return doubted
+    finding = diagnose(trouble.failure(), context)
+    if trouble.kind == "certificate":
+        return dataclasses.replace(finding, message=f"{finding.message} {_certificate(result)}".strip())
+    return finding
+
+
+def _unreachable(trouble: Trouble, result: Result, context: Context) -> Finding:
+    """The port cannot be reached; the other ports of the provider were tried."""
+    finding = diagnose(trouble.failure(), context)
+    best = next((port for port in result.ports if port.open), None)
+    if best is None:
+        tried = _listed([str(port.port) for port in result.ports])
+        return dataclasses.replace(
+            finding, message=f"{finding.message} Of its other ports, {tried} cannot be reached from here either."
+        )
+    answering = _listed([_port(port) for port in result.ports if port.open])
+    how = {"timed-out": "does not answer", "refused": "is refused"}.get(trouble.kind, "cannot be reached")
+    return TABLE.finding(
+        "relay-port-blocked",
+        context.endpoint,
+        f"Port {context.port} of {context.host} {how} from this host, but {answering} can be reached.",
+        f"Set {context.option('port')} to {best.port} and {context.option('tls')} to {best.tls}, "
+        f"or have port {context.port} opened for this host by its hoster.",
+    )
+
+
+def _by_what_it_speaks(trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding | None:
+    """The port was asked what it speaks: say so, when it is something else than the settings say."""
+    wanted, port, tls = _MODES[settings.tls], context.port, context.option("tls")
+    speaks = result.speaks
+    if settings.tls == "implicit" and speaks == "starttls":
+        message = f"Port {port} speaks STARTTLS, the settings say implicit TLS."
+        return DELIVERY.finding("tls-on-plaintext-port", context.endpoint, message, f"Set {tls} to starttls.")
+    if settings.tls == "implicit" and speaks == "plain":
+        return DELIVERY.finding(
+            "tls-on-plaintext-port",
+            context.endpoint,
+            f"Port {port} speaks SMTP without any encryption and offers no STARTTLS, the settings say implicit TLS.",
+            f"Set {context.option('port')} to the relay's TLS port (usually 465). Only for a relay on the host itself: "
+            f"set {tls} to none.",
+        )
+    if settings.tls != "implicit" and speaks == "implicit":
+        message = f"Port {port} speaks implicit TLS, the settings say {wanted}."
+        return DELIVERY.finding("plaintext-on-tls-port", context.endpoint, message, f"Set {tls} to implicit.")
+    if speaks == "silent":
+        return DELIVERY.finding(
+            "relay-silent",
+            context.endpoint,
+            f"Port {port} takes the connection and then says nothing, neither in plain text nor in TLS.",
+            "Something on the way or the relay itself holds the connection: try from another network, use another port "
+            "of the relay, or ask its operator.",
+        )
+    if speaks == "closed":
+        return DELIVERY.finding(
+            "relay-hung-up",
+            context.endpoint,
+            f"Port {port} takes the connection and hangs up before saying anything.",
+            "Have this host's addresses (IPv4 and IPv6) allowed at the relay; check for a proxy on the SMTP port.",
+        )
+    if speaks == "rejecting" and settings.tls == "implicit":
+        message = f"Port {port} greets in plain text, and with a refusal; the settings say implicit TLS."
+        return DELIVERY.finding("tls-on-plaintext-port", context.endpoint, message, f"Set {tls} to starttls.")
+    if speaks == "other" or trouble.kind == "plaintext":
+        return _not_smtp(trouble, settings, result, context)
+    return None
+
+
+def _not_smtp(trouble: Trouble, _settings: Settings, _result: Result, context: Context) -> Finding:
+    what = "an answer without end" if trouble.kind == "too-long" else "something else than SMTP"
+    said = f': "{trouble.message}"' if trouble.message else ""
+    message = f"{context.endpoint} gives {what} ({_STAGES.get(trouble.stage, trouble.stage)}){said}."
+    return TABLE.finding("not-smtp", context.endpoint, message)
+
+
+_STAGES = {
+    "banner": "in place of a greeting",
+    "ehlo": "in reply to EHLO",
+    "starttls": "in reply to STARTTLS",
+    "tls": "in place of TLS",
+    "auth": "during the login",
+    "mail": "in reply to MAIL FROM",
+    "rcpt": "in reply to RCPT TO",
+}
+
+
+def _garbage(trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding:
+    doubted = _by_what_it_speaks(trouble, settings, result, context) if trouble.stage == "banner" else None
+    return doubted or _not_smtp(trouble, settings, result, context)
+
+
+def _injected(trouble: Trouble, _settings: Settings, _result: Result, context: Context) -> Finding:
+    return TABLE.finding(
+        "starttls-answer-injected",
+        context.endpoint,
+        f"After the answer to STARTTLS and before encryption began, {trouble.message or 'more bytes'} came in. "
+        "They were thrown away, and no login was sent.",
+    )
+
+
+def _plaintext(trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding:
+    if settings.tls == "implicit":
+        return _by_what_it_speaks(trouble, settings, result, context) or _not_smtp(trouble, settings, result, context)
+    return _injected(dataclasses.replace(trouble, message="readable text"), settings, result, context)
+
+
+def _ca_file(trouble: Trouble, settings: Settings, _result: Result, context: Context) -> Finding:
+    return DELIVERY.finding(
+        "ca-file-missing",
+        context.option("ca_file"),
+        f"The file of trusted authorities, {settings.ca_file}, cannot be used on this host: {trouble.message}. "
+        "Mastodon fails on it too, even where nothing is to be verified.",
+        f"Set {context.option('ca_file')} to a file that exists: /etc/ssl/certs/ca-certificates.crt on Debian "
+        "(package ca-certificates), /etc/pki/tls/certs/ca-bundle.crt on Red Hat, /etc/ssl/cert.pem on Alpine.",
+    )
+
+
+def _no_starttls(_trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding:
+    others = [one for one in settings.alternative_ports if one.tls == "implicit"]
+    elsewhere = (
+        f"Set {context.option('port')} to {others[0].port} and {context.option('tls')} to implicit"
+        if others
+        else f"Use the relay's implicit TLS port ({context.option('port')} 465, {context.option('tls')} implicit)"
+    )
+    return DELIVERY.finding(
+        "starttls-not-offered",
+        context.endpoint,
+        f"STARTTLS is required, but {context.endpoint} does not offer it{_only_helo(result)}: the relay has no TLS "
+        "there, or something on the way (a mail filter) strips it.",
+        f"{elsewhere}. Only for a relay on the host itself: set {context.option('tls')} to none.",
+    )
+
+
+def _no_encryption(_trouble: Trouble, _settings: Settings, _result: Result, context: Context) -> Finding:
+    return TABLE.finding(
+        "login-withheld",
+        context.endpoint,
+        f"{context.endpoint} offers no STARTTLS, so Mastodon would send login and password in the clear. They were not "
+        "sent now.",
+        f"Set {context.option('tls')} to starttls (or implicit on a port for it). If the login is to travel in the "
+        f"clear, say so: set {context.option('tls')} to none.",
+    )
+
+
+def _no_auth(_trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding:
+    if settings.tls in ("none", "starttls_optional") and result.seen.starttls and not result.seen.tls:
+        return DELIVERY.finding(
+            "login-not-offered",
+            context.endpoint,
+            f"{context.endpoint} offers no login without encryption, but it offers STARTTLS.",
+            f"Set {context.option('tls')} to starttls.",
+        )
+    return DELIVERY.finding(
+        "login-not-offered",
+        context.endpoint,
+        f"{context.endpoint} takes no logins{_only_helo(result)}, but the settings log in.",
+        "Use the relay's submission port (587 or 465). For a relay without login, remove "
+        f"{context.option('login')} and {context.option('password')} (blank is not enough) and set "
+        f"{context.option('auth')} to none.",
+    )
+
+
+def _no_mechanism(trouble: Trouble, settings: Settings, _result: Result, context: Context) -> Finding:
+    usable = [mode for mode, name in MECHANISMS.items() if name in trouble.message.split(", ")]
+    fix = (
+        f"Set {context.option('auth')} to {' or '.join(usable)}."
+        if usable
+        else "Mastodon knows plain, login and cram_md5 only: use another credential or relay."
+    )
+    return DELIVERY.finding(
+        "login-mechanism-not-offered",
+        context.endpoint,
+        f"{context.endpoint} offers the login methods {trouble.message}; the settings say "
+        f"{MECHANISMS[settings.auth]}. No login was sent.",
+        fix,
+    )
+
+
+_BY_KIND: dict[str, t.Callable[[Trouble, Settings, Result, Context], Finding]] = {
+    "garbage": _garbage,
+    "too-long": _garbage,
+    "plaintext": _plaintext,
+    "injected": _injected,
+    "ca-file": _ca_file,
+    "no-starttls": _no_starttls,
+    "no-encryption": _no_encryption,
+    "no-auth": _no_auth,
+    "no-mechanism": _no_mechanism,
+}
+
+
+def _remarks(settings: Settings, result: Result, context: Context, warning_days: int) -> list[Finding]:
+    """What should be known besides what failed."""
+    found: list[tuple[str, str, str]] = []
+    found += _about_addresses(result, context)
+    found += _about_encryption(settings, result, context)
+    tls, offered = result.seen.tls, result.seen.offered
+    if tls and tls.days_left is not None and 0 <= tls.days_left < warning_days and result.trouble_kind != "certificate":
+        message = f"The certificate of {context.endpoint} expires in {tls.days_left} days, at {tls.not_after}."
+        found.append(("certificate-expires-soon", message, ""))
+    if settings.skip_auth and settings.auth != "none" and not result.trouble:
+        message = f"The login at {context.endpoint} was not tried from this host, as asked (skip_auth)."
+        found.append(("login-not-tried", message, ""))
+    if offered and offered.size and offered.size < SMALL_MESSAGE:
+        message = (
+            f"{context.endpoint} takes messages of up to {offered.size} bytes only; some of Mastodon's are larger."
+        )
+        found.append(("relay-size-limit-small", message, ""))
+    return [TABLE.finding(code, context.endpoint, message, fix) for code, message, fix in found]
+
+
+def _about_addresses(result: Result, context: Context) -> t.Iterator[tuple[str, str, str]]:
+    dead: list[str] = []
+    for one in result.addresses:
+        if one.outcome == "timed out":
+            dead.append(one.address)
+        elif one.outcome not in ("refused", "unreachable", "not tried"):
+            if dead:
+                message = (
+                    f"{_listed(dead)} of {context.host} does not answer, {one.address} does. Mastodon tries them in "
+                    "this order; with Ruby before 3.4 the first one uses up the time-out, and mail fails."
+                )
+                yield "relay-address-dead", message, ""
+            break
+    if result.elsewhere:
+        used = next((one.address for one in result.addresses if one.outcome in _USED), "the first address")
+        message = f"With {result.elsewhere.address} the relay works up to the login; Mastodon uses {used} first."
+        yield "relay-other-address-answers", message, ""
+
+
+_USED = ("answered", "silent", "closed", "connected")
+
+
+def _about_encryption(settings: Settings, result: Result, context: Context) -> t.Iterator[tuple[str, str, str]]:
+    seen = result.seen
+    if seen.greeting is None or _loopback(settings.host, result):
+        return
+    if seen.tls is None and settings.tls in ("none", "starttls_optional") and result.trouble_kind != "no-encryption":
+        offer = "It offers STARTTLS." if seen.starttls else "It offers no STARTTLS."
+        fix = f"Set {context.option('tls')} to starttls." if seen.starttls else ""
+        if settings.auth != "none":
+            yield "login-in-the-clear", f"Login and password travel unencrypted to {context.endpoint}. {offer}", fix
+        else:
+            yield "relay-unencrypted", f"Mail travels unencrypted to {context.endpoint}. {offer}", fix
+    if seen.tls and settings.verify == "none":
+        verify, ca_file = context.option("verify"), context.option("ca_file")
+        if seen.tls.would_verify:
+            message = f"The certificate of {context.endpoint} is good, but the settings do not verify it."
+            yield "verification-off-needlessly", message, f"Set {verify} to peer."
+        elif seen.tls.would_verify is False:
+            message = f"The settings do not verify the certificate of {context.endpoint}. {_certificate(result)}"
+            yield "verification-off", message, f"Set {ca_file} to the authority's certificate and {verify} to peer."
+
+
+def _certificate(result: Result) -> str:
+    """The certificate in a sentence or two."""
+    tls = result.seen.tls
+    if tls is None or tls.subject is None:
+        return ""
+    names = _listed(list(tls.names[:6]) + (["others"] if len(tls.names) > 6 else [])) or "no name at all"
+    issuer = "itself" if tls.self_issued else tls.issuer or "nobody named"
+    return f"It is for {names}, issued by {issuer}, valid from {tls.not_before} to {tls.not_after}."
+
+
+def _only_helo(result: Result) -> str:
+    return " (it refuses EHLO)" if result.seen.offered and not result.seen.offered.esmtp else ""
+
+
+def _loopback(host: str, result: Result) -> bool:
+    addresses = [one.address for one in result.addresses] or [host]
+    try:
+        return all(ipaddress.ip_address(one.split("%")[0]).is_loopback for one in addresses)
+    except ValueError:
+        return False
+
+
+def _port(port: Port) -> str:
+    return f"{port.port} ({_MODES[port.tls]})"
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

@@ -1,0 +1,129 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Lines over a socket, plain or encrypted, each step bounded in time and size."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import ssl
+
+from .deadline import ANSWER_SECONDS, Deadline
+from .reply import Reply, parse_line, readable
+from .trouble import Stopped
+
+#: RFC 5321, 4.5.3.1.5 allows 512 bytes. Generous, because Ruby sets no bound at all.
+LINE_BYTES = 8192
+#: No EHLO answer of a real relay comes near it.
+REPLY_LINES = 100
+
+
+class Wire:
+    """One connection to a relay.
+
+    Every method raises Stopped and nothing else: "timed-out", "closed", "garbage", "too-long", "tls".
+    """
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self.sock = sock
+        self.deadline = deadline
+        self._unread = b""
+
+    def say(self, line: bytes) -> Reply:
+        """Send one command line and read the reply to it."""
+        self._send(line + b"\r\n")
+        return self.reply()
+
+    def reply(self) -> Reply:
+        """Read one reply of one or many lines."""
+        deadline = self.deadline.within(ANSWER_SECONDS)
+        code = 0
+        texts: list[str] = []
+        while len(texts) < REPLY_LINES:
+            line = self._line(deadline)
+            parsed = parse_line(line)
+            if parsed is None:
+                raise Stopped("garbage", readable(line[:200]))
+            number, more, text = parsed
+            code = code or number
+            texts.append(text)
+            if not more:
+                return Reply(code, tuple(texts))
+        raise Stopped("too-long", f"a reply of more than {REPLY_LINES} lines")
+
+    def take_unread(self) -> bytes:
+        """What has arrived and was not asked for. It is thrown away: nothing of it may count as said under TLS."""
+        unread, self._unread = self._unread, b""
+        return unread
+
+    def wait_for_bytes(self, deadline: Deadline) -> bool:
+        """Whether anything arrives (or the connection ends) before the deadline."""
+        if self._unread:
+            return True
+        try:
+            self.sock.settimeout(deadline.left())
+            self._unread = self.sock.recv(4096)
+        except (Stopped, socket.timeout):
+            return False
+        except OSError:
+            return True
+        return True
+
+    def quit(self) -> None:
+        """Take leave and close. The relay's answer matters to nobody, so it is given a moment only."""
+        self.deadline = self.deadline.within(1.0)
+        with contextlib.suppress(Stopped):
+            self.say(b"QUIT")
+        self.close()
+
+    def close(self) -> None:
+        """Close without a word."""
+        with contextlib.suppress(OSError):
+            self.sock.close()
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self.sock.settimeout(self.deadline.within(ANSWER_SECONDS).left())
+            self.sock.sendall(data)
+        except OSError as error:
+            raise stopped_by(error) from None
+
+    def _line(self, deadline: Deadline) -> bytes:
+        while b"\n" not in self._unread:
+            if len(self._unread) > LINE_BYTES:
+                raise Stopped("too-long", readable(self._unread[:200]))
+            try:
+                self.sock.settimeout(deadline.left())
+                data = self.sock.recv(4096)
+            except OSError as error:
+                raise stopped_by(error) from None
+            if not data:
+                if self._unread:
+                    raise Stopped("closed", f"in the middle of a line: {readable(self._unread[:200])}")
+                raise Stopped("closed")
+            self._unread += data
+        line, self._unread = self._unread.split(b"\n", 1)
+        if len(line) > LINE_BYTES:
+            raise Stopped("too-long", readable(line[:200]))
+        return line.rstrip(b"\r")
+
+
+def stopped_by(error: OSError) -> Stopped:
+    """What an error of an open connection means."""
+    name = errno.errorcode.get(error.errno or 0, "")
+    if isinstance(error, socket.timeout):
+        return Stopped("timed-out")
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return Stopped("closed")
+    if isinstance(error, ssl.SSLError):
+        return Stopped("tls", (error.reason or str(error)).replace("_", " ").lower())
+    if isinstance(error, (ConnectionError, BrokenPipeError)):
+        return Stopped("closed", error.strerror or "", errno_name=name)
+    if name == "ETIMEDOUT":
+        return Stopped("timed-out", error.strerror or "")
+    return Stopped("unreachable", error.strerror or "", errno_name=name)

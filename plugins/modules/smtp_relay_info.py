@@ -1,0 +1,444 @@
+#!/usr/bin/python
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: smtp_relay_info
+short_description: See whether this host can reach its mail relay, trust it and log in
+version_added: 1.0.0
+author:
+  - The fediops.mastodon contributors (!UNKNOWN)
+description:
+  - Holds the SMTP dialogue that Mastodon will hold, from the host on which Mastodon runs, up to the point where a
+    message would begin. Nothing is ever sent.
+  - At most one C(AUTH) command goes out, with the one mechanism that Mastodon will use. Login and password never pass
+    over a connection that is not encrypted and verified, unless O(tls=none) or O(verify=none) says so.
+  - When it fails, it finds out why. It asks the port what it does speak, shows the certificate that is not believed,
+    and tries the relay's other ports.
+  - Every failure is a finding with a stable code, its cause and its fix. The module fails when a finding is an error,
+    with the same evidence in the result as when it succeeds.
+options:
+  host:
+    description: Name or address of the relay, as Mastodon will use it. Names outside ASCII in their C(xn--) form.
+    type: str
+    required: true
+  port:
+    description: Port of the relay.
+    type: int
+    required: true
+  tls:
+    description:
+      - How encryption begins.
+      - V(starttls) demands that the connection is upgraded, V(implicit) begins with TLS, V(none) stays unencrypted.
+      - V(starttls_optional) is what Mastodon does when nothing is set. It encrypts only if the relay offers it. Where
+        the relay does not offer it, no login is sent here, and the module fails with the code V(login-withheld).
+    type: str
+    choices: [starttls, starttls_optional, implicit, none]
+    default: starttls
+  verify:
+    description: Whether the relay's certificate is verified.
+    type: str
+    choices: [peer, none]
+    default: peer
+  ca_file:
+    description:
+      - File of trusted authorities that Mastodon will use, trusted besides the default of the host's OpenSSL.
+      - Mastodon 3.5 and newer use V(/etc/ssl/certs/ca-certificates.crt) when nothing is set.
+    type: path
+  helo_domain:
+    description: The name given in C(EHLO). Mastodon uses C(SMTP_DOMAIN), or else C(LOCAL_DOMAIN).
+    type: str
+    required: true
+  auth:
+    description: The login mechanism that Mastodon will use.
+    type: str
+    choices: [plain, login, cram_md5, none]
+    default: plain
+  login:
+    description: User name at the relay. Required unless O(auth=none).
+    type: str
+  password:
+    description: Password at the relay. Required unless O(auth=none).
+    type: str
+  skip_auth:
+    description:
+      - Leave the login out and check everything before it.
+      - For the other hosts of a fleet, once one host has seen the password refused. Relays lock accounts.
+    type: bool
+    default: false
+  sender:
+    description:
+      - With an address here, the envelope is tried after the login and taken back with C(RSET).
+      - Many relays check the sender only when a message is really sent, so acceptance proves little; a refusal proves
+        much.
+    type: str
+  recipient:
+    description: Recipient for the envelope. Needs O(sender).
+    type: str
+  connect_timeout:
+    description: Seconds for looking up the name, and again for connecting. Mastodon gives up after 5.
+    type: float
+    default: 5
+  timeout:
+    description:
+      - Seconds for the whole dialogue. A relay that sends its answers drop by drop gains nothing.
+      - Finding out why a dialogue failed takes as long again at most, and never more than 15 seconds.
+    type: float
+    default: 30
+  alternative_ports:
+    description: The relay's other ports, in order of preference. They are tried when O(port) cannot be reached.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      port:
+        description: Port number.
+        type: int
+        required: true
+      tls:
+        description: How encryption begins there.
+        type: str
+        choices: [starttls, starttls_optional, implicit, none]
+        required: true
+  certificate_warning_days:
+    description: Warn when the relay's certificate expires in fewer days.
+    type: int
+    default: 14
+  provider_hint:
+    description: What to know about this provider's logins. It is shown when the login is refused.
+    type: str
+    default: ""
+  relay:
+    description: Which of Mastodon's two relays this is. It decides how the fixes call the role's options.
+    type: str
+    choices: [main, bulk]
+    default: main
+attributes:
+  check_mode:
+    support: full
+    details: Reads only, and does the same in check mode.
+  diff_mode:
+    support: N/A
+    details: Changes nothing.
+  idempotent:
+    support: full
+    details: Changes nothing. What it returns depends on the relay.
+extends_documentation_fragment:
+  - fediops.mastodon.attributes
+notes:
+  - Needs nothing but Python on the target.
+  - The trust store that is used is named in the result. A Ruby that was built with an OpenSSL of its own may trust
+    other authorities by default; the authorities in O(ca_file) are trusted by both.
+"""
+
+EXAMPLES = r"""
+- name: See whether this host can log in to the relay
+  fediops.mastodon.smtp_relay_info:
+    host: smtp.example.org
+    port: 587
+    tls: starttls
+    helo_domain: social.example
+    ca_file: /etc/ssl/certs/ca-certificates.crt
+    login: mastodon
+    password: "{{ vault_smtp_password }}"
+
+- name: Look for an open port where the cloud blocks some
+  fediops.mastodon.smtp_relay_info:
+    host: smtp.example.org
+    port: 465
+    tls: implicit
+    helo_domain: social.example
+    login: mastodon
+    password: "{{ vault_smtp_password }}"
+    alternative_ports:
+      - port: 2465
+        tls: implicit
+      - port: 587
+        tls: starttls
+
+- name: Try a relay on the host itself, with the sender
+  fediops.mastodon.smtp_relay_info:
+    host: localhost
+    port: 25
+    tls: none
+    auth: none
+    helo_domain: social.example
+    sender: notifications@social.example
+"""
+
+RETURN = r"""
+relay:
+  description: What was seen, as far as the dialogue came.
+  returned: always
+  type: dict
+  contains:
+    host:
+      description: The relay, as given.
+      type: str
+      returned: always
+      sample: smtp.example.org
+    port:
+      description: Its port, as given.
+      type: int
+      returned: always
+      sample: 587
+    tls:
+      description: How encryption begins, as given.
+      type: str
+      returned: always
+      sample: starttls
+    addresses:
+      description: What became of each of its addresses, in the order in which Mastodon tries them.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        family:
+          description: V(ipv4) or V(ipv6).
+          type: str
+        address:
+          description: The address.
+          type: str
+        outcome:
+          description:
+            - V(answered) greeted, V(silent) and V(closed) took the connection but did not greet, V(connected) took the
+              connection and was not needed.
+            - V(timed out), V(refused) and V(unreachable) took none. V(not tried) was left out.
+          type: str
+        seconds:
+          description: Time until the connection stood or failed.
+          type: float
+      sample:
+        - {family: ipv6, address: "2001:db8::25", outcome: unreachable, seconds: 0.0}
+        - {family: ipv4, address: 192.0.2.25, outcome: answered, seconds: 0.021}
+    greeting:
+      description: The relay's greeting.
+      type: str
+      returned: always
+      sample: 220 smtp.example.org ESMTP
+    ehlo:
+      description: What the relay says it can do (under TLS, if there was TLS).
+      type: dict
+      returned: always
+      contains:
+        name:
+          description: How it calls itself.
+          type: str
+        size:
+          description: Largest message in bytes; 0 is without limit, null is not said.
+          type: int
+        auth:
+          description: Login mechanisms.
+          type: list
+          elements: str
+        starttls:
+          description: Whether STARTTLS was offered before encryption.
+          type: bool
+        extensions:
+          description: All extensions, as written.
+          type: list
+          elements: str
+      sample:
+        name: smtp.example.org
+        size: 10485760
+        auth: [PLAIN, LOGIN]
+        starttls: true
+        extensions: [PIPELINING, SIZE 10485760, AUTH PLAIN LOGIN, ENHANCEDSTATUSCODES, 8BITMIME]
+    tls_details:
+      description: The encrypted connection and its certificate. After a failed verification, the one that failed.
+      type: dict
+      returned: always
+      contains:
+        version:
+          description: TLS version.
+          type: str
+        cipher:
+          description: Cipher suite.
+          type: str
+        verified:
+          description: Whether chain and name were verified and are good.
+          type: bool
+        would_verify:
+          description: With O(verify=none), whether verification would succeed. Null when not known.
+          type: bool
+        trust_store:
+          description: What is trusted.
+          type: str
+        subject:
+          description: Subject of the certificate.
+          type: str
+        names:
+          description: Names and addresses that it is for.
+          type: list
+          elements: str
+        issuer:
+          description: Who issued it.
+          type: str
+        self_issued:
+          description: Whether that is the subject itself.
+          type: bool
+        not_before:
+          description: Start of validity, UTC.
+          type: str
+        not_after:
+          description: End of validity, UTC.
+          type: str
+        days_left:
+          description: Whole days until then; negative once it has expired.
+          type: int
+        sha256:
+          description: Fingerprint.
+          type: str
+      sample:
+        version: TLSv1.3
+        cipher: TLS_AES_256_GCM_SHA384
+        verified: true
+        would_verify: null
+        trust_store: /etc/ssl/certs/ca-certificates.crt and the default of this host's OpenSSL
+        subject: CN=smtp.example.org
+        names: [smtp.example.org]
+        issuer: CN=Example CA, O=Example
+        self_issued: false
+        not_before: "2026-10-01T00:00:00Z"
+        not_after: "2026-12-30T00:00:00Z"
+        days_left: 37
+        sha256: 0d4a1185e1c5b3ab7e3f4d0c8f6f2d3b5a5b0f7d6f3f1e2d9a8b7c6d5e4f3a2b
+    auth:
+      description: The login.
+      type: dict
+      returned: always
+      contains:
+        mechanism:
+          description: As given in O(auth).
+          type: str
+        tried:
+          description: Whether login and password were sent.
+          type: bool
+        accepted:
+          description: Whether they were accepted; null when not tried or not answered.
+          type: bool
+        answer:
+          description: The relay's words.
+          type: str
+      sample: {mechanism: plain, tried: true, accepted: true, answer: 235 2.7.0 Authentication successful}
+    envelope:
+      description: What the relay said to O(sender) and O(recipient); null for each that was not tried.
+      type: dict
+      returned: always
+      sample:
+        sender: {tried: true, accepted: true, answer: 250 2.1.0 Ok}
+        recipient: null
+    open_ports:
+      description: The O(alternative_ports) and whether they can be reached; empty when O(port) could be reached.
+      type: list
+      elements: dict
+      returned: always
+      sample:
+        - {port: 2465, tls: implicit, open: true}
+    speaks:
+      description:
+        - What the port speaks. V(implicit), V(starttls), V(plain) (no encryption offered), V(rejecting) (greets
+          with a refusal), V(closed) (hangs up), V(silent), V(other) (not SMTP), V(refused) (nothing listens) or
+          V(unreachable).
+        - Null when that could not be seen.
+      type: str
+      returned: always
+      sample: starttls
+    stage:
+      description: Where the dialogue ended early. One of V(connect), V(banner), V(tls), V(ehlo), V(starttls), V(auth),
+        V(mail), V(rcpt); null when it came to its end.
+      type: str
+      returned: always
+      sample: null
+findings:
+  description: Conclusions, worst first. Each has C(code), C(severity), C(subject), C(message) and C(fix).
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - code: tls-on-plaintext-port
+      severity: error
+      subject: smtp.example.org:587
+      message: Port 587 speaks STARTTLS, the settings say implicit TLS.
+      fix: Set mastodon_smtp_tls to starttls.
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import conclude
+from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.probe import probe
+from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.settings import Endpoint, Settings
+from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.verdict import context_of, verdict
+
+TLS_MODES = ["starttls", "starttls_optional", "implicit", "none"]
+
+ARGUMENT_SPEC = {
+    "host": {"type": "str", "required": True},
+    "port": {"type": "int", "required": True},
+    "tls": {"type": "str", "choices": TLS_MODES, "default": "starttls"},
+    "verify": {"type": "str", "choices": ["peer", "none"], "default": "peer"},
+    "ca_file": {"type": "path"},
+    "helo_domain": {"type": "str", "required": True},
+    "auth": {"type": "str", "choices": ["plain", "login", "cram_md5", "none"], "default": "plain"},
+    "login": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "skip_auth": {"type": "bool", "default": False},
+    "sender": {"type": "str"},
+    "recipient": {"type": "str"},
+    "connect_timeout": {"type": "float", "default": 5},
+    "timeout": {"type": "float", "default": 30},
+    "alternative_ports": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "port": {"type": "int", "required": True},
+            "tls": {"type": "str", "choices": TLS_MODES, "required": True},
+        },
+    },
+    "certificate_warning_days": {"type": "int", "default": 14},
+    "provider_hint": {"type": "str", "default": ""},
+    "relay": {"type": "str", "choices": ["main", "bulk"], "default": "main"},
+}
+
+#: Options that the probe takes under the same name.
+PLAIN_SETTINGS = (
+    "host",
+    "port",
+    "tls",
+    "verify",
+    "ca_file",
+    "helo_domain",
+    "auth",
+    "login",
+    "password",
+    "skip_auth",
+    "sender",
+    "recipient",
+    "connect_timeout",
+    "timeout",
+)
+
+
+def settings_from(options):
+    """The probe's settings; what is not given keeps the probe's own default."""
+    ports = tuple(Endpoint(**one) for one in options["alternative_ports"])
+    given = {name: options[name] for name in PLAIN_SETTINGS if options[name] is not None}
+    return Settings(alternative_ports=ports, **given)
+
+
+def main():
+    with_login = [("auth", mechanism, ("login", "password")) for mechanism in ("plain", "login", "cram_md5")]
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, required_if=with_login, supports_check_mode=True)
+    settings = settings_from(module.params)
+    result = probe(settings)
+    context = context_of(settings, module.params["relay"], module.params["provider_hint"])
+    findings = verdict(settings, result, context, module.params["certificate_warning_days"])
+    conclude(module, findings, changed=False, relay=result.as_dict())
+
+
+if __name__ == "__main__":
+    main()
