@@ -1,0 +1,96 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""How a host of a rollout ended, in sentences."""
+
+from __future__ import annotations
+
+import typing as t
+
+TLS_WORDS = {
+    "implicit": "TLS from the first byte",
+    "starttls": "STARTTLS required",
+    "starttls_optional": "STARTTLS if the relay offers it",
+    "none": "no encryption",
+}
+
+
+def host_summary(result: t.Mapping[str, t.Any]) -> list[str]:
+    """One line per fact that an operator wants to see.
+
+    :param result: the fact mastodon_smtp_result as roles/mastodon_smtp/tasks/summary.yml sets it.
+    """
+    dry = bool(result["check_mode"])
+    return [
+        _outcome(result, dry),
+        f"Mastodon {result['release']} in {result['app_dir']}, {_versions(result['rails'])}",
+        _variables(result, dry),
+        *_relay(result, dry),
+        *_test_messages(result),
+        *(_service(one, dry) for one in result["services"]),
+        *_findings(result["findings"]),
+    ]
+
+
+def _outcome(result: t.Mapping[str, t.Any], dry: bool) -> str:
+    if dry:
+        what = "would change" if result["outcome"] == "would change" else "is in order"
+        return f"Dry run, nothing was touched: this instance {what}."
+    return {"changed": "Done: the mail settings are in place and in use."}.get(
+        result["outcome"], "In order: there was nothing to change."
+    )
+
+
+def _versions(rails: t.Mapping[str, t.Any]) -> str:
+    names = (("Rails", "rails"), ("mail gem", "mail"), ("Ruby", "ruby"))
+    return ", ".join(f"{name} {rails[key]}" for name, key in names if rails.get(key))
+
+
+def _variables(result: t.Mapping[str, t.Any], dry: bool) -> str:
+    changed = result["changed_variables"]
+    if not changed:
+        return f"{result['env_file']} already says what the inventory says."
+    by_kind: dict[str, list[str]] = {}
+    for one in changed:
+        by_kind.setdefault(one["what"], []).append(one["name"])
+    kinds = "; ".join(f"{kind} {', '.join(names)}" for kind, names in by_kind.items())
+    backup = f" (the state before is in {result['backup_file']})" if result.get("backup_file") and not dry else ""
+    return f"{result['env_file']}{' would be edited' if dry else ''}: {kinds}{backup}"
+
+
+def _relay(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
+    lines = []
+    for relay, label in (("main", ""), ("bulk", "announcements ")):
+        seen, planned = result["effective"].get(relay), result["planned"].get(relay)
+        if not seen or not planned:
+            continue
+        settings = seen["settings"]
+        login = f"login with {planned['auth_mode']}" if planned["auth_mode"] != "none" else "no login"
+        tls = TLS_WORDS[planned["tls_mode"]]
+        verb = "would send" if dry else "sends"
+        lines.append(f"Rails {verb} {label}through {settings['address']}:{settings['port']}, {tls}, {login}")
+    lines.append(f"From: {result['effective'].get('from')}")
+    return lines
+
+
+def _test_messages(result: t.Mapping[str, t.Any]) -> list[str]:
+    return [
+        f"The {one['relay']} relay took the test message {one['message_id']} for {one['to']}: {one['answer']}"
+        for one in result["test_messages"]
+    ]
+
+
+def _service(one: t.Mapping[str, t.Any], dry: bool) -> str:
+    what = (", would be restarted" if dry else ", restarted by this run") if one["restarted"] else ""
+    return f"{one['name']}: {one['after']['state']} since {one['after']['since']}{what}"
+
+
+def _findings(findings: t.Iterable[t.Mapping[str, str]]) -> list[str]:
+    return [
+        f"{one['severity']}: {one['subject']}: {one['message']} {one['fix']}".strip() + f" [{one['code']}]"
+        for one in findings
+        if one["severity"] != "info"
+    ]
