@@ -1,0 +1,33 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures of the tests that need the lab: script/lab up first, or let script/test do it."""
+
+from __future__ import annotations
+
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".work" / "collections"))
+
+from harness import INVENTORY, Lab  # noqa: E402 (the path above makes it importable)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """The running lab."""
+    if not INVENTORY.is_dir():
+        pytest.fail("the lab is not up: script/lab up")
+    return Lab()
+
+
+@pytest.fixture
+def fresh_lab(lab: Lab) -> t.Iterator[Lab]:
+    """The lab in its first state, and put back to it afterwards."""
+    lab.reset()
+    yield lab
+    lab.reset()

@@ -1,0 +1,168 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab as tests see it: hosts over SSH, modules and playbooks through the real Ansible, mailboxes over IMAP."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+INVENTORY = CHECKOUT / ".work" / "lab" / "inventory"
+VAULT_PASSWORD = CHECKOUT / ".work" / "lab" / "vault-password"
+#: The tests run in a lane's environment; its own ansible is the one to test.
+BIN = Path(sys.executable).parent
+ENV_FILE = "/home/mastodon/live/.env.production"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One finished command: exit status and all that it printed."""
+
+    status: int
+    output: str
+
+    def task(self, name: str) -> str:
+        """What a play printed under the first task with this name."""
+        found = re.search(rf"^TASK \[[^\]]*{re.escape(name)}\].*?(?=^TASK \[|^PLAY |\Z)", self.output, re.M | re.S)
+        assert found, f"no task {name!r} in:\n{self.output}"
+        return found[0]
+
+
+def run(*command: str, env: t.Mapping[str, str] | None = None, stdin: str = "", timeout: float = 600) -> Run:
+    """A command in the checkout; stdout and stderr together, as a person would see them."""
+    done = subprocess.run(
+        command,
+        cwd=CHECKOUT,
+        env={**os.environ, **(env or {})},
+        input=stdin,
+        text=True,
+        errors="replace",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=timeout,
+        check=False,
+    )
+    return Run(done.returncode, done.stdout)
+
+
+class Lab:
+    """The running lab of this checkout."""
+
+    hosts = ("masto1", "masto2")
+
+    def __init__(self) -> None:
+        self.environment = {
+            "ANSIBLE_CONFIG": str(CHECKOUT / "lab" / "ansible.cfg"),
+            "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".work" / "collections"),
+            "ANSIBLE_HOME": str(CHECKOUT / ".work" / "ansible-home"),
+            "ANSIBLE_NOCOLOR": "1",
+            "LC_ALL": "C.UTF-8",
+        }
+
+    def ssh(self, host: str, command: str, *, stdin: str = "", check: bool = True) -> str:
+        """The output of a shell command that root runs on a host."""
+        done = run(str(CHECKOUT / "script/lab"), "ssh", host, command, stdin=stdin)
+        assert not check or done.status == 0, f"{host}: {command}: {done.output}"
+        return done.output
+
+    def module(
+        self, host: str, name: str, options: t.Mapping[str, t.Any] | None = None, *, check_mode: bool = False
+    ) -> dict[str, t.Any]:
+        """The result of one module of the collection on one host, with C(failed) always there."""
+        done = run(
+            str(BIN / "ansible"),
+            *("-i", str(INVENTORY), host, "-m", f"fediops.mastodon.{name}", "-a", json.dumps(options or {})),
+            *(["--check"] if check_mode else []),
+            "--diff",
+            env={**self.environment, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
+        )
+        found = re.search(rf"^{host} \| (\S+).*? => (\{{.*^\}})", done.output, re.M | re.S)
+        assert found, f"no result of {name} on {host} in:\n{done.output}"
+        result: dict[str, t.Any] = json.loads(found[2])
+        result.setdefault("failed", found[1] in ("FAILED!", "UNREACHABLE!"))
+        return result
+
+    def playbook(self, *arguments: str, env: t.Mapping[str, str] | None = None, **variables: t.Any) -> Run:
+        """ansible-playbook over the lab's inventory; variables become extra vars."""
+        extra = ["-e", json.dumps(variables)] if variables else []
+        return run(
+            str(BIN / "ansible-playbook"),
+            *("-i", str(INVENTORY)),
+            *extra,
+            *arguments,
+            env={**self.environment, **(env or {})},
+            timeout=900,
+        )
+
+    def rollout(self, *arguments: str, env: t.Mapping[str, str] | None = None, **variables: t.Any) -> Run:
+        """The playbook that everything is about."""
+        return self.playbook("fediops.mastodon.smtp_rollout", *arguments, env=env, **variables)
+
+    def reset(self, *hosts: str) -> None:
+        """Hosts back to their first state: settings that do not work, empty mailboxes."""
+        done = run(str(CHECKOUT / "script/lab"), "reset", *hosts)
+        assert done.status == 0, done.output
+
+    @functools.cached_property
+    def variables(self) -> dict[str, dict[str, t.Any]]:
+        """The variables of each host as the inventory has them, vault decrypted."""
+        done = run(
+            str(BIN / "ansible-inventory"),
+            *("-i", str(INVENTORY), "--list", "--export", "--vault-password-file", str(VAULT_PASSWORD)),
+            env=self.environment,
+        )
+        assert done.status == 0, done.output
+        inventory = json.loads(done.output[done.output.index("{") :])
+        found: dict[str, dict[str, t.Any]] = {}
+        for host in self.hosts:
+            found[host] = dict(inventory["_meta"]["hostvars"].get(host, {}))
+            for group in inventory.values():
+                if isinstance(group, dict) and host in group.get("hosts", []):
+                    found[host] = {**group.get("vars", {}), **found[host]}
+            found[host] = {**inventory.get("all", {}).get("vars", {}), **found[host]}
+        return found
+
+    def password(self, host: str) -> str:
+        """The relay password of a host, in clear: to search for it where it must not be."""
+        return str(plain(self.variables[host]["mastodon_smtp_password"]))
+
+    def checksum(self, host: str, path: str = ENV_FILE) -> str:
+        """SHA-256 of a file on a host."""
+        return self.ssh(host, f"sha256sum {path}").split()[0]
+
+    def processes(self, host: str) -> dict[str, str]:
+        """Main process and start of each Mastodon unit: equal before and after means not restarted."""
+        shown = self.ssh(
+            host,
+            "systemctl show 'mastodon-*.service' -p Id -p MainPID -p ExecMainStartTimestampMonotonic -p NRestarts",
+        )
+        found: dict[str, str] = {}
+        for block in shown.strip().split("\n\n"):
+            fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+            found[fields.pop("Id")] = " ".join(f"{key}={fields[key]}" for key in sorted(fields))
+        return found
+
+    @contextlib.contextmanager
+    def changed_host(self, *hosts: str) -> t.Iterator[None]:
+        """Hosts that a test is free to break; put back afterwards."""
+        try:
+            yield
+        finally:
+            self.reset(*hosts)
+
+
+def plain(value: t.Any) -> t.Any:
+    """ansible-inventory shows values that came out of a vault or a template in a wrapper of their own."""
+    if isinstance(value, dict) and "__ansible_vault" in value:
+        raise AssertionError("the vault was not decrypted")
+    return value
