@@ -17,7 +17,7 @@ import datetime
 import types
 import typing as t
 
-from .._findings.model import Finding
+from .._findings.model import Finding, FindingError, errors
 
 Deployment = t.Literal["systemd", "compose"]
 DEPLOYMENTS: tuple[Deployment, ...] = ("systemd", "compose")
@@ -25,7 +25,7 @@ DEPLOYMENTS: tuple[Deployment, ...] = ("systemd", "compose")
 #: What a service does for Mastodon. web and sidekiq hold mail settings; streaming (Node) sends no mail.
 Role = t.Literal["web", "sidekiq", "streaming"]
 
-#: running: its main process is up. changing: on its way up or down, or waiting to be tried again.
+#: running: its main process is up. changing: on its way up or down, asked to be, or waiting to be tried again.
 #: failed: given up. stopped: not running and not meant to be.
 State = t.Literal["running", "changing", "failed", "stopped"]
 
@@ -121,7 +121,8 @@ class Instance:
     :ivar env_file_checksum: sha256 of its bytes, hexadecimal.
     :ivar release: Mastodon's own version text, such as C(4.3.8) or C(4.5.0-rc.1+glitch).
     :ivar local_domain: LOCAL_DOMAIN as Rails sees it; empty when it is not set.
-    :ivar variables: every variable that the environment file gives to Rails. Holds secrets: never returned.
+    :ivar variables: all that Rails sees, from every layer. Holds secrets: never returned.
+    :ivar readers: who reads the environment file, as names of _dotenv.dialects.
     :ivar mail_variables: the names in it that begin with SMTP_ or BULK_SMTP_, sorted.
     :ivar findings: warnings and infos met on the way; what is an error was raised.
     """
@@ -133,6 +134,7 @@ class Instance:
     env_file_checksum: str
     release: str
     local_domain: str
+    readers: tuple[str, ...] = ()
     services: tuple[Service, ...] = ()
     mail_variables: tuple[str, ...] = ()
     overrides: tuple[Override, ...] = ()
@@ -151,10 +153,24 @@ class Instance:
             "env_file_checksum": self.env_file_checksum,
             "release": self.release,
             "local_domain": self.local_domain,
+            "readers": list(self.readers),
             "services": [one.as_dict() for one in self.services],
             "mail_variables": list(self.mail_variables),
             "overrides": [one.as_dict() for one in self.overrides],
         }
+
+
+class InstanceError(FindingError):
+    """An instance was found, but something about it must be put right first.
+
+    :ivar instance: what is known of it; what could not be read is empty.
+    :ivar findings: all of them, at least one of them an error.
+    """
+
+    def __init__(self, instance: Instance, findings: t.Sequence[Finding]) -> None:
+        super().__init__(errors(findings)[0])
+        self.instance = instance
+        self.findings = tuple(findings)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,12 +236,8 @@ class Driver(t.Protocol):
         """Begin to give each service fresh processes that read the settings anew. Does not wait for them."""
         ...
 
-    def settled(self, services: t.Sequence[Service]) -> bool:
-        """Whether the last C(restart) has been carried out, with whatever outcome."""
-        ...
-
-    def ready(self, service: Service) -> bool:
-        """Whether a running service has finished booting and does its work (listens, takes jobs)."""
+    def ready(self, service: Service) -> bool | None:
+        """Whether a running service has booted and does its work (listens, takes jobs). None: cannot be seen."""
         ...
 
     def log_cursor(self, services: t.Sequence[Service]) -> str:

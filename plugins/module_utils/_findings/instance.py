@@ -1,0 +1,227 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What can be wrong with finding an instance, reading its settings and restarting its services."""
+
+from __future__ import annotations
+
+from .model import Code, Table
+
+_DOTENV = "dotenv: Dotenv::Rails files and precedence; the process environment is never overridden"
+_UNITS = "systemd.exec(5), systemctl(1)"
+
+TABLE = Table(
+    # Finding it
+    Code(
+        "no-systemd",
+        "error",
+        "The host does not run systemd, or systemd does not answer.",
+        "A source install is found through its systemd units. Check that this is the right host.",
+        _UNITS,
+    ),
+    Code(
+        "systemd-answer",
+        "error",
+        "systemctl or journalctl failed in a way that is not known.",
+        "Run the command that the message names on the host and see what it says.",
+        _UNITS,
+    ),
+    Code(
+        "no-instance",
+        "error",
+        "No systemd unit leads to a Mastodon app directory.",
+        "Take the host out of the inventory group, or name the units with mastodon_smtp_services "
+        "and the directory with mastodon_smtp_app_dir.",
+        "Mastodon dist/mastodon-web.service",
+    ),
+    Code(
+        "several-instances",
+        "error",
+        "More than one Mastodon instance runs on the host.",
+        "Say which one is meant with mastodon_smtp_app_dir; give each instance its own inventory host.",
+    ),
+    Code(
+        "service-unknown",
+        "error",
+        "A service that the inventory names does not exist on the host.",
+        "Correct mastodon_smtp_services, or leave it out: the services are found by themselves.",
+    ),
+    Code(
+        "service-role-unknown",
+        "error",
+        "It cannot be told whether a named service is web, sidekiq or streaming.",
+        "Give the unit a name that contains web, sidekiq or streaming, or let its ExecStart call puma or sidekiq.",
+    ),
+    Code(
+        "app-dir-missing",
+        "error",
+        "The app directory does not exist or cannot be entered.",
+        "Correct mastodon_smtp_app_dir, or the WorkingDirectory of the units.",
+    ),
+    Code(
+        "app-dir-not-mastodon",
+        "error",
+        "The directory holds no Mastodon (there is no lib/mastodon/version.rb).",
+        "Set mastodon_smtp_app_dir to the directory that holds Mastodon, usually /home/mastodon/live.",
+        "Mastodon lib/mastodon/version.rb",
+    ),
+    Code(
+        "release-unreadable",
+        "error",
+        "The Mastodon release cannot be read from lib/mastodon/version.rb.",
+        "Restore the file from the release (git -C APP_DIR checkout lib/mastodon/version.rb).",
+        "Mastodon lib/mastodon/version.rb",
+    ),
+    Code(
+        "user-unknown",
+        "error",
+        "The user that Mastodon is said to run as does not exist on the host.",
+        "Correct mastodon_smtp_user, or the User= of the units.",
+    ),
+    Code(
+        "not-permitted",
+        "error",
+        "The login that Ansible uses may not do this.",
+        "Run the task with become: true.",
+    ),
+    # The environment file
+    Code(
+        "env-file-missing",
+        "error",
+        "There is no environment file at this path.",
+        "Set mastodon_smtp_env_file to the file that holds SMTP_SERVER, usually .env.production in the app directory.",
+    ),
+    Code(
+        "env-file-dangling-link",
+        "error",
+        "The environment file is a symbolic link whose target does not exist.",
+        "Restore the target or correct the link.",
+    ),
+    Code(
+        "env-file-not-a-file",
+        "error",
+        "The path of the environment file is a directory or a special file.",
+        "Set mastodon_smtp_env_file to the file itself.",
+    ),
+    Code(
+        "env-file-unreadable",
+        "error",
+        "The environment file cannot be read.",
+        "Look at the file on the host; the message has the system's own words.",
+    ),
+    Code(
+        "env-file-not-utf8",
+        "error",
+        "The environment file is not UTF-8 text.",
+        "Rails reads it as UTF-8 too. Convert it (iconv -f latin1 -t utf-8) or remove the stray bytes.",
+        "Mastodon runs with Encoding.default_external UTF-8",
+    ),
+    Code(
+        "env-file-empty",
+        "warning",
+        "The environment file is empty.",
+        "Mastodon cannot run like this. Check that this is the right file, and restore it if it was lost.",
+    ),
+    Code(
+        "override-hides-file",
+        "warning",
+        "A mail variable is set in a layer that wins over the environment file.",
+        "Remove it there; otherwise what is written to the environment file for it has no effect.",
+        _DOTENV,
+    ),
+    Code(
+        "layer-unreadable",
+        "unknown",
+        "A file that may also hold mail variables could not be read.",
+        "Check by hand that it sets no SMTP_ or BULK_SMTP_ variable.",
+        _DOTENV,
+    ),
+    Code(
+        "unit-environment-hidden",
+        "unknown",
+        "systemd does not print one of the unit's Environment= values, so it could not be checked.",
+        "Check with systemctl cat that the unit sets no SMTP_ or BULK_SMTP_ variable.",
+        "systemctl before 250 prints [unprintable] for values with blanks",
+    ),
+    Code(
+        "effective-unknown",
+        "unknown",
+        "What Rails makes of the present settings could not be worked out.",
+        "mailer_check asks Rails itself.",
+    ),
+    # Running something in it
+    Code(
+        "app-command-missing",
+        "error",
+        "A program of the app cannot be started.",
+        "Check that the app directory is complete and that its Ruby is installed for the instance's user.",
+    ),
+    # Its services
+    Code(
+        "no-mail-services",
+        "error",
+        "No web or sidekiq service belongs to the instance.",
+        "Name them with mastodon_smtp_services.",
+        "Mastodon dist/mastodon-sidekiq.service",
+    ),
+    Code(
+        "service-masked",
+        "error",
+        "A service runs on old settings and cannot be restarted because it is masked.",
+        "Unmask it with systemctl unmask, or stop it if it is not needed.",
+        _UNITS,
+    ),
+    Code(
+        "service-stopped",
+        "warning",
+        "A service that is meant to run is stopped; it was left as it is.",
+        "Start it when the instance may send mail; it then reads the present settings.",
+    ),
+    Code(
+        "mail-not-served",
+        "error",
+        "No sidekiq service is running, so queued mail stays in the queue.",
+        "Start the instance's sidekiq service.",
+    ),
+    Code(
+        "restart-refused",
+        "error",
+        "The service manager refused to restart a service.",
+        "The message has its own words; run the same command on the host.",
+        _UNITS,
+    ),
+    Code(
+        "service-failed",
+        "error",
+        "A service did not come back.",
+        "The last lines of its log are in the message; the whole log is in journalctl.",
+    ),
+    Code(
+        "service-crash-loop",
+        "error",
+        "A service starts, ends and is started again.",
+        "The last lines of its log are in the message; the whole log is in journalctl.",
+        "Mastodon's units have Restart=always, so a boot error flaps between activating and active",
+    ),
+    Code(
+        "service-not-ready",
+        "error",
+        "A service was still not ready when the time was up.",
+        "If the host is just slow, raise mastodon_smtp_service_timeout.",
+    ),
+    Code(
+        "readiness-unknown",
+        "unknown",
+        "It could not be seen whether a service has finished booting.",
+        "It runs and stayed up; look at its log if in doubt.",
+    ),
+    Code(
+        "log-unreadable",
+        "unknown",
+        "The log of the services could not be read.",
+        "Read it on the host with journalctl.",
+    ),
+)

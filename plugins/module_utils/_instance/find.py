@@ -1,0 +1,48 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Find the one instance that the hints speak of, however it is run."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._findings.instance import TABLE
+from .._findings.model import FindingError
+from . import systemd
+from .model import Deployment, Driver, Hints, InstanceError
+
+#: The one place where a way of running Mastodon is registered. Each takes the hints and returns a Driver. It raises
+#: FindingError when it finds no instance of its kind, or several; InstanceError when it found one that has faults.
+WAYS: dict[Deployment, t.Callable[[Hints], Driver]] = {
+    "systemd": systemd.find,
+}
+
+
+def find(hints: Hints) -> Driver:
+    """The instance that the hints speak of.
+
+    Raises FindingError with a code of the C(instance) table when there is none, or more than one; InstanceError, which
+    carries what is known, when it was found and something about it must be put right first.
+    """
+    if hints.deployment:
+        return WAYS[hints.deployment](hints)
+    found: list[Driver] = []
+    refusals: list[FindingError] = []
+    for way in WAYS.values():
+        try:
+            found.append(way(hints))
+        except InstanceError:
+            raise
+        except FindingError as refusal:
+            refusals.append(refusal)
+    if not found:
+        raise refusals[0]
+    if len(found) > 1:
+        listed = "; ".join(f"{one.instance.app_dir} ({one.instance.deployment})" for one in found)
+        fix = "Set mastodon_smtp_deployment to the one that is meant."
+        raise FindingError(TABLE.finding("several-instances", "host", f"There are several instances: {listed}.", fix))
+    return found[0]

@@ -1,0 +1,275 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""A source install under systemd: the driver of such an instance. How one is found is in systemd_find."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import glob
+import os
+import time
+import types
+import typing as t
+
+from .._dotenv.dialects import values
+from .._findings.instance import TABLE
+from .._findings.model import Finding, FindingError, errors
+from . import layers, process, release
+from .model import Completed, Hints, Instance, InstanceError, LogLine, Role, Service
+from .process import Account
+from .procfs import SIDEKIQ_AT_WORK, Processes
+from .systemd_environment import app_environment
+from .systemd_find import Choice, choose
+from .systemd_manager import Manager
+from .systemd_units import Unit
+
+#: If the two ways of telling when a process started are this many seconds apart, the clock has been set since.
+_CLOCK_WAS_SET = 2.0
+
+
+def find(hints: Hints, manager: Manager | None = None, processes: Processes | None = None) -> SystemdDriver:
+    """The instance under systemd that the hints speak of.
+
+    FindingError when there is none or more than one; InstanceError, with what is known, when it has faults.
+    """
+    manager, processes = manager or Manager(), processes or Processes()
+    return SystemdDriver(hints, choose(hints, manager, processes), manager, processes)
+
+
+class SystemdDriver:
+    """One instance under systemd; see model.Driver."""
+
+    def __init__(self, hints: Hints, choice: Choice, manager: Manager, processes: Processes) -> None:
+        self._manager = manager
+        self._processes = processes
+        self._roles = dict(choice.roles)
+        self._units = {unit.name: unit for unit in choice.units}
+        self._app_dir = choice.app_dir
+        self._env_path = hints.env_file or os.path.join(choice.app_dir, layers.ENV_FILE)
+        self._account: Account | None = None
+        self.instance = self._describe(choice.user)
+
+    # What it is
+
+    def _describe(self, user: str) -> Instance:
+        findings: list[Finding] = []
+        try:
+            self._account = self._account_of(user)
+        except FindingError as error:
+            findings.append(error.finding)
+        files = self._environment_files()
+        instance = Instance(
+            deployment="systemd",
+            app_dir=self._app_dir,
+            user=user,
+            env_file=os.path.realpath(self._env_path),
+            env_file_checksum="",
+            release="",
+            local_domain="",
+            services=tuple(self._as_services(self._units.values())),
+        )
+        try:
+            env_file = layers.read_env_file(self._env_path, files)
+        except FindingError as error:
+            findings.append(error.finding)
+            instance = dataclasses.replace(instance, release=self._release({}, findings))
+            raise InstanceError(instance, findings) from None
+        instance = self._with_settings(instance, env_file, findings)
+        if errors(findings):
+            raise InstanceError(instance, findings)
+        return dataclasses.replace(instance, findings=tuple(findings))
+
+    def _with_settings(self, instance: Instance, env_file: layers.EnvFile, findings: list[Finding]) -> Instance:
+        """The instance with what its environment file and the layers around it say."""
+        if not env_file.data.strip():
+            findings.append(TABLE.finding("env-file-empty", env_file.path, "It holds nothing."))
+        readers = self._readers(env_file.path)
+        dotenv = layers.dotenv_layers(self._app_dir, env_file if "ruby" in readers else None, findings)
+        stacks = [[*self._process_layers(unit, findings), *dotenv] for unit in self._mail_units()]
+        overrides = dict.fromkeys(one for stack in stacks for one in layers.overrides(stack, env_file.path))
+        for one in overrides:
+            message = f"{one.layer} sets it there, which wins over {env_file.path}."
+            findings.append(TABLE.finding("override-hides-file", f"{one.variable} in {one.path}", message))
+        variables = layers.resolve(stacks[0] if stacks else dotenv, findings)
+        own: dict[str, str] = {}
+        with contextlib.suppress(FindingError):  # resolve() has said so, with the file's name
+            own = values(env_file.data, readers[0], {})
+        return dataclasses.replace(
+            instance,
+            env_file=env_file.path,
+            env_file_checksum=env_file.checksum,
+            release=self._release(variables, findings),
+            local_domain=variables.get("LOCAL_DOMAIN", ""),
+            readers=readers,
+            mail_variables=layers.mail_variables(own),
+            overrides=tuple(overrides),
+            variables=types.MappingProxyType(variables),
+        )
+
+    def _release(self, variables: t.Mapping[str, str], findings: list[Finding]) -> str:
+        path = os.path.join(self._app_dir, release.PATH)
+        try:
+            found = release.read(layers.read_regular(path).decode("utf-8", "replace"), variables)
+        except OSError as error:
+            code = "not-permitted" if isinstance(error, PermissionError) else "release-unreadable"
+            findings.append(TABLE.finding(code, path, f"Reading it failed: {error.strerror}."))
+            return ""
+        if not found:
+            message = "It does not hold the three numbers of the release in a form that any release has used."
+            findings.append(TABLE.finding("release-unreadable", path, message))
+        return found or ""
+
+    def _readers(self, env_file: str) -> tuple[str, ...]:
+        """Who reads the file: dotenv in Ruby and in Node where it is the app's own, systemd where a unit names it."""
+        in_app = os.path.realpath(os.path.join(self._app_dir, layers.ENV_FILE)) == env_file
+        by_unit = env_file in map(os.path.realpath, self._environment_files())
+        if by_unit:
+            return ("ruby", "node", "systemd") if in_app else ("systemd",)
+        return ("ruby", "node")
+
+    def _process_layers(self, unit: Unit, findings: list[Finding]) -> list[layers.Layer]:
+        """What systemd gives to the unit's processes, the winner first."""
+        if unit.environment_hidden:
+            message = "systemd shows one of its Environment= values as [unprintable]."
+            findings.append(TABLE.finding("unit-environment-hidden", unit.name, message))
+        found = [
+            layers.file_layer("EnvironmentFile", path, "systemd", findings)
+            for path in reversed(self._environment_files([unit]))
+        ]
+        return [*filter(None, found), layers.Layer("Environment", unit.name, given=unit.environment)]
+
+    def _environment_files(self, units: t.Iterable[Unit] | None = None) -> list[str]:
+        """The existing files of EnvironmentFile=, patterns expanded, in the order in which they are read."""
+        named = [file.path for unit in units or self._units.values() for file in unit.environment_files]
+        return list(dict.fromkeys(path for pattern in named for path in sorted(glob.glob(pattern))))
+
+    def _mail_units(self) -> list[Unit]:
+        """The units that hold mail settings, web first: the first one stands for the instance."""
+        order: tuple[Role, ...] = ("web", "sidekiq")
+        return [
+            unit
+            for role in order
+            for unit in self._units.values()
+            if self._roles[unit.name] == role and not unit.masked
+        ]
+
+    def _account_of(self, user: str) -> Account:
+        unit = next(iter(self._mail_units()), None)
+        try:
+            if unit is not None and unit.user == user:
+                return Account.named(user, unit.group, unit.supplementary_groups)
+            return Account.named(user)
+        except (KeyError, OverflowError):
+            message = "There is no such user on the host, or a group that the unit names does not exist."
+            raise FindingError(TABLE.finding("user-unknown", user, message)) from None
+
+    # Running something in it
+
+    def run_in_app(
+        self,
+        command: t.Sequence[str],
+        *,
+        stdin: bytes = b"",
+        environment: t.Mapping[str, str | None] = types.MappingProxyType({}),
+        timeout: float,
+    ) -> Completed:
+        """See model.Driver. FindingError not-permitted, app-command-missing."""
+        account = self._account
+        assert account is not None  # otherwise the constructor has raised
+        if not account.current and os.geteuid() != 0:
+            message = f"uid {os.geteuid()} may not run programs as {account.name}."
+            raise FindingError(TABLE.finding("not-permitted", self.instance.app_dir, message))
+        complete = self._app_environment(account)
+        for name, value in environment.items():
+            if value is None:
+                complete.pop(name, None)
+            else:
+                complete[name] = value
+        try:
+            return process.run(
+                command,
+                environment=complete,
+                timeout=timeout,
+                stdin=stdin,
+                directory=self.instance.app_dir,
+                account=account,
+            )
+        except OSError as error:
+            message = f"Starting it in {self.instance.app_dir} failed: {error.strerror}."
+            raise FindingError(TABLE.finding("app-command-missing", command[0], message)) from None
+
+    def _app_environment(self, account: Account) -> dict[str, str]:
+        unit = next(iter(self._mail_units()))
+        ignored: list[Finding] = []  # said when the instance was found
+        found = [layers.file_layer("", path, "systemd", ignored) for path in self._environment_files([unit])]
+        files = [layers.resolve([layer], ignored) for layer in found if layer]
+        running = self._processes.environment(unit.main_pid) if unit.main_pid else {}
+        return app_environment(unit, account, files, running)
+
+    # Its services
+
+    def services(self) -> list[Service]:
+        """See model.Driver."""
+        for unit in self._manager.show(list(self._units)):
+            if unit.name in self._units:
+                self._units[unit.name] = unit
+        return self._as_services(self._units.values())
+
+    def _as_services(self, units: t.Iterable[Unit]) -> list[Service]:
+        units = list(units)
+        # The offset between the two clocks, taken as one moment.
+        wall_minus_monotonic = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
+        common = [os.path.join(self._app_dir, name) for name in layers.RAILS_FILES]
+        services = []
+        for unit in units:
+            paths = [*common, self._env_path, *self._environment_files([unit])]
+            started, earliest = start_times(unit, wall_minus_monotonic)
+            stale = earliest is None or earliest <= layers.last_change(paths)
+            services.append(unit.as_service(self._roles[unit.name], started=started, stale=stale))
+        return services
+
+    def restart(self, services: t.Sequence[Service]) -> None:
+        """See model.Driver."""
+        self._manager.restart([service.name for service in services])
+
+    def ready(self, service: Service) -> bool | None:
+        """See model.Driver.
+
+        Web is ready when one of its processes accepts connections (Puma binds after it has loaded the app, since
+        Mastodon's config/puma.rb preloads it), Sidekiq when it shows how many jobs it works on.
+        """
+        if service.state != "running":
+            return False
+        pids = self._processes.of_control_group(self._units[service.name].control_group) or [service.pid]
+        if service.role == "sidekiq":
+            return any(SIDEKIQ_AT_WORK.search(self._processes.title(pid)) for pid in pids)
+        return self._processes.listens(pids)
+
+    def log_cursor(self, services: t.Sequence[Service]) -> str:  # noqa: ARG002  the journal has one end for all
+        """See model.Driver."""
+        return self._manager.log_end()
+
+    def log_since(self, services: t.Sequence[Service], cursor: str) -> list[LogLine]:
+        """See model.Driver."""
+        return self._manager.log_since([service.name for service in services], cursor)
+
+
+def start_times(unit: Unit, wall_minus_monotonic: float) -> tuple[float | None, float | None]:
+    """When the unit's main process started: (by today's clock, the earliest that it can have been by any).
+
+    systemd counts from the boot on a clock that nobody sets; today's clock turns that into a date. If it disagrees with
+    the date that was noted then, the clock has been set in between (a server that boots with a wrong clock), and file
+    times may be from before or after: the earlier one is the safe one to compare them with.
+    """
+    if unit.started_monotonic is None:
+        return None, None
+    started = wall_minus_monotonic + unit.started_monotonic
+    recorded = unit.started_recorded
+    if recorded is None or abs(started - recorded) < _CLOCK_WAS_SET:
+        return started, started
+    return started, min(started, recorded)

@@ -1,0 +1,74 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The environment that a service of the instance runs in, rebuilt for a command of ours. No I/O here."""
+
+from __future__ import annotations
+
+import os.path
+import re
+import typing as t
+
+from .process import Account
+from .systemd_units import Unit
+
+#: systemd's own default path for services, with the sbin directories that Debian's has. Source: systemd.exec(5).
+STANDARD_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+
+#: Programs that stand beside the Ruby that an instance runs on. Where a unit calls one of them by its absolute path,
+#: that directory says which Ruby it is; a shell or env in front says nothing. Source: Mastodon dist/*.service.
+_RUBY_PROGRAMS = ("bundle", "bundler", "ruby", "puma", "sidekiq", "rails", "rake")
+_ABSOLUTE = re.compile(r"/[^\s'\";]+")
+
+#: Where rbenv puts itself when it is installed as Mastodon's documentation says, and its like.
+_IN_HOME = (".rbenv/shims", ".rbenv/bin", ".local/share/mise/shims", ".asdf/shims")
+
+
+def app_environment(
+    unit: Unit,
+    account: Account,
+    files: t.Sequence[t.Mapping[str, str]] = (),
+    running: t.Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The environment for a command in the app.
+
+    In the order of systemd.exec(5): what a login has, Environment=, then the files of EnvironmentFile= (the last one
+    wins), less UnsetEnvironment=; and always the production environment of Rails.
+
+    :param files: the variables of the unit's environment files.
+    :param running: what the unit's main process was started with; only its PATH is used, and only where the unit
+        starts its program through a shell that sets one up.
+    """
+    environment = {
+        "HOME": account.home,
+        "USER": account.name,
+        "LOGNAME": account.name,
+        "SHELL": account.shell or "/bin/sh",
+        "LANG": "C.UTF-8",  # Ruby takes the encoding of what it reads from here
+    }
+    environment.update(unit.environment)
+    for variables in files:
+        environment.update(variables)
+    for name in unit.unset_environment:
+        environment.pop(name.split("=", 1)[0], None)
+    environment["RAILS_ENV"] = "production"
+    environment["PATH"] = _path(unit, account, environment.get("PATH", ""), (running or {}).get("PATH", ""))
+    return environment
+
+
+def _path(unit: Unit, account: Account, given: str, running: str) -> str:
+    """The directories in which the unit's Ruby is found before any other, then the usual ones."""
+    ruby = [
+        os.path.dirname(path)
+        for program in unit.exec_start
+        for path in _ABSOLUTE.findall(program)
+        if os.path.basename(path) in _RUBY_PROGRAMS
+    ]
+    own = given.split(":") if given else []
+    from_shell = running.split(":") if not ruby and not own else []
+    in_home = [os.path.join(account.home, folder) for folder in _IN_HOME]
+    every = [*ruby, *own, *from_shell, *in_home, *STANDARD_PATH]
+    return ":".join(dict.fromkeys(folder for folder in every if folder.startswith("/")))

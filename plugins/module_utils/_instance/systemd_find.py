@@ -1,0 +1,219 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Which of a host's systemd units make up the instance that is meant."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pwd
+import re
+import typing as t
+
+from .._findings.instance import TABLE
+from .._findings.model import Finding, FindingError
+from . import release
+from .model import Hints, Role
+from .procfs import Processes
+from .systemd_manager import Manager
+from .systemd_units import Unit, role_of
+
+#: What Mastodon's own units begin with; others are found by where they lead. Source: Mastodon dist/*.service.
+_OFFICIAL = "mastodon-"
+
+_ABSOLUTE = re.compile(r"/[^\s'\";:=]+")
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """The instance that is meant: its directory, its user, its units and what each is."""
+
+    app_dir: str
+    user: str
+    units: tuple[Unit, ...]
+    roles: t.Mapping[str, Role]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Lead:
+    """A unit that leads to an app directory."""
+
+    unit: Unit
+    app_dir: str
+    role: Role
+
+
+def choose(hints: Hints, manager: Manager, processes: Processes) -> Choice:
+    """Find the units of the one instance that the hints speak of. FindingError when that is none, or not one."""
+    units = _named(hints, manager) if hints.services else manager.show(manager.unit_names())
+    leads = _leads(units, hints, processes)
+    groups = _groups(leads, hints)
+    if not groups:
+        raise FindingError(_nothing(units, hints))
+    if len(groups) > 1:
+        raise FindingError(_several(groups))
+    (found,) = groups.values()
+    roles = {lead.unit.name: lead.role for lead in found}
+    if not any(role in ("web", "sidekiq") for role in roles.values()):
+        message = f"Only {', '.join(sorted(roles))} leads there."
+        raise FindingError(TABLE.finding("no-mail-services", found[0].app_dir, message))
+    return Choice(
+        app_dir=found[0].app_dir,
+        user=hints.user or _user(found),
+        units=tuple(lead.unit for lead in found),
+        roles=roles,
+    )
+
+
+def _named(hints: Hints, manager: Manager) -> list[Unit]:
+    """The units that the operator names."""
+    names = [name if name.endswith(".service") else f"{name}.service" for name in hints.services]
+    units = manager.show(names)
+    missing = [name for name in names if not any(name in (one.name, *one.aliases) and one.exists for one in units)]
+    if missing:
+        message = "systemd knows no such unit."
+        raise FindingError(TABLE.finding("service-unknown", ", ".join(missing), message))
+    return units
+
+
+def _leads(units: t.Iterable[Unit], hints: Hints, processes: Processes) -> list[_Lead]:
+    """Those of the units that belong to a Mastodon, with the directory and role of each."""
+    leads = []
+    homeless: list[tuple[Unit, Role]] = []
+    for unit in units:
+        if not unit.exists:
+            continue
+        app_dir = "" if unit.masked and not unit.exec_start else app_dir_of(unit)
+        role = _role(unit, processes) if app_dir or hints.services or unit.name.startswith(_OFFICIAL) else None
+        if role is None:
+            if hints.services:
+                message = "Neither its program, nor its processes, nor its name says what it does for Mastodon."
+                raise FindingError(TABLE.finding("service-role-unknown", unit.name, message))
+        elif app_dir:
+            leads.append(_Lead(unit, app_dir, role))
+        else:
+            homeless.append((unit, role))
+    return leads + _adopt(homeless, leads, hints)
+
+
+def _adopt(homeless: t.Sequence[tuple[Unit, Role]], leads: t.Sequence[_Lead], hints: Hints) -> list[_Lead]:
+    """Units that name no directory (masked, or behind a script of someone's own) belong to the only one there is."""
+    homes = list(dict.fromkeys(os.path.realpath(lead.app_dir) for lead in leads))
+    if hints.services and hints.app_dir:
+        return [_Lead(unit, hints.app_dir, role) for unit, role in homeless]
+    if len(homes) != 1:
+        return []
+    return [_Lead(unit, leads[0].app_dir, role) for unit, role in homeless if unit.masked or hints.services]
+
+
+def _role(unit: Unit, processes: Processes) -> Role | None:
+    pids = processes.of_control_group(unit.control_group) if unit.main_pid else []
+    return role_of(unit, [processes.title(pid) for pid in pids])
+
+
+def app_dir_of(unit: Unit) -> str:
+    """The Mastodon directory that a unit's WorkingDirectory= or program leads to; empty when there is none."""
+    places = [_home(unit.user) if unit.working_directory == "~" else unit.working_directory]
+    places += [path for program in unit.exec_start for path in _ABSOLUTE.findall(program)]
+    for place in places:
+        while place.startswith("/") and place != "/":
+            if is_app_dir(place):
+                return place
+            place = os.path.dirname(place)
+    return ""
+
+
+def is_app_dir(path: str) -> bool:
+    """Whether the directory holds Mastodon."""
+    return os.path.isfile(os.path.join(path, release.PATH))
+
+
+def _home(user: str) -> str:
+    try:
+        return pwd.getpwnam(user).pw_dir
+    except KeyError:
+        return ""
+
+
+def _groups(leads: t.Iterable[_Lead], hints: Hints) -> dict[str, list[_Lead]]:
+    """The leads by directory, without those that a hint rules out.
+
+    A hint about the directory decides. The user and the environment file only choose between several: with one
+    instance on the host they may as well correct what was found.
+    """
+    groups: dict[str, list[_Lead]] = {}
+    for lead in leads:
+        groups.setdefault(os.path.realpath(lead.app_dir), []).append(lead)
+    if hints.app_dir:
+        wanted = os.path.realpath(hints.app_dir)
+        return {home: found for home, found in groups.items() if home == wanted}
+    tests: list[t.Callable[[str, list[_Lead]], bool]] = []
+    if hints.env_file:
+        tests.append(lambda home, found: _reads(home, found, os.path.realpath(hints.env_file or "")))
+    if hints.user:
+        tests.append(lambda _, found: any(lead.unit.user == hints.user for lead in found))
+    for passes in tests:
+        if len(groups) > 1:
+            groups = {home: found for home, found in groups.items() if passes(home, found)} or groups
+    return groups
+
+
+def _reads(home: str, found: t.Iterable[_Lead], env_file: str) -> bool:
+    named = {os.path.realpath(file.path) for lead in found for file in lead.unit.environment_files}
+    return os.path.dirname(env_file) == home or env_file in named
+
+
+def _user(found: t.Sequence[_Lead]) -> str:
+    """Who the instance runs as: User= of its web service, else of another; else who owns the directory.
+
+    Never root by default: a Rails boot as root leaves files behind that the instance itself can then not write.
+    """
+    for role in ("web", "sidekiq", "streaming"):
+        for lead in found:
+            if lead.role == role and lead.unit.user:
+                return lead.unit.user
+    owner = os.stat(found[0].app_dir).st_uid
+    try:
+        return pwd.getpwuid(owner).pw_name
+    except KeyError:
+        return str(owner)
+
+
+def _nothing(units: t.Sequence[Unit], hints: Hints) -> Finding:
+    """Why no instance was found, as exactly as it can be told."""
+    if hints.app_dir:
+        return _no_app_dir(hints.app_dir)
+    official = [unit for unit in units if hints.services or (unit.exists and unit.name.startswith(_OFFICIAL))]
+    for unit in official:
+        if unit.working_directory.startswith("/"):
+            return _no_app_dir(unit.working_directory, f"{unit.name} names it as its working directory. ")
+    if official:
+        names = ", ".join(unit.name for unit in official)
+        return TABLE.finding("no-instance", names, "None of these units says where its Mastodon is.")
+    message = f"None of the {len(units)} units on the host leads to a directory with {release.PATH}."
+    return TABLE.finding("no-instance", "systemd", message)
+
+
+def _no_app_dir(path: str, where: str = "") -> Finding:
+    try:
+        os.stat(os.path.join(path, release.PATH))
+    except PermissionError:
+        return TABLE.finding("not-permitted", path, f"{where}uid {os.geteuid()} may not look into it.")
+    except OSError:
+        if not os.path.isdir(path):
+            return TABLE.finding("app-dir-missing", path, f"{where}There is no such directory.")
+        return TABLE.finding("app-dir-not-mastodon", path, f"{where}It holds no {release.PATH}.")
+    return TABLE.finding("no-mail-services", path, f"{where}It holds Mastodon, but no systemd unit leads to it.")
+
+
+def _several(groups: t.Mapping[str, t.Sequence[_Lead]]) -> Finding:
+    listed = "; ".join(
+        f"{home} ({', '.join(sorted(lead.unit.name for lead in found))})" for home, found in sorted(groups.items())
+    )
+    message = f"There are {len(groups)} instances: {listed}."
+    fix = f"Set mastodon_smtp_app_dir, for example to {sorted(groups)[0]}; give each instance its own inventory host."
+    return TABLE.finding("several-instances", "systemd", message, fix)

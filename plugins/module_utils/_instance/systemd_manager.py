@@ -1,0 +1,143 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""systemctl and journalctl, as functions."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+
+from .._findings.instance import TABLE
+from .._findings.model import FindingError
+from . import process
+from .model import Completed, LogLine
+from .systemd_units import PROPERTIES, Unit, parse_names, parse_show
+
+#: What a tool says when there is no systemd to talk to.
+_ABSENT = re.compile(
+    r"not been booted with systemd|Failed to connect to bus|Failed to get D-Bus connection|Host is down", re.IGNORECASE
+)
+#: What it says when we may not.
+_DENIED = re.compile(
+    r"Access denied|authentication required|Permission denied|not permitted|authorization", re.IGNORECASE
+)
+_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C",
+    "TZ": "UTC",  # the zone that timestamps are printed in
+    "SYSTEMD_COLORS": "0",
+    "SYSTEMD_PAGER": "",
+    "SYSTEMD_URLIFY": "0",
+}
+#: Seconds that a question may take; systemd's own bus timeout is 25.
+_PATIENCE = 60.0
+#: The answers are data: all of it is kept, within reason.
+_KEEP = (0, 32 * 1024 * 1024)
+
+
+class Manager:
+    """The host's systemd. Methods raise FindingError (no-systemd, not-permitted, systemd-answer)."""
+
+    def unit_names(self) -> list[str]:
+        """Every service unit that is loaded or installed, without templates."""
+        kinds = ["--type=service", "--plain", "--no-legend", "--no-pager", "--full"]
+        loaded = self._ask(["systemctl", "list-units", "--all", *kinds])
+        installed = self._ask(["systemctl", "list-unit-files", *kinds])
+        return list(dict.fromkeys([*parse_names(loaded), *parse_names(installed)]))
+
+    def show(self, names: t.Sequence[str]) -> list[Unit]:
+        """These units, in one call. A unit that does not exist has C(exists) false; an alias appears as its unit."""
+        if not names:
+            return []
+        return parse_show(self._ask(["systemctl", "show", "--no-pager", f"--property={','.join(PROPERTIES)}", *names]))
+
+    def restart(self, names: t.Sequence[str]) -> None:
+        """Queue the restart of these units, all at once, and return: the waiting is done by looking at them.
+
+        At once because each takes the time of a Rails boot, and because the web service then is away no longer than
+        for its own. FindingError restart-refused names the units that systemd refuses.
+        """
+        done = self._run(["systemctl", "restart", "--no-block", "--", *names])
+        if done.returncode != 0:
+            raise self._refusal("restart-refused", f"systemctl restart {' '.join(names)}", done)
+
+    def log_end(self) -> str:
+        """A cursor of the journal's last entry; empty when the journal has none."""
+        done = self._run(["journalctl", "--no-pager", "--quiet", "--lines=1", "--output=json", "--output-fields=_PID"])
+        for line in reversed(done.stdout.splitlines()):
+            entry = _entry(line)
+            if "__CURSOR" in entry:
+                return str(entry["__CURSOR"])
+        if done.returncode != 0:
+            raise self._refusal("log-unreadable", "journalctl", done)
+        return ""
+
+    def log_since(self, names: t.Sequence[str], cursor: str, *, lines: int | None = None) -> list[LogLine]:
+        """What these units wrote, and what systemd wrote about them, after the cursor; oldest first.
+
+        :param lines: only the last so many.
+        """
+        command = ["journalctl", "--no-pager", "--quiet", "--output=json"]
+        command.append("--output-fields=MESSAGE,_PID,_SYSTEMD_UNIT,UNIT")
+        command += [f"--after-cursor={cursor}"] if cursor else ["--boot"]
+        command += [f"--lines={lines}"] if lines else []
+        command += [f"--unit={name}" for name in names]
+        done = self._run(command)
+        if done.returncode != 0 and not done.stdout:
+            raise self._refusal("log-unreadable", "journalctl", done)
+        return [line for line in map(_log_line, done.stdout.splitlines()) if line]
+
+    def _ask(self, command: t.Sequence[str]) -> str:
+        done = self._run(command)
+        if done.returncode != 0:
+            raise self._refusal("systemd-answer", " ".join(command[:2]), done)
+        return done.stdout.decode("utf-8", "replace")
+
+    def _run(self, command: t.Sequence[str]) -> Completed:
+        try:
+            done = process.run(command, environment=_ENVIRONMENT, timeout=_PATIENCE, keep=_KEEP)
+        except OSError as error:
+            message = f"{command[0]} cannot be run: {error.strerror}."
+            raise FindingError(TABLE.finding("no-systemd", command[0], message)) from None
+        if done.timed_out:
+            message = f"It gave no answer within {_PATIENCE:.0f} s."
+            raise FindingError(TABLE.finding("systemd-answer", " ".join(command[:2]), message))
+        return done
+
+    def _refusal(self, code: str, subject: str, done: Completed) -> FindingError:
+        said = " ".join(done.stderr.decode("utf-8", "replace").split())[:500]
+        if _ABSENT.search(said):
+            code = "no-systemd"
+        elif _DENIED.search(said):
+            code = "not-permitted"
+        return FindingError(TABLE.finding(code, subject, f"It said: {said or f'exit status {done.returncode}'}"))
+
+
+def _entry(line: bytes) -> dict[str, t.Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def _log_line(line: bytes) -> LogLine | None:
+    """One entry of C(journalctl --output=json): texts, but a list of byte values where it is no UTF-8 text."""
+    entry = _entry(line)
+    message = entry.get("MESSAGE")
+    if isinstance(message, list) and all(isinstance(byte, int) for byte in message):
+        message = bytes(message).decode("utf-8", "replace")
+    if not isinstance(message, str):
+        return None
+    pid = str(entry.get("_PID", ""))
+    return LogLine(
+        at=int(entry.get("__REALTIME_TIMESTAMP", 0)) / 1_000_000,
+        service=str(entry.get("UNIT") or entry.get("_SYSTEMD_UNIT") or ""),
+        pid=int(pid) if pid.isdecimal() else 0,
+        text=message.rstrip("\n"),
+    )

@@ -1,0 +1,316 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What C(systemctl show) prints about units, as data. No I/O here.
+
+Written against the output of systemd 247 (Debian 11) to 257 (Debian 13). Properties that a version does not have are
+simply not printed and read as empty.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import re
+import typing as t
+
+from .model import Role, Service, State
+
+#: What is asked of systemd, for all units in one call.
+PROPERTIES = (
+    "Id",
+    "Names",
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "Job",
+    "WantedBy",
+    "RequiredBy",
+    "MainPID",
+    "NRestarts",
+    "User",
+    "Group",
+    "SupplementaryGroups",
+    "WorkingDirectory",
+    "ExecStart",
+    "Environment",
+    "EnvironmentFiles",
+    "UnsetEnvironment",
+    "ControlGroup",
+    "ExecMainStartTimestamp",
+    "ExecMainStartTimestampMonotonic",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class EnvironmentFile:
+    """One EnvironmentFile= of a unit; C(optional) when it was given with a leading dash."""
+
+    path: str
+    optional: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """One service unit, as systemd has it loaded.
+
+    :ivar exec_start: the programs' paths and words of every ExecStart=, as one text per program.
+    :ivar environment: the assignments of Environment=; a later one wins.
+    :ivar environment_hidden: systemd withheld at least one assignment.
+    :ivar started_monotonic: start of the main process on CLOCK_MONOTONIC in seconds; None when it never started.
+    :ivar started_recorded: the same moment as the clock of the wall said it then, in whole seconds since the epoch.
+    """
+
+    name: str
+    load_state: str = ""
+    active_state: str = ""
+    sub_state: str = ""
+    file_state: str = ""
+    aliases: tuple[str, ...] = ()
+    job: bool = False
+    pulled_in: bool = False
+    main_pid: int = 0
+    restarts: int = 0
+    user: str = ""
+    group: str = ""
+    supplementary_groups: tuple[str, ...] = ()
+    working_directory: str = ""
+    exec_start: tuple[str, ...] = ()
+    environment: t.Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    environment_hidden: bool = False
+    environment_files: tuple[EnvironmentFile, ...] = ()
+    unset_environment: tuple[str, ...] = ()
+    control_group: str = ""
+    started_monotonic: float | None = None
+    started_recorded: float | None = None
+
+    @property
+    def exists(self) -> bool:
+        return self.load_state not in ("", "not-found")
+
+    @property
+    def masked(self) -> bool:
+        return self.load_state == "masked" or self.file_state.startswith("masked")
+
+    @property
+    def wanted(self) -> bool:
+        """Started at boot, or by a target or another unit that is loaded."""
+        return self.file_state.startswith("enabled") or self.pulled_in
+
+    @property
+    def state(self) -> State:
+        """The state in this collection's words; see model.State."""
+        if self.job:  # asked to start or stop, and not yet done with it
+            return "changing"
+        return _STATES.get(self.active_state, "changing")
+
+    @property
+    def detail(self) -> str:
+        """The state in systemd's words, such as C(activating (auto-restart))."""
+        return f"{self.active_state} ({self.sub_state})" if self.sub_state else self.active_state
+
+    def as_service(self, role: Role, *, started: float | None, stale: bool) -> Service:
+        """The unit as the rest of the collection sees it."""
+        running = self.state == "running"
+        return Service(
+            name=self.name,
+            role=role,
+            state=self.state,
+            detail=self.detail,
+            wanted=self.wanted,
+            masked=self.masked,
+            started=started if running else None,
+            pid=self.main_pid,
+            restarts=self.restarts,
+            stale=stale if running else False,
+        )
+
+
+#: ActiveState -> State. What is missing is on its way (activating, deactivating, maintenance, refreshing).
+#: Source: org.freedesktop.systemd1(5).
+_STATES: dict[str, State] = {
+    "active": "running",
+    "reloading": "running",
+    "inactive": "stopped",
+    "failed": "failed",
+}
+
+
+def parse_show(output: str) -> list[Unit]:
+    """The units in what C(systemctl show --property=... UNIT ...) printed: a block each, parted by a blank line."""
+    units: dict[str, Unit] = {}
+    for block in re.split(r"\n{2,}", output.strip("\n")):
+        properties: dict[str, list[str]] = {}
+        for line in block.splitlines():
+            name, equals, value = line.partition("=")
+            if equals:
+                properties.setdefault(name, []).append(value)
+        unit = _unit(properties)
+        if unit.name:
+            units.setdefault(unit.name, unit)
+    return list(units.values())
+
+
+def parse_names(output: str) -> list[str]:
+    """The service units that C(list-units) or C(list-unit-files) with C(--plain --no-legend) printed.
+
+    Templates without an instance (C(mastodon-sidekiq@.service)) run nothing themselves and are left out.
+    """
+    names = []
+    for line in output.splitlines():
+        # Older versions put a bullet before a failed unit even with --plain.
+        name = next((word for word in line.split()[:2] if word.endswith(".service")), "")
+        if name and not name.endswith("@.service"):
+            names.append(name)
+    return list(dict.fromkeys(names))
+
+
+def _unit(properties: t.Mapping[str, list[str]]) -> Unit:
+    def one(name: str) -> str:
+        return properties.get(name, [""])[-1]
+
+    assignments = [word for line in properties.get("Environment", []) for word in split_words(line)]
+    monotonic = _number(one("ExecMainStartTimestampMonotonic"))
+    return Unit(
+        name=one("Id"),
+        load_state=one("LoadState"),
+        active_state=one("ActiveState"),
+        sub_state=one("SubState"),
+        file_state=one("UnitFileState"),
+        aliases=tuple(one("Names").split()),
+        job=one("Job") not in ("", "0"),
+        pulled_in=bool(one("WantedBy") or one("RequiredBy")),
+        main_pid=_number(one("MainPID")),
+        restarts=_number(one("NRestarts")),
+        user=one("User"),
+        group=one("Group"),
+        supplementary_groups=tuple(one("SupplementaryGroups").split()),
+        # "!" in front: systemd does not mind if it is missing (WorkingDirectory=-/path).
+        working_directory=one("WorkingDirectory").lstrip("!"),
+        exec_start=tuple(filter(None, map(_program, properties.get("ExecStart", [])))),
+        environment=dict(word.split("=", 1) for word in assignments if "=" in word),
+        environment_hidden=_HIDDEN in assignments,
+        environment_files=tuple(filter(None, map(_environment_file, properties.get("EnvironmentFiles", [])))),
+        unset_environment=tuple(split_words(one("UnsetEnvironment"))),
+        control_group=one("ControlGroup"),
+        started_monotonic=monotonic / 1_000_000 if monotonic else None,
+        started_recorded=_recorded_time(one("ExecMainStartTimestamp")),
+    )
+
+
+#: What older versions print in place of a value with blanks or line breaks.
+_HIDDEN = "[unprintable]"
+
+_PROGRAM = re.compile(r"^\{ path=(?P<path>.*?) ; argv\[\]=(?P<words>.*?) ; (?:ignore_errors|flags)=")
+
+
+def _program(value: str) -> str:
+    """C({ path=/usr/bin/node ; argv[]=/usr/bin/node ./streaming ; ignore_errors=no ; ...}) -> path and words."""
+    found = _PROGRAM.match(value)
+    return f"{found['path']} {found['words']}" if found else ""
+
+
+def _environment_file(value: str) -> EnvironmentFile | None:
+    """C(/etc/default/mastodon (ignore_errors=yes)); the path itself may hold blanks."""
+    found = re.fullmatch(r"(.+) \(ignore_errors=(yes|no)\)", value)
+    return EnvironmentFile(found[1], found[2] == "yes") if found else None
+
+
+def _number(value: str) -> int:
+    """The number, or 0: unset counters read C([not set]) or the largest 64-bit number, unset times 0 or nothing."""
+    return int(value) if value.isdecimal() and int(value) < 2**63 else 0
+
+
+def _recorded_time(value: str) -> float | None:
+    """C(Mon 2026-11-23 09:11:42 UTC), as systemctl prints it under TZ=UTC."""
+    try:
+        moment = datetime.datetime.strptime(value[4:], "%Y-%m-%d %H:%M:%S UTC")
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=datetime.timezone.utc).timestamp()
+
+
+_BARE = re.compile(r"""[^\s"$'\\][^\s]*|\$(?!')[^\s]*|'[^\s]*|\\[^\s]*""")
+_DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_DOLLAR = re.compile(r"\$'((?:[^'\\]|\\.)*)'")
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|[0-7]{3}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)")
+_NAMED_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "s": " "}
+
+
+def split_words(value: str) -> list[str]:
+    """The words of a list property.
+
+    A word that needs no quotes stands bare. Since systemd 250 the others stand in double quotes with backslash
+    escapes, or as C($'...') when they hold control characters.
+    """
+    words: list[str] = []
+    position = 0
+    while position < len(value):
+        if value[position].isspace():
+            position += 1
+            continue
+        quoted = _DOUBLE.match(value, position) or _DOLLAR.match(value, position)
+        found = quoted or _BARE.match(value, position)
+        if not found:  # an open quote: take the rest as it stands
+            words.append(value[position:])
+            break
+        words.append(_unescape(quoted[1]) if quoted else found[0])
+        position = found.end()
+    return words
+
+
+def _unescape(text: str) -> str:
+    def plain(found: re.Match[str]) -> str:
+        code = found[1]
+        if len(code) == 1:
+            return _NAMED_ESCAPES.get(code, code)
+        return chr(int(code, 8) if code.isdecimal() else int(code[1:], 16))
+
+    return _ESCAPE.sub(plain, text)
+
+
+#: How a service's role is told, best evidence first: what the program is, then what the process calls itself, then
+#: the unit's name. Sources: Mastodon dist/*.service; Puma and Sidekiq set their process titles when they run.
+_BY_PROGRAM: tuple[tuple[re.Pattern[str], Role], ...] = (
+    (re.compile(r"(?:^|[\s/'\"])sidekiq(?:swarm)?(?=$|[\s'\";])"), "sidekiq"),
+    (re.compile(r"(?:^|[\s/'\"])(?:puma|pumactl|unicorn|passenger)(?=$|[\s'\";])"), "web"),
+    (re.compile(r"(?:^|[\s/'\"])rails['\"]?\s+s(?:erver)?(?=$|[\s'\";])"), "web"),
+    (re.compile(r"(?:^|[\s/'\"@])streaming(?:/index\.m?js|/)?(?=$|[\s'\";])"), "streaming"),
+)
+_BY_TITLE: tuple[tuple[re.Pattern[str], Role], ...] = (
+    (re.compile(r"^sidekiq(?:swarm)? \d"), "sidekiq"),
+    (re.compile(r"^puma(?::| \d)"), "web"),
+    (re.compile(r"^\S*node\s.*streaming"), "streaming"),
+)
+_BY_NAME: tuple[tuple[re.Pattern[str], Role], ...] = (
+    (re.compile(r"sidekiq"), "sidekiq"),
+    (re.compile(r"streaming"), "streaming"),
+    (re.compile(r"(?:^|[-_.@])(?:web|puma)(?=[-_.@]|$)"), "web"),
+)
+#: Programs that run beside Mastodon in its directory and are no service of it (tootctl timers, exporters, migrations).
+_BESIDE = re.compile(r"(?:^|[\s/'\"])(?:tootctl|prometheus_exporter|rake|opentelemetry\S*)(?=$|[\s'\";])")
+
+
+def role_of(unit: Unit, titles: t.Iterable[str] = ()) -> Role | None:
+    """What the unit does for Mastodon; None when it is none of the three, or cannot be told.
+
+    :param titles: the command lines of the unit's processes, if known.
+    """
+    program = " ; ".join(unit.exec_start)
+    if _BESIDE.search(program):
+        return None
+    evidence: tuple[tuple[tuple[tuple[re.Pattern[str], Role], ...], t.Iterable[str]], ...] = (
+        (_BY_PROGRAM, [program]),
+        (_BY_TITLE, titles),
+        (_BY_NAME, [unit.name, *unit.aliases]),
+    )
+    for rows, texts in evidence:
+        for text in texts:
+            for shape, role in rows:
+                if shape.search(text):
+                    return role
+    return None
