@@ -31,10 +31,12 @@ def relay(answers: Answers, *, hold: float = 0.0) -> t.Iterator[int]:
     """
     server = socket.create_server(("127.0.0.1", 0))
     done = threading.Event()
+    clients: list[socket.socket] = []
 
     def serve() -> None:
         with contextlib.suppress(OSError):
             client, _ = server.accept()
+            clients.append(client)
             with client, client.makefile("rwb") as stream:
                 if "" not in answers:
                     done.wait(hold)
@@ -55,6 +57,9 @@ def relay(answers: Answers, *, hold: float = 0.0) -> t.Iterator[int]:
     finally:
         done.set()
         server.close()
+        for client in clients:
+            with contextlib.suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
         thread.join(5)
 
 
