@@ -1,0 +1,132 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The readers of an environment file by name, each with the generations that are met in the field.
+
+A reader's name stands for all its generations: what is written must be read exactly so by every one of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import typing as t
+
+from .._findings.env_file import TABLE
+from .._findings.model import FindingError
+from . import compose, node, python_dotenv, raw, ruby, shell, systemd
+from .source import UNKNOWABLE, Reading, Source
+
+Environment = t.Mapping[str, str]
+_NOTHING: dict[str, str] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Generation:
+    """One reader in one span of versions.
+
+    :ivar reader: its name among the readers.
+    :ivar label: for messages: program and versions.
+    :ivar read: (text, process environment for C($NAME)) -> what it sees.
+    """
+
+    reader: str
+    label: str
+    read: t.Callable[[Source, Environment], Reading]
+
+
+def _ruby(rules: ruby.Rules, source: Source, environment: Environment) -> Reading:
+    return ruby.read(source, rules, environment)
+
+
+def _node(source: Source, _environment: Environment) -> Reading:
+    return node.read(source)
+
+
+def _python_dotenv(rules: python_dotenv.Rules, source: Source, environment: Environment) -> Reading:
+    return python_dotenv.read(source, rules, environment)
+
+
+def _systemd(rules: systemd.Rules, source: Source, _environment: Environment) -> Reading:
+    return systemd.read(source, rules)
+
+
+def _raw(rules: raw.Rules, source: Source, environment: Environment) -> Reading:
+    return raw.read(source, rules, environment)
+
+
+#: Reader -> its generations, oldest first.
+READERS: dict[str, tuple[Generation, ...]] = {
+    "ruby": tuple(
+        Generation("ruby", f"Ruby gem dotenv {version}", functools.partial(_ruby, rules))
+        for version, rules in ruby.GENERATIONS.items()
+    ),
+    "node": (Generation("node", "npm dotenv 15 and later", _node),),
+    "compose": (Generation("compose", "Docker Compose v2", compose.read),),
+    "python_dotenv": tuple(
+        Generation("python_dotenv", f"python-dotenv {version}", functools.partial(_python_dotenv, rules))
+        for version, rules in python_dotenv.GENERATIONS.items()
+    ),
+    "systemd": tuple(
+        Generation("systemd", f"systemd {version}", functools.partial(_systemd, rules))
+        for version, rules in systemd.GENERATIONS.items()
+    ),
+    "sh": (Generation("sh", "POSIX sh", shell.read),),
+    "raw": tuple(
+        Generation("raw", f"{program} run --env-file", functools.partial(_raw, rules))
+        for program, rules in raw.GENERATIONS.items()
+    ),
+}
+
+
+def generations(readers: t.Iterable[str]) -> list[Generation]:
+    """All generations of the named readers, once each.
+
+    :raises KeyError: for a name that is no reader.
+    """
+    return [one for name in dict.fromkeys(readers) for one in READERS[name]]
+
+
+def decode(data: bytes) -> Source:
+    """The text of a file.
+
+    :raises FindingError: C(env-not-utf8), C(env-nul): the Ruby gem and systemd do not take such a file.
+    """
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        raise FindingError(
+            TABLE.finding("env-not-utf8", f"line {line}", f"Byte {column} of the line is not UTF-8 text.")
+        ) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise FindingError(TABLE.finding("env-nul", f"line {line}", "The line holds a NUL character."))
+    return Source(text)
+
+
+def values(data: bytes, reader: str, environment: Environment | None = None) -> dict[str, str]:
+    """What the newest generation of a reader sees in a file; the last assignment wins.
+
+    A variable that the reader would take from elsewhere (a lone word) is left out. What a reader would compute by
+    running a command stands as it is written; nothing is run.
+
+    :param environment: the process environment that C($NAME) in a value may refer to; empty when not given.
+    :raises FindingError: when the reader refuses the file.
+    """
+    source = decode(data)
+    generation = READERS[reader][-1]
+    reading = generation.read(source, _NOTHING if environment is None else environment)
+    if reading.refusal:
+        raise FindingError(
+            TABLE.finding(
+                "env-file-refused",
+                f"line {source.line(reading.refusal.position)}",
+                f"{generation.label} refuses the whole file because of this line.",
+            )
+        )
+    return {name: value.replace(UNKNOWABLE, "") for name, value in reading.values().items() if value is not None}

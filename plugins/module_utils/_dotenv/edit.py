@@ -1,0 +1,239 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Editing an environment file without loss: change what is asked for, prove it with every reader, touch nothing else.
+
+An edit is made on the text, then the whole result is read again by each generation of each named reader: the wanted
+variables must be seen exactly as wanted, every other one as before. If that does not hold, nothing is changed and the
+finding says which reader would see what.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import dataclasses
+import re
+
+from .._findings.env_file import TABLE
+from .._findings.model import Finding, FindingError, errors, worst_first
+from . import traps
+from .dialects import Generation, decode, generations
+from .encoder import NAME, encode, refusal
+from .placement import Extent, block_of, extents, place
+from .rewrite import Change, Splice, apply, removals, rewritten
+from .source import Reading, Source, Statement
+
+Readings = list[tuple[Generation, Reading]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Edit:
+    """What an edit comes to.
+
+    :ivar data: the new bytes; the old ones when there is nothing to change or when a finding is an error.
+    :ivar changes: what happened to each variable, in the order of the request; empty when a finding is an error.
+    :ivar findings: traps in the file, what was done besides, and what is in the way. Never a value.
+    """
+
+    data: bytes
+    changes: list[Change]
+    findings: list[Finding]
+
+
+def edit(
+    data: bytes,
+    *,
+    set: c.Mapping[str, str],  # noqa: A002
+    remove: c.Collection[str],
+    readers: c.Sequence[str],
+) -> Edit:
+    """The file with variables set and removed.
+
+    A value that every reader already sees as wanted is left as it is written. Errors come as findings, all at once,
+    and leave the data as it was.
+
+    :param readers: names of readers (see dialects.READERS); each stands for all its generations.
+    """
+    try:
+        source = decode(data)
+    except FindingError as error:
+        return Edit(data, [], [error.finding])
+    targets = generations(readers)
+    before = [(one, one.read(source, {})) for one in targets]
+    current = {name: [reading.values().get(name) for _one, reading in before] for name in set}
+    stale = {name: value for name, value in set.items() if any(seen != value for seen in current[name])}
+    invalid = [
+        finding
+        for name, value in [*stale.items(), *((name, "") for name in remove)]
+        if (finding := refusal(name, value, readers) if not NAME.fullmatch(name) or name in stale else None)
+    ]
+    if errors(invalid):
+        return Edit(data, [], worst_first([*invalid, *traps.find(source, before)]))
+    best: Edit | None = None
+    for at_end in (False, True):
+        attempt = _Attempt(source, targets, before, stale, remove, at_end=at_end)
+        outcome = attempt.outcome(data)
+        if not errors(outcome.findings):
+            return outcome
+        best = best or outcome
+        if not attempt.added:
+            break
+    return best or Edit(data, [], [])
+
+
+class _Attempt:
+    """One way to make the edit: new variables next to their kin, or all of them at the end."""
+
+    def __init__(
+        self,
+        source: Source,
+        targets: c.Sequence[Generation],
+        before: Readings,
+        wanted: c.Mapping[str, str],
+        remove: c.Collection[str],
+        *,
+        at_end: bool,
+    ) -> None:
+        self.source = source
+        self.targets = targets
+        self.before = before
+        self.wanted = wanted
+        self.remove = remove
+        self.at_end = at_end
+        self.changes: list[Change] = []
+        self.findings: list[Finding] = []
+        self.splices: list[Splice] = []
+        self.added: list[str] = []
+        self.known = extents((reading for _one, reading in before), len(source.text))
+        self.newline = _newline(source.text)
+
+    def outcome(self, data: bytes) -> Edit:
+        """Make the edit and prove it."""
+        for name, value in self.wanted.items():
+            views = [statement for _one, reading in self.before if (statement := reading.last().get(name))]
+            if views:
+                self._rewrite(name, value, views)
+            else:
+                self._add(name, value)
+        for name in self.remove:
+            self._remove(name)
+        if errors(self.findings):
+            return Edit(data, [], worst_first([*self.findings, *traps.find(self.source, self.before)]))
+        if not self.splices:
+            return Edit(data, [], worst_first(traps.find(self.source, self.before)))
+        result = Source(apply(self.source.text, self.splices))
+        after = [(one, one.read(result, {})) for one in self.targets]
+        self._prove(result, after)
+        if errors(self.findings):
+            blocking = [*self.findings, *traps.find(self.source, self.before)]
+            return Edit(data, [], worst_first(blocking))
+        found = [*self.findings, *traps.find(result, after)]
+        if errors(found):
+            return Edit(data, [], worst_first(found))
+        order = [*self.wanted, *self.remove]
+        self.changes.sort(key=lambda change: order.index(change.name))
+        return Edit(result.text.encode("utf-8"), self.changes, worst_first(found))
+
+    def _rewrite(self, name: str, value: str, views: list[Statement]) -> None:
+        last = max(one.start for one in views)
+        extent = next(one for one in self.known if one.start == last and one.name == name)
+        splice, notes = rewritten(
+            self.source, name, value, [one for one in views if one.start == last], extent, self.targets, self.newline
+        )
+        self.findings.extend(notes)
+        if splice is None:
+            return
+        self.splices.append(splice)
+        seen = [reading.values().get(name) for _one, reading in self.before]
+        self.changes.append(Change(name, "requoted" if value in seen else "changed"))
+
+    def _add(self, name: str, value: str) -> None:
+        text = self.source.text
+        position = None if self.at_end else place(self.source, name, self.known)
+        at = len(text) if position is None else position
+        following = text[at:].lstrip()[:1]
+        spelling = encode(name, value, self.targets, quoted=not value and following in ("'", '"', "`"))
+        if spelling is None:
+            self.findings.append(TABLE.finding("env-edit-unsafe", name, "There is no safe spelling at this place."))
+            return
+        lead = ""
+        above = text[:at]
+        mates = [one for one in self.splices if one.start == at and one.start == one.end]
+        if not mates:
+            if above and not above.endswith(("\n", "\r")):
+                lead = self.newline
+            if above.rstrip("\r\n").endswith("\\"):
+                lead += self.newline
+            if position is None and above.strip("\r\n") and not above.endswith(self.newline * 2):
+                lead += "" if self._same_block_above(above, name) else self.newline
+        self.splices.append(Splice(at, at, f"{lead}{name}={spelling}{self.newline}"))
+        self.added.append(name)
+        self.changes.append(Change(name, "added"))
+
+    def _same_block_above(self, above: str, name: str) -> bool:
+        last_line = above.rstrip("\r\n").rpartition("\n")[2]
+        return last_line.startswith(block_of(name))
+
+    def _remove(self, name: str) -> None:
+        own = [one for one in self.known if one.name == name]
+        cuts = removals(self.source, name, own, self.known)
+        if cuts:
+            self.splices.extend(cuts)
+            self.changes.append(Change(name, "removed"))
+
+    def _prove(self, result: Source, after: Readings) -> None:
+        """Every reader sees the wanted values, no removed variable, and everything else as before."""
+        ours = {*self.wanted, *self.remove}
+        dependent: dict[str, None] = {}
+        for (target, old), (_same, new) in zip(self.before, after):
+            if new.refusal:
+                continue  # reported with its line by traps.find
+            seen = new.values()
+            for name in ours:
+                if seen.get(name) != self.wanted.get(name):
+                    line = self.source.line(old.last()[name].start) if name in old.last() else 0
+                    self._unsafe(name, target, f" (line {line})" if line else "")
+            previous = old.values()
+            for name in {*seen, *previous} - ours:
+                if seen.get(name, _ABSENT) == previous.get(name, _ABSENT) or (old.refusal and name not in previous):
+                    continue
+                if (
+                    name in seen
+                    and name in previous
+                    and self._made_of_others(old.last()[name], new.last()[name], result)
+                ):
+                    dependent[name] = None
+                else:
+                    self._unsafe(name, target, "")
+        for name in dependent:
+            self.findings.append(
+                TABLE.finding("env-dependent-variable", name, "It is made of a changed variable and changes with it.")
+            )
+
+    def _unsafe(self, name: str, target: Generation, where: str) -> None:
+        what = (
+            "would not be read as wanted" if name in self.wanted or name in self.remove else "would be read otherwise"
+        )
+        self.findings.append(
+            TABLE.finding(
+                "env-edit-unsafe", name + where, f"After the edit it {what} by {target.label}; nothing was changed."
+            )
+        )
+
+    def _made_of_others(self, old: Statement, new: Statement, result: Source) -> bool:
+        written = self.source.text[old.value_start : old.value_end]
+        return "$" in written and written == result.text[new.value_start : new.value_end]
+
+
+_ABSENT = object()
+
+
+def _newline(text: str) -> str:
+    found = re.search("\r\n|\n|\r", text)
+    return found[0] if found else "\n"
+
+
+__all__ = ["Change", "Edit", "Extent", "edit"]

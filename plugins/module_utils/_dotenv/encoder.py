@@ -1,0 +1,151 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""How to write a value so that every named reader reads back exactly that value.
+
+The plainest spelling wins: nothing around it, single quotes, double quotes, and only then what fewer readers share.
+Which spelling is right is not decided by rules about characters but by the reading models: a spelling counts only if
+each generation of each named reader reads it back, alone and between lines full of quotes and comments.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .._findings.env_file import TABLE
+from .._findings.model import Finding
+from .dialects import READERS, Generation, generations
+from .source import HARMLESS, Source
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+_HARMLESS_VALUE = re.compile(rf"[{HARMLESS}]*")
+
+#: What may stand around a written line; a spelling must be read alike in each.
+_SURROUNDINGS = (
+    ("", ""),
+    ("A='b'\n# it's \"odd\n", "\nA='c' # it's\nB=\"d\"\n# ' \" `\nC=e\n"),
+)
+
+
+def spellings(value: str) -> t.Iterator[str]:
+    """Every way that may be right, the plainest first; the models decide.
+
+    The first three are the portable rule (bare, single quotes, double quotes, nothing escaped); the others are right
+    for some readers alone: bare text, npm dotenv's backticks, Compose's and the Ruby gem's escapes, the shell's joined
+    quotes, python-dotenv's escapes.
+    """
+    if _HARMLESS_VALUE.fullmatch(value):
+        yield value
+    yield f"'{value}'"
+    yield f'"{value}"'
+    if value and "\n" not in value and "\r" not in value:
+        yield value
+    yield f"`{value}`"
+    yield '"' + re.sub(r'([\\"$])', r"\\\1", value) + '"'
+    yield '"' + re.sub(r'([\\"$`])', r"\\\1", value) + '"'
+    yield "'" + value.replace("'", "'\"'\"'") + "'"
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    yield f"'{escaped}'"
+    yield "'" + escaped.replace("${", "${:-$}{") + "'"
+    yield re.sub(r"([\\$'\"])", r"\\\1", value)
+
+
+def encode(
+    name: str,
+    value: str,
+    targets: t.Sequence[Generation],
+    *,
+    prefix: str = "",
+    tail: str = "",
+    quoted: bool = False,
+) -> str | None:
+    """The plainest spelling that all targets read back, or None.
+
+    :param prefix: what stands before the value, name and separator included; C(NAME=) when empty.
+    :param tail: what stays behind the value (a blank and a comment).
+    :param quoted: whether the spelling has to have quotes, even where an empty value needs none.
+    """
+    if "\0" in value or "\r" in value:
+        return None
+    for spelling in dict.fromkeys(spellings(value)):
+        if ("\n" in spelling or quoted) and spelling[:1] not in ("'", '"', "`"):
+            continue
+        # A shell and systemd join a line that ends in a backslash with the next one.
+        if spelling.endswith("\\"):
+            continue
+        line = f"{prefix or name + '='}{spelling}{tail}"
+        if all(_reads_back(line, name, value, target) for target in targets):
+            return spelling
+    return None
+
+
+def _reads_back(line: str, name: str, value: str, target: Generation) -> bool:
+    for above, below in _SURROUNDINGS:
+        alone = target.read(Source(above + below), {})
+        reading = target.read(Source(above + line + (below or "\n")), {})
+        if reading.refusal and not alone.refusal:
+            return False
+        if not reading.refusal:
+            seen = reading.values()
+            if seen.get(name) != value or {key: one for key, one in seen.items() if key != name} != alone.values():
+                return False
+    return True
+
+
+#: What may be in a value -> which readers stumble over it, and how. Only for the words of the message.
+_STUMBLES: tuple[tuple[t.Callable[[str], bool], frozenset[str], str], ...] = (
+    (lambda value: "\0" in value, frozenset(READERS), "a NUL character, which no environment can hold"),
+    (lambda value: "\r" in value, frozenset(READERS), "a carriage return, which readers turn into another line end"),
+    (lambda value: "\n" in value, frozenset({"ruby", "raw"}), "a line break (dotenv 2.4 and verbatim readers)"),
+    (
+        lambda value: value.endswith("\\"),
+        frozenset({"compose", "node", "ruby", "python_dotenv"}),
+        "a backslash at its end",
+    ),
+    (lambda value: "\\\\" in value, frozenset({"python_dotenv", "ruby", "node"}), "two backslashes in a row"),
+    (lambda value: "${" in value, frozenset({"python_dotenv"}), "${...}, which python-dotenv expands in any quotes"),
+    (lambda value: "'" in value and '"' in value, frozenset({"node", "compose", "ruby", "sh"}), "both kinds of quotes"),
+    (
+        lambda value: "'" in value and "\\" in value,
+        frozenset({"node", "ruby", "compose"}),
+        "a ' together with a backslash",
+    ),
+    (lambda value: "'" in value and "`" in value, frozenset({"sh"}), "a ' together with a backtick"),
+    (lambda value: "'" in value and "$" in value, frozenset({"ruby", "compose", "sh"}), "a ' together with a $"),
+    (
+        lambda value: not _HARMLESS_VALUE.fullmatch(value),
+        frozenset({"raw"}),
+        "a character that needs quotes, which a verbatim reader keeps",
+    ),
+)
+
+
+def refusal(name: str, value: str, readers: t.Sequence[str]) -> Finding | None:
+    """Whether a value can be written for these readers at all: None when it can, else the finding that says why not.
+
+    The finding names the readers and the kind of character, never the value.
+    """
+    if not NAME.fullmatch(name):
+        return TABLE.finding("env-name-invalid", name, "The name is not one that every reader accepts.")
+    if encode(name, value, generations(readers)) is not None:
+        return None
+    wanted = list(dict.fromkeys(readers))
+    reasons = [(who, why) for test, who, why in _STUMBLES if test(value) and who.intersection(wanted)]
+    hard = [one for one in wanted if encode(name, value, READERS[one]) is None]
+    if hard:
+        message = f"The value cannot be written so that {_listed(hard)} would read it back"
+    else:
+        culprits = [one for one in wanted if any(one in who for who, _why in reasons)] or wanted
+        message = f"No way to write the value is read alike by {_listed(culprits if len(culprits) > 1 else wanted)}"
+    if reasons:
+        message += f": it has {reasons[0][1]}"
+    return TABLE.finding("env-value-not-writable", name, message + ".")
+
+
+def _listed(words: t.Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

@@ -1,0 +1,72 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Where a new variable goes: next to its kin, as a person would put it."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .source import Reading, Source
+
+#: Blocks of variables that belong together in Mastodon's .env.production.sample; else the first word of the name.
+_BLOCKS = ("BULK_SMTP_", "SMTP_")
+
+
+class Extent(t.NamedTuple):
+    """The text of a statement: from its beginning to the end of its value as written."""
+
+    name: str
+    start: int
+    end: int
+
+
+def extents(readings: t.Iterable[Reading], length: int) -> list[Extent]:
+    """The statements that any reader sees, each once with the widest value; in order.
+
+    A value that runs to the end of the text because its quote is never closed counts only to its beginning.
+    """
+    widest: dict[tuple[str, int], int] = {}
+    for reading in readings:
+        swallowed = {one.position for one in reading.traps if one.kind == "quote-swallows"}
+        for name, _value, start, value_start, value_end in reading.statements:
+            end = value_start if start in swallowed and value_end >= length else value_end
+            key = (name, start)
+            if end > widest.get(key, -1):
+                widest[key] = end
+    return [Extent(name, start, end) for (name, start), end in sorted(widest.items(), key=lambda item: item[0][1])]
+
+
+def block_of(name: str) -> str:
+    """The prefix that a variable shares with its kin."""
+    return next((one for one in _BLOCKS if name.startswith(one)), name.split("_")[0] + "_")
+
+
+def place(source: Source, name: str, known: t.Sequence[Extent]) -> int | None:
+    """The start of the line that a new variable goes before, or None for the end of the text.
+
+    Below the commented-out twin of the same name, else below the last variable of the same block.
+    """
+    twin = _commented_twin(source, name, known)
+    if twin is not None:
+        return source.next_line(twin)
+    block = block_of(name)
+    kin = [one for one in known if one.name.startswith(block)]
+    if not kin:
+        return None
+    last = kin[-1]
+    return source.next_line(max(last.end, last.start))
+
+
+def _commented_twin(source: Source, name: str, known: t.Sequence[Extent]) -> int | None:
+    pattern = re.compile(rf"^[ \t]*#[# \t]*(?:export[ \t]+)?{name}[ \t]*[=:]", re.MULTILINE)
+    outside = [
+        found.start()
+        for found in pattern.finditer(source.text)
+        if not any(one.start < found.start() < one.end for one in known)
+    ]
+    return outside[-1] if outside else None

@@ -1,0 +1,59 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""How C(docker run --env-file) and C(podman run --env-file) read a file: verbatim, quotes and all.
+
+Source: docker/cli, opts/file.go (newer: pkg/kvfile); containers/podman, pkg/env/env.go.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from .source import Reading, Source, Statement, Trap
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """docker skips a byte order mark and refuses a name with blanks; podman takes both as they are."""
+
+    strict: bool
+
+
+GENERATIONS: dict[str, Rules] = {"docker": Rules(True), "podman": Rules(False)}
+
+_LINES = re.compile(r"[^\n]+")
+_BLANK_INSIDE = re.compile(r"\s")
+
+
+def read(source: Source, rules: Rules, environment: t.Mapping[str, str]) -> Reading:
+    """What a container gets from the file."""
+    statements: list[Statement] = []
+    traps: list[Trap] = []
+    for line in _LINES.finditer(source.text):
+        harmless = source.plain.get(line.start())
+        if harmless is not None:
+            statements.append(harmless)
+            continue
+        end = line.end() - (1 if line[0].endswith("\r") else 0)
+        start = line.start() + (1 if rules.strict and line.start() == 0 and source.starts_with_mark else 0)
+        while start < end and source.text[start] in " \t\v\f\r\u0085\u00a0":
+            start += 1
+        if start == end or source.text[start] == "#":
+            continue
+        name, equals, value = source.text[start:end].partition("=")
+        if rules.strict and (not name or _BLANK_INSIDE.search(name)):
+            trap = Trap("refused-line", start)
+            return Reading(statements, [*traps, trap], trap)
+        value_start = start + len(name) + len(equals)
+        if not equals:
+            traps.append(Trap("lone-word", start, name))
+            statements.append(Statement(name, environment.get(name), start, value_start, value_start))
+        else:
+            statements.append(Statement(name, value, start, value_start, end))
+    return Reading(statements, traps)

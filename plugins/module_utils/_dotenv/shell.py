@@ -1,0 +1,221 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""How a POSIX shell reads a file that is sourced (C(set -a; . ./.env.production)), as admin scripts do.
+
+Only assignments are followed, with the quoting and C($NAME), C(${NAME}) and C(${NAME:-text}) in them; whatever else
+a shell would compute is marked as unknowable, and a line that is a command is a trap. Source: POSIX.1-2017, Shell
+Command Language, 2.2 Quoting, 2.3 Token Recognition, 2.6 Word Expansions, 2.9.1 Simple Commands.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .source import UNKNOWABLE, Reading, Source, Statement, Trap
+
+_SKIPPED = re.compile(r"(?:[ \t\n]|\\\n)*")
+_BLANKS = re.compile(r"(?:[ \t]|\\\n)*")
+_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BARE = re.compile(r"[^\s'\"\\$`;&|<>()#~\x00]+")
+_IN_DOUBLE = re.compile(r'[^"\\$`]*')
+_PARAMETER = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}'\"\\$`]*))?\})")
+_SPECIAL = "0123456789@*#?$!-{("
+_OPERATORS = ";&|<>()"
+
+
+class _Broken(Exception):
+    """What dash takes as a syntax error: it then refuses the whole file."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+def read(source: Source, environment: t.Mapping[str, str]) -> Reading:
+    """What the shell has after it sourced the file."""
+    return _Shell(source, environment).read()
+
+
+class _Shell:
+    def __init__(self, source: Source, environment: t.Mapping[str, str]) -> None:
+        self.source = source
+        self.text = source.text
+        self.environment = environment
+        self.values: dict[str, str] = {}
+        self.statements: list[Statement] = []
+        self.traps: list[Trap] = []
+
+    def read(self) -> Reading:
+        text, plain, end = self.text, self.source.plain, len(self.text)
+        position = 0
+        while True:
+            harmless = plain.get(position)
+            if harmless is None:
+                skipped = _SKIPPED.match(text, position)
+                position = skipped.end() if skipped else position
+                harmless = plain.get(position)
+            if harmless is not None:
+                self.values[harmless.name] = harmless.value or ""
+                self.statements.append(harmless)
+                position = harmless.value_end
+            elif position >= end:
+                return Reading(self.statements, self.traps)
+            elif text[position] == "#":
+                position = self.line_end(position)
+            else:
+                try:
+                    position = self.line(position)
+                except _Broken as broken:
+                    trap = Trap(broken.kind, position)
+                    return Reading(self.statements, [*self.traps, trap], trap)
+
+    def line_end(self, position: int) -> int:
+        feed = self.text.find("\n", position)
+        return len(self.text) if feed < 0 else feed
+
+    def line(self, start: int) -> int:
+        """One simple command: assignments alone, C(export) with assignments, or something that runs."""
+        text = self.text
+        position = start
+        pending: list[Statement] = []
+        exporting = False
+        while True:
+            blanks = _BLANKS.match(text, position)
+            position = blanks.end() if blanks else position
+            char = text[position : position + 1]
+            if char in ("", "\n", "#"):
+                break
+            if char in _OPERATORS:
+                return self.operator(start, position, pending)
+            found = _ASSIGNMENT.match(text, position)
+            if found:
+                value, behind = self.word(found.end(), in_assignment=True)
+                begin = position if pending or not exporting else start
+                pending.append(Statement(found[1], value, begin, found.end(), behind))
+                position = behind
+                continue
+            word, behind = self.word(position, in_assignment=False)
+            if word == "export" and not exporting and not pending:
+                exporting = True
+            elif not exporting or not _NAME.fullmatch(word):
+                self.traps.append(Trap("runs-command", start, word.split("=")[0][:40]))
+                return self.rest_of_line(behind)
+            position = behind
+        for one in pending:
+            self.values[one.name] = one.value or ""
+        self.statements.extend(pending)
+        return self.line_end(position)
+
+    def rest_of_line(self, position: int) -> int:
+        """Behind the other words of a command, quotes respected; a C(;) or C(&) ends the interest in it."""
+        while True:
+            blanks = _BLANKS.match(self.text, position)
+            position = blanks.end() if blanks else position
+            char = self.text[position : position + 1]
+            if char in ("", "\n", "#"):
+                return self.line_end(position)
+            if char in "()":
+                raise _Broken("shell-syntax")
+            position = position + 1 if char in _OPERATORS else self.word(position, in_assignment=False)[1]
+
+    def operator(self, start: int, position: int, pending: list[Statement]) -> int:
+        """C(K=a;b) sets K and runs b; with any other operator K is set somewhere else or not at all."""
+        char = self.text[position]
+        if char in "()":
+            raise _Broken("shell-syntax")
+        self.traps.append(Trap("runs-command", start, pending[0].name if pending else ""))
+        if char == ";" and not self.text.startswith(";;", position):
+            for one in pending:
+                self.values[one.name] = one.value or ""
+            self.statements.extend(pending)
+        return self.rest_of_line(position + 1)
+
+    def word(self, position: int, *, in_assignment: bool) -> tuple[str, int]:
+        """The word at an offset with its quotes undone, and the offset behind it."""
+        text, start = self.text, position
+        parts: list[str] = []
+        while position < len(text):
+            char = text[position]
+            if char == "'":
+                close = text.find("'", position + 1)
+                if close < 0:
+                    raise _Broken("quote-not-closed")
+                parts.append(text[position + 1 : close])
+                position = close + 1
+            elif char == '"':
+                value, position = self.double(position + 1)
+                parts.append(value)
+            elif char == "\\":
+                following = text[position + 1 : position + 2]
+                parts.append("" if following == "\n" else (following or "\\"))
+                position += 2
+            elif char in "$`":
+                value, position = self.expansion(position, quoted=False)
+                parts.append(value)
+            elif char in " \t\n" or char in _OPERATORS:
+                break
+            elif char == "~" and in_assignment and (position == start or text[position - 1] == ":"):
+                parts.append(UNKNOWABLE + "~")
+                position += 1
+            else:
+                bare = _BARE.match(text, position)
+                parts.append(bare[0] if bare else char)
+                position = bare.end() if bare else position + 1
+        return "".join(parts), min(position, len(text))
+
+    def double(self, position: int) -> tuple[str, int]:
+        text = self.text
+        parts: list[str] = []
+        while True:
+            found = _IN_DOUBLE.match(text, position)
+            parts.append(found[0] if found else "")
+            position = found.end() if found else position
+            char = text[position : position + 1]
+            if char == '"':
+                return "".join(parts), position + 1
+            if char == "":
+                raise _Broken("quote-not-closed")
+            if char == "\\":
+                following = text[position + 1 : position + 2]
+                parts.append(following if following in '$`"\\' else "" if following == "\n" else char + following)
+                position += 2
+            else:
+                value, position = self.expansion(position, quoted=True)
+                parts.append(value)
+
+    def expansion(self, position: int, *, quoted: bool) -> tuple[str, int]:
+        text = self.text
+        found = _PARAMETER.match(text, position)
+        if found:
+            name = found[1] or found[2]
+            value = self.values.get(name, self.environment.get(name, ""))
+            if found[3] is not None and not value:
+                value = found[3]
+            return value, found.end()
+        if text[position] == "`":
+            close = text.find("`", position + 1)
+            if close < 0:
+                raise _Broken("quote-not-closed")
+            return UNKNOWABLE + text[position : close + 1], close + 1
+        following = text[position + 1 : position + 2]
+        if following and (following in _SPECIAL or (not quoted and following in "'\"")):
+            return UNKNOWABLE + "$", self.behind_special(position + 1)
+        return "$", position + 1
+
+    def behind_special(self, position: int) -> int:
+        """Behind C($(...)), C(${...}) or a one-character parameter."""
+        pair = {"(": ")", "{": "}"}.get(self.text[position])
+        if pair is None:
+            return position if self.text[position] in "'\"" else position + 1
+        opening, depth = self.text[position], 0
+        for at in range(position, len(self.text)):
+            depth += (self.text[at] == opening) - (self.text[at] == pair)
+            if not depth:
+                return at + 1
+        raise _Broken("quote-not-closed")

@@ -1,0 +1,147 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The text of an environment file, with what every reading model needs to be fast: where the harmless lines are.
+
+An environment file of thousands of lines is mostly lines like C(NAME=plain). All readers agree about them, so they
+are recognised once, by one regular expression, and shared. A model takes the shortcut only where it stands at the
+beginning of a statement itself, so text inside a quoted value is never mistaken for a line.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+import typing as t
+
+BYTE_ORDER_MARK = "\ufeff"
+
+#: Characters that mean nothing to any reader: what needs no quotes anywhere.
+HARMLESS = r"A-Za-z0-9_./:@%+,=^-"
+
+_PLAIN_LINE = re.compile(rf"^([A-Za-z_][A-Za-z0-9_]*)=([{HARMLESS}]+)$", re.MULTILINE)
+
+#: Stands in a value for what no model can know (the output of a command, a process id). A NUL cannot stand in a file.
+UNKNOWABLE = "\0"
+
+
+class Statement(t.NamedTuple):
+    """One assignment as one reader sees it; the positions are offsets into the text.
+
+    C(value) is None where the reader takes the variable from elsewhere (a lone word).
+    C(start) is where the statement begins (C(export) or the name), C(value_start) and C(value_end) enclose the value
+    as written, quotes included and the blanks around it not.
+    """
+
+    name: str
+    value: str | None
+    start: int
+    value_start: int
+    value_end: int
+
+
+class Trap(t.NamedTuple):
+    """Something in the file that a reader takes otherwise than it looks; C(kind) is a row of the table in traps.py."""
+
+    kind: str
+    position: int
+    name: str = ""
+
+
+class Reading:
+    """What one generation of one reader makes of a file.
+
+    :ivar statements: the assignments, in order.
+    :ivar refusal: why the reader takes nothing from this file, or None.
+    :ivar traps: what a person would not expect.
+    """
+
+    def __init__(self, statements: list[Statement], traps: t.Sequence[Trap] = (), refusal: Trap | None = None) -> None:
+        self.statements = statements
+        self.traps = list(traps)
+        self.refusal = refusal
+
+    def values(self) -> dict[str, str | None]:
+        """Name -> value, the last assignment winning, as in every reader."""
+        return {one.name: one.value for one in self.statements}
+
+    def last(self) -> dict[str, Statement]:
+        """Name -> the statement that wins."""
+        return {one.name: one for one in self.statements}
+
+
+class Source:
+    """A text with its shared analysis. C(unified) is the same with every line end as a line feed."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.starts_with_mark = text.startswith(BYTE_ORDER_MARK)
+        #: For what the generations of one reader share.
+        self.shared: dict[str, t.Any] = {}
+        self._plain: dict[int, Statement] | None = None
+        self._line_starts: list[int] | None = None
+        self._unified: Source | None = None
+        self._collapsed: list[int] = []
+
+    @property
+    def plain(self) -> dict[int, Statement]:
+        """Start of line -> the statement there, for the lines that all readers read alike."""
+        if self._plain is None:
+            self._plain = {
+                found.start(): Statement(found[1], found[2], found.start(), found.start(2), found.end(2))
+                for found in _PLAIN_LINE.finditer(self.text)
+            }
+        return self._plain
+
+    @property
+    def unified(self) -> Source:
+        """Line ends made alike, as the Ruby gem and npm dotenv do before they read."""
+        if "\r" not in self.text:
+            return self
+        if self._unified is None:
+            for dropped, found in enumerate(re.finditer("\r\n", self.text)):
+                self._collapsed.append(found.start() - dropped)
+            self._unified = Source(self.text.replace("\r\n", "\n").replace("\r", "\n"))
+        return self._unified
+
+    def original(self, statements: list[Statement]) -> list[Statement]:
+        """Statements of the unified text with positions in this text."""
+        if not self._collapsed:
+            return statements
+        return [
+            one._replace(
+                start=self.position(one.start),
+                value_start=self.position(one.value_start),
+                value_end=self.position(one.value_end),
+            )
+            for one in statements
+        ]
+
+    def position(self, unified: int) -> int:
+        """An offset of the unified text as an offset of this text."""
+        return unified + bisect.bisect_left(self._collapsed, unified)
+
+    def line(self, position: int) -> int:
+        """The number, from 1, of the line at an offset."""
+        if self._line_starts is None:
+            self._line_starts = [found.end() for found in re.finditer(r"\r\n|\n|\r", self.text)]
+        return bisect.bisect_right(self._line_starts, position) + 1
+
+    def line_end(self, position: int) -> int:
+        """The offset of the line break that ends the line at an offset, or the end of the text."""
+        feed = self.text.find("\n", position)
+        end = len(self.text) if feed < 0 else feed
+        back = self.text.find("\r", position, end)
+        return end if back < 0 else back
+
+    def line_start(self, position: int) -> int:
+        """The offset of the first character of the line at an offset."""
+        return max(self.text.rfind("\n", 0, position), self.text.rfind("\r", 0, position)) + 1
+
+    def next_line(self, position: int) -> int:
+        """The offset of the line after the one at an offset, or the end of the text."""
+        end = self.line_end(position)
+        return end + 2 if self.text.startswith("\r\n", end) else min(end + 1, len(self.text))

@@ -1,0 +1,178 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The findings about an environment file: what stands in it, what can be written, and what happened to the file."""
+
+from __future__ import annotations
+
+from .model import Code, Table
+
+_PARSER = "bkeepers/dotenv lib/dotenv/parser.rb"
+
+TABLE = Table(
+    # What shall be written
+    Code(
+        "env-value-not-writable",
+        "error",
+        "No spelling of the value is read as this value by every named reader.",
+        "Choose a value without ', \", \\, ` and $, or name fewer readers if not all of them read this file.",
+        "npm dotenv undoes no escapes, the Ruby gem drops every backslash in double quotes",
+    ),
+    Code(
+        "env-name-invalid",
+        "error",
+        "The name is not one that every reader accepts.",
+        "Use letters, digits and underscores only, and do not begin with a digit.",
+        "POSIX.1-2017 8.1; systemd drops other names",
+    ),
+    Code(
+        "env-name-twice",
+        "error",
+        "The same variable is asked for in two ways at once.",
+        "Name each variable in only one of set, secrets and remove.",
+    ),
+    Code(
+        "env-edit-unsafe",
+        "error",
+        "With the edit, a reader would not see what it should; so nothing was changed.",
+        "Look at the named line and at the lines above it: a quote that is not closed, or text in more lines than one.",
+    ),
+    # What the edit changed besides the value
+    Code(
+        "env-line-normalised",
+        "info",
+        "The line was rewritten as NAME=value, because a named reader does not understand the form it had.",
+        "Nothing to do.",
+    ),
+    Code(
+        "env-comment-moved",
+        "info",
+        "A comment behind a value was moved to a line of its own; a named reader takes it as part of the value.",
+        "Nothing to do.",
+        "systemd src/basic/env-file.c knows no comments behind a value",
+    ),
+    Code(
+        "env-dependent-variable",
+        "warning",
+        "Another variable is made of a changed one ($NAME), so its value changes with it.",
+        "Check that the other variable is still meant so.",
+    ),
+    # What stands in the file already
+    Code(
+        "env-not-utf8",
+        "error",
+        "The file is not UTF-8 text; the Ruby gem raises and systemd does not start the unit.",
+        "Save the file as UTF-8.",
+        _PARSER,
+    ),
+    Code(
+        "env-nul", "error", "The file holds a NUL character.", "Remove it; the file may be damaged: compare a backup."
+    ),
+    Code(
+        "env-file-refused",
+        "error",
+        "A named reader refuses the whole file because of a line in it.",
+        "Correct or remove the line, or name only the readers that really read this file.",
+    ),
+    Code(
+        "env-command-runs",
+        "warning",
+        "A reader runs a command that stands in a value.",
+        "If that is not meant, put the value into single quotes.",
+        "bkeepers/dotenv lib/dotenv/substitutions/command.rb",
+    ),
+    Code(
+        "env-quote-open",
+        "warning",
+        "A quote is opened and not closed; a reader takes the lines below it as part of the value, or drops the line.",
+        "Close the quote.",
+    ),
+    Code(
+        "env-text-after-quote",
+        "warning",
+        "Text follows a closed quote; the readers disagree about what the value is.",
+        "Put the whole value into one pair of quotes.",
+    ),
+    Code(
+        "env-lone-word",
+        "warning",
+        "A word stands alone on a line; dotenv 3.1.5 and later make it an empty variable.",
+        "Complete the line as NAME=value, or put a # before it.",
+        _PARSER,
+    ),
+    Code(
+        "env-export-empty",
+        "warning",
+        "An export line has no value; dotenv 3.1.5 to 3.2 raise FormatError on it, and Mastodon does not boot.",
+        "Write NAME= without export, or give it a value.",
+        _PARSER,
+    ),
+    Code(
+        "env-shell-default",
+        "warning",
+        "A value uses ${NAME:-text}; the Ruby gem does not know that and keeps the text as it stands.",
+        "Write the value itself.",
+        "bkeepers/dotenv lib/dotenv/substitutions/variable.rb",
+    ),
+    Code(
+        "env-line-skipped",
+        "warning",
+        "A reader does not understand a line and skips it.",
+        "Correct the line, or put a # before it.",
+    ),
+    Code(
+        "env-line-runs",
+        "warning",
+        "A shell that sources the file runs a line of it as a command.",
+        "Put the value into quotes, or a # before the line.",
+        "POSIX.1-2017 Shell Command Language 2.9.1",
+    ),
+    Code(
+        "env-comment-continues",
+        "warning",
+        "A comment ends in a backslash; systemd before 254 takes the next line as part of the comment.",
+        "Remove the backslash.",
+        "systemd NEWS, 254",
+    ),
+    Code(
+        "env-byte-order-mark",
+        "warning",
+        "The file begins with a byte order mark; systemd, sh and python-dotenv before 1.2.3 lose its first line.",
+        "Save the file as UTF-8 without a byte order mark.",
+    ),
+    # The file itself
+    Code("env-file-missing", "error", "There is no such file.", "Check O(path); the file is never created here."),
+    Code("env-file-dangling", "error", "The path is a link to a file that does not exist.", "Correct the link."),
+    Code("env-file-not-regular", "error", "The path is not a regular file.", "Name the environment file itself."),
+    Code("env-file-denied", "error", "The permission to read or write is missing.", "Run the task with become: true."),
+    Code(
+        "env-file-read-only",
+        "error",
+        "The file system is mounted read-only.",
+        "Mount it read-write; a file system that turned read-only by itself may have a failing disk.",
+    ),
+    Code("env-disk-full", "error", "The file system or the quota is full.", "Free some space and run again."),
+    Code("env-file-failed", "error", "The system refused to read or write the file.", "See the reason given."),
+    Code(
+        "env-file-changed",
+        "error",
+        "The file is not the one that was looked at; somebody else changed it.",
+        "Run again, so that the plan is made from the file as it is now.",
+    ),
+    Code("env-file-busy", "error", "Another edit of the file is going on.", "Wait until it is done and run again."),
+    Code(
+        "env-backup-missing",
+        "error",
+        "There is no backup to put back.",
+        "Check O(backup_file); backups stand beside the environment file.",
+    ),
+    Code(
+        "env-not-ours",
+        "error",
+        "The file was changed after the edit, so the backup was not put back; both are left as they are.",
+        "Compare the file with the backup and decide by hand.",
+    ),
+)
