@@ -14,7 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / ".work" / "collections"))
 
-from harness import INVENTORY, Lab  # noqa: E402 (the path above makes it importable)
+from harness import INVENTORY, Lab
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,29 @@ VAULT_PASSWORD = CHECKOUT / ".work" / "lab" / "vault-password"
 BIN = Path(sys.executable).parent
 ENV_FILE = "/home/mastodon/live/.env.production"
 
+#: Runs on a host; the secret comes by standard input.
+SEARCH = """
+import glob, os, subprocess, sys
+secret = sys.stdin.buffer.read()
+assert len(secret) > 7
+for top in ("/home", "/root", "/etc", "/tmp", "/var", "/run", "/dev/shm", "/opt", "/srv"):
+    for folder, folders, names in os.walk(top):
+        for path in sorted(os.path.join(folder, name) for name in names):
+            try:
+                if os.path.isfile(path) and secret in open(path, "rb").read():
+                    print(path)
+            except OSError:
+                pass
+if secret in subprocess.run(["journalctl", "--no-pager", "-o", "export"], stdout=subprocess.PIPE).stdout:
+    print("journal")
+for path in glob.glob("/proc/[0-9]*/cmdline"):
+    try:
+        if secret in open(path, "rb").read():
+            print("process " + path.split("/")[2])
+    except OSError:
+        pass
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -151,6 +174,15 @@ class Lab:
             fields = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
             found[fields.pop("Id")] = " ".join(f"{key}={fields[key]}" for key in sorted(fields))
         return found
+
+    def places_of(self, host: str, secret: str) -> list[str]:
+        """Where a secret stands on a host: paths of files, C(journal), and C(process N) for command lines."""
+        script = "/root/.fediops-search.py"
+        self.ssh(host, f"cat > {script}", stdin=SEARCH)
+        try:
+            return self.ssh(host, f"python3 {script}", stdin=secret).splitlines()
+        finally:
+            self.ssh(host, f"rm -f {script}")
 
     @contextlib.contextmanager
     def changed_host(self, *hosts: str) -> t.Iterator[None]:
