@@ -29,13 +29,40 @@ class Generation:
     """One reader in one span of versions.
 
     :ivar reader: its name among the readers.
-    :ivar label: for messages: program and versions.
+    :ivar version: the versions, for messages.
     :ivar read: (text, process environment for C($NAME)) -> what it sees.
     """
 
     reader: str
-    label: str
+    version: str
     read: t.Callable[[Source, Environment], Reading]
+
+
+#: Reader -> what it is called in messages.
+TITLES: dict[str, str] = {
+    "ruby": "the Ruby gem dotenv",
+    "node": "npm dotenv",
+    "compose": "Docker Compose",
+    "python_dotenv": "python-dotenv",
+    "systemd": "systemd",
+    "sh": "a POSIX shell",
+    "raw": "a verbatim reader (--env-file)",
+}
+
+
+def named(some: t.Iterable[Generation]) -> str:
+    """Generations in words; a reader's versions are told only when not all of them are meant."""
+    found: dict[str, list[Generation]] = {}
+    for one in some:
+        if one not in found.setdefault(one.reader, []):
+            found[one.reader].append(one)
+    words = [
+        TITLES[reader]
+        if len(those) == len(READERS[reader])
+        else f"{TITLES[reader]} {', '.join(one.version for one in those)}"
+        for reader, those in found.items()
+    ]
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
 def _ruby(rules: ruby.Rules, source: Source, environment: Environment) -> Reading:
@@ -61,23 +88,21 @@ def _raw(rules: raw.Rules, source: Source, environment: Environment) -> Reading:
 #: Reader -> its generations, oldest first.
 READERS: dict[str, tuple[Generation, ...]] = {
     "ruby": tuple(
-        Generation("ruby", f"Ruby gem dotenv {version}", functools.partial(_ruby, rules))
-        for version, rules in ruby.GENERATIONS.items()
+        Generation("ruby", version, functools.partial(_ruby, rules)) for version, rules in ruby.GENERATIONS.items()
     ),
-    "node": (Generation("node", "npm dotenv 15 and later", _node),),
-    "compose": (Generation("compose", "Docker Compose v2", compose.read),),
+    "node": (Generation("node", "15 and later", _node),),
+    "compose": (Generation("compose", "v2", compose.read),),
     "python_dotenv": tuple(
-        Generation("python_dotenv", f"python-dotenv {version}", functools.partial(_python_dotenv, rules))
+        Generation("python_dotenv", version, functools.partial(_python_dotenv, rules))
         for version, rules in python_dotenv.GENERATIONS.items()
     ),
     "systemd": tuple(
-        Generation("systemd", f"systemd {version}", functools.partial(_systemd, rules))
+        Generation("systemd", version, functools.partial(_systemd, rules))
         for version, rules in systemd.GENERATIONS.items()
     ),
-    "sh": (Generation("sh", "POSIX sh", shell.read),),
+    "sh": (Generation("sh", "", shell.read),),
     "raw": tuple(
-        Generation("raw", f"{program} run --env-file", functools.partial(_raw, rules))
-        for program, rules in raw.GENERATIONS.items()
+        Generation("raw", program, functools.partial(_raw, rules)) for program, rules in raw.GENERATIONS.items()
     ),
 }
 
@@ -88,6 +113,16 @@ def generations(readers: t.Iterable[str]) -> list[Generation]:
     :raises KeyError: for a name that is no reader.
     """
     return [one for name in dict.fromkeys(readers) for one in READERS[name]]
+
+
+#: Why a reader refuses the whole file -> the words for it.
+REFUSALS: dict[str, str] = {
+    "refused-line": "it does not understand this line",
+    "refused-template": "it does not understand the ${...} in this value, or a variable that it requires is not set",
+    "quote-not-closed": "a quote is opened here and not closed",
+    "export-without-value": "an export here has no value",
+    "shell-syntax": "an unquoted parenthesis or operator here is a syntax error",
+}
 
 
 def decode(data: bytes) -> Source:
@@ -126,7 +161,7 @@ def values(data: bytes, reader: str, environment: Environment | None = None) -> 
             TABLE.finding(
                 "env-file-refused",
                 f"line {source.line(reading.refusal.position)}",
-                f"{generation.label} refuses the whole file because of this line.",
+                f"The whole file is refused by {named([generation])}: {REFUSALS[reading.refusal.kind]}.",
             )
         )
     return {name: value.replace(UNKNOWABLE, "") for name, value in reading.values().items() if value is not None}

@@ -20,7 +20,7 @@ import re
 from .._findings.env_file import TABLE
 from .._findings.model import Finding, FindingError, errors, worst_first
 from . import traps
-from .dialects import Generation, decode, generations
+from .dialects import Generation, decode, generations, named
 from .encoder import NAME, encode, refusal
 from .placement import Extent, block_of, extents, place
 from .rewrite import Change, Splice, apply, removals, rewritten
@@ -113,7 +113,7 @@ class _Attempt:
     def outcome(self, data: bytes) -> Edit:
         """Make the edit and prove it."""
         for name, value in self.wanted.items():
-            views = [statement for _one, reading in self.before if (statement := reading.last().get(name))]
+            views = self._views(name)
             if views:
                 self._rewrite(name, value, views)
             else:
@@ -136,6 +136,18 @@ class _Attempt:
         order = [*self.wanted, *self.remove]
         self.changes.sort(key=lambda change: order.index(change.name))
         return Edit(result.text.encode("utf-8"), self.changes, worst_first(found))
+
+    def _views(self, name: str) -> list[Statement]:
+        """How the readers that see the variable see its last statement.
+
+        What only looks like a statement, being text inside another variable's value for other readers, is none.
+        """
+        last = [statement for _one, reading in self.before if (statement := reading.last().get(name))]
+        return [
+            one
+            for one in last
+            if not any(other.start < one.start < other.end for other in self.known if other.name != name)
+        ]
 
     def _rewrite(self, name: str, value: str, views: list[Statement]) -> None:
         last = max(one.start for one in views)
@@ -188,14 +200,14 @@ class _Attempt:
         """Every reader sees the wanted values, no removed variable, and everything else as before."""
         ours = {*self.wanted, *self.remove}
         dependent: dict[str, None] = {}
+        unsafe: dict[str, list[Generation]] = {}
         for (target, old), (_same, new) in zip(self.before, after):
             if new.refusal:
                 continue  # reported with its line by traps.find
             seen = new.values()
             for name in ours:
                 if seen.get(name) != self.wanted.get(name):
-                    line = self.source.line(old.last()[name].start) if name in old.last() else 0
-                    self._unsafe(name, target, f" (line {line})" if line else "")
+                    unsafe.setdefault(name, []).append(target)
             previous = old.values()
             for name in {*seen, *previous} - ours:
                 if seen.get(name, _ABSENT) == previous.get(name, _ABSENT) or (old.refusal and name not in previous):
@@ -207,21 +219,15 @@ class _Attempt:
                 ):
                     dependent[name] = None
                 else:
-                    self._unsafe(name, target, "")
+                    unsafe.setdefault(name, []).append(target)
+        for name, those in unsafe.items():
+            what = "as wanted" if name in ours else "as before"
+            message = f"After the edit it would not be read {what} by {named(those)}; nothing was changed."
+            self.findings.append(TABLE.finding("env-edit-unsafe", name, message))
         for name in dependent:
             self.findings.append(
                 TABLE.finding("env-dependent-variable", name, "It is made of a changed variable and changes with it.")
             )
-
-    def _unsafe(self, name: str, target: Generation, where: str) -> None:
-        what = (
-            "would not be read as wanted" if name in self.wanted or name in self.remove else "would be read otherwise"
-        )
-        self.findings.append(
-            TABLE.finding(
-                "env-edit-unsafe", name + where, f"After the edit it {what} by {target.label}; nothing was changed."
-            )
-        )
 
     def _made_of_others(self, old: Statement, new: Statement, result: Source) -> bool:
         written = self.source.text[old.value_start : old.value_end]

@@ -81,7 +81,9 @@ def _assignment(text: str, start: int, statements: list[Statement], traps: list[
     if _VALID_NAME.fullmatch(name):
         statements.append(Statement(name, value, start, value_start, value_end))
     else:
-        traps.append(Trap("name-dropped", start, name))
+        # What its value looks like to systemd does not matter then, unless it takes other lines with it.
+        traps[:] = [one for one in traps if one.position != start or one.kind == "quote-swallows"]
+        traps.append(Trap("name-dropped", start))
     return behind
 
 

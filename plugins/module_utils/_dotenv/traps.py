@@ -12,79 +12,83 @@ import typing as t
 
 from .._findings.env_file import TABLE
 from .._findings.model import Finding
-from .dialects import Generation
-from .source import Reading, Source, Trap
+from .dialects import REFUSALS, Generation, named
+from .source import Reading, Source
 
 
 class _Row(t.NamedTuple):
     code: str
     message: str
-    named: bool  # whether the trap's name is a variable (a word may be a piece of a secret)
+    named: bool  # whether the trap's name is a variable (a lone word may be a piece of a secret)
 
 
 #: Kind of trap -> finding. C({readers}) is filled in.
 ROWS: dict[str, _Row] = {
-    "command": _Row("env-command-runs", "The value holds $(...), and {readers} runs it as a command.", True),
-    "quote-not-closed": _Row("env-quote-open", "A quote is opened and not closed on the line ({readers}).", True),
+    "command": _Row("env-command-runs", "A value holds $(...), which is run as a command by {readers}.", True),
+    "quote-not-closed": _Row(
+        "env-quote-open", "A quote is opened and not closed: the line is not read as it looks by {readers}.", True
+    ),
     "quote-swallows": _Row(
-        "env-quote-open",
-        "A quote is opened and never closed: {readers} takes all lines below as part of the value.",
-        True,
+        "env-quote-open", "A quote is never closed: all lines below are taken as part of the value by {readers}.", True
     ),
     "text-after-quote": _Row(
-        "env-text-after-quote", "Text follows a closed quote, or a quote stands inside the value ({readers}).", True
+        "env-text-after-quote", "A quote stands inside or before more text: not read as it looks by {readers}.", True
     ),
     "lone-word": _Row(
-        "env-lone-word", "A word stands alone on the line; {readers} takes it as a variable or drops it.", False
+        "env-lone-word", "A word stands alone; it is taken as a variable or dropped by {readers}.", False
     ),
-    "export-without-value": _Row("env-export-empty", "export without a value: {readers} raises FormatError.", False),
-    "shell-default": _Row("env-shell-default", "The value uses ${{NAME:-text}}, which {readers} does not know.", True),
-    "skipped-line": _Row("env-line-skipped", "The line is not understood and skipped by {readers}.", False),
-    "name-dropped": _Row("env-line-skipped", "The name is not valid for {readers}, which drops the line.", False),
-    "runs-command": _Row("env-line-runs", "{readers} runs the line, or a part of it, as a command.", False),
-    "comment-continues": _Row("env-comment-continues", "The comment ends in a backslash ({readers}).", False),
+    "export-without-value": _Row("env-export-empty", "export without a value; refused by {readers}.", False),
+    "shell-default": _Row("env-shell-default", "A value uses ${{NAME:-text}}, not known to {readers}.", True),
+    "skipped-line": _Row("env-line-skipped", "Not understood and skipped by {readers}.", False),
+    "name-dropped": _Row("env-line-skipped", "The name is not valid, the line is dropped by {readers}.", False),
+    "runs-command": _Row("env-line-runs", "The line, or a part of it, is run as a command by {readers}.", False),
+    "comment-continues": _Row(
+        "env-comment-continues", "The comment ends in a backslash and goes on in the next line for {readers}.", False
+    ),
 }
 
-#: Why a reader refuses the whole file -> the words for it.
-REFUSALS: dict[str, str] = {
-    "refused-line": "it does not understand this line",
-    "refused-template": "it does not understand the ${...} in this value, or a variable that it requires is not set",
-    "quote-not-closed": "a quote is opened here and not closed",
-    "export-without-value": "an export here has no value",
-    "shell-syntax": "an unquoted parenthesis or operator here is a syntax error",
-}
+_LINES_TOLD = 5
 
 
 def find(source: Source, readings: t.Sequence[tuple[Generation, Reading]]) -> list[Finding]:
     """The findings about what stands in a file, in the order of its lines; a refused file is an error.
 
-    A trap that several readers share is reported once and names them all.
+    A trap is reported once with all its readers; the same trap on many lines is one finding.
     """
-    sites: dict[tuple[int, str], tuple[Trap, list[str]]] = {}
-    refused: dict[tuple[int, str], list[str]] = {}
+    refused: dict[tuple[int, str], list[Generation]] = {}
+    sites: dict[tuple[int, str], list[Generation]] = {}
+    names: dict[tuple[int, str], str] = {}
     for generation, reading in readings:
-        if reading.refusal:
-            at = (source.line(reading.refusal.position), reading.refusal.kind)
-            refused.setdefault(at, []).append(generation.label)
+        refusal = reading.refusal
+        if refusal:
+            refused.setdefault((source.line(refusal.position), refusal.kind), []).append(generation)
         for trap in reading.traps:
             row = ROWS.get(trap.kind)
-            if row is None or trap == reading.refusal:
-                continue
-            _first, labels = sites.setdefault((source.line(trap.position), row.code), (trap, []))
-            if generation.label not in labels:
-                labels.append(generation.label)
+            if row and trap != refusal:
+                site = (source.line(trap.position), trap.kind)
+                sites.setdefault(site, []).append(generation)
+                names[site] = trap.name if row.named else ""
     findings = [
-        TABLE.finding("env-file-refused", f"line {line}", f"{_join(labels)} refuses the whole file: {REFUSALS[kind]}.")
-        for (line, kind), labels in sorted(refused.items())
+        TABLE.finding(
+            "env-file-refused", f"line {line}", f"The whole file is refused by {named(those)}: {REFUSALS[kind]}."
+        )
+        for (line, kind), those in sorted(refused.items(), key=lambda item: item[0])
     ]
     if source.starts_with_mark:
         findings.append(TABLE.finding("env-byte-order-mark", "line 1", TABLE.rows["env-byte-order-mark"].meaning))
-    for (line, code), (trap, labels) in sorted(sites.items(), key=lambda item: item[0]):
-        row = ROWS[trap.kind]
-        where = f"line {line} ({trap.name})" if row.named and trap.name else f"line {line}"
-        findings.append(TABLE.finding(code, where, row.message.format(readers=_join(labels))))
+    alike: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for (line, kind), those in sorted(sites.items(), key=lambda item: item[0]):
+        alike.setdefault((kind, named(those)), []).append((line, names[(line, kind)]))
+    for (kind, readers), where in alike.items():
+        row = ROWS[kind]
+        findings.extend(
+            TABLE.finding(row.code, subject, row.message.format(readers=readers)) for subject in _subjects(where)
+        )
     return findings
 
 
-def _join(labels: t.Sequence[str]) -> str:
-    return ", ".join(labels)
+def _subjects(where: list[tuple[int, str]]) -> list[str]:
+    if len(where) <= _LINES_TOLD:
+        return [f"line {line} ({name})" if name else f"line {line}" for line, name in where]
+    told = ", ".join(str(line) for line, _name in where[:_LINES_TOLD])
+    return [f"lines {told} and {len(where) - _LINES_TOLD} more"]
