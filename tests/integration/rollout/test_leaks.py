@@ -14,7 +14,7 @@ from harness import CHECKOUT, ENV_FILE, Lab
 
 
 def shapes(secret: str) -> set[str]:
-    """The forms in which a secret slips out: as it is, quoted for JSON, shell or URL, base64 alone and as AUTH PLAIN."""
+    """The forms in which a secret slips out: as it is, quoted for JSON or URL, base64 alone or within."""
     quoted = {json.dumps(secret)[1:-1], repr(secret)[1:-1], urllib.parse.quote(secret), urllib.parse.quote_plus(secret)}
     coded = {base64.b64encode(secret.encode()).decode().rstrip("=")}
     # a secret inside a longer text, at each of the three alignments of base64

@@ -9,14 +9,9 @@ import re
 import subprocess
 import sys
 import typing as t
-from pathlib import Path
 
 import pytest
-
-CHECKOUT = Path(__file__).resolve().parents[4]
-sys.path.insert(0, str(CHECKOUT / "tests" / "integration"))
-
-from harness import Lab
+from harness import CHECKOUT, Lab
 
 LIVE = "/home/mastodon/live"
 ENV_FILE = f"{LIVE}/.env.production"
@@ -64,7 +59,7 @@ def test_web_and_sidekiq_run_on_the_new_file_and_streaming_was_left_alone(host: 
         assert (started > edited - 1.5) is restarted, unit
 
 
-def test_the_password_is_nowhere_but_in_the_file_and_its_backup(host: t.Any, wanted: dict[str, t.Any]) -> None:
+def test_the_password_is_nowhere_but_in_the_file_and_its_backup(wanted: dict[str, t.Any]) -> None:
     password = str(wanted["mastodon_smtp_password"])
     assert Lab().places_of(wanted["name"], password) == [ENV_FILE]
 
