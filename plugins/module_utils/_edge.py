@@ -4,13 +4,34 @@
 
 # Private to this collection: it may change in any release without notice.
 
-"""What every module does the same way at its end: findings become a result, errors become a failure."""
+"""What modules do the same way: the hints about an instance come in, findings go out and errors become a failure."""
 
 from __future__ import annotations
 
 import typing as t
 
 from ._findings.model import Finding, errors, explain, worst_first
+from ._instance.model import Hints
+
+#: The options of every module that has to find the instance first; documented in doc_fragments/instance.py.
+INSTANCE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "deployment": {"type": "str", "choices": ["systemd"]},
+    "app_dir": {"type": "path"},
+    "user": {"type": "str"},
+    "env_file": {"type": "path"},
+    "services": {"type": "list", "elements": "str"},
+}
+
+
+def hints_from(params: t.Mapping[str, t.Any]) -> Hints:
+    """The hints in a module's parameters; one that is empty counts as not given."""
+    return Hints(
+        deployment=params["deployment"] or None,
+        app_dir=params["app_dir"] or None,
+        user=params["user"] or None,
+        env_file=params["env_file"] or None,
+        services=tuple(name for name in params["services"] or () if name),
+    )
 
 
 class ModuleLike(t.Protocol):

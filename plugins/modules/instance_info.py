@@ -1,0 +1,265 @@
+#!/usr/bin/python
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: instance_info
+short_description: Find the Mastodon instance on a host and what its mail settings are
+version_added: 1.0.0
+author:
+  - The fediops.mastodon contributors (!UNKNOWN)
+description:
+  - Finds the instance through its systemd units, whatever they are called. From them it takes the app directory, the
+    user, the environment file and the release. Each can be given instead.
+  - Says which services run, since when, and whether they run on older settings than the files now hold.
+  - Names the mail variables that are set, and those set in a layer that wins over the environment file. That is the
+    unit's C(Environment=) or C(EnvironmentFile=), C(.env.production.local) or C(.env.local).
+  - Works out what Rails of that release makes of the settings, without starting Rails.
+  - Values of variables are never returned, other than in RV(instance.effective), which holds neither login nor
+    password.
+  - Every problem is a finding with a stable code, its cause and its fix. The module fails when a finding is an error,
+    with the same evidence in the result as when it succeeds.
+attributes:
+  check_mode:
+    support: full
+    details: Reads only, and does the same in check mode.
+  diff_mode:
+    support: N/A
+    details: Changes nothing.
+  idempotent:
+    support: full
+    details: Changes nothing.
+extends_documentation_fragment:
+  - fediops.mastodon.instance
+  - fediops.mastodon.attributes
+notes:
+  - Needs nothing but Python on the target.
+  - Needs the permission to read the environment file and the app directory. C(become) is the usual way.
+  - A service counts as stale when its main process started before the last modification of any file that it takes
+    variables from, and also when that cannot be told. A Puma that was reloaded rather than restarted keeps its process
+    and counts as stale.
+seealso:
+  - module: fediops.mastodon.mail_services
+  - module: fediops.mastodon.mailer_check
+"""
+
+EXAMPLES = r"""
+- name: See what runs here
+  fediops.mastodon.instance_info:
+  become: true
+  register: mastodon
+
+- name: Say which services run on old settings
+  ansible.builtin.debug:
+    msg: "{{ mastodon.instance.services | selectattr('stale') | map(attribute='name') | list }}"
+
+- name: Look at the second of two instances on a host
+  fediops.mastodon.instance_info:
+    app_dir: /home/masto2/live
+  become: true
+
+- name: Look at an instance whose units start it through scripts of their own
+  fediops.mastodon.instance_info:
+    app_dir: /srv/mastodon
+    user: fedi
+    env_file: /etc/mastodon/environment
+    services: [fedi-web, fedi-sidekiq]
+  become: true
+"""
+
+RETURN = r"""
+instance:
+  description: The instance, as far as it is known. Null when none, or more than one, was found.
+  returned: always
+  type: dict
+  contains:
+    deployment:
+      description: How it is run.
+      type: str
+      returned: always
+      sample: systemd
+    app_dir:
+      description: The directory that holds Mastodon.
+      type: str
+      returned: always
+      sample: /home/mastodon/live
+    user:
+      description: The user that it runs as.
+      type: str
+      returned: always
+      sample: mastodon
+    env_file:
+      description: The environment file, with symbolic links resolved. This is what has to be edited.
+      type: str
+      returned: always
+      sample: /home/mastodon/live/.env.production
+    env_file_checksum:
+      description: SHA-256 of its contents, hexadecimal. Empty when it could not be read.
+      type: str
+      returned: always
+      sample: 3f0a377ba0a4a460ecb616f6507ce0d8cfa3e704025d4fda3ed0c5ca05468728
+    readers:
+      description: Who reads the environment file, as O(fediops.mastodon.env_file#module:readers) takes it.
+      type: list
+      elements: str
+      returned: always
+      sample: [ruby, node]
+    release:
+      description: Mastodon's own version. Empty when it could not be read.
+      type: str
+      returned: always
+      sample: 4.3.8
+    local_domain:
+      description: C(LOCAL_DOMAIN) as Rails sees it. Empty when it is not set.
+      type: str
+      returned: always
+      sample: social.example
+    services:
+      description: Its services.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        name:
+          description: The name of the unit.
+          type: str
+        role:
+          description: V(web), V(sidekiq) or V(streaming).
+          type: str
+        state:
+          description:
+            - V(running), V(failed) or V(stopped).
+            - V(changing) is on its way up or down, or crashed and waiting to be tried again.
+          type: str
+        detail:
+          description: The state in systemd's own words.
+          type: str
+        since:
+          description: When its main process started, ISO 8601 in UTC. Null when it does not run.
+          type: str
+        pid:
+          description: Its main process; 0 when it does not run.
+          type: int
+        restarts:
+          description: How often systemd brought it back by itself since somebody last started it.
+          type: int
+        stale:
+          description: Whether it runs on older settings than the files now hold.
+          type: bool
+      sample:
+        - name: mastodon-sidekiq.service
+          role: sidekiq
+          state: running
+          detail: active (running)
+          since: "2026-11-23T09:11:42Z"
+          pid: 812
+          restarts: 0
+          stale: false
+    mail_variables:
+      description: Names of the variables in the environment file that begin with C(SMTP_) or C(BULK_SMTP_).
+      type: list
+      elements: str
+      returned: always
+      sample: [SMTP_FROM_ADDRESS, SMTP_LOGIN, SMTP_PASSWORD, SMTP_PORT, SMTP_SERVER]
+    overrides:
+      description: Such variables in layers that win over the environment file.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        variable:
+          description: Its name.
+          type: str
+        layer:
+          description: C(Environment), C(EnvironmentFile) or the name of the file.
+          type: str
+        path:
+          description: The file, or the unit.
+          type: str
+      sample:
+        - variable: SMTP_PORT
+          layer: .env.production.local
+          path: /home/mastodon/live/.env.production.local
+    effective:
+      description:
+        - What Rails of that release makes of all layers together, without login and password.
+        - The same shape as RV(fediops.mastodon.mailer_check#module:effective). Null when the release is not known.
+      type: dict
+      returned: always
+      sample:
+        delivery_method: smtp
+        from: notifications@social.example
+        reply_to: null
+        return_path: null
+        error: null
+        main:
+          settings: {address: smtp.example.org, port: "587", domain: social.example, authentication: plain}
+          login_set: true
+          password_set: true
+          tls_mode: starttls_optional
+          auth_mode: plain
+        bulk: null
+findings:
+  description: What was noticed, worst first.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: Stable name of the kind of problem.
+      type: str
+    severity:
+      description: V(error), V(warning), V(unknown) or V(info).
+      type: str
+    subject:
+      description: What it is about.
+      type: str
+    message:
+      description: What is wrong.
+      type: str
+    fix:
+      description: What to do.
+      type: str
+  sample:
+    - code: override-hides-file
+      severity: warning
+      subject: SMTP_PORT in /home/mastodon/live/.env.production.local
+      message: .env.production.local sets it there, which wins over /home/mastodon/live/.env.production.
+      fix: Remove it there; otherwise what is written to the environment file for it has no effect.
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INSTANCE_ARGUMENTS, conclude, hints_from
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Instance, InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.effective import effective
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release import Release
+
+
+def evidence(instance: Instance) -> dict[str, t.Any]:
+    """The instance as it is returned, with what Rails makes of its settings as far as they are known."""
+    known = bool(instance.release and instance.env_file_checksum)
+    verdict = effective(instance.variables, Release.parse(instance.release), instance.local_domain) if known else None
+    return {**instance.as_dict(), "effective": verdict.as_dict() if verdict else None}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=dict(INSTANCE_ARGUMENTS), supports_check_mode=True)
+    try:
+        instance = find(hints_from(module.params)).instance
+    except InstanceError as faulty:
+        conclude(module, faulty.findings, changed=False, instance=evidence(faulty.instance))
+    except FindingError as nothing:
+        conclude(module, [nothing.finding], changed=False, instance=None)
+    conclude(module, instance.findings, changed=False, instance=evidence(instance))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+#!/usr/bin/python
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mail_services
+short_description: Make Mastodon's web and Sidekiq services run on the present mail settings
+version_added: 1.0.0
+author:
+  - The fediops.mastodon contributors (!UNKNOWN)
+description:
+  - Restarts the web service and all Sidekiq services that run on older settings than the files now hold. The streaming
+    service sends no mail and is never touched.
+  - Looks at facts, not at notifications. A service is stale when its main process started before the last modification
+    of any file that it takes variables from. A second run does nothing.
+  - Waits until each restarted service does its work. For web that is when it accepts connections, for Sidekiq when it
+    takes jobs. Then watches for a while that it stays up, since a service that crashes at boot is brought back by
+    systemd again and again and looks active in between.
+  - A service that comes back badly is a finding that has the end of its log, without secrets and addresses.
+  - All services are restarted at the same time. Each needs a boot of Rails, and so web is away for no longer than its
+    own.
+options:
+  state:
+    description:
+      - V(current) restarts what is stale, and starts what has crashed. A service that somebody stopped is left stopped
+        with a warning, since it reads the present settings when it is started.
+      - V(restarted) restarts them all, and also starts those that are stopped but enabled.
+      - A service that is not running and is disabled or masked is left alone either way.
+      - When no Sidekiq service is running at the end, the module fails, since no mail leaves the queue then.
+    type: str
+    choices: [current, restarted]
+    default: current
+  steady:
+    description: Seconds for which the restarted services must stay up once all are ready.
+    type: float
+    default: 10
+  timeout:
+    description:
+      - Seconds that the restarted services together may take to become ready. A stopping Sidekiq may take 25 seconds
+        of it to finish its jobs.
+      - The module takes no longer than this and O(steady) together, and a few seconds for its own work.
+    type: float
+    default: 180
+attributes:
+  check_mode:
+    support: full
+    details: Says what would be restarted, and why it could not be.
+  diff_mode:
+    support: none
+    details: The result has the state before and after of every service.
+  idempotent:
+    support: partial
+    details: With O(state=current). With O(state=restarted) it restarts every time.
+extends_documentation_fragment:
+  - fediops.mastodon.instance
+  - fediops.mastodon.attributes
+notes:
+  - Needs nothing but Python on the target.
+  - Needs root, by C(become).
+  - A web service that systemd activates by a socket seems to accept connections before it has booted.
+    O(steady) is what shows a failed boot there.
+seealso:
+  - module: fediops.mastodon.instance_info
+"""
+
+EXAMPLES = r"""
+- name: Restart what still runs on old settings
+  fediops.mastodon.mail_services:
+  become: true
+
+- name: Restart web and Sidekiq in any case, on a slow host
+  fediops.mastodon.mail_services:
+    state: restarted
+    timeout: 600
+    steady: 30
+  become: true
+
+- name: See what a restart would concern
+  fediops.mastodon.mail_services:
+  become: true
+  check_mode: true
+"""
+
+RETURN = r"""
+services:
+  description: Every service of the instance, also those that were not touched.
+  returned: when the instance was found
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name of the unit.
+      type: str
+    role:
+      description: V(web), V(sidekiq) or V(streaming).
+      type: str
+    stale:
+      description: Whether it ran on older settings than the files held, before this step.
+      type: bool
+    restarted:
+      description: Whether it was, or in check mode would be, restarted or started.
+      type: bool
+    before:
+      description: How it was before.
+      type: dict
+      contains: &state
+        state:
+          description: V(running), V(changing), V(failed) or V(stopped).
+          type: str
+        detail:
+          description: The state in systemd's own words.
+          type: str
+        since:
+          description: When its main process started, ISO 8601 in UTC. Null when it does not run.
+          type: str
+        pid:
+          description: Its main process; 0 when it does not run.
+          type: int
+        restarts:
+          description: How often systemd brought it back by itself since somebody last started it.
+          type: int
+    after:
+      description: How it is now. In check mode the same as before.
+      type: dict
+      contains: *state
+  sample:
+    - name: mastodon-web.service
+      role: web
+      stale: true
+      restarted: true
+      before: {state: running, detail: active (running), since: "2026-11-01T03:12:09Z", pid: 812, restarts: 0}
+      after: {state: running, detail: active (running), since: "2026-11-23T09:11:42Z", pid: 9415, restarts: 0}
+    - name: mastodon-streaming.service
+      role: streaming
+      stale: true
+      restarted: false
+      before: {state: running, detail: active (running), since: "2026-11-01T03:12:04Z", pid: 790, restarts: 0}
+      after: {state: running, detail: active (running), since: "2026-11-01T03:12:04Z", pid: 790, restarts: 0}
+ready_after:
+  description: Seconds until all restarted services were ready. 0 when none was restarted.
+  returned: when the instance was found
+  type: float
+  sample: 14.5
+findings:
+  description: What was noticed, worst first.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: Stable name of the kind of problem.
+      type: str
+    severity:
+      description: V(error), V(warning), V(unknown) or V(info).
+      type: str
+    subject:
+      description: What it is about.
+      type: str
+    message:
+      description: What is wrong.
+      type: str
+    fix:
+      description: What to do.
+      type: str
+  sample:
+    - code: service-crash-loop
+      severity: error
+      subject: mastodon-sidekiq.service
+      message: "It has ended and been started again 2 times. The end of its log: Could not find rake-13.2.1 in locally
+        installed gems"
+      fix: The last lines of its log are in the message; the whole log is in journalctl.
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INSTANCE_ARGUMENTS, conclude, hints_from
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Driver, InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import Outcome, predict, renew
+
+
+def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Outcome:
+    """Do it, or in check mode only say it."""
+    if check_mode:
+        return predict(driver, params["state"])
+    return renew(driver, params["state"], steady=params["steady"], timeout=params["timeout"])
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            INSTANCE_ARGUMENTS,
+            state={"type": "str", "choices": ["current", "restarted"], "default": "current"},
+            steady={"type": "float", "default": 10},
+            timeout={"type": "float", "default": 180},
+        ),
+        supports_check_mode=True,
+    )
+    for name in ("steady", "timeout"):
+        if not 0 <= module.params[name] <= 86400:
+            module.fail_json(msg=f"{name} must be between 0 and 86400 seconds, not {module.params[name]:g}.")
+    try:
+        driver = find(hints_from(module.params))
+        outcome = work(driver, module.params, module.check_mode)
+    except InstanceError as faulty:
+        conclude(module, faulty.findings, changed=False)
+    except FindingError as nothing:
+        conclude(module, [nothing.finding], changed=False)
+    findings: list[Finding] = list(outcome.findings)
+    conclude(
+        module,
+        findings,
+        changed=outcome.changed,
+        services=[one.as_dict() for one in outcome.renewals],
+        ready_after=round(outcome.waited, 1),
+    )
+
+
+if __name__ == "__main__":
+    main()
