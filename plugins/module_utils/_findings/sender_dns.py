@@ -1,0 +1,290 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What the look at the sender's DNS can conclude. The rules themselves are in C(plugins/plugin_utils/_dns/)."""
+
+from __future__ import annotations
+
+from .model import Code, Table
+
+TABLE = Table(
+    # Before any question
+    Code(
+        "sender-option-invalid",
+        "error",
+        "An option that names the sender or its relay holds something else.",
+        "Correct the option; a sender is an address such as notifications@social.example.",
+    ),
+    Code(
+        "dns-packages-missing",
+        "error",
+        "The controller lacks a Python package that the look at the sender's DNS needs.",
+        "Install it for the Python that runs ansible-playbook, not on the instances.",
+    ),
+    Code(
+        "dns-unanswered",
+        "unknown",
+        "DNS did not answer, so it cannot be said whether a record is there.",
+        "Run it again; if it stays, give name servers that answer the controller, with the option nameservers.",
+    ),
+    # D: the domains themselves
+    Code(
+        "from-domain-missing",
+        "error",
+        "The domain of the From address does not exist in DNS.",
+        "Correct the From address, or register the domain.",
+        "RFC 5321, section 2.3.5",
+    ),
+    Code(
+        "from-domain-unreachable",
+        "error",
+        "The From domain has neither a mail host nor an address, so nobody can reply, and receivers may refuse it.",
+        "Publish an MX record.",
+        "RFC 5321, section 5.1",
+    ),
+    Code(
+        "from-domain-without-mx",
+        "warning",
+        "The From domain has no MX record; bounces and replies go to its web server.",
+        "Publish an MX record for a host that takes mail.",
+        "RFC 5321, section 5.1",
+    ),
+    Code(
+        "from-domain-null-mx",
+        "warning",
+        "The From domain says that it accepts no mail, and receivers may refuse it as a sender for that.",
+        "Replace the null MX with a host that takes mail.",
+        "RFC 7505, section 4.2",
+    ),
+    Code(
+        "return-path-null-mx",
+        "error",
+        "The return-path domain says that it accepts no mail, so bounces cannot come back and receivers may refuse.",
+        "Replace the null MX with a host that takes mail.",
+        "RFC 7505, section 4.2",
+    ),
+    Code(
+        "mx-target-unusable",
+        "warning",
+        "An MX record points to an alias, an IP address or nothing.",
+        "Let the MX record name a host that has an address of its own.",
+        "RFC 2181, section 10.3",
+    ),
+    # S: SPF
+    Code(
+        "spf-missing",
+        "error",
+        "There is no SPF record on the domain that receivers check.",
+        "Publish one SPF record.",
+        "RFC 7208, section 4.5",
+    ),
+    Code(
+        "spf-several",
+        "error",
+        "There is more than one SPF record; receivers then treat all of them as broken.",
+        "Merge them into one.",
+        "RFC 7208, section 4.5",
+    ),
+    Code(
+        "spf-syntax",
+        "error",
+        "The SPF record, or one that it includes, breaks the grammar; receivers then ignore all of it.",
+        "Correct the record.",
+        "RFC 7208, section 4.6",
+    ),
+    Code(
+        "spf-include-empty",
+        "error",
+        "The SPF record includes a name that has no SPF record; receivers then treat it as broken.",
+        "Remove or correct the include.",
+        "RFC 7208, section 5.2",
+    ),
+    Code(
+        "spf-over-limit",
+        "error",
+        "Receivers must stop before they have read the SPF record to the term that allows the relay.",
+        "Take out includes that are not needed, or put the relay's include first.",
+        "RFC 7208, section 4.6.4",
+    ),
+    Code(
+        "spf-near-limit",
+        "warning",
+        "The SPF record needs, or in the worst case exceeds, the ten look-ups or two empty ones that receivers allow.",
+        "Take out includes that are not needed.",
+        "RFC 7208, section 4.6.4",
+    ),
+    Code(
+        "spf-relay-refused",
+        "error",
+        "The SPF record does not allow the relay.",
+        "Add the relay's include to the record.",
+        "RFC 7208, section 8",
+    ),
+    Code(
+        "spf-relay-neutral",
+        "warning",
+        "The SPF record neither allows nor refuses the relay, which counts as not authenticated.",
+        "Add the relay's include to the record.",
+        "RFC 7208, section 8.2",
+    ),
+    Code(
+        "spf-include-not-literal",
+        "error",
+        "The provider demands its include in the domain's own record, and it is not there.",
+        "Put the include into this very record.",
+    ),
+    Code(
+        "spf-relay-unproven",
+        "unknown",
+        "It cannot be said whether the SPF record allows the relay.",
+        "Give relay_addresses, or a provider or spf_include that names networks.",
+    ),
+    Code(
+        "spf-open",
+        "error",
+        "The SPF record allows anyone, or a large part of the internet, to send as this domain.",
+        "Allow the relay only, and end the record with ~all.",
+        "RFC 7208, section 5.1",
+    ),
+    Code(
+        "spf-style",
+        "warning",
+        "The SPF record holds something that is deprecated, ignored or too large.",
+        "Tidy the record up.",
+        "RFC 7208, sections 3.4, 5.1, 5.5 and 6.1",
+    ),
+    Code(
+        "return-path-missing",
+        "error",
+        "The sub-domain that the relay uses for bounces is not set up.",
+        "Publish the record that the provider shows for the domain.",
+    ),
+    Code(
+        "return-path-elsewhere",
+        "error",
+        "The sub-domain that the relay uses for bounces points to something else.",
+        "Let it point to the provider.",
+    ),
+    Code(
+        "return-path-unknown",
+        "unknown",
+        "The sub-domain that the relay uses for bounces differs from customer to customer and was not given.",
+        "Set bounce_domain to the name that the provider shows.",
+    ),
+    # K: DKIM
+    Code(
+        "dkim-without-key",
+        "error",
+        "No DKIM selector has a usable key, so no signature can be verified.",
+        "Publish the DKIM records that the provider shows for the domain.",
+        "RFC 6376, section 3.6",
+    ),
+    Code(
+        "dkim-selector-broken",
+        "warning",
+        "One of several DKIM selectors has no usable key; mail signed with it fails.",
+        "Publish the DKIM record that the provider shows for this selector.",
+        "RFC 6376, section 3.6",
+    ),
+    Code(
+        "dkim-key-short",
+        "error",
+        "The DKIM key is shorter than receivers accept.",
+        "Make a new key of 2048 bits at the provider and publish it.",
+        "RFC 8301, section 3.2",
+    ),
+    Code(
+        "dkim-key-testing",
+        "warning",
+        "The DKIM key is marked as a test (t=y); receivers treat the mail as if it were not signed.",
+        "Take t=y out of the record.",
+        "RFC 6376, section 3.6.1",
+    ),
+    Code(
+        "dkim-elsewhere",
+        "info",
+        "A DKIM selector's CNAME points outside the provider's zone.",
+        "Compare it with what the provider shows.",
+    ),
+    Code(
+        "dkim-selectors-unknown",
+        "unknown",
+        "The DKIM selectors of this provider differ from customer to customer and were not given.",
+        "Set selectors to the names that the provider shows (the part before ._domainkey).",
+    ),
+    # M: DMARC
+    Code(
+        "dmarc-missing",
+        "warning",
+        "There is no DMARC record; large receivers demand one from bulk senders.",
+        "Publish one; p=none changes nothing for the mail that is sent today.",
+        "RFC 9989; Gmail and Microsoft sender guidelines",
+    ),
+    Code(
+        "dmarc-several",
+        "warning",
+        "There is more than one DMARC record at one name; receivers then use none of them.",
+        "Keep one.",
+        "RFC 9989, tree walk",
+    ),
+    Code(
+        "dmarc-invalid",
+        "warning",
+        "Something in the DMARC record is not understood and therefore ignored.",
+        "Correct the record.",
+        "RFC 9989",
+    ),
+    Code(
+        "dmarc-policy",
+        "info",
+        "The DMARC policy that receivers apply to this From address.",
+        "Nothing needs to be done.",
+        "RFC 9989",
+    ),
+    Code(
+        "dmarc-unaligned",
+        "warning",
+        "Neither SPF nor DKIM speaks for the From domain, so DMARC fails for every mail.",
+        "Set up DKIM for the From domain at the provider.",
+        "RFC 9989, identifier alignment",
+    ),
+    Code(
+        "dmarc-alignment-unproven",
+        "unknown",
+        "It cannot be said whether SPF or DKIM speaks for the From domain.",
+        "Give the selectors, and the relay's SPF name or addresses.",
+        "RFC 9989, identifier alignment",
+    ),
+    Code(
+        "dmarc-without-reports",
+        "info",
+        "The DMARC record names no address for reports, so nobody learns what fails.",
+        "Add a rua address that somebody or a service reads.",
+        "RFC 9989; RFC 9990",
+    ),
+    Code(
+        "dmarc-reports-unauthorised",
+        "info",
+        "The DMARC reports go to a domain that has not agreed to take them, so they are not sent.",
+        "Have that domain publish the record, or use an address of the own domain.",
+        "RFC 9990, verifying external destinations",
+    ),
+    # W: what makes the other answers untrustworthy
+    Code(
+        "dns-wildcard",
+        "warning",
+        "A wildcard answers for names that nobody published, so the presence of a record proves nothing.",
+        "Remove the wildcard; the other findings judge by content only.",
+        "RFC 7208, section 3.5",
+    ),
+    Code(
+        "cname-beside-others",
+        "warning",
+        "A CNAME stands beside other records at the same name; which of them receivers see is chance.",
+        "Keep the CNAME or the other records.",
+        "RFC 1034, section 3.6.2",
+    ),
+)

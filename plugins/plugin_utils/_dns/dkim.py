@@ -1,0 +1,111 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""K1 to K3: can receivers verify the relay's signature for the From domain?"""
+
+from __future__ import annotations
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
+
+from .answers import Answer
+from .facts import Facts
+from .sender import fits
+from .wording import Outcome, instead, listed, publish, unanswered
+
+#: Google's floor (and RFC 8301's), and what RFC 8301 advises.
+SHORTEST_RSA = 1024
+ADVISED_RSA = 2048
+
+
+def k1_keys_usable(facts: Facts) -> Outcome:
+    """Each selector has exactly one usable key."""
+    if not facts.keys:
+        return None
+    keys = facts.key_records()
+    works = [one for one, key in keys.items() if key is not None and not key.problem]
+    silent = [facts.keys[one] for one, key in keys.items() if key is None]
+    broken = {one: key.problem for one, key in keys.items() if key is not None and key.problem}
+    if not works and not silent:
+        why = "; ".join(f"{selector}: {problem}" for selector, problem in broken.items())
+        message = f"{_record(facts, next(iter(broken)))} No DKIM signature can be verified ({why})."
+        fix = "Publish what the provider shows; if it shows other selectors, name them in selectors."
+        return [TABLE.finding("dkim-without-key", facts.sender.dkim_domain, message, fix)]
+    findings = [
+        TABLE.finding(
+            "dkim-selector-broken",
+            facts.keys[selector].name,
+            f"{_record(facts, selector)} Here {problem}; mail that is signed with this selector fails DKIM.",
+        )
+        for selector, problem in broken.items()
+    ]
+    return findings + unanswered(*silent)
+
+
+def _record(facts: Facts, selector: str) -> str:
+    """The record to publish for a selector, as far as it can be known without the provider."""
+    answer, relay = facts.keys[selector], facts.sender.relay
+    if relay.dkim_target and selector in relay.selectors:
+        return publish(answer.name, "CNAME", relay.dkim_target.replace("<selector>", selector))
+    if answer.records:
+        return instead(answer.name, "TXT", "v=DKIM1; k=rsa; p=KEY-FROM-YOUR-PROVIDER")
+    return publish(answer.name, "TXT", "v=DKIM1; k=rsa; p=KEY-FROM-YOUR-PROVIDER")
+
+
+def k2_keys_strong(facts: Facts) -> Outcome:
+    """Keys are long enough, not marked as a test, and in the provider's zone."""
+    keys = {one: key for one, key in facts.key_records().items() if key is not None and not key.problem}
+    if not keys:
+        return None
+    findings: list[Finding] = []
+    for selector, key in keys.items():
+        answer = facts.keys[selector]
+        if key.kind == "rsa" and key.bits < ADVISED_RSA:
+            findings.append(_short(answer, key.bits))
+        if key.testing:
+            record = instead(answer.name, "TXT", answer.records[0].replace("t=y", "").replace(";;", ";").strip(" ;"))
+            why = "t=y marks the key as a test, and receivers treat the mail as if it were not signed."
+            findings.append(TABLE.finding("dkim-key-testing", answer.name, f"{_bounded(record)} {why}"))
+        target = facts.sender.relay.dkim_target
+        if target and selector in facts.sender.relay.selectors and not _at_provider(target, answer):
+            there = f"leads to {listed(answer.aliases)}" if answer.aliases else "holds a key of its own"
+            record = publish(answer.name, "CNAME", target.replace("<selector>", selector))
+            why = f"The selector {there}, not into the zone of {facts.sender.relay.name}."
+            findings.append(TABLE.finding("dkim-elsewhere", answer.name, f"{record} {why}"))
+    return findings
+
+
+def _bounded(message: str) -> str:
+    return message if len(message) <= 600 else f"{message[:590]}…"
+
+
+def _short(answer: Answer, bits: int) -> Finding:
+    record = instead(answer.name, "TXT", "v=DKIM1; k=rsa; p=NEW-KEY-OF-2048-BITS")
+    if bits < SHORTEST_RSA:
+        why = f"The key has {bits} bits, and receivers refuse RSA keys below {SHORTEST_RSA}."
+        return TABLE.finding("dkim-key-short", answer.name, f"{record} {why}")
+    why = f"The key has {bits} bits; receivers accept that, and {ADVISED_RSA} are advised."
+    return TABLE.finding("dkim-key-short", answer.name, f"{record} {why}", severity="info")
+
+
+def _at_provider(pattern: str, answer: Answer) -> bool:
+    """Whether one of the aliases is in the zone that the preset's pattern ends with."""
+    return any(fits(pattern.replace("<selector>", "*"), one) for one in answer.aliases)
+
+
+def k3_selectors_known(facts: Facts) -> Outcome:
+    """The selectors are known; they are never guessed."""
+    if facts.keys:
+        return []
+    who = (
+        f"{facts.sender.relay.name} makes up its DKIM selectors"
+        if facts.sender.relay.name
+        else "No DKIM selector is known"
+    )
+    message = (
+        f"{who}: name those that the provider shows for {facts.sender.dkim_domain} in selectors. Nothing was guessed."
+    )
+    return [TABLE.finding("dkim-selectors-unknown", facts.sender.dkim_domain, message)]

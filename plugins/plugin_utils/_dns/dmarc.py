@@ -1,0 +1,193 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""M1 to M5: what DMARC (RFC 9989) asks of this From address, and whether its mail meets it."""
+
+from __future__ import annotations
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Severity
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
+
+from .dmarc_record import Record, Step, aligned, claims
+from .facts import Facts
+from .wording import Outcome, instead, publish, shown, unanswered
+
+#: A record that changes nothing for today's mail and satisfies the large receivers.
+FIRST_RECORD = "v=DMARC1; p=none"
+
+
+def m1_record_found(facts: Facts) -> Outcome:
+    """The tree walk finds a DMARC record."""
+    walk = facts.dmarc
+    severity: Severity = "error" if facts.sender.bulk else "warning"
+    several = [one for one in walk.steps if one.duplicates]
+    if several:
+        name = several[0].answer.name
+        first = next(one for one in several[0].answer.records if claims(one))
+        why = f"There are {several[0].duplicates} DMARC records, and receivers then use none of them."
+        return [TABLE.finding("dmarc-several", name, f"{instead(name, 'TXT', first)} {why}", severity=severity)]
+    if walk.applied() is not None:
+        return []
+    if not walk.decided:
+        return unanswered(*walk.unanswered())
+    why = f"{', '.join(one.answer.name for one in walk.steps)}: none of them has a DMARC record."
+    if facts.sender.bulk:
+        why += " Gmail and Microsoft refuse bulk mail without one (550 5.7.26, 550 5.7.515)."
+    message = f"{publish(walk.steps[0].answer.name, 'TXT', FIRST_RECORD)} {why}"
+    return [TABLE.finding("dmarc-missing", walk.start, message, severity=severity)]
+
+
+def m2_record_valid(facts: Facts) -> Outcome:
+    """The record says nothing that receivers do not understand."""
+    own = facts.dmarc.steps[0].answer
+    step = facts.dmarc.applied()
+    if step is None or step.record is None:
+        lookalikes = [one for one in own.records if "dmarc1" in one.lower() and not claims(one)]
+        if not lookalikes:
+            return None if own.known else unanswered(own)
+        why = f'{shown(lookalikes[0])} does not count: "v=DMARC1" must come first, exactly so, followed by a semicolon.'
+        return [TABLE.finding("dmarc-invalid", own.name, f"{instead(own.name, 'TXT', FIRST_RECORD)} {why}")]
+    record = step.record
+    problems = list(record.problems)
+    if record.obsolete:
+        problems.append(f"{', '.join(record.obsolete)} mean nothing any more since RFC 9989")
+    if not problems:
+        return []
+    why = f"In {shown(record.text)} {'; '.join(problems)}."
+    return [
+        TABLE.finding("dmarc-invalid", step.answer.name, f"{instead(step.answer.name, 'TXT', _clean(record))} {why}")
+    ]
+
+
+def _clean(record: Record) -> str:
+    """The record without what receivers ignore."""
+    tags = {"p": record.tags.get("p", "none"), **record.tags}
+    if "rua" in tags and not record.report_addresses():
+        del tags["rua"]
+    return "; ".join(["v=DMARC1", *(f"{tag}={value}" for tag, value in tags.items() if tag not in record.obsolete)])
+
+
+def effective_policy(facts: Facts) -> str | None:
+    """The policy that receivers apply to the From domain; C(none) without a record, None when DNS did not say."""
+    step = facts.dmarc.applied()
+    if step is None or step.record is None:
+        return "none" if facts.dmarc.decided else None
+    below = step.domain != facts.dmarc.start
+    return step.record.policy(below=below, exists=facts.exists is not False)
+
+
+def m3_effective_policy(facts: Facts) -> Outcome:
+    """Which policy applies to this From address."""
+    step = facts.dmarc.applied()
+    if step is None or step.record is None:
+        return None if facts.dmarc.decided else unanswered(*facts.dmarc.unanswered())
+    weakened = ", weakened by t=y" if step.record.tags.get("t") == "y" else ""
+    where = "its own record" if step.domain == facts.dmarc.start else f"the record of {step.domain}"
+    message = f"DMARC policy for mail from {facts.dmarc.start}: {effective_policy(facts)}{weakened}, by {where}."
+    return [TABLE.finding("dmarc-policy", facts.dmarc.start, message)]
+
+
+def m4_aligned_path(facts: Facts) -> Outcome:
+    """SPF or DKIM passes for a domain that is aligned with the From domain."""
+    policy = effective_policy(facts)
+    if policy is None:
+        return unanswered(*facts.dmarc.unanswered())
+    step = facts.dmarc.applied()
+    spf, dkim = (
+        _both(spf_passes(facts), _spf_aligned(facts, step)),
+        _both(dkim_works(facts), _dkim_aligned(facts, step)),
+    )
+    if spf or dkim:
+        return []
+    domain = facts.sender.from_domain
+    if spf is None or dkim is None:
+        open_ones = " and ".join(word for word, state in (("SPF", spf), ("DKIM", dkim)) if state is None)
+        message = (
+            f"Whether {open_ones} passes for {domain} is open, and nothing else makes DMARC pass (policy {policy})."
+        )
+        return [TABLE.finding("dmarc-alignment-unproven", domain, message)]
+    strict = (
+        step is not None and step.record is not None and (step.record.strict("aspf") or step.record.strict("adkim"))
+    )
+    path = facts.return_path.domain or "the provider's own domain"
+    message = (
+        f"{_selector_record(facts)} Neither of the two ways works: SPF speaks for {path}"
+        f"{'' if spf_passes(facts) is not False else ' and does not pass'}, DKIM "
+        f"{'has no usable key' if dkim_works(facts) is False else f'speaks for {facts.sender.dkim_domain}'}; "
+        f"neither is {'identical to' if strict else 'in the same organization as'} {domain}. "
+        f"DMARC fails, policy {policy}."
+    )
+    severity: Severity = "error" if policy in ("quarantine", "reject") else "warning"
+    return [TABLE.finding("dmarc-unaligned", domain, message, severity=severity)]
+
+
+def _selector_record(facts: Facts) -> str:
+    selector = facts.sender.selectors[0] if facts.sender.selectors else "SELECTOR"
+    name = f"{selector}._domainkey.{facts.sender.from_domain}"
+    return publish(name, "TXT", "v=DKIM1; k=rsa; p=KEY-FROM-YOUR-PROVIDER")
+
+
+def _both(one: bool | None, other: bool | None) -> bool | None:
+    """Both true; false when either is; None while that is open."""
+    if one is False or other is False:
+        return False
+    return True if one and other else None
+
+
+def spf_passes(facts: Facts) -> bool | None:
+    """Whether SPF passes on the return-path domain; None when that is open."""
+    spf = facts.spf
+    if spf is None:
+        return None if facts.return_path.required else True  # the provider's own domain
+    if len(spf.policies) != 1:
+        return False if spf.txt.known else None
+    verdicts = {one.verdict for one in spf.relay}
+    if not verdicts:
+        broken = any(one.verdict == "permerror" and one.broken for one in spf.worst)
+        return False if broken else True if facts.return_path.delegated else None
+    if verdicts == {"pass"}:
+        return True
+    return None if verdicts <= {"pass", "temperror"} else False
+
+
+def _spf_aligned(facts: Facts, step: Step | None) -> bool | None:
+    if facts.return_walk is None:
+        return None if facts.return_path.required else False
+    strict = step is not None and step.record is not None and step.record.strict("aspf")
+    return aligned(facts.dmarc, facts.return_walk, strict=strict)
+
+
+def dkim_works(facts: Facts) -> bool | None:
+    """Whether a selector has a usable key; None when that is open."""
+    keys = facts.key_records().values()
+    if any(one is not None and not one.problem and not one.testing for one in keys):
+        return True
+    return None if not keys or any(one is None for one in keys) else False
+
+
+def _dkim_aligned(facts: Facts, step: Step | None) -> bool | None:
+    strict = step is not None and step.record is not None and step.record.strict("adkim")
+    return aligned(facts.dmarc, facts.dkim_walk, strict=strict)
+
+
+def m5_reports_wanted(facts: Facts) -> Outcome:
+    """Reports are asked for, and their receivers agreed."""
+    step = facts.dmarc.applied()
+    if step is None or step.record is None:
+        return None
+    if not step.record.report_addresses():
+        text = f"{_clean(step.record)}; rua=mailto:ADDRESS-FOR-REPORTS"
+        message = f"{instead(step.answer.name, 'TXT', text)} Without rua nobody tells you what fails DMARC."
+        return [TABLE.finding("dmarc-without-reports", step.answer.name, message)]
+    findings = []
+    for there, answer in facts.reports.items():
+        if not answer.known:
+            findings += unanswered(answer)
+        elif not any(claims(one) for one in answer.records):
+            why = f"{there} has not agreed to take reports about {step.domain}, so receivers do not send them."
+            message = f"{publish(answer.name, 'TXT', 'v=DMARC1')} {why}"
+            findings.append(TABLE.finding("dmarc-reports-unauthorised", there, message))
+    return findings

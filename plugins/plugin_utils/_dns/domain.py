@@ -1,0 +1,106 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""D1 to D4: does the sender's domain exist, and can it take mail?"""
+
+from __future__ import annotations
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
+
+from . import names
+from .answers import Answer, mail_hosts, null_mx
+from .facts import Facts
+from .wording import Outcome, publish, unanswered
+
+
+def d1_from_domain_exists(facts: Facts) -> Outcome:
+    """The From domain exists."""
+    if facts.exists is None:
+        return unanswered(facts.mx, *facts.addresses)
+    if facts.exists:
+        return []
+    domain = facts.sender.from_domain
+    message = (
+        f"Correct the From address, or register {domain}: DNS says that this domain does not exist (NXDOMAIN), "
+        "so receivers refuse its mail and nobody can reply."
+    )
+    return [TABLE.finding("from-domain-missing", domain, message)]
+
+
+def d2_from_domain_reachable(facts: Facts) -> Outcome:
+    """The From domain has a mail host, or at least an address."""
+    if facts.exists is False or facts.mx.records:
+        return None if facts.exists is False or null_mx(facts.mx) else []
+    if not facts.mx.known:
+        return unanswered(facts.mx)
+    domain = facts.sender.from_domain
+    record = publish(domain, "MX", "10 HOST-THAT-TAKES-YOUR-MAIL")
+    if any(one.records for one in facts.addresses):
+        why = "There is no MX record, so bounces and replies go to the web server; some receivers distrust that."
+        return [TABLE.finding("from-domain-without-mx", domain, f"{record} {why}")]
+    if not all(one.known for one in facts.addresses):
+        return unanswered(*facts.addresses)
+    why = "It has neither an MX record nor an address, so receivers may refuse it (550 5.1.8) and nobody can reply."
+    return [TABLE.finding("from-domain-unreachable", domain, f"{record} {why}")]
+
+
+def d3_accepts_mail(facts: Facts) -> Outcome:
+    """Neither the From nor the return-path domain says that it accepts no mail (null MX)."""
+    if facts.exists is False:
+        return None
+    findings: list[Finding] = []
+    domain = facts.sender.from_domain
+    ours = facts.return_mx
+    record = "10 HOST-THAT-TAKES-YOUR-MAIL"
+    if ours is not None and null_mx(ours):
+        why = 'The null MX "0 ." says that it takes no mail: bounces cannot come back, and receivers may refuse it.'
+        message = f"{publish(ours.name, 'MX', record)[:-1]} in place of the null MX. {why}"
+        findings.append(TABLE.finding("return-path-null-mx", ours.name, message))
+    if null_mx(facts.mx) and not (ours is not None and ours.name == domain):
+        why = 'The null MX "0 ." says that it takes no mail, and receivers may refuse it as a sender.'
+        message = f"{publish(domain, 'MX', record)[:-1]} in place of the null MX. {why}"
+        findings.append(TABLE.finding("from-domain-null-mx", domain, message))
+    silent = [facts.mx, *([ours] if ours is not None else [])]
+    return findings + unanswered(*dict.fromkeys(silent))
+
+
+def d4_mail_hosts_usable(facts: Facts) -> Outcome:
+    """Mail hosts are names with addresses of their own."""
+    answers = dict.fromkeys(one for one in (facts.mx, facts.return_mx) if one is not None and one.records)
+    if not answers:
+        return None
+    findings: list[Finding] = []
+    for answer in answers:
+        for host in dict.fromkeys(mail_hosts(answer)):
+            findings.extend(_host(facts, answer, host))
+    return findings
+
+
+def _host(facts: Facts, mx: Answer, host: str) -> list[Finding]:
+    if not host:
+        if len(mx.records) == 1:
+            return []
+        why = 'The null MX "0 ." stands beside real ones; it must stand alone (RFC 7505, section 3).'
+        return [TABLE.finding("mx-target-unusable", mx.name, f"Remove {mx.name} MX 0 . from the zone. {why}")]
+    record = publish(mx.name, "MX", "10 HOST-THAT-TAKES-YOUR-MAIL")
+    if names.is_address(host):
+        why = f"Its MX names the address {host}, and an MX record can only name a host."
+        return [TABLE.finding("mx-target-unusable", mx.name, f"{record} {why}")]
+    addresses = facts.hosts.get(host)
+    if addresses is None:  # beyond the first few
+        return []
+    alias = next((one for one in addresses if one.aliases and one.known), None)
+    if alias is not None:
+        direct = publish(mx.name, "MX", f"10 {alias.aliases[-1]}")
+        why = f"Its MX names {host}, which is an alias (CNAME), and senders may not follow it."
+        return [TABLE.finding("mx-target-unusable", mx.name, f"{direct} {why}")]
+    if any(one.records for one in addresses):
+        return []
+    if not all(one.known for one in addresses):
+        return unanswered(*addresses)
+    why = f"Its MX names {host}, which has no address, so mail to the domain is lost."
+    return [TABLE.finding("mx-target-unusable", mx.name, f"{publish(host, 'A', 'ADDRESS-OF-THE-HOST')} {why}")]

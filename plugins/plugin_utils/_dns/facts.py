@@ -1,0 +1,244 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""All questions about one sender are asked here; the rules only look at what came back."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import secrets
+import typing as t
+
+from . import dkim_key, names, spf_evaluation
+from .answers import Answer, Ask, mail_hosts
+from .dmarc_record import Walk, walk
+from .sender import Sender, fits, fixed
+
+#: Networks of the relay that are tried, one address of each.
+RELAY_SAMPLES = 4
+#: Mail hosts of a domain and report addresses of a DMARC record that are looked at.
+FIRST_FEW = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class ReturnPath:
+    """The domain of the envelope sender that receivers see, where SPF is checked.
+
+    :ivar domain: empty when it cannot be known.
+    :ivar ours: it belongs to the operator; otherwise the provider answers for its SPF.
+    :ivar delegated: it is an alias into the provider's zone, so the provider keeps its records.
+    :ivar expected: the sub-domain that the preset uses or can be told to use; empty when there is none.
+    :ivar required: the relay cannot do without that sub-domain.
+    :ivar target: the answer at the expected sub-domain: its CNAME, or its MX where the preset sets it up by records.
+    """
+
+    domain: str
+    ours: bool
+    delegated: bool = False
+    expected: str = ""
+    required: bool = False
+    target: Answer | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Spf:
+    """SPF of one domain.
+
+    :ivar txt: the TXT answer.
+    :ivar policies: its records that claim to be SPF.
+    :ivar worst: the record read to its end, for IPv4 and IPv6; empty unless there is exactly one.
+    :ivar relay: the evaluation of each address of the relay.
+    :ivar unanswered: questions about the relay's SPF name that nobody answered.
+    :ivar opaque: terms of the relay's SPF name that name no network.
+    """
+
+    domain: str
+    txt: Answer
+    policies: tuple[str, ...]
+    worst: tuple[spf_evaluation.Evaluation, ...] = ()
+    relay: tuple[spf_evaluation.Evaluation, ...] = ()
+    unanswered: tuple[Answer, ...] = ()
+    opaque: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """Everything that DNS said about one sender.
+
+    :ivar mx: mail hosts of the From domain.
+    :ivar addresses: its own A and AAAA.
+    :ivar return_mx: mail hosts of the return-path domain; None when it is not ours.
+    :ivar hosts: A and AAAA of each mail host of both.
+    :ivar from_txt: TXT of the From domain.
+    :ivar spf: SPF of the return-path domain; None when it is not ours or unknown.
+    :ivar keys: the TXT answer for each DKIM selector.
+    :ivar dmarc: the walk from the From domain.
+    :ivar return_walk: the walk from the return-path domain; None where SPF cannot be aligned.
+    :ivar dkim_walk: the walk from the signing domain.
+    :ivar reports: for each foreign domain that DMARC reports go to, the answer to whether it takes them.
+    :ivar wildcards: answers for names that nobody can have published.
+    :ivar neighbours: for each name that matters, its CNAME answer and the answers for other types.
+    """
+
+    sender: Sender
+    mx: Answer
+    addresses: tuple[Answer, Answer]
+    return_path: ReturnPath
+    return_mx: Answer | None
+    hosts: t.Mapping[str, tuple[Answer, Answer]]
+    from_txt: Answer
+    spf: Spf | None
+    keys: t.Mapping[str, Answer]
+    dmarc: Walk
+    return_walk: Walk | None
+    dkim_walk: Walk
+    reports: t.Mapping[str, Answer]
+    wildcards: tuple[Answer, ...]
+    neighbours: tuple[tuple[Answer, tuple[Answer, ...]], ...]
+
+    @property
+    def exists(self) -> bool | None:
+        """Whether the From domain exists (RFC 9989 looks at A, AAAA and MX); None when DNS did not say."""
+        seen = (self.mx, *self.addresses)
+        if any(one.known and one.status != "nxdomain" for one in seen):
+            return True
+        return False if any(one.status == "nxdomain" for one in seen) else None
+
+    def key_records(self) -> dict[str, dkim_key.Key | None]:
+        """The key behind each selector; None where DNS did not answer."""
+        return {selector: dkim_key.key_of(answer) for selector, answer in self.keys.items()}
+
+
+def gather(sender: Sender, ask: Ask, *, time_limit: t.Callable[[], float] = lambda: 20.0) -> Facts:
+    """Ask everything that the rules need to know.
+
+    :param ask: questions to DNS.
+    :param time_limit: seconds that are left for one SPF evaluation.
+    """
+    domain = sender.from_domain
+    return_path = _return_path(sender, ask)
+    ours = return_path.domain if return_path.ours else ""
+    mx = ask(domain, "MX")
+    return_mx = ask(ours, "MX") if ours else None
+    dmarc = walk(ask, domain)
+    keys = {one: ask(f"{one}._domainkey.{sender.dkim_domain}", "TXT") for one in sender.selectors}
+    return Facts(
+        sender=sender,
+        mx=mx,
+        addresses=(ask(domain, "A"), ask(domain, "AAAA")),
+        return_path=return_path,
+        return_mx=return_mx,
+        hosts=_hosts(ask, mx, return_mx),
+        from_txt=ask(domain, "TXT"),
+        spf=_spf(sender, ours, ask, time_limit) if ours else None,
+        keys=keys,
+        dmarc=dmarc,
+        return_walk=walk(ask, ours) if ours else None,
+        dkim_walk=walk(ask, sender.dkim_domain),
+        reports=_reports(ask, dmarc),
+        wildcards=_wildcards(ask, domain, sender.dkim_domain),
+        neighbours=_neighbours(ask, domain, ours, keys),
+    )
+
+
+def _return_path(sender: Sender, ask: Ask) -> ReturnPath:
+    """The return-path domain: what the operator says, else what the preset says, else what Mastodon sets."""
+    relay = sender.relay
+    expected = sender.bounce_domain
+    if not expected and fixed(relay.return_path_label):
+        expected = f"{relay.return_path_label}.{sender.from_domain}"
+    required = relay.return_path_mode.startswith("subdomain")
+    kind = "MX" if relay.return_path_mode == "subdomain_records" else "CNAME"
+    target = ask(expected, kind) if expected and relay.return_path_target else None
+    points_there = target is not None and any(fits(relay.return_path_target, one) for one in targets_of(target))
+    delegated = points_there and kind == "CNAME"
+    if sender.bounce_domain or required:
+        return ReturnPath(expected, bool(expected), delegated, expected, required, target)
+    if relay.return_path_mode == "provider":
+        if points_there:
+            return ReturnPath(expected, True, True, expected, False, target)
+        provider = relay.return_path_target if fixed(relay.return_path_target) else ""
+        return ReturnPath(provider, False, False, expected, False, target)
+    return ReturnPath(sender.return_path, True)
+
+
+def targets_of(answer: Answer) -> tuple[str, ...]:
+    """The names that a CNAME or MX answer leads to."""
+    return mail_hosts(answer) if answer.rtype == "MX" else answer.records
+
+
+def _hosts(ask: Ask, *mx: Answer | None) -> dict[str, tuple[Answer, Answer]]:
+    found = [host for one in mx if one is not None for host in mail_hosts(one)[:FIRST_FEW]]
+    return {
+        host: (ask(host, "A"), ask(host, "AAAA"))
+        for host in dict.fromkeys(found)
+        if host and not names.is_address(host)
+    }
+
+
+def _spf(sender: Sender, domain: str, ask: Ask, time_limit: t.Callable[[], float]) -> Spf:
+    txt = ask(domain, "TXT")
+    policies = tuple(one for one in txt.records if spf_evaluation.is_policy(one))
+    if len(policies) != 1:
+        return Spf(domain, txt, policies)
+    networks = sender.networks[:RELAY_SAMPLES]
+    unanswered: tuple[Answer, ...] = ()
+    opaque: tuple[str, ...] = ()
+    if not networks and sender.spf_include:
+        networks, unanswered, opaque = spf_evaluation.networks_of(ask, sender.spf_include, most=RELAY_SAMPLES)
+    postmaster = f"postmaster@{domain}"
+    return Spf(
+        domain=domain,
+        txt=txt,
+        policies=policies,
+        worst=spf_evaluation.worst_case(ask, domain, time_limit=time_limit()),
+        relay=tuple(
+            spf_evaluation.check_host(ask, inside(one), postmaster, time_limit=time_limit()) for one in networks
+        ),
+        unanswered=unanswered,
+        opaque=opaque,
+    )
+
+
+def inside(network: str) -> str:
+    """One address of a network; not the first of a larger one, which routers keep for themselves."""
+    parsed = ipaddress.ip_network(network)
+    return str(parsed.network_address + 1 if parsed.num_addresses > 2 else parsed.network_address)
+
+
+def _reports(ask: Ask, dmarc: Walk) -> dict[str, Answer]:
+    """Whether foreign report addresses are authorised (RFC 9990): asked at C(FROM._report._dmarc.THERE)."""
+    step = dmarc.applied()
+    if step is None or step.record is None:
+        return {}
+    home = walk(ask, step.domain).organizational() or step.domain
+    asked: dict[str, Answer] = {}
+    for address in step.record.report_addresses()[:FIRST_FEW]:
+        try:
+            there = names.domain_of(address)
+        except names.NameRefused:
+            continue
+        if names.within(there, home) or walk(ask, there).organizational() == home:
+            continue
+        asked[there] = ask(f"{step.domain}._report._dmarc.{there}", "TXT")
+    return asked
+
+
+def _wildcards(ask: Ask, from_domain: str, dkim_domain: str) -> tuple[Answer, ...]:
+    """Two names that exist only if anything exists there."""
+    label = f"x{secrets.token_hex(8)}"
+    return ask(f"{label}.{from_domain}", "TXT"), ask(f"{label}._domainkey.{dkim_domain}", "TXT")
+
+
+def _neighbours(
+    ask: Ask, from_domain: str, return_domain: str, keys: t.Mapping[str, Answer]
+) -> tuple[tuple[Answer, tuple[Answer, ...]], ...]:
+    mail: tuple[str, ...] = ("MX", "TXT", "A")
+    wanted = {from_domain: mail, **({return_domain: mail} if return_domain else {})}
+    wanted.update({answer.name: ("TXT",) for answer in keys.values()})
+    wanted[f"_dmarc.{from_domain}"] = ("TXT",)
+    return tuple((ask(name, "CNAME"), tuple(ask(name, one) for one in types)) for name, types in wanted.items())

@@ -1,0 +1,324 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""S1 to S7: does SPF, on the name that receivers check, let the relay send?"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, Severity
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
+
+from . import spf_evaluation
+from .answers import Answer
+from .facts import Facts, Spf, targets_of
+from .sender import fits
+from .spf_evaluation import MOST_TERMS, MOST_VOID_LOOKUPS, Evaluation, is_policy
+from .wording import Outcome, instead, listed, mended_policy, new_policy, publish, relay_terms, shown, unanswered
+
+#: A network wider than this prefix allows a large part of the internet.
+WIDEST_PREFIX = 8
+#: From this many look-ups on, one more include at the provider breaks the record.
+NEAR_LIMIT = 9
+#: A record longer than this makes answers that do not fit into one packet (RFC 7208, section 3.4).
+LONGEST_RECORD = 512
+
+#: How permanent errors that are a matter of limits begin, in the words of spftrace.
+LIMITS = ("DNS lookup limit exceeded", "void DNS lookup limit exceeded", "mx: more than")
+
+#: How spftrace names an include or redirect that leads to no SPF record.
+EMPTY_TARGET = re.compile(r"(?:include:|redirect=)(?P<domain>\S+) has no SPF record")
+
+
+def s1_one_policy(facts: Facts) -> Outcome:
+    """There is exactly one SPF record where receivers look for it."""
+    if facts.return_path.ours and facts.spf is not None:
+        return _one_policy(facts, facts.spf.txt, "error")
+    if facts.return_path.required:
+        return None  # the name was not given; S7 says so
+    severity: Severity = "warning" if facts.sender.bulk else "info"
+    return _one_policy(facts, facts.from_txt, severity)
+
+
+def _one_policy(facts: Facts, txt: Answer, severity: Severity) -> list[Finding]:
+    if not txt.known:
+        return unanswered(txt)
+    policies = [one for one in txt.records if is_policy(one)]
+    if len(policies) == 1:
+        return []
+    if policies:
+        merged = instead(txt.name, "TXT", mended_policy(policies))
+        why = f"There are {len(policies)} SPF records, and receivers then treat all of them as broken (permerror)."
+        return [TABLE.finding("spf-several", txt.name, f"{merged} {why}", severity=severity)]
+    return [_missing(facts, txt, severity)]
+
+
+def _missing(facts: Facts, txt: Answer, severity: Severity) -> Finding:
+    if severity == "error":
+        why = "Receivers check SPF on this domain, and there is no SPF record."
+        message = f"{publish(txt.name, 'TXT', new_policy(facts.sender))} {why}"
+        return TABLE.finding("spf-missing", txt.name, message)
+    message = (
+        f"{publish(txt.name, 'TXT', new_policy(facts.sender))} The relay sends with its own domain in the envelope, so "
+        "SPF passes without this record; Microsoft's rule for bulk senders can be read as asking for it."
+    )
+    fix = "A bounce domain of your own at the provider, if it offers one, answers both readings."
+    return TABLE.finding("spf-missing", txt.name, message, fix, severity=severity)
+
+
+def s2_policy_parses(facts: Facts) -> Outcome:
+    """The record, and every record that it includes, follows the grammar."""
+    spf = facts.spf
+    if spf is None or len(spf.policies) != 1:
+        return None if spf is None or spf.txt.known else unanswered(spf.txt)
+    findings: list[Finding] = []
+    for domain, record, reason in dict.fromkeys(one for each in spf.worst for one in each.broken):
+        findings.append(_broken(spf, domain, record, reason))
+    empty = next((found for one in spf.worst if (found := EMPTY_TARGET.match(one.reason))), None)
+    if empty and not findings:
+        findings.append(_empty_target(spf, empty[0].partition(" ")[0], empty["domain"]))
+    return findings
+
+
+def _empty_target(spf: Spf, term: str, domain: str) -> Finding:
+    own = spf.policies[0].split(" ")
+    rest = [one for one in own if one.lstrip("+-~?").lower() != term.lower()]
+    first = instead(spf.domain, "TXT", mended_policy([" ".join(rest)]))
+    if len(rest) == len(own):
+        first = (
+            f"Publish {domain} TXT with an SPF record, or take out of {spf.domain} TXT the include that leads there."
+        )
+    why = f"{domain} is included and has no SPF record, and receivers then treat the whole record as broken."
+    return TABLE.finding("spf-include-empty", spf.domain, f"{first} {why}")
+
+
+def _broken(spf: Spf, domain: str, record: str, reason: str) -> Finding:
+    if domain != spf.domain:
+        why = f"{domain}, which it includes, publishes {shown(record)}, and that breaks the grammar: {reason}."
+        message = f"Take {domain} out of the SPF record of {spf.domain}, or have its owner correct it. {why}"
+        return TABLE.finding("spf-syntax", spf.domain, message)
+    why = f"{shown(record)} breaks the grammar, so receivers ignore all of it (permerror): {reason}."
+    hint = ""
+    if any(one.count("ip4:") + one.count("ip6:") + one.count("include:") > 1 for one in record.split(" ")):
+        hint = " Two terms run together: strings of one TXT record are joined without a space."
+    valid = [one for one in record.split(" ")[1:] if one and _parses(one)]
+    message = f"{instead(domain, 'TXT', mended_policy([' '.join(['v=spf1', *valid])]))} {why}{hint}"
+    return TABLE.finding("spf-syntax", domain, message)
+
+
+def _parses(term: str) -> bool:
+    try:
+        spf_evaluation.terms_of(f"v=spf1 {term}")
+    except spf_evaluation.SyntaxRefused:
+        return False
+    return True
+
+
+def s3_within_limits(facts: Facts) -> Outcome:
+    """Receivers can read the record to the relay's term within ten look-ups and two empty ones."""
+    spf = facts.spf
+    if spf is None or not spf.worst or s2_policy_parses(facts):
+        return None
+    subject = spf.domain
+    terms = max(one.terms for one in spf.worst)
+    voids = max(one.void_lookups for one in spf.worst)
+    cost = f"Read to its end it needs {terms} look-ups ({MOST_TERMS} are allowed), {voids} of them find nothing"
+    cost += f" ({MOST_VOID_LOOKUPS} are allowed)."
+    stopped = next((one for one in spf.relay if one.verdict == "permerror" and one.reason.startswith(LIMITS)), None)
+    if stopped is not None:
+        first = instead(subject, "TXT", mended_policy(spf.policies, relay_terms(facts.sender)))
+        why = f"Receivers stop before the relay's term ({stopped.reason}) and treat the record as broken. {cost}"
+        return [TABLE.finding("spf-over-limit", subject, f"{first} {why}")]
+    too_many_hosts = any(one.reason.startswith("mx: more than") for one in spf.worst)
+    if terms >= NEAR_LIMIT or voids > MOST_VOID_LOOKUPS or too_many_hosts:
+        message = f"Take out of {subject} TXT {shown(spf.policies[0])} what is not needed. {cost}"
+        if too_many_hosts:
+            message += " An mx term leads to more than ten mail hosts."
+        return [TABLE.finding("spf-near-limit", subject, message)]
+    if any(one.verdict == "temperror" for one in spf.worst):
+        return [_no_verdict(subject, spf.worst)]
+    return []
+
+
+def s4_relay_authorised(facts: Facts) -> Outcome:
+    """The record allows the relay to send."""
+    spf = facts.spf
+    if spf is None or len(spf.policies) != 1:
+        return None if spf is None or spf.txt.known else unanswered(spf.txt)
+    if any(one.severity == "error" for rule in (s2_policy_parses, s3_within_limits) for one in rule(facts) or ()):
+        return None
+    literal = _literal(facts, spf)
+    if literal:
+        return literal
+    if not spf.relay:
+        return _without_addresses(facts, spf)
+    return _judged(facts, spf)
+
+
+def _judged(facts: Facts, spf: Spf) -> list[Finding]:
+    by_verdict: dict[str, list[Evaluation]] = {}
+    for one in spf.relay:
+        by_verdict.setdefault(one.verdict, []).append(one)
+    mended = instead(spf.domain, "TXT", mended_policy(spf.policies, relay_terms(facts.sender)))
+    relay = facts.sender.relay.name or facts.sender.spf_include or "the relay"
+    for verdict in ("permerror", "fail", "softfail"):
+        if verdict in by_verdict:
+            some = by_verdict[verdict]
+            reason = some[0].reason or f"decided by {some[0].matched}"
+            why = f"Mail that {relay} sends from {_addresses(some)} gets SPF {verdict} ({reason})."
+            return [TABLE.finding("spf-relay-refused", spf.domain, f"{mended} {why}")]
+    if "neutral" in by_verdict:
+        why = f"For {_addresses(by_verdict['neutral'])} of {relay} the record says neither yes nor no (SPF neutral)."
+        return [TABLE.finding("spf-relay-neutral", spf.domain, f"{mended} {why}")]
+    if set(by_verdict) != {"pass"}:
+        return [_no_verdict(spf.domain, spf.relay)]
+    return []
+
+
+def _addresses(some: t.Sequence[Evaluation]) -> str:
+    return listed([one.address for one in some])
+
+
+def _literal(facts: Facts, spf: Spf) -> list[Finding]:
+    """Providers that read the record themselves, and only for their own include."""
+    if not facts.sender.relay.spf_literal or not facts.sender.relay.spf_include:
+        return []
+    wanted = f"include:{facts.sender.relay.spf_include}"
+    if wanted in (one.lstrip("+").lower() for one in spf.policies[0].split(" ")):
+        return []
+    why = f"{facts.sender.relay.name} looks for {wanted} in this very record and follows no other include."
+    message = f"{instead(spf.domain, 'TXT', mended_policy(spf.policies, [wanted]))} {why}"
+    return [TABLE.finding("spf-include-not-literal", spf.domain, message)]
+
+
+def _without_addresses(facts: Facts, spf: Spf) -> Outcome:
+    """No address of the relay is known: say what can be said from the text."""
+    if facts.return_path.delegated:
+        return []  # the provider keeps this record
+    if spf.unanswered:
+        return unanswered(*spf.unanswered)
+    include = facts.sender.spf_include
+    if not include:
+        message = "Nothing says which relay sends: neither a provider with an SPF name, nor spf_include, nor addresses."
+        return [TABLE.finding("spf-relay-unproven", spf.domain, message)]
+    reached = {domain.lower().rstrip(".") for one in spf.worst for domain, _record in one.policies}
+    if include in reached:
+        why = f"{include} is included, but it names no network" + (
+            f" (only {listed(spf.opaque)})." if spf.opaque else "."
+        )
+    else:
+        why = f"{publish(spf.domain, 'TXT', mended_policy(spf.policies, relay_terms(facts.sender)))} "
+        why += f"{include} is not included, and it names no network, so another term may still allow the relay."
+    return [TABLE.finding("spf-relay-unproven", spf.domain, why)]
+
+
+def _no_verdict(domain: str, evaluations: t.Iterable[Evaluation]) -> Finding:
+    reasons = dict.fromkeys(one.reason for one in evaluations if one.verdict == "temperror")
+    return TABLE.finding("dns-unanswered", f"SPF {domain}", f"no answer in time: {listed(list(reasons), 2)}")
+
+
+def s5_not_open(facts: Facts) -> Outcome:
+    """Nobody allows the whole internet, or a large part of it, to send as the sender."""
+    records = [one for one in facts.from_txt.records if is_policy(one)]
+    places = [(facts.sender.from_domain, one) for one in records]
+    if facts.spf is not None:
+        places += [place for one in facts.spf.worst for place in one.policies]
+    if not places:
+        return None if facts.from_txt.known else unanswered(facts.from_txt)
+    findings = [
+        _open(domain, record, term)
+        for domain, record in dict.fromkeys(places)
+        if (term := _open_term(record)) is not None
+    ]
+    if findings or facts.spf is None or not any(one.verdict == "pass" for one in facts.spf.worst):
+        return findings
+    passed = next(one for one in facts.spf.worst if one.verdict == "pass")
+    return [_open(facts.spf.domain, facts.spf.policies[0], passed.matched)]
+
+
+def _open_term(record: str) -> str | None:
+    try:
+        terms = spf_evaluation.terms_of(record)
+    except spf_evaluation.SyntaxRefused:
+        return None
+    for term in terms:
+        wide = term.prefix is not None and term.prefix < WIDEST_PREFIX
+        if term.mechanism and term.qualifier == "+" and (term.name == "all" or wide):
+            return term.raw
+    return None
+
+
+def _open(domain: str, record: str, term: str) -> Finding:
+    rest = " ".join(one for one in record.split(" ") if one != term)
+    message = f'{instead(domain, "TXT", mended_policy([rest]))} "{term}" allows far more than the relay to send as you.'
+    return TABLE.finding("spf-open", domain, message)
+
+
+def s6_policy_tidy(facts: Facts) -> Outcome:
+    """The record holds nothing deprecated, ignored or too large."""
+    spf = facts.spf
+    if spf is None or len(spf.policies) != 1:
+        return None
+    record = spf.policies[0]
+    try:
+        terms = spf_evaluation.terms_of(record)
+    except spf_evaluation.SyntaxRefused:
+        return None
+    problems = list(_untidy(record, terms))
+    if not problems:
+        return []
+    kept = " ".join(one.raw for one in terms if one.name != "ptr")
+    message = f"{instead(spf.domain, 'TXT', mended_policy([f'v=spf1 {kept}']))} {' '.join(problems)}"
+    return [TABLE.finding("spf-style", spf.domain, message)]
+
+
+def _untidy(record: str, terms: t.Sequence[spf_evaluation.Term]) -> t.Iterator[str]:
+    names = [one.name for one in terms if one.mechanism or one.name == "redirect"]
+    if "ptr" in names:
+        yield "ptr is deprecated: slow, unreliable, and some receivers skip it (RFC 7208, section 5.5)."
+    if "all" in names and any(one.mechanism for one in terms[[one.name for one in terms].index("all") + 1 :]):
+        yield "Terms after all are never read (RFC 7208, section 5.1)."
+    if "all" in names and "redirect" in names:
+        yield "redirect is ignored where there is an all (RFC 7208, section 6.1)."
+    if "all" not in names and "redirect" not in names:
+        yield "Without all or redirect at the end, everyone else gets neutral (RFC 7208, section 4.7)."
+    if len(record) > LONGEST_RECORD:
+        yield f"With {len(record)} characters it does not fit into one DNS packet (RFC 7208, section 3.4)."
+
+
+def s7_return_path_set_up(facts: Facts) -> Outcome:
+    """The sub-domain that the relay uses for bounces points to the provider."""
+    path, relay = facts.return_path, facts.sender.relay
+    if not path.expected:
+        if not path.required:
+            return None
+        pattern = (
+            f" (it looks like {relay.return_path_label}.{facts.sender.from_domain})" if relay.return_path_label else ""
+        )
+        message = (
+            f"{relay.name} sends with a sub-domain of yours in the envelope{pattern}; which one is not known here."
+        )
+        return [TABLE.finding("return-path-unknown", facts.sender.from_domain, message)]
+    if path.target is None:
+        return None  # nothing is known of where it should point
+    if not path.target.known:
+        return unanswered(path.target)
+    kind = path.target.rtype
+    value = f"10 {relay.return_path_target}" if kind == "MX" else relay.return_path_target
+    found = targets_of(path.target)
+    severity: Severity = "error" if path.required or facts.sender.bounce_domain else "info"
+    if not found:
+        why = f"{relay.name} uses this sub-domain for bounces; without it mail is refused or its SPF is not aligned."
+        if severity == "info":
+            why = f"{relay.name} can use this sub-domain for bounces; SPF is aligned with the From domain then."
+        message = f"{publish(path.expected, kind, value)} {why}"
+        return [TABLE.finding("return-path-missing", path.expected, message, severity=severity)]
+    if any(fits(relay.return_path_target, one) for one in found):
+        return []
+    message = f"{instead(path.expected, kind, value)} It points to {listed(found)}, which is not {relay.name}."
+    return [TABLE.finding("return-path-elsewhere", path.expected, message, severity=severity)]
