@@ -6,8 +6,9 @@
 
 """Sender addresses: what a mail server accepts, and what Rails' mail gem refuses to start with.
 
-Sources: RFC 5322 section 3.4; config/environments/production.rb (C(Mail::Address.new) at boot, mastodon#16076); the
-mail gem's lib/mail/parsers/address_lists_parser.rl, whose answers are compared with this file in tests/integration/rails_verdict.
+Sources: RFC 5322 section 3.4; config/environments/production.rb (C(Mail::Address.new) at boot,
+mastodon#16076); lib/mail/parsers/address_lists_parser.rl of the mail gem, whose answers are compared with this file in
+tests/integration/rails_verdict.
 """
 
 from __future__ import annotations

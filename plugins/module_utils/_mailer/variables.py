@@ -289,8 +289,9 @@ _STILL_BARE = ("4.4.0", None)
 #: Suffix -> in which eras it is bare. The TLS flags are compared with a text before they reach the file.
 _BARENESS: dict[str, tuple[str, str | None] | None] = {
     "SERVER": _QUOTED_LATER, "LOGIN": _QUOTED_LATER, "PASSWORD": _QUOTED_LATER,
-    "PORT": _STILL_BARE, "DOMAIN": _STILL_BARE, "AUTH_METHOD": _STILL_BARE, "CA_FILE": _STILL_BARE, "OPENSSL_VERIFY_MODE": _STILL_BARE,
-    "ENABLE_STARTTLS": _STILL_BARE, "ENABLE_STARTTLS_AUTO": None, "TLS": None, "SSL": None,
+    "PORT": _STILL_BARE, "DOMAIN": _STILL_BARE, "AUTH_METHOD": _STILL_BARE, "CA_FILE": _STILL_BARE,
+    "OPENSSL_VERIFY_MODE": _STILL_BARE, "ENABLE_STARTTLS": _STILL_BARE, "ENABLE_STARTTLS_AUTO": None,
+    "TLS": None, "SSL": None,
 }  # fmt: skip
 
 _OF_A_RELAY = tuple(one for one in SETTINGS if one.suffix)

@@ -7,8 +7,8 @@
 """What YAML makes of a bare value: C(domain: <text>) in config/email.yml.
 
 Mastodon 4.4.0 and later put most variables into that file without quotes (mastodon#35305), so the text is read as YAML
-1.1 by libyaml and typed by Psych: C(0123) is the number 83 and C(yes) is true. This is a model of exactly that: one value
-in a block mapping, one line. It follows psych/scalar_scanner.rb (Ruby 3.1 to 3.4) and https://yaml.org/spec/1.1/.
+1.1 by libyaml and typed by Psych: C(0123) is the number 83 and C(yes) is true. This is a model of exactly that: one
+value in a block mapping, one line. It follows psych/scalar_scanner.rb (Ruby 3.1 to 3.4) and https://yaml.org/spec/1.1/.
 """
 
 from __future__ import annotations

@@ -1,0 +1,87 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Settings and release -> the variables to set and to remove. Its documentation is the module of the same name."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.plan import plan
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings import (
+    AUTH_METHODS,
+    TLS_MODES,
+    VERIFY_MODES,
+    Request,
+    Wanted,
+)
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
+
+READERS = ["ruby", "node", "compose", "python_dotenv", "systemd", "sh", "raw"]
+
+_RELAY_SPEC: dict[str, dict[str, t.Any]] = {
+    "provider": {"type": "str"},
+    "region": {"type": "str"},
+    "host": {"type": "str"},
+    "port": {"type": "int"},
+    "tls": {"type": "str", "choices": list(TLS_MODES)},
+    "auth": {"type": "str", "choices": list(AUTH_METHODS)},
+    "login": {"type": "str"},
+    "verify": {"type": "str", "choices": list(VERIFY_MODES), "default": "peer"},
+    "ca_file": {"type": "str"},
+    "helo_domain": {"type": "str"},
+}
+
+
+class ActionModule(ControllerStep):
+    """The step C(smtp_settings)."""
+
+    ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {
+        **_RELAY_SPEC,
+        "password": {"type": "str", "no_log": True},
+        "from_address": {"type": "str"},
+        "reply_to": {"type": "str"},
+        "return_path": {"type": "str"},
+        "delivery_method": {"type": "str", "choices": ["smtp", "sendmail"], "default": "smtp"},
+        "bulk": {"type": "dict", "options": _RELAY_SPEC},
+        "bulk_password": {"type": "str", "no_log": True},
+        "mastodon_release": {"type": "str"},
+        "local_domain": {"type": "str"},
+        "readers": {"type": "list", "elements": "str", "choices": READERS, "default": ["ruby", "node", "compose"]},
+        "accept": {"type": "list", "elements": "str", "default": []},
+        "current": {"type": "list", "elements": "str", "default": []},
+    }
+
+    def conclude_from(
+        self,
+        options: dict[str, t.Any],
+        task_vars: dict[str, t.Any],  # noqa: ARG002
+    ) -> tuple[list[Finding], dict[str, t.Any]]:
+        """The plan, and everything there is to say about the settings."""
+        done, findings = plan(_request(options), presets(), options["accept"])
+        return findings, {"plan": done.as_dict()}
+
+
+def _request(options: dict[str, t.Any]) -> Request:
+    bulk = options["bulk"]
+    return Request(
+        relay=_wanted(options, options["password"]),
+        bulk=_wanted(bulk, options["bulk_password"]) if bulk else None,
+        bulk_password_given=bool(options["bulk_password"]),
+        from_address=options["from_address"] or "",
+        reply_to=options["reply_to"] or "",
+        return_path=options["return_path"] or "",
+        delivery_method=options["delivery_method"],
+        mastodon_release=options["mastodon_release"] or "",
+        local_domain=options["local_domain"] or "",
+        readers=tuple(options["readers"]),
+        current=tuple(options["current"]),
+    )
+
+
+def _wanted(options: dict[str, t.Any], password: str | None) -> Wanted:
+    texts = {name: options[name] or "" for name in _RELAY_SPEC if name != "port"}
+    return Wanted(**texts, port=options["port"], password=password or "")

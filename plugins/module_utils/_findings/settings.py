@@ -1,0 +1,327 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Codes of the settings: what the operator asks for, checked against itself, the provider and the release."""
+
+from __future__ import annotations
+
+from .model import Code, Table
+
+TABLE = Table(
+    # The relay.
+    Code(
+        "host-missing",
+        "error",
+        "No relay is named.",
+        "Set mastodon_smtp_host, or mastodon_smtp_provider for a provider that the collection knows.",
+    ),
+    Code(
+        "host-invalid",
+        "error",
+        "The relay's name is not a host name or IP address.",
+        "Write the bare host name as the provider gives it, without https://, port or spaces.",
+    ),
+    Code("port-invalid", "error", "The port is not between 1 and 65535.", "Usual ports are 587 and 465."),
+    Code(
+        "port-contradicts-tls",
+        "error",
+        "The port and the TLS mode do not belong together: the connection would hang or break off.",
+        "587 and 2525 go with starttls, 465 with implicit.",
+        "RFC 8314 section 7.3; mastodon#20310, #22235, #23180",
+    ),
+    Code(
+        "starttls-optional",
+        "warning",
+        "Mail goes out unencrypted, login and password included, when somebody on the way strips the STARTTLS offer.",
+        "Set mastodon_smtp_tls: starttls, which refuses to send unencrypted.",
+        "RFC 3207 section 6; mastodon#15956, #20311",
+    ),
+    Code(
+        "credentials-unencrypted",
+        "error",
+        "Login and password would cross the network unencrypted.",
+        "Set mastodon_smtp_tls to starttls or implicit.",
+        "RFC 8314 section 3.3",
+    ),
+    Code(
+        "mail-unencrypted",
+        "warning",
+        "Mail, password-reset links included, would cross the network unencrypted.",
+        "Set mastodon_smtp_tls to starttls or implicit.",
+        "RFC 8314 section 3.3",
+    ),
+    Code(
+        "verify-off",
+        "error",
+        "The relay's certificate is not verified, so anyone on the way can take its place and read login and password.",
+        "Set mastodon_smtp_verify: peer. For a private CA name its certificate in mastodon_smtp_ca_file.",
+        "mastodon#6996, #10831",
+    ),
+    Code(
+        "loopback-certificate",
+        "warning",
+        "A relay on this very machine seldom has a certificate for the name it is reached by.",
+        "Set mastodon_smtp_tls: none for a relay on localhost; nothing leaves the machine.",
+    ),
+    Code(
+        "ca-file-relative",
+        "error",
+        "The CA file is not an absolute path.",
+        "Write the full path on the instance's host (in the container for a Compose deployment).",
+    ),
+    Code(
+        "ca-file-unused",
+        "warning",
+        "A CA file is named, but nothing is encrypted or verified, so it is not used.",
+        "Drop mastodon_smtp_ca_file, or set mastodon_smtp_tls and mastodon_smtp_verify.",
+    ),
+    Code(
+        "helo-invalid",
+        "error",
+        "The name for EHLO is not a domain name.",
+        "Leave mastodon_smtp_helo_domain unset (Mastodon then says LOCAL_DOMAIN), or write a full domain name.",
+        "RFC 5321 section 4.1.1.1; a relay answers 501",
+    ),
+    # Login.
+    Code(
+        "login-missing",
+        "error",
+        "A login is needed and none is given.",
+        "Set mastodon_smtp_login, or mastodon_smtp_auth: none for a relay that wants no login.",
+        "net-smtp: SMTP-AUTH requested but missing user name",
+    ),
+    Code(
+        "password-missing",
+        "error",
+        "A password is needed and none is given.",
+        "Set mastodon_smtp_password (from Ansible Vault), or mastodon_smtp_auth: none for a relay that wants no login.",
+        "net-smtp: SMTP-AUTH requested but missing secret phrase",
+    ),
+    Code(
+        "login-without-auth",
+        "error",
+        "A login or password is given although auth is none.",
+        "Remove mastodon_smtp_login and mastodon_smtp_password, or set mastodon_smtp_auth: plain.",
+        "net-smtp logs in whenever a user name is there; mastodon#772",
+    ),
+    # Secrets.
+    Code(
+        "secret-short",
+        "warning",
+        "The password is very short. Short secrets are easily guessed, and hiding one in output hides other text too.",
+        "Let the provider make a new, longer one.",
+    ),
+    Code(
+        "secret-in-value",
+        "error",
+        "The password is a part of a value that is not secret, so hiding the one would garble the other.",
+        "Use another password.",
+    ),
+    Code(
+        "secret-has-line-break",
+        "error",
+        "The password holds a line break or another control character, usually from the file it was read from.",
+        "Remove it, for instance with the filter trim.",
+    ),
+    Code(
+        "secret-has-outer-blanks",
+        "warning",
+        "The password begins or ends with a blank, usually from copying it.",
+        "Copy the password again without the blank, or keep it if it belongs there.",
+    ),
+    # Addresses.
+    Code(
+        "from-missing",
+        "error",
+        "No sender address is given; Mastodon would send as notifications@localhost, which relays refuse.",
+        "Set mastodon_smtp_from_address.",
+        "config/environments/production.rb",
+    ),
+    Code(
+        "address-invalid",
+        "error",
+        "A sender address cannot be read as one address.",
+        "Write notifications@example.com or Example <notifications@example.com>.",
+        "RFC 5322 section 3.4; mastodon#16076, #16672",
+    ),
+    Code(
+        "address-name-unquoted",
+        "error",
+        "The name in front of an address holds characters that must be in double quotes.",
+        'Write "Example, Inc." <notifications@example.com>.',
+        "RFC 5322 section 3.2.3",
+    ),
+    Code(
+        "address-domain-not-ascii",
+        "error",
+        "The domain of an address is not in its ASCII (xn--) form.",
+        "Write the xn-- form of the domain.",
+        "RFC 5891; net-smtp offers no SMTPUTF8",
+    ),
+    Code(
+        "address-domain-local",
+        "warning",
+        "The sender's domain is not one that the internet knows; relays and receivers will refuse it.",
+        "Use an address of a domain of yours.",
+        "RFC 5321 section 2.3.5",
+    ),
+    Code(
+        "return-path-foreign",
+        "warning",
+        "The return path is in another domain than the sender, so SPF does not speak for the sender's domain.",
+        "Use a return path in the sender's domain, or make sure that DKIM signs for the sender's domain.",
+        "RFC 7489 section 3.1.2",
+    ),
+    Code(
+        "return-path-unread",
+        "warning",
+        "This release does not read SMTP_RETURN_PATH.",
+        "Upgrade to Mastodon 3.5.1 or newer, or drop mastodon_smtp_return_path.",
+        "mastodon#17886",
+    ),
+    # The provider.
+    Code(
+        "provider-unknown",
+        "error",
+        "The collection has no preset of that name.",
+        "Use a name that the documentation of smtp_settings lists, or set mastodon_smtp_host, _port and _tls yourself.",
+    ),
+    Code(
+        "provider-region-missing",
+        "error",
+        "This provider has a host for each region, and no region is given.",
+        "Set mastodon_smtp_region.",
+    ),
+    Code(
+        "provider-region-unknown",
+        "error",
+        "The provider has no such region.",
+        "Set mastodon_smtp_region.",
+    ),
+    Code(
+        "provider-host-differs",
+        "warning",
+        "The relay is not the provider's.",
+        "Drop mastodon_smtp_host to use the provider's host, or mastodon_smtp_provider if this is another relay.",
+    ),
+    Code(
+        "provider-port-unknown",
+        "error",
+        "The provider does not answer on that port.",
+        "Drop mastodon_smtp_port to use the provider's preferred port.",
+    ),
+    Code(
+        "provider-tls-differs",
+        "error",
+        "The provider speaks another TLS mode on that port.",
+        "Drop mastodon_smtp_tls to use the provider's.",
+    ),
+    Code(
+        "provider-login-differs",
+        "error",
+        "The provider's login is always the same word, and another one is given.",
+        "Drop mastodon_smtp_login; the collection fills in the provider's.",
+    ),
+    Code(
+        "provider-login-form",
+        "warning",
+        "The login does not look like one of this provider's.",
+        "Copy the login from the provider's console.",
+    ),
+    Code(
+        "provider-auth-undocumented",
+        "warning",
+        "The provider does not document this way of logging in.",
+        "Drop mastodon_smtp_auth to use the provider's.",
+    ),
+    Code("provider-advice", "info", "Something to know about this provider.", "Read the provider's page."),
+    # The release.
+    Code(
+        "release-unknown",
+        "info",
+        "The release is newer than the ones known here, or is no version; it is treated as the newest known one.",
+        "Nothing to do: mailer_check compares the plan with what Rails really uses.",
+    ),
+    Code(
+        "release-fork",
+        "info",
+        "This is a fork of Mastodon; it is treated as the Mastodon release that its version names.",
+        "Nothing to do: mailer_check compares the plan with what Rails really uses.",
+    ),
+    Code(
+        "release-unsupported",
+        "warning",
+        "The release is older than 3.5, the oldest that the collection is made for.",
+        "Upgrade Mastodon; until then compare what mailer_check reports with what you expect.",
+    ),
+    Code(
+        "release-mail-defect",
+        "warning",
+        "This very release has a known defect in sending mail, which the plan works around where it can.",
+        "Upgrade to the release that is named.",
+    ),
+    Code(
+        "tls-not-possible",
+        "error",
+        "This release cannot do what the TLS mode asks for.",
+        "Upgrade Mastodon, or choose a TLS mode that this release has.",
+        "mastodon#20311; mail gem 2.7.1",
+    ),
+    Code(
+        "value-misread",
+        "error",
+        "This release puts the value into a YAML file without quotes, where it would be read as something else.",
+        "Use another value, or upgrade to Mastodon 4.4.1 or newer, which quotes host, login, password and addresses.",
+        "mastodon#35305, #35314",
+    ),
+    Code(
+        "rails-would-refuse",
+        "error",
+        "Rails would refuse to start or to send with these settings.",
+        "Follow the other findings.",
+    ),
+    Code(
+        "variable-unread",
+        "warning",
+        "The environment file sets a mail variable that no release of Mastodon reads. It is left alone.",
+        "Remove the line by hand if nothing else reads it.",
+    ),
+    # The bulk relay.
+    Code(
+        "bulk-unsupported",
+        "error",
+        "A relay for bulk mail exists from Mastodon 4.4 on.",
+        "Upgrade Mastodon, or drop mastodon_smtp_bulk.",
+        "mastodon#35191",
+    ),
+    Code(
+        "bulk-same-account",
+        "warning",
+        "The bulk relay is the main relay with the same login: the provider counts all mail against one limit anyway.",
+        "Use another account for bulk mail, or drop mastodon_smtp_bulk.",
+        "mastodon#36770",
+    ),
+    Code(
+        "bulk-password-alone",
+        "error",
+        "A bulk password is given, but no bulk relay.",
+        "Set mastodon_smtp_bulk, or drop mastodon_smtp_bulk_password.",
+    ),
+    Code(
+        "bulk-with-sendmail",
+        "error",
+        "With the delivery method sendmail there is no relay, for bulk mail neither.",
+        "Drop mastodon_smtp_bulk, or set mastodon_smtp_delivery_method: smtp.",
+        "app/mailers/concerns/bulk_mail_settings_concern.rb",
+    ),
+    Code(
+        "sendmail-with-relay",
+        "warning",
+        "The delivery method is sendmail, so the relay that is named is not used.",
+        "Set mastodon_smtp_delivery_method: smtp, or drop the relay.",
+        "config/environments/production.rb",
+    ),
+)

@@ -1,0 +1,283 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Settings and release -> the variables to set and to remove, and what Rails must then report."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._dotenv.encoder import refusal
+from .._findings.model import Finding, accept, worst_first
+from .._findings.settings import TABLE
+from .address import Mailbox
+from .effective import Effective, effective
+from .relay_rules import Case, check
+from .release import Era, Release, era_of, since
+from .request_rules import about_current, about_release, sender
+from .settings import Preset, Relay, Request, Wanted, resolve
+from .variables import BULK, MAIN, VARIABLES
+from .yaml_value import same_text
+
+#: How each TLS mode is written: from an era on, mode -> variables (without prefix). What is not named is removed.
+TLS_FORMS: tuple[tuple[str, dict[str, dict[str, str]]], ...] = (
+    ("3.4", {"implicit": {"TLS": "true"}, "starttls": {}, "starttls_optional": {}, "none": {}}),
+    (
+        "3.5",
+        {
+            "implicit": {"TLS": "true"},
+            "starttls": {},
+            "starttls_optional": {},
+            "none": {"ENABLE_STARTTLS_AUTO": "false"},
+        },
+    ),
+    (
+        "4.0",
+        {
+            "implicit": {"TLS": "true"},
+            "starttls": {"ENABLE_STARTTLS": "always"},
+            "starttls_optional": {"ENABLE_STARTTLS": "auto"},
+            "none": {"ENABLE_STARTTLS": "never"},
+        },
+    ),
+    (
+        "4.5.0-rc.1",  # TLS is refused there unless STARTTLS is off, mastodon#36639
+        {
+            "implicit": {"TLS": "true", "ENABLE_STARTTLS": "never"},
+            "starttls": {"ENABLE_STARTTLS": "always"},
+            "starttls_optional": {"ENABLE_STARTTLS": "auto"},
+            "none": {"ENABLE_STARTTLS": "never"},
+        },
+    ),
+    (
+        "4.5",
+        {
+            "implicit": {"TLS": "true"},
+            "starttls": {"ENABLE_STARTTLS": "always"},
+            "starttls_optional": {"ENABLE_STARTTLS": "auto"},
+            "none": {"ENABLE_STARTTLS": "never"},
+        },
+    ),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is to be done on one instance.
+
+    :ivar set: variable -> text, without secrets.
+    :ivar remove: variables that must not be there.
+    :ivar secrets: variable -> text; only the names leave this object.
+    :ivar effective: what Rails must report with these variables.
+    :ivar relay: the relay with every default filled in; None when mail goes through sendmail.
+    """
+
+    set: dict[str, str]
+    remove: list[str]
+    secrets: dict[str, str] = dataclasses.field(repr=False)
+    effective: Effective
+    release: Release
+    era: Era
+    local_domain: str
+    relay: Relay | None
+    bulk_relay: Relay | None
+    sender: Mailbox | None
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The plan as the step returns it: no secret in it."""
+        expected = self.effective.as_dict()
+        if not self.local_domain:  # what Rails falls back to is not known here, so it is not expected either
+            for name, prefix in (("main", MAIN), ("bulk", BULK)):
+                if expected[name] and f"{prefix}DOMAIN" not in self.set:
+                    del expected[name]["settings"]["domain"]
+        return {
+            "set": dict(self.set),
+            "remove": list(self.remove),
+            "secret_variables": sorted(self.secrets),
+            "effective": expected,
+            "release": str(self.release),
+            "era": self.era.name,
+            "relay": self._relay(self.relay, MAIN),
+            "bulk_relay": self._relay(self.bulk_relay, BULK),
+            "sender": {"address": self.sender.address, "domain": self.sender.domain} if self.sender else None,
+        }
+
+    def _relay(self, relay: Relay | None, prefix: str) -> dict[str, t.Any] | None:
+        if relay is None:
+            return None
+        used = self.effective.main if prefix == MAIN else self.effective.bulk
+        return {
+            "host": relay.host,
+            "port": relay.port,
+            "tls": relay.tls,
+            "auth": relay.auth,
+            "login": self.set.get(f"{prefix}LOGIN"),
+            "verify": relay.verify,
+            "ca_file": used.settings.get("ca_file") if used else None,
+            "helo_domain": relay.helo_domain or self.local_domain or None,
+            "alternatives": [dataclasses.asdict(one) for one in relay.alternatives],
+        }
+
+
+def plan(
+    request: Request, presets: t.Mapping[str, Preset], accepted: t.Collection[str] = ()
+) -> tuple[Plan, list[Finding]]:
+    """The plan for one instance, and everything there is to say about it, worst first.
+
+    The plan is complete: variables that it does not set and that Mastodon knows are removed, so that what was in the
+    file before has no say. It is meant to be carried out only when no finding is an error.
+
+    :param presets: name -> preset.
+    :param accepted: codes of errors that the operator knowingly accepts.
+    """
+    release = Release.parse(request.mastodon_release)
+    era = era_of(release)
+    findings = list(about_release(request.mastodon_release, release))
+    box, found = sender(request)
+    findings += found
+    relay, found = _main_relay(request, presets)
+    findings += found
+    bulk, found = _bulk_relay(request, presets, era, relay)
+    findings += found
+
+    variables = _headers(request, era, release, box)
+    secrets: dict[str, str] = {}
+    for one, prefix in ((relay, MAIN), (bulk, BULK)):
+        if one:
+            public, private = _variables(one, prefix, era)
+            variables.update(public)
+            secrets.update(private)
+    known_secrets = {one.password for one in (relay, bulk) if one and one.password}
+    for name in [name for name, text in variables.items() if text in known_secrets]:
+        secrets[name] = variables.pop(name)  # Postmark: one token is login and password
+    done = Plan(
+        set=variables,
+        remove=[name for name in VARIABLES if name not in variables and name not in secrets],
+        secrets=secrets,
+        effective=effective({**variables, **secrets}, release, request.local_domain),
+        release=release,
+        era=era,
+        local_domain=request.local_domain,
+        relay=relay,
+        bulk_relay=bulk,
+        sender=box,
+    )
+    findings += _about_values(done, request)
+    findings += _about_effect(done, findings)
+    findings += about_current(request.current)
+    return done, worst_first(accept(findings, accepted))
+
+
+def _main_relay(request: Request, presets: t.Mapping[str, Preset]) -> tuple[Relay | None, list[Finding]]:
+    if request.delivery_method != "smtp":
+        if request.relay.host or request.relay.provider:
+            meaning = TABLE.rows["sendmail-with-relay"].meaning
+            return None, [TABLE.finding("sendmail-with-relay", "delivery_method", meaning)]
+        return None, []
+    return _checked(request.relay, presets, bulk=False)
+
+
+def _checked(wanted: Wanted, presets: t.Mapping[str, Preset], *, bulk: bool) -> tuple[Relay, list[Finding]]:
+    preset = presets.get(wanted.provider)
+    relay = resolve(wanted, preset)
+    return relay, check(Case(wanted, preset, relay, bulk))
+
+
+def _bulk_relay(
+    request: Request, presets: t.Mapping[str, Preset], era: Era, main: Relay | None
+) -> tuple[Relay | None, list[Finding]]:
+    if request.bulk is None:
+        if not request.bulk_password_given:
+            return None, []
+        return None, [TABLE.finding("bulk-password-alone", "bulk_password", TABLE.rows["bulk-password-alone"].meaning)]
+    if request.delivery_method != "smtp":
+        return None, [TABLE.finding("bulk-with-sendmail", "bulk", TABLE.rows["bulk-with-sendmail"].meaning)]
+    relay, findings = _checked(request.bulk, presets, bulk=True)
+    if not since(era, "4.4.0"):
+        message = f"Mastodon {request.mastodon_release} has no relay for bulk mail; it came with 4.4."
+        return None, [*findings, TABLE.finding("bulk-unsupported", "bulk", message)]
+    if main and relay.host and (relay.host, relay.login) == (main.host, main.login):
+        findings.append(TABLE.finding("bulk-same-account", "bulk", TABLE.rows["bulk-same-account"].meaning))
+    return relay, findings
+
+
+def _headers(request: Request, era: Era, release: Release, box: Mailbox | None) -> dict[str, str]:
+    texts = {
+        "SMTP_FROM_ADDRESS": request.from_address.strip(),
+        "SMTP_REPLY_TO": request.reply_to.strip(),
+        "SMTP_RETURN_PATH": request.return_path.strip(),
+        "SMTP_DELIVERY_METHOD": "" if request.delivery_method == "smtp" else request.delivery_method,
+    }
+    if box and not texts["SMTP_RETURN_PATH"] and Release.parse("3.5.0-rc.1") <= release <= Release.parse("3.5.0"):
+        texts["SMTP_RETURN_PATH"] = box.address  # mastodon#17982: 3.5.0 sends nothing without one
+    return {name: text for name, text in texts.items() if text and VARIABLES[name].read_by(era)}
+
+
+def _variables(relay: Relay, prefix: str, era: Era) -> tuple[dict[str, str], dict[str, str]]:
+    """The variables of one relay: those that anyone may see, and the secret ones."""
+    forms = [form for name, form in TLS_FORMS if since(era, name)][-1]
+    public = {"SERVER": relay.host, "PORT": str(relay.port), "AUTH_METHOD": relay.auth, **forms[relay.tls]}
+    if relay.encrypted:
+        public["OPENSSL_VERIFY_MODE"] = relay.verify
+        public["CA_FILE"] = relay.ca_file
+    public["DOMAIN"] = relay.helo_domain
+    private = {}
+    if relay.auth != "none":
+        public["LOGIN"] = relay.login
+        private["PASSWORD"] = relay.password
+    return (
+        {prefix + name: text for name, text in public.items() if text},
+        {prefix + name: text for name, text in private.items() if text},
+    )
+
+
+#: What the plan says beside the operator's own values; Ansible would hide a part of it if a secret were that part.
+_WORDS = "True False None smtp sendmail implicit starttls starttls_optional plain login cram_md5 peer"
+
+
+def _about_values(done: Plan, request: Request) -> t.Iterator[Finding]:
+    """Texts that the release misreads, that a reader of the file cannot be given, or that hold a secret."""
+    for name, text in {**done.set, **done.secrets}.items():
+        if VARIABLES[name].bare_in(done.era) and not _arrives(name, text):
+            message = (
+                f"Mastodon {done.release} reads the value as YAML, where it becomes something else or breaks the file."
+            )
+            yield TABLE.finding("value-misread", name, message)
+        refused = refusal(name, text, request.readers) if request.readers else None
+        if refused:
+            yield refused
+    shown = {
+        **done.set,
+        "local_domain": done.local_domain,
+        "mastodon_release": str(done.release),
+        "the words of the plan": _WORDS,
+    }
+    for name in done.secrets:
+        secret = done.secrets[name]
+        for holder in (holder for holder, text in shown.items() if secret in text):
+            message = (
+                f"The value of {name} is a part of {holder}, which is not secret; hiding one would garble the other."
+            )
+            yield TABLE.finding("secret-in-value", holder, message)
+
+
+def _arrives(name: str, text: str) -> bool:
+    return text.isdecimal() and not text.startswith("0") if name.endswith("SMTP_PORT") else same_text(text)
+
+
+def _about_effect(done: Plan, findings: t.Sequence[Finding]) -> t.Iterator[Finding]:
+    """Where the release's own behaviour is not what was asked for."""
+    used = done.effective
+    for relay, seen, option in ((done.relay, used.main, "tls"), (done.bulk_relay, used.bulk, "bulk.tls")):
+        if relay and seen and seen.tls_mode != relay.tls:
+            message = f"Mastodon {done.release} cannot do tls {relay.tls}: it would be {seen.tls_mode}."
+            instead = f"set mastodon_smtp_{option}: {seen.tls_mode} and know what it means"
+            fix = f"Upgrade to Mastodon 4.1 or newer, or {instead}."
+            yield TABLE.finding("tls-not-possible", option, message, fix)
+    if used.error and not any(one.severity == "error" for one in findings):
+        message = f"Mastodon {done.release} would answer {used.error.error_class}: {used.error.message}."
+        yield TABLE.finding("rails-would-refuse", "settings", message)

@@ -1,0 +1,252 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Rules about one relay: the operator's settings against each other and against the provider."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from .._findings.model import Finding
+from .._findings.settings import TABLE
+from .address import AddressProblem, host_problem, mailbox
+from .settings import PORTS, Preset, Relay, Wanted
+
+#: Below this many characters a secret is called short.
+SHORT = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """What a rule looks at.
+
+    :ivar bulk: whether this is the bulk relay, for the names of options.
+    """
+
+    wanted: Wanted
+    preset: Preset | None
+    relay: Relay
+    bulk: bool = False
+
+    def option(self, name: str) -> str:
+        """The option as the subject of a finding."""
+        if not self.bulk:
+            return name
+        return "bulk_password" if name == "password" else f"bulk.{name}"
+
+    def variable(self, name: str) -> str:
+        """The role's variable for an option, for the fix."""
+        if not self.bulk:
+            return f"mastodon_smtp_{name}"
+        return "mastodon_smtp_bulk_password" if name == "password" else f"mastodon_smtp_bulk.{name}"
+
+
+Rule = t.Callable[[Case], t.Iterator[Finding]]
+
+
+def check(case: Case) -> list[Finding]:
+    """Every finding about one relay."""
+    return [finding for rule in RULES for finding in rule(case)]
+
+
+def _host(case: Case) -> t.Iterator[Finding]:
+    if not case.relay.host:
+        if not (case.preset and case.preset.hosts):  # otherwise the region is what is missing, and that is said
+            fix = ""
+            if case.bulk:
+                fix = "Set mastodon_smtp_bulk.host, or mastodon_smtp_bulk.provider for a provider known here."
+            yield TABLE.finding("host-missing", case.option("host"), "No relay is named.", fix)
+        return
+    problem = host_problem(case.relay.host)
+    if problem:
+        yield TABLE.finding("host-invalid", case.option("host"), problem)
+
+
+def _port(case: Case) -> t.Iterator[Finding]:
+    port, tls = case.relay.port, case.relay.tls
+    if not 1 <= port <= 65535:
+        yield TABLE.finding("port-invalid", case.option("port"), f"{port} is not between 1 and 65535.")
+        return
+    if case.preset and case.preset.tls_on(port) is not None:
+        return  # the provider's own word counts, see _provider_endpoint
+    fitting = PORTS.get(port)
+    if fitting and tls not in fitting:
+        speaks = "TLS from the first byte" if fitting == ("implicit",) else "plain text first, then STARTTLS"
+        other = next((str(one) for one in ((465, 2465) if tls == "implicit" else (587, 2587)) if tls in PORTS[one]), "")
+        yield TABLE.finding(
+            "port-contradicts-tls",
+            f"{case.option('port')} {port}, {case.option('tls')} {tls}",
+            f"Port {port} speaks {speaks}, but tls is {tls}: the connection would hang or break off.",
+            f"Set {case.variable('tls')}: {fitting[0]}, or {case.variable('port')}: {other}.",
+        )
+
+
+def _encryption(case: Case) -> t.Iterator[Finding]:
+    relay = case.relay
+    if relay.loopback or not relay.host:
+        return
+    sends_login = relay.auth != "none"
+    if relay.tls == "none":
+        code = "credentials-unencrypted" if sends_login else "mail-unencrypted"
+        message = TABLE.rows[code].meaning
+        yield TABLE.finding(code, case.option("tls"), message, f"Set {case.variable('tls')} to starttls or implicit.")
+    if relay.tls == "starttls_optional":
+        fix = f"Set {case.variable('tls')}: starttls, which refuses to send unencrypted."
+        yield TABLE.finding("starttls-optional", case.option("tls"), TABLE.rows["starttls-optional"].meaning, fix)
+    if relay.encrypted and relay.verify == "none":
+        yield TABLE.finding(
+            "verify-off",
+            case.option("verify"),
+            TABLE.rows["verify-off"].meaning if sends_login else "The relay's certificate is not verified.",
+            f"Set {case.variable('verify')}: peer. A private CA's certificate goes into {case.variable('ca_file')}.",
+            severity="error" if sends_login else "warning",
+        )
+
+
+def _certificate(case: Case) -> t.Iterator[Finding]:
+    relay = case.relay
+    if relay.loopback and relay.encrypted and relay.verify == "peer" and not relay.ca_file:
+        message = f"{relay.host} seldom has a certificate for that name, and verify is peer."
+        fix = f"Set {case.variable('tls')}: none for a relay on the same machine; nothing leaves it."
+        yield TABLE.finding("loopback-certificate", case.option("tls"), message, fix)
+    if not relay.ca_file:
+        return
+    if not relay.ca_file.startswith("/"):
+        message = f"{relay.ca_file} is not an absolute path."
+        yield TABLE.finding("ca-file-relative", case.option("ca_file"), message)
+    if not relay.encrypted or relay.verify == "none":
+        yield TABLE.finding("ca-file-unused", case.option("ca_file"), TABLE.rows["ca-file-unused"].meaning)
+
+
+def _login(case: Case) -> t.Iterator[Finding]:
+    relay, preset = case.relay, case.preset
+    if relay.auth == "none":
+        if relay.login or relay.password:
+            given = "login" if relay.login else "password"
+            remove = f"{case.variable('login')} and {case.variable('password')}"
+            fix = f"Remove {remove}, or set {case.variable('auth')}: plain."
+            message = "auth is none, but a login or password is given; Mastodon would log in with it."
+            yield TABLE.finding("login-without-auth", case.option(given), message, fix)
+        return
+    if not relay.login:
+        hint = preset.login_hint if preset else ""
+        needs = f"{preset.title} takes no mail without a login." if preset else "A login is needed and none is given."
+        fix = f"Set {case.variable('login')}{f': {hint}' if hint else ''}, or {case.variable('auth')}: none."
+        yield TABLE.finding("login-missing", case.option("login"), needs, fix)
+    if not relay.password:
+        hint = preset.password_hint if preset else ""
+        fix = f"Set {case.variable('password')} (keep it in Ansible Vault){f': {hint}' if hint else ''}."
+        yield TABLE.finding("password-missing", case.option("password"), "A password is needed and none is given.", fix)
+
+
+def _secret(case: Case) -> t.Iterator[Finding]:
+    secret, subject = case.relay.password, case.option("password")
+    if not secret:
+        return
+    if len(secret) < SHORT:
+        yield TABLE.finding("secret-short", subject, TABLE.rows["secret-short"].meaning)
+    if re.search(r"[\x00-\x1f\x7f]", secret):
+        fix = f'Remove it, for instance with {case.variable("password")}: "{{{{ ... | trim }}}}".'
+        yield TABLE.finding("secret-has-line-break", subject, TABLE.rows["secret-has-line-break"].meaning, fix)
+    elif secret != secret.strip():
+        yield TABLE.finding("secret-has-outer-blanks", subject, TABLE.rows["secret-has-outer-blanks"].meaning)
+
+
+def _helo(case: Case) -> t.Iterator[Finding]:
+    name = case.relay.helo_domain
+    if not name:
+        return
+    problem = host_problem(name)
+    if problem or "." not in name.strip(".") or ":" in name:
+        fix = f"Leave {case.variable('helo_domain')} unset (Mastodon then says LOCAL_DOMAIN), or write a full name."
+        yield TABLE.finding(
+            "helo-invalid", case.option("helo_domain"), problem or f"{name} is not a full domain name.", fix
+        )
+
+
+def _provider(case: Case) -> t.Iterator[Finding]:
+    preset, wanted = case.preset, case.wanted
+    if preset is None:
+        if wanted.provider:
+            message = f"There is no preset named {wanted.provider}."
+            yield TABLE.finding("provider-unknown", case.option("provider"), message)
+        return
+    if preset.hosts and not wanted.host and not preset.host(wanted.region):
+        named = sorted(region for region in preset.hosts if region not in ("", "*"))
+        known = f"{preset.title} knows {', '.join(named)}." if named else f"{preset.title} has a host for each region."
+        if wanted.region:
+            message = f"{wanted.region} is no region of {preset.title}. {known if named else ''}".strip()
+            yield TABLE.finding("provider-region-unknown", case.option("region"), message)
+        else:
+            fix = f"Set {case.variable('region')} as {preset.title} names it."
+            yield TABLE.finding("provider-region-missing", case.option("region"), known, fix)
+    for advice in preset.advice:
+        severity: t.Literal["warning", "info"] = "warning" if preset.warn else "info"
+        subject = f"{case.option('provider')} {preset.name}"
+        yield TABLE.finding("provider-advice", subject, advice, severity=severity)
+
+
+def _provider_endpoint(case: Case) -> t.Iterator[Finding]:
+    preset, relay = case.preset, case.relay
+    if preset is None or not preset.endpoints:
+        return
+    hosts = {preset.host(case.wanted.region), *(host for host in preset.hosts.values() if "{" not in host)}
+    if case.wanted.host and preset.hosts and relay.host.lower().rstrip(".") not in hosts:
+        message = f"{relay.host} is not a host of {preset.title}."
+        fix = f"Drop {case.variable('host')} to use the provider's, or {case.variable('provider')} for another relay."
+        yield TABLE.finding("provider-host-differs", case.option("host"), message, fix)
+    ports = ", ".join(f"{one.port} ({one.tls})" for one in preset.endpoints)
+    spoken = preset.tls_on(relay.port)
+    asked = "starttls" if relay.tls == "starttls_optional" else relay.tls
+    if spoken is None and 1 <= relay.port <= 65535:
+        message = f"{preset.title} does not document port {relay.port}; it documents {ports}."
+        fix = f"Drop {case.variable('port')} to use the provider's preferred port."
+        yield TABLE.finding("provider-port-unknown", case.option("port"), message, fix)
+    elif spoken is not None and asked != spoken:
+        subject = f"{case.option('port')} {relay.port}, {case.option('tls')} {relay.tls}"
+        message = f"{preset.title} speaks {spoken} on port {relay.port}; it documents {ports}."
+        fix = f"Drop {case.variable('tls')}, or choose the port that speaks it."
+        yield TABLE.finding("provider-tls-differs", subject, message, fix)
+    elif asked != "none" and not any(one.tls == asked for one in preset.endpoints):
+        message = f"{preset.title} has no port for tls {relay.tls}; it documents {ports}."
+        yield TABLE.finding("provider-tls-differs", case.option("tls"), message, f"Drop {case.variable('tls')}.")
+
+
+def _provider_login(case: Case) -> t.Iterator[Finding]:
+    preset, relay = case.preset, case.relay
+    if preset is None or relay.auth == "none":
+        return
+    if preset.login and relay.login != preset.login:
+        message = f"The login of {preset.title} is always the word {preset.login}."
+        fix = f"Drop {case.variable('login')}; it is filled in. The password is {preset.password_hint or 'the key'}."
+        yield TABLE.finding("provider-login-differs", case.option("login"), message, fix)
+    if preset.login_form == "address" and relay.login:
+        try:
+            mailbox(relay.login)
+        except AddressProblem:
+            message = f"The login of {preset.title} is a full mail address, and this is none."
+            fix = f"Set {case.variable('login')}: {preset.login_hint or 'the full address'}."
+            yield TABLE.finding("provider-login-form", case.option("login"), message, fix)
+    if preset.auth and relay.auth not in preset.auth:
+        message = f"{preset.title} documents {', '.join(preset.auth)}, not {relay.auth}."
+        fix = f"Drop {case.variable('auth')} to use {preset.auth[0]}."
+        yield TABLE.finding("provider-auth-undocumented", case.option("auth"), message, fix)
+
+
+RULES: tuple[Rule, ...] = (
+    _host,
+    _port,
+    _provider,
+    _provider_endpoint,
+    _encryption,
+    _certificate,
+    _login,
+    _provider_login,
+    _secret,
+    _helo,
+)

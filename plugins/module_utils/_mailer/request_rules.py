@@ -1,0 +1,131 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Rules about the sender's addresses, the release and the variables that are already there."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._findings.model import Finding
+from .._findings.settings import TABLE
+from .address import AddressProblem, Mailbox, mailbox
+from .release import ERAS, NEWEST_READ, OLDEST_SUPPORTED, Release, era_of
+from .settings import Request
+from .variables import BULK, MAIN, MISNOMERS, VARIABLES
+
+_CODE_OF_PROBLEM = {
+    "name": "address-name-unquoted",
+    "idn": "address-domain-not-ascii",
+}
+
+#: Releases with a defect of their own: first and last release, what happens, the cure.
+DEFECTS: tuple[tuple[str, str, str, str], ...] = (
+    (
+        "3.5.0-rc.1",
+        "3.5.0",
+        "It sends no mail when SMTP_RETURN_PATH is not set (mastodon#17982); the plan sets it.",
+        "Upgrade to 3.5.1 or newer.",
+    ),
+    (
+        "4.1.0-rc.1",
+        "4.1.0",
+        "It gives a slow relay 5 seconds to answer and then sends the mail again (mastodon#23727, #23750).",
+        "Upgrade to 4.1.1 or newer.",
+    ),
+    (
+        "4.4.0-rc.1",
+        "4.4.0",
+        "A special character in a value breaks config/email.yml or is read as something else (mastodon#35305).",
+        "Upgrade to 4.4.1 or newer.",
+    ),
+    (
+        "4.5.0-rc.1",
+        "4.5.0-rc.1",
+        "It refuses TLS from the first byte unless STARTTLS is switched off too (mastodon#36639); the plan does that.",
+        "Upgrade to 4.5.0 or newer.",
+    ),
+)
+
+
+def about_release(text: str, release: Release) -> t.Iterator[Finding]:
+    """What a release means for the plan: unknown, a fork, too old, defective."""
+    era = era_of(release)
+    subject = "mastodon_release"
+    if not text:
+        message = f"No release is given, so the rules of Mastodon {era.name} and newer are used."
+        yield TABLE.finding("release-unknown", subject, message)
+    elif release.number is None:
+        message = f"{text} is no Mastodon version; the rules of Mastodon {era.name} and newer are used."
+        yield TABLE.finding("release-unknown", subject, message)
+    elif release.number > (NEWEST_READ.number or ()):
+        message = (
+            f"{text} is newer than {NEWEST_READ}, the newest that is known here; the rules of {era.name} are used."
+        )
+        yield TABLE.finding("release-unknown", subject, message)
+    if release.fork:
+        message = f"{text} is a fork of Mastodon ({release.build}); the rules of Mastodon {era.name} are used."
+        yield TABLE.finding("release-fork", subject, message)
+    if release.number is not None and release.number < (OLDEST_SUPPORTED.number or ()):
+        message = f"Mastodon {text} is older than 3.5; the rules of era {ERAS[0].name} are used."
+        yield TABLE.finding("release-unsupported", subject, message)
+    for first, last, what, cure in DEFECTS:
+        if Release.parse(first) <= release <= Release.parse(last):
+            yield TABLE.finding("release-mail-defect", f"{subject} {text}", what, cure)
+
+
+def sender(request: Request) -> tuple[Mailbox | None, list[Finding]]:
+    """The sender's mailbox, if it can be read, and what is wrong with the addresses."""
+    findings: list[Finding] = []
+    box: Mailbox | None = None
+    if not request.from_address.strip():
+        findings.append(TABLE.finding("from-missing", "from_address", TABLE.rows["from-missing"].meaning))
+    else:
+        box, found = _address("from_address", request.from_address)
+        findings += found
+    if request.reply_to:
+        findings += _address("reply_to", request.reply_to)[1]
+    if request.return_path:
+        bounces, found = _address("return_path", request.return_path)
+        findings += found
+        if bounces and bounces.display:
+            message = "A return path is a bare address, without a name in front."
+            fix = f"Set mastodon_smtp_return_path: {bounces.address}"
+            findings.append(TABLE.finding("address-invalid", "return_path", message, fix))
+        if bounces and box and not related(bounces.domain, box.domain):
+            message = (
+                f"Bounces go to {bounces.domain}, the sender is in {box.domain}: SPF does not speak for the sender."
+            )
+            findings.append(TABLE.finding("return-path-foreign", "return_path", message))
+    if box and ("." not in box.domain or box.domain.lower().endswith((".local", ".localdomain", ".internal", ".lan"))):
+        message = f"{box.domain} is not a domain that the internet knows; relays and receivers will refuse it."
+        findings.append(TABLE.finding("address-domain-local", "from_address", message))
+    return box, findings
+
+
+def related(one: str, other: str) -> bool:
+    """Whether one domain is the other, or one is under the other."""
+    one, other = f".{one.lower()}", f".{other.lower()}"
+    return one.endswith(other) or other.endswith(one)
+
+
+def _address(option: str, text: str) -> tuple[Mailbox | None, list[Finding]]:
+    try:
+        return mailbox(text), []
+    except AddressProblem as problem:
+        code = _CODE_OF_PROBLEM.get(problem.kind, "address-invalid")
+        return None, [TABLE.finding(code, option, str(problem), problem.fix)]
+
+
+def about_current(names: t.Iterable[str]) -> t.Iterator[Finding]:
+    """Mail variables in the file that Mastodon reads in no release. They belong to somebody else and stay."""
+    for name in sorted(set(names)):
+        if name in VARIABLES or not name.startswith((MAIN, BULK)):
+            continue
+        meant = MISNOMERS.get(name)
+        message = f"Mastodon reads no variable of the name {name}"
+        message += f"; {meant} is what it reads, and the plan takes care of that." if meant else "."
+        yield TABLE.finding("variable-unread", name, message)

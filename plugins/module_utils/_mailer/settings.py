@@ -1,0 +1,201 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What the operator asks for, what a provider's preset adds, and the relay that comes of both."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+import typing as t
+
+TLS_MODES = ("starttls", "starttls_optional", "implicit", "none")
+AUTH_METHODS = ("plain", "login", "cram_md5", "none")
+VERIFY_MODES = ("peer", "none")
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """A port of a relay and the TLS mode it speaks (C(starttls), C(implicit) or C(none))."""
+
+    port: int
+    tls: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """What is known about one provider.
+
+    :ivar hosts: region -> host; the empty region is the one for who names none. A host may hold C({region}).
+    :ivar endpoints: every port the provider documents, in order of preference. Empty: the operator decides.
+    :ivar auth: documented mechanisms, the preferred one first; empty when the provider documents none.
+    :ivar needs_login: whether mail is taken with a login only.
+    :ivar login: the literal login, C(apikey) for instance; empty when each customer has another.
+    :ivar login_form: C(address) when the login is a mail address; empty when its form is not known.
+    :ivar login_hint: where the login is found.
+    :ivar password_hint: which of the provider's keys the password is.
+    :ivar advice: what an operator must know, one sentence each.
+    :ivar warn: whether the advice is a warning.
+    """
+
+    name: str
+    title: str
+    hosts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    endpoints: tuple[Endpoint, ...] = ()
+    auth: tuple[str, ...] = ()
+    needs_login: bool = True
+    login: str = ""
+    login_form: str = ""
+    login_hint: str = ""
+    password_hint: str = ""
+    advice: tuple[str, ...] = ()
+    warn: bool = False
+
+    def host(self, region: str) -> str:
+        """The host for a region; empty when the preset has none."""
+        template = self.hosts.get(region) or ""
+        if not template and region and re.fullmatch(r"[a-z0-9]+(?:[-.][a-z0-9]+)*", region):
+            template = self.hosts.get("*", "")
+        return template.replace("{region}", region)
+
+    def tls_on(self, port: int) -> str | None:
+        """The TLS mode of a port; None when the provider does not document the port."""
+        return next((one.tls for one in self.endpoints if one.port == port), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """One relay as the operator describes it; empty and None mean: not said."""
+
+    provider: str = ""
+    region: str = ""
+    host: str = ""
+    port: int | None = None
+    tls: str = ""
+    auth: str = ""
+    login: str = ""
+    password: str = dataclasses.field(default="", repr=False)
+    verify: str = ""
+    ca_file: str = ""
+    helo_domain: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """Everything that smtp_settings is asked.
+
+    :ivar relay: the relay for all mail.
+    :ivar bulk: the relay for bulk mail; None for none.
+    :ivar bulk_password_given: whether a bulk password came without a bulk relay to use it.
+    :ivar mastodon_release: as instance_info reports it; empty for the newest.
+    :ivar local_domain: LOCAL_DOMAIN of the instance; empty when it is not known.
+    :ivar readers: the programs that must read the environment file alike, see _dotenv.
+    :ivar current: names of the mail variables that are set now.
+    """
+
+    relay: Wanted
+    bulk: Wanted | None = None
+    bulk_password_given: bool = False
+    from_address: str = ""
+    reply_to: str = ""
+    return_path: str = ""
+    delivery_method: str = "smtp"
+    mastodon_release: str = ""
+    local_domain: str = ""
+    readers: tuple[str, ...] = ()
+    current: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Relay:
+    """One relay with nothing left open."""
+
+    host: str
+    port: int
+    tls: str
+    auth: str
+    login: str
+    password: str = dataclasses.field(repr=False)
+    verify: str
+    ca_file: str
+    helo_domain: str
+    alternatives: tuple[Endpoint, ...]
+
+    @property
+    def encrypted(self) -> bool:
+        return self.tls != "none"
+
+    @property
+    def loopback(self) -> bool:
+        return is_loopback(self.host)
+
+
+#: What ports are for (RFC 8314 section 7.3; the submission ports beside them are the providers' own).
+PORTS: dict[int, tuple[str, ...]] = {
+    25: ("starttls", "starttls_optional", "none"),
+    80: ("starttls", "starttls_optional", "none"),
+    443: ("implicit",),
+    465: ("implicit",),
+    587: ("starttls", "starttls_optional", "none"),
+    2465: ("implicit",),
+    2525: ("starttls", "starttls_optional", "none"),
+    2587: ("starttls", "starttls_optional", "none"),
+    8025: ("starttls", "starttls_optional", "none"),
+    8465: ("implicit",),
+}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a connection to the host stays on the machine."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def resolve(wanted: Wanted, preset: Preset | None) -> Relay:
+    """Fill what the operator left open from the preset, then from what is usual. What the operator said always wins."""
+    endpoints = preset.endpoints if preset else ()
+    port, tls = _endpoint(wanted, endpoints)
+    login = wanted.login or (preset.login if preset else "")
+    auth = wanted.auth
+    if not auth:
+        preferred = preset.auth[0] if preset and preset.auth else "plain"
+        expected = bool(login or wanted.password) or bool(preset and preset.needs_login)
+        auth = preferred if expected else "none"
+    return Relay(
+        host=wanted.host or (preset.host(wanted.region) if preset else ""),
+        port=port,
+        tls=tls,
+        auth=auth,
+        login=login,
+        password=wanted.password,
+        verify=wanted.verify or "peer",
+        ca_file=wanted.ca_file,
+        helo_domain=wanted.helo_domain,
+        alternatives=tuple(one for one in endpoints if one.port != port),
+    )
+
+
+def _endpoint(wanted: Wanted, endpoints: tuple[Endpoint, ...]) -> tuple[int, str]:
+    def usual_tls(port: int) -> str:
+        of_preset = [one.tls for one in endpoints if one.port == port]
+        return of_preset[0] if of_preset else PORTS.get(port, ("starttls",))[0]
+
+    def usual_port(tls: str) -> int:
+        spoken = "starttls" if tls == "starttls_optional" else tls
+        of_preset = [one.port for one in endpoints if one.tls == spoken]
+        return of_preset[0] if of_preset else {"implicit": 465, "none": 25}.get(tls, 587)
+
+    if wanted.port is not None:
+        return wanted.port, wanted.tls or usual_tls(wanted.port)
+    if wanted.tls:
+        return usual_port(wanted.tls), wanted.tls
+    return (endpoints[0].port, endpoints[0].tls) if endpoints else (587, "starttls")

@@ -1,0 +1,364 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: smtp_settings
+short_description: Turn what a mail relay wants into the variables of one Mastodon release
+description:
+  - Knows what each Mastodon release from 3.5 on does with each of its C(SMTP_*) and C(BULK_SMTP_*) variables, and what
+    ActionMailer makes of them there.
+  - Takes the relay in plain words, with presets for well-known providers, and returns a plan - the variables to set, the
+    variables to remove, and the settings that Rails must report when the plan is carried out.
+  - Checks the settings against each other, against the provider and against the release, and reports everything it finds at
+    once, the worst first. It fails when an error is among the findings.
+  - The plan is complete. A variable that Mastodon knows and the plan does not set is removed, so that nothing that was in the
+    file before has a say. A relay without login has its login and password variables removed, not blanked.
+  - Runs on the controller and needs no connection. It changes nothing.
+author:
+  - The fediops.mastodon contributors (@fediops)
+options:
+  provider:
+    description:
+      - Name of a provider that the collection has a preset for. It fills in host, port, TLS mode, mechanism and a literal login.
+        What you set yourself wins, and a contradiction is a finding.
+      - Known are V(amazon_ses), V(brevo), V(fastmail), V(gandi), V(gmail), V(google_relay), V(hetzner_webhosting), V(infomaniak),
+        V(local_postfix), V(mailbox_org), V(mailersend), V(mailgun), V(mailjet), V(microsoft365), V(migadu), V(ovh), V(postal),
+        V(postmark), V(proton), V(resend), V(scaleway_tem), V(sendgrid), V(smtp2go), V(sparkpost), V(zeptomail) and V(zoho_mail).
+    type: str
+  region:
+    description: The provider's region, where it has more than one. V(eu-west-1) for V(amazon_ses), V(eu) for V(mailgun).
+    type: str
+  host:
+    description: Host name or IP address of the relay.
+    type: str
+  port:
+    description:
+      - Port of the relay.
+      - Without it, the provider's preferred port for O(tls) is used; without a provider V(465) for V(implicit), V(25) for
+        V(none), otherwise V(587).
+    type: int
+  tls:
+    description:
+      - V(starttls) starts in plain text and must be upgraded before anything is sent. V(implicit) is TLS from the first byte.
+        V(starttls_optional) upgrades only if the relay offers it. V(none) encrypts nothing.
+      - Without it, the mode that goes with O(port), otherwise V(starttls).
+      - Mastodon before 4.0 cannot require STARTTLS, and before 4.1 cannot switch it off.
+    type: str
+    choices: [starttls, starttls_optional, implicit, none]
+  auth:
+    description: The way of logging in. Without it, the provider's, V(plain) where a login is given, otherwise V(none).
+    type: str
+    choices: [plain, login, cram_md5, none]
+  login:
+    description: The user name at the relay.
+    type: str
+  password:
+    description: The password at the relay. It is checked and never returned; RV(plan.secret_variables) names its variable.
+    type: str
+  verify:
+    description: V(peer) verifies the relay's certificate, V(none) accepts any.
+    type: str
+    choices: [peer, none]
+    default: peer
+  ca_file:
+    description:
+      - CA certificates to verify the relay with, as an absolute path on the instance's host.
+      - Without it, Mastodon uses C(/etc/ssl/certs/ca-certificates.crt).
+    type: str
+  helo_domain:
+    description: The name that Mastodon gives itself in EHLO. Without it, Mastodon says its C(LOCAL_DOMAIN).
+    type: str
+  from_address:
+    description: The sender of all mail, V(notifications@example.com) or V(Example <notifications@example.com>).
+    type: str
+  reply_to:
+    description: Where answers go.
+    type: str
+  return_path:
+    description: Where bounces go.
+    type: str
+  delivery_method:
+    description: V(sendmail) hands mail to the program of that name on the instance's host; no relay is used then.
+    type: str
+    choices: [smtp, sendmail]
+    default: smtp
+  bulk:
+    description:
+      - A second relay for announcements and terms of service, from Mastodon 4.4 on. It inherits nothing from the main one.
+      - Sender, reply and return addresses are those of the main relay; Mastodon has no others.
+    type: dict
+    suboptions:
+      provider:
+        description: As O(provider).
+        type: str
+      region:
+        description: As O(region).
+        type: str
+      host:
+        description: As O(host).
+        type: str
+      port:
+        description: As O(port).
+        type: int
+      tls:
+        description: As O(tls).
+        type: str
+        choices: [starttls, starttls_optional, implicit, none]
+      auth:
+        description: As O(auth).
+        type: str
+        choices: [plain, login, cram_md5, none]
+      login:
+        description: As O(login). The password is O(bulk_password).
+        type: str
+      verify:
+        description: As O(verify).
+        type: str
+        choices: [peer, none]
+        default: peer
+      ca_file:
+        description: As O(ca_file).
+        type: str
+      helo_domain:
+        description: As O(helo_domain).
+        type: str
+  bulk_password:
+    description: The password at the bulk relay. It is checked and never returned.
+    type: str
+  mastodon_release:
+    description:
+      - The release of the instance, RV(fediops.mastodon.instance_info#module:instance.release).
+      - A fork is treated as the Mastodon release that its version names; a newer release, or text that is no version, as the
+        newest known one. Both give an info finding.
+    type: str
+  local_domain:
+    description:
+      - C(LOCAL_DOMAIN) of the instance, RV(fediops.mastodon.instance_info#module:instance.local_domain). It is what Mastodon says
+        in EHLO when O(helo_domain) is not set.
+      - Without it, RV(plan.effective) does not say which name that is.
+    type: str
+  readers:
+    description: The programs that must all read the environment file alike, as in M(fediops.mastodon.env_file).
+    type: list
+    elements: str
+    choices: [ruby, node, compose, python_dotenv, systemd, sh, raw]
+    default: [ruby, node, compose]
+  accept:
+    description:
+      - Codes of errors that you know of and accept; they become infos. Nothing else does that.
+      - The codes are listed in C(docs/findings.md).
+    type: list
+    elements: str
+    default: []
+  current:
+    description:
+      - Names of the mail variables that the instance's file sets now, RV(fediops.mastodon.instance_info#module:instance.mail_variables).
+      - A name that no release of Mastodon reads, C(SMTP_HOST) for instance, gives a warning. Its line is left alone.
+    type: list
+    elements: str
+    default: []
+attributes:
+  action:
+    support: full
+  async:
+    support: none
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+    details: Nothing is changed, so there is nothing to compare. M(fediops.mastodon.env_file) shows the difference.
+  idempotent:
+    support: full
+extends_documentation_fragment:
+  - fediops.mastodon.attributes
+  - fediops.mastodon.attributes.controller
+seealso:
+  - module: fediops.mastodon.instance_info
+  - module: fediops.mastodon.env_file
+  - module: fediops.mastodon.mailer_check
+"""
+
+EXAMPLES = r"""
+- name: Plan for a provider with a preset
+  fediops.mastodon.smtp_settings:
+    provider: mailgun
+    region: eu
+    login: postmaster@mg.example.org
+    password: "{{ vault_mailgun_password }}"
+    from_address: Example <notifications@mg.example.org>
+    mastodon_release: 4.5.3
+    local_domain: social.example.org
+  register: settings
+
+- name: Plan for a relay of your own that wants no login
+  fediops.mastodon.smtp_settings:
+    host: relay.internal.example.org
+    port: 587
+    tls: starttls
+    auth: none
+    ca_file: /etc/ssl/private-ca.pem
+    from_address: mastodon@example.org
+    mastodon_release: 4.3.8
+
+- name: Plan with a second relay for announcements
+  fediops.mastodon.smtp_settings:
+    provider: postmark
+    login: "{{ vault_postmark_token }}"
+    password: "{{ vault_postmark_token }}"
+    from_address: mastodon@example.org
+    bulk:
+      provider: postmark
+      region: broadcast
+      login: "{{ vault_postmark_broadcast_key }}"
+    bulk_password: "{{ vault_postmark_broadcast_secret }}"
+    mastodon_release: 4.5.3
+
+- name: Accept that Mastodon 3.5 cannot insist on STARTTLS
+  fediops.mastodon.smtp_settings:
+    host: smtp.example.com
+    login: mastodon
+    password: "{{ vault_smtp_password }}"
+    from_address: mastodon@example.org
+    mastodon_release: 3.5.19
+    accept: [tls-not-possible]
+"""
+
+RETURN = r"""
+plan:
+  description: What to do. It is returned when the step fails, too.
+  returned: always
+  type: dict
+  contains:
+    set:
+      description: Variables to set, without secrets.
+      type: dict
+      returned: always
+      sample: {SMTP_SERVER: smtp.eu.mailgun.org, SMTP_PORT: "587", SMTP_ENABLE_STARTTLS: always}
+    remove:
+      description: Variables that must not be there.
+      type: list
+      elements: str
+      returned: always
+      sample: [SMTP_TLS, SMTP_SSL, SMTP_ENABLE_STARTTLS_AUTO]
+    secret_variables:
+      description:
+        - Variables to set to a secret, by name. C(SMTP_PASSWORD) holds O(password), C(BULK_SMTP_PASSWORD) O(bulk_password).
+        - C(SMTP_LOGIN) is here when O(login) is the same text as a password.
+      type: list
+      elements: str
+      returned: always
+      sample: [SMTP_PASSWORD]
+    effective:
+      description:
+        - What Rails must report once the plan is carried out, as M(fediops.mastodon.mailer_check) takes it for its option
+          C(expected).
+        - RV(plan.effective.main) and RV(plan.effective.bulk) hold ActionMailer's C(settings) without user name and password,
+          C(login_set), C(password_set), C(tls_mode) and C(auth_mode).
+      type: dict
+      returned: always
+      contains:
+        delivery_method:
+          description: ActionMailer's delivery method.
+          type: str
+          returned: always
+          sample: smtp
+        from:
+          description: The sender.
+          type: str
+          returned: always
+          sample: Example <notifications@mg.example.org>
+        reply_to:
+          description: Where answers go.
+          type: str
+          returned: always
+          sample: help@example.org
+        return_path:
+          description: Where bounces go.
+          type: str
+          returned: always
+          sample: bounces@example.org
+        error:
+          description: The exception that Rails would raise, with C(class), C(stage) (V(boot) or V(build)) and C(message).
+          type: dict
+          returned: always
+          sample: {class: ArgumentError, stage: build, message: ":enable_starttls and :tls are mutually exclusive"}
+        main:
+          description: The relay for all mail.
+          type: dict
+          returned: always
+          sample: {tls_mode: starttls, auth_mode: plain, login_set: true, password_set: true, settings: {port: 587}}
+        bulk:
+          description: The relay for bulk mail.
+          type: dict
+          returned: always
+          sample: {tls_mode: implicit, auth_mode: plain, login_set: true, password_set: true, settings: {port: 465}}
+    release:
+      description: The release that the plan is for.
+      type: str
+      returned: always
+      sample: 4.5.3
+    era:
+      description: The first release that treats mail variables as this one does.
+      type: str
+      returned: always
+      sample: "4.5"
+    relay:
+      description: The main relay with every default filled in. C(login) is missing where it is secret.
+      type: dict
+      returned: always
+      sample:
+        host: smtp.eu.mailgun.org
+        port: 587
+        tls: starttls
+        auth: plain
+        login: postmaster@mg.example.org
+        verify: peer
+        ca_file: /etc/ssl/certs/ca-certificates.crt
+        helo_domain: social.example.org
+        alternatives: [{port: 465, tls: implicit}, {port: 2525, tls: starttls}]
+    bulk_relay:
+      description: The bulk relay, as RV(plan.relay).
+      type: dict
+      returned: always
+      sample: {host: smtp-broadcasts.postmarkapp.com, port: 587, tls: starttls, auth: plain}
+    sender:
+      description: The sender's bare address and domain.
+      type: dict
+      returned: always
+      sample: {address: notifications@mg.example.org, domain: mg.example.org}
+findings:
+  description: What there is to say about the settings, the worst first.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - code: port-contradicts-tls
+      severity: error
+      subject: port 465, tls starttls
+      message: "Port 465 speaks TLS from the first byte, but tls is starttls: the connection would hang or break off."
+      fix: "Set mastodon_smtp_tls: implicit, or mastodon_smtp_port: 587."
+  contains:
+    code:
+      description: Stable name of the kind of finding, see C(docs/findings.md).
+      type: str
+      returned: always
+    severity:
+      description: V(error), V(warning), V(unknown) or V(info).
+      type: str
+      returned: always
+    subject:
+      description: The option or variable.
+      type: str
+      returned: always
+    message:
+      description: What is wrong.
+      type: str
+      returned: always
+    fix:
+      description: What to do.
+      type: str
+      returned: always
+"""
