@@ -8,28 +8,30 @@ DOCUMENTATION = r"""
 module: smtp_settings
 short_description: Turn what a mail relay wants into the variables of one Mastodon release
 description:
-  - Knows what each Mastodon release from 3.5 on does with each of its C(SMTP_*) and C(BULK_SMTP_*) variables, and what
-    ActionMailer makes of them there.
-  - Takes the relay in plain words, with presets for well-known providers, and returns a plan - the variables to set, the
-    variables to remove, and the settings that Rails must report when the plan is carried out.
-  - Checks the settings against each other, against the provider and against the release, and reports everything it finds at
-    once, the worst first. It fails when an error is among the findings.
-  - The plan is complete. A variable that Mastodon knows and the plan does not set is removed, so that nothing that was in the
-    file before has a say. A relay without login has its login and password variables removed, not blanked.
+  - Knows what each Mastodon release from 3.5 on does with each of its C(SMTP_*) and C(BULK_SMTP_*) variables, and
+    what ActionMailer makes of them there.
+  - Takes the relay in plain words, with presets for well-known providers, and returns a plan - the variables to set,
+    the variables to remove, and the settings that Rails must report when the plan is carried out.
+  - Checks the settings against each other, against the provider and against the release, and reports everything it
+    finds at once, the worst first. It fails when an error is among the findings.
+  - The plan is complete. A variable that Mastodon knows and the plan does not set is removed, so that nothing that
+    was in the file before has a say. A relay without login has its login and password variables removed, not blanked.
   - Runs on the controller and needs no connection. It changes nothing.
 author:
   - The fediops.mastodon contributors (@fediops)
 options:
   provider:
     description:
-      - Name of a provider that the collection has a preset for. It fills in host, port, TLS mode, mechanism and a literal login.
-        What you set yourself wins, and a contradiction is a finding.
-      - Known are V(amazon_ses), V(brevo), V(fastmail), V(gandi), V(gmail), V(google_relay), V(hetzner_webhosting), V(infomaniak),
-        V(local_postfix), V(mailbox_org), V(mailersend), V(mailgun), V(mailjet), V(microsoft365), V(migadu), V(ovh), V(postal),
-        V(postmark), V(proton), V(resend), V(scaleway_tem), V(sendgrid), V(smtp2go), V(sparkpost), V(zeptomail) and V(zoho_mail).
+      - Name of a provider that the collection has a preset for. It fills in host, port, TLS mode, mechanism and a
+        literal login. What you set yourself wins, and a contradiction is a finding.
+      - Known are V(amazon_ses), V(brevo), V(fastmail), V(gandi), V(gmail), V(google_relay), V(hetzner_webhosting),
+        V(infomaniak), V(local_postfix), V(mailbox_org), V(mailersend), V(mailgun), V(mailjet), V(microsoft365),
+        V(migadu), V(ovh), V(postal), V(postmark), V(proton), V(resend), V(scaleway_tem), V(sendgrid), V(smtp2go),
+        V(sparkpost), V(zeptomail) and V(zoho_mail).
     type: str
   region:
-    description: The provider's region, where it has more than one. V(eu-west-1) for V(amazon_ses), V(eu) for V(mailgun).
+    description: The provider's region, where it has more than one. V(eu-west-1) for V(amazon_ses), V(eu) for
+      V(mailgun).
     type: str
   host:
     description: Host name or IP address of the relay.
@@ -37,26 +39,28 @@ options:
   port:
     description:
       - Port of the relay.
-      - Without it, the provider's preferred port for O(tls) is used; without a provider V(465) for V(implicit), V(25) for
-        V(none), otherwise V(587).
+      - Without it, the provider's preferred port for O(tls) is used; without a provider V(465) for V(implicit), V(25)
+        for V(none), otherwise V(587).
     type: int
   tls:
     description:
-      - V(starttls) starts in plain text and must be upgraded before anything is sent. V(implicit) is TLS from the first byte.
-        V(starttls_optional) upgrades only if the relay offers it. V(none) encrypts nothing.
+      - V(starttls) starts in plain text and must be upgraded before anything is sent. V(implicit) is TLS from the
+        first byte. V(starttls_optional) upgrades only if the relay offers it. V(none) encrypts nothing.
       - Without it, the mode that goes with O(port), otherwise V(starttls).
       - Mastodon before 4.0 cannot require STARTTLS, and before 4.1 cannot switch it off.
     type: str
     choices: [starttls, starttls_optional, implicit, none]
   auth:
-    description: The way of logging in. Without it, the provider's, V(plain) where a login is given, otherwise V(none).
+    description: The way of logging in. Without it, the provider's, V(plain) where a login is given, otherwise
+      V(none).
     type: str
     choices: [plain, login, cram_md5, none]
   login:
     description: The user name at the relay.
     type: str
   password:
-    description: The password at the relay. It is checked and never returned; RV(plan.secret_variables) names its variable.
+    description: The password at the relay. It is checked and never returned; RV(plan.secret_variables) names its
+      variable.
     type: str
   verify:
     description: V(peer) verifies the relay's certificate, V(none) accepts any.
@@ -87,7 +91,8 @@ options:
     default: smtp
   bulk:
     description:
-      - A second relay for announcements and terms of service, from Mastodon 4.4 on. It inherits nothing from the main one.
+      - A second relay for announcements and terms of service, from Mastodon 4.4 on. It inherits nothing from the main
+        one.
       - Sender, reply and return addresses are those of the main relay; Mastodon has no others.
     type: dict
     suboptions:
@@ -131,13 +136,13 @@ options:
   mastodon_release:
     description:
       - The release of the instance, RV(fediops.mastodon.instance_info#module:instance.release).
-      - A fork is treated as the Mastodon release that its version names; a newer release, or text that is no version, as the
-        newest known one. Both give an info finding.
+      - A fork is treated as the Mastodon release that its version names; a newer release, or text that is no version,
+        as the newest known one. Both give an info finding.
     type: str
   local_domain:
     description:
-      - C(LOCAL_DOMAIN) of the instance, RV(fediops.mastodon.instance_info#module:instance.local_domain). It is what Mastodon says
-        in EHLO when O(helo_domain) is not set.
+      - C(LOCAL_DOMAIN) of the instance, RV(fediops.mastodon.instance_info#module:instance.local_domain). It is what
+        Mastodon says in EHLO when O(helo_domain) is not set.
       - Without it, RV(plan.effective) does not say which name that is.
     type: str
   readers:
@@ -155,7 +160,8 @@ options:
     default: []
   current:
     description:
-      - Names of the mail variables that the instance's file sets now, RV(fediops.mastodon.instance_info#module:instance.mail_variables).
+      - Names of the mail variables that the instance's file sets now,
+        RV(fediops.mastodon.instance_info#module:instance.mail_variables).
       - A name that no release of Mastodon reads, C(SMTP_HOST) for instance, gives a warning. Its line is left alone.
     type: list
     elements: str
@@ -245,7 +251,8 @@ plan:
       sample: [SMTP_TLS, SMTP_SSL, SMTP_ENABLE_STARTTLS_AUTO]
     secret_variables:
       description:
-        - Variables to set to a secret, by name. C(SMTP_PASSWORD) holds O(password), C(BULK_SMTP_PASSWORD) O(bulk_password).
+        - Variables to set to a secret, by name. C(SMTP_PASSWORD) holds O(password), C(BULK_SMTP_PASSWORD)
+          O(bulk_password).
         - C(SMTP_LOGIN) is here when O(login) is the same text as a password.
       type: list
       elements: str
@@ -253,10 +260,10 @@ plan:
       sample: [SMTP_PASSWORD]
     effective:
       description:
-        - What Rails must report once the plan is carried out, as M(fediops.mastodon.mailer_check) takes it for its option
-          C(expected).
-        - RV(plan.effective.main) and RV(plan.effective.bulk) hold ActionMailer's C(settings) without user name and password,
-          C(login_set), C(password_set), C(tls_mode) and C(auth_mode).
+        - What Rails must report once the plan is carried out, as M(fediops.mastodon.mailer_check) takes it for its
+          option C(expected).
+        - RV(plan.effective.main) and RV(plan.effective.bulk) hold ActionMailer's C(settings) without user name and
+          password, C(login_set), C(password_set), C(tls_mode) and C(auth_mode).
       type: dict
       returned: always
       contains:
@@ -281,7 +288,8 @@ plan:
           returned: always
           sample: bounces@example.org
         error:
-          description: The exception that Rails would raise, with C(class), C(stage) (V(boot) or V(build)) and C(message).
+          description: The exception that Rails would raise, with C(class), C(stage) (V(boot) or V(build)) and
+            C(message).
           type: dict
           returned: always
           sample: {class: ArgumentError, stage: build, message: ":enable_starttls and :tls are mutually exclusive"}
