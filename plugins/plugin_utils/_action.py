@@ -49,6 +49,10 @@ class ControllerStep(ActionBase):
         """The step itself: findings, and the other return values."""
         raise NotImplementedError
 
+    def refusal(self, findings: list[Finding], options: dict[str, t.Any]) -> str:  # noqa: ARG002
+        """The message with which the step fails; empty when it does not. Options of a subclass may decide."""
+        return explain(findings) if errors(findings) else ""
+
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Validate, run, mask; the result fails when a finding is an error."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
@@ -61,8 +65,9 @@ class ControllerStep(ActionBase):
         shown = {key: value for key, value in evidence.items() if key in self.UNMASKED}
         masked = {key: value for key, value in evidence.items() if key not in self.UNMASKED}
         masked["findings"] = [one.as_dict() for one in ranked]
-        if errors(ranked):
-            masked.update(failed=True, msg=explain(ranked))
+        refusal = self.refusal(ranked, validated.validated_parameters)
+        if refusal:
+            masked.update(failed=True, msg=refusal)
         result.update(remove_values(masked, secrets), **shown)
         result.setdefault("changed", False)
         return result
