@@ -59,8 +59,7 @@ def read(source: Source) -> Reading:
             position = found.end()
         following = _LINE_BREAK.search(text, position)
         position = following.end() if following else end
-    traps = [one._replace(position=source.position(one.position)) for one in traps]
-    return Reading(source.original(statements), traps)
+    return source.of_unified(Reading(statements, traps))
 
 
 def _statement(found: re.Match[str], traps: list[Trap]) -> Statement:

@@ -57,8 +57,12 @@ class _Unreadable(Exception):
 
 
 def read(source: Source, rules: Rules, environment: t.Mapping[str, str]) -> Reading:
-    """What python-dotenv sees; a line that it cannot read is skipped."""
-    text, plain, end = source.text, source.plain, len(source.text)
+    """What python-dotenv sees; a line that it cannot read is skipped.
+
+    It opens the file as text, so Python makes all line ends alike before the parser sees them.
+    """
+    unified = source.unified
+    text, plain, end = unified.text, unified.plain, len(unified.text)
     statements: list[Statement] = []
     traps: list[Trap] = []
     values: dict[str, str | None] = {}
@@ -84,7 +88,7 @@ def read(source: Source, rules: Rules, environment: t.Mapping[str, str]) -> Read
             values[resolved.name] = resolved.value
             statements.append(resolved)
         position = _behind_line(text, position)
-    return Reading(statements, traps)
+    return source.of_unified(Reading(statements, traps))
 
 
 def _behind_line(text: str, position: int) -> int:

@@ -66,17 +66,8 @@ def read(source: Source, rules: Rules, environment: t.Mapping[str, str]) -> Read
     if rules.whole_text:
         unified = source.unified
         matches, others = _shared_scan(unified, rules.lone_words)
-        reading = _interpret(unified, matches, others, rules, environment)
-        return _at_original(source, reading)
+        return source.of_unified(_interpret(unified, matches, others, rules, environment))
     return _interpret(source, *_scan_lines(source), rules, environment)
-
-
-def _at_original(source: Source, reading: Reading) -> Reading:
-    if source.unified is source:
-        return reading
-    traps = [one._replace(position=source.position(one.position)) for one in reading.traps]
-    refusal = reading.refusal and reading.refusal._replace(position=source.position(reading.refusal.position))
-    return Reading(source.original(reading.statements), traps, refusal)
 
 
 def _shared_scan(source: Source, lone_words: bool) -> tuple[list[_Match], list[int]]:

@@ -120,6 +120,14 @@ class Source:
             for one in statements
         ]
 
+    def of_unified(self, reading: Reading) -> Reading:
+        """A reading of the unified text with positions in this text."""
+        if self.unified is self:
+            return reading
+        traps = [one._replace(position=self.position(one.position)) for one in reading.traps]
+        refusal = reading.refusal and reading.refusal._replace(position=self.position(reading.refusal.position))
+        return Reading(self.original(reading.statements), traps, refusal)
+
     def position(self, unified: int) -> int:
         """An offset of the unified text as an offset of this text."""
         return unified + bisect.bisect_left(self._collapsed, unified)

@@ -40,6 +40,12 @@ TABLE = Table(
         "With the edit, a reader would not see what it should; so nothing was changed.",
         "Look at the named line and at the lines above it: a quote that is not closed, or text in more lines than one.",
     ),
+    Code(
+        "env-value-not-text",
+        "error",
+        "The value is neither text nor a number nor true or false.",
+        "Give a text in quotes; to take a variable out of the file, name it in remove.",
+    ),
     # What the edit changed besides the value
     Code(
         "env-line-normalised",

@@ -1,0 +1,68 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""A diff of variables by name, in which no secret can stand: neither one of ours nor one of the file's."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .dialects import Generation
+from .rewrite import Change
+from .source import Source
+
+#: Names whose values are secrets; Mastodon's .env.production.sample and config/ have all of these kinds.
+SECRET_NAME = re.compile(
+    r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|PRIVATE|SALT|AUTH_|_AUTH$|LOGIN_PASS|DATABASE_URL|REDIS_URL|DB_URL|_DSN", re.I
+)
+#: An address with a login in it.
+_LOGIN_IN_ADDRESS = re.compile(r"://[^/\s]*@")
+
+HIDDEN = "(hidden)"
+
+
+def diff(
+    before: Source,
+    after: Source,
+    changes: t.Sequence[Change],
+    secret_values: t.Mapping[str, str],
+    reader: Generation,
+) -> tuple[str, str]:
+    """The changed variables before and after, one line each as they are written in the file, secrets hidden.
+
+    :param secret_values: what was given as secret, by name; such a value is hidden wherever it stands.
+    :param reader: through whose eyes the lines are found.
+    """
+    old, new = _written(before, reader), _written(after, reader)
+    shown_before: list[str] = []
+    shown_after: list[str] = []
+    for change in changes:
+        pair = [one for one in (old.get(change.name), new.get(change.name)) if one is not None]
+        secret = _is_secret(change.name, pair, secret_values)
+        if change.name in old or change.what in ("changed", "requoted", "removed"):
+            shown_before.append(f"{change.name}={HIDDEN if secret else old.get(change.name, '')}")
+        if change.what != "removed":
+            shown_after.append(f"{change.name}={f'(hidden, {change.what})' if secret else new.get(change.name, '')}")
+    return _lines(shown_before), _lines(shown_after)
+
+
+def _written(source: Source, reader: Generation) -> dict[str, str]:
+    reading = reader.read(source, {})
+    return {name: source.text[one.value_start : one.value_end] for name, one in reading.last().items()}
+
+
+def _is_secret(name: str, written: t.Sequence[str], secret_values: t.Mapping[str, str]) -> bool:
+    if name in secret_values or SECRET_NAME.search(name):
+        return True
+    return any(
+        _LOGIN_IN_ADDRESS.search(one) or any(value and value in one for value in secret_values.values())
+        for one in written
+    )
+
+
+def _lines(lines: t.Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

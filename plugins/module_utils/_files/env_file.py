@@ -1,0 +1,187 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The steps of the module env_file: look, edit, prove, replace; and the way back."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import typing as t
+
+from .._dotenv import mask
+from .._dotenv.dialects import READERS, decode
+from .._dotenv.edit import edit
+from .._dotenv.rewrite import Change
+from .._findings.env_file import TABLE
+from .._findings.model import Finding, FindingError, errors
+from .replace import locked, replace, rolling_backup, writable
+from .snapshot import Snapshot, checksum, look
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What is asked of one environment file; the fields are the module's options."""
+
+    path: str
+    set: t.Mapping[str, object] = dataclasses.field(default_factory=dict)
+    secrets: t.Mapping[str, object] = dataclasses.field(default_factory=dict)
+    remove: t.Sequence[str] = ()
+    readers: t.Sequence[str] = ("ruby", "node", "compose")
+    backup: bool = True
+    expected_checksum: str | None = None
+    backup_file: str | None = None
+    keep_mtime: bool = True
+    check_mode: bool = False
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What came of it, good or bad; the fields are the module's return values, and the masked diff."""
+
+    changed: bool = False
+    changes: list[Change] = dataclasses.field(default_factory=list)
+    backup_file: str | None = None
+    checksum_before: str | None = None
+    checksum_after: str | None = None
+    findings: list[Finding] = dataclasses.field(default_factory=list)
+    diff: tuple[str, str] = ("", "")
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The return values of the module, without the findings."""
+        return {
+            "changed": self.changed,
+            "changed_variables": [{"name": one.name, "what": one.what} for one in self.changes],
+            "backup_file": self.backup_file,
+            "checksum_before": self.checksum_before,
+            "checksum_after": self.checksum_after,
+        }
+
+
+def present(request: Request) -> Outcome:
+    """Edit the file. Never raises a FindingError: errors are findings of the outcome."""
+    return _guarded(request, _present)
+
+
+def restored(request: Request) -> Outcome:
+    """Put a backup back, if the file still has the expected checksum. Errors are findings of the outcome."""
+    return _guarded(request, _restored)
+
+
+def _guarded(request: Request, step: t.Callable[[Request, Snapshot, Outcome], None]) -> Outcome:
+    outcome = Outcome()
+    try:
+        seen = look(request.path)
+        outcome.checksum_before = outcome.checksum_after = seen.checksum
+        with contextlib.nullcontext() if request.check_mode else locked(request.path):
+            seen = look(request.path)
+            outcome.checksum_before = outcome.checksum_after = seen.checksum
+            step(request, seen, outcome)
+    except FindingError as error:
+        outcome.changed, outcome.changes, outcome.backup_file, outcome.diff = False, [], None, ("", "")
+        outcome.checksum_after = outcome.checksum_before
+        outcome.findings.append(error.finding)
+    return outcome
+
+
+def _present(request: Request, seen: Snapshot, outcome: Outcome) -> None:
+    if request.expected_checksum not in (None, seen.checksum):
+        message = "The file is not the one that was looked at before; it was left as it is."
+        raise FindingError(TABLE.finding("env-file-changed", request.path, message))
+    wanted, secrets, problems = _wanted(request)
+    if problems:
+        outcome.findings.extend(problems)
+        return
+    made = edit(seen.data, set={**wanted, **secrets}, remove=request.remove, readers=request.readers)
+    outcome.findings.extend(made.findings)
+    if errors(made.findings) or made.data == seen.data:
+        return
+    _plan(outcome, request, seen, made.data, made.changes, secrets)
+    if request.backup:
+        outcome.backup_file = rolling_backup(seen.target)
+    if request.check_mode:
+        writable(seen)
+    else:
+        replace(seen, made.data, backups=request.backup)
+
+
+def _restored(request: Request, seen: Snapshot, outcome: Outcome) -> None:
+    path = request.backup_file or rolling_backup(seen.target)
+    try:
+        backup = look(path)
+    except FindingError as error:
+        if error.finding.code != "env-file-missing":
+            raise
+        raise FindingError(TABLE.finding("env-backup-missing", path, "There is no such backup.")) from None
+    if backup.data == seen.data:
+        return
+    if seen.checksum != request.expected_checksum:
+        message = f"The file was changed after the edit that {path} belongs to; neither was touched."
+        raise FindingError(TABLE.finding("env-not-ours", request.path, message))
+    _plan(outcome, request, seen, backup.data, _differences(seen.data, backup.data, request.readers), {})
+    outcome.backup_file = path
+    if request.check_mode:
+        writable(seen)
+    else:
+        replace(seen, backup.data, modified=backup.status.st_mtime_ns if request.keep_mtime else None)
+
+
+def _plan(
+    outcome: Outcome,
+    request: Request,
+    seen: Snapshot,
+    data: bytes,
+    changes: t.Sequence[Change],
+    secrets: t.Mapping[str, str],
+) -> None:
+    outcome.changed = True
+    outcome.changes = list(changes)
+    outcome.checksum_after = checksum(data)
+    with contextlib.suppress(FindingError):  # a backup may be of a file that no reader takes
+        reader = READERS[request.readers[0]][-1]
+        outcome.diff = mask.diff(decode(seen.data), decode(data), changes, secrets, reader)
+
+
+def _differences(old: bytes, new: bytes, readers: t.Sequence[str]) -> list[Change]:
+    """What the newest version of the first reader sees change between two states of the file."""
+    reader = READERS[readers[0]][-1]
+    try:
+        before, after = (reader.read(decode(data), {}).values() for data in (old, new))
+    except FindingError:
+        return []
+    changes = [
+        Change(name, "changed" if name in before else "added") for name in after if before.get(name) != after[name]
+    ]
+    return [*changes, *(Change(name, "removed") for name in before if name not in after)]
+
+
+def _wanted(request: Request) -> tuple[dict[str, str], dict[str, str], list[Finding]]:
+    """The values as text, and what is wrong with the request itself."""
+    problems: list[Finding] = []
+    texts: list[dict[str, str]] = []
+    for group in (request.set, request.secrets):
+        texts.append({})
+        for name, value in group.items():
+            text = as_text(value)
+            if text is None:
+                problems.append(TABLE.finding("env-value-not-text", str(name), "The value is not a text."))
+            else:
+                texts[-1][str(name)] = text
+    names = [*texts[0], *texts[1], *dict.fromkeys(request.remove)]
+    problems.extend(
+        TABLE.finding("env-name-twice", name, "It is named in more than one of set, secrets and remove.")
+        for name in dict.fromkeys(name for name in names if names.count(name) > 1)
+    )
+    return texts[0], texts[1], problems
+
+
+def as_text(value: object) -> str | None:
+    """An option's value as the text that goes into the file: V(true) and V(false) as Mastodon writes them."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float, str)):
+        return str(value)
+    return None

@@ -1,0 +1,188 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Putting a new content in the place of a file, all at once: at any moment the path holds the old file or the new one.
+
+The new content is written beside the file under a name of its own, gets owner, group, mode and extended attributes of
+the file, reaches the disk, and then takes the file's name. One lock on the directory keeps two such edits apart and
+leaves nothing behind. What a killed edit left is removed by the next one: while the lock is held, no such file can
+belong to anybody else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+import secrets
+import time
+import typing as t
+
+from .._findings.env_file import TABLE
+from .._findings.model import FindingError
+from .snapshot import Snapshot, attributes_of, look, trouble
+
+#: Kept for good: the file as it was before this collection ever changed it.
+FIRST_BACKUP = ".before-smtp"
+#: The file as it was before the last edit.
+ROLLING_BACKUP = ".last-smtp"
+
+_ACL = "system.posix_acl_access"
+_PAUSE = 0.05  # seconds between two tries to get the lock
+
+
+@contextlib.contextmanager
+def locked(path: str, wait: float = 20.0) -> t.Iterator[None]:
+    """Hold the lock for edits of a file (and of its neighbours), and clear away what killed edits left.
+
+    :param wait: seconds to wait for another edit to end.
+    :raises FindingError: C(env-file-busy) when it does not end, or what keeps the directory from being opened.
+    """
+    folder = os.path.dirname(os.path.realpath(path))
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise FindingError(trouble(error, folder, "open the directory")) from None
+    try:
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    message = f"Another edit of a file in {folder} has been going on for {wait:.0f} seconds."
+                    raise FindingError(TABLE.finding("env-file-busy", path, message)) from None
+                time.sleep(_PAUSE)
+            except OSError as error:
+                raise FindingError(trouble(error, folder, "lock the directory")) from None
+        _sweep(os.path.realpath(path))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def replace(old: Snapshot, data: bytes, *, backups: bool = False, modified: int | None = None) -> None:
+    """Replace a file, keeping everything but its content. Call it while the lock is held.
+
+    :param old: the file as it was looked at; if it is another one by now, nothing is changed.
+    :param backups: also keep what is replaced (see FIRST_BACKUP, ROLLING_BACKUP).
+    :param modified: modification time of the result in nanoseconds; now when not given.
+    :raises FindingError: when the file changed meanwhile, or with what the system refused; the file is then as before.
+    """
+    folder = os.path.dirname(old.target)
+    written: list[str] = []
+    try:
+        new = _write(old, old.target, data, old.status.st_mode)
+        written.append(new)
+        if backups:
+            # Owner and group keep their access, nobody else gets any: the file holds every secret of the instance.
+            guarded = old.status.st_mode & ~0o007
+            for name in _wanted_backups(old.target):
+                copy = _write(old, name, old.data, guarded, old.status.st_mtime_ns)
+                written.append(copy)
+                os.rename(copy, name)
+                written.remove(copy)
+        now = look(old.path)
+        if now.target != old.target or now.data != old.data or now.status.st_ino != old.status.st_ino:
+            message = "The file was changed by somebody else in this very moment; it was left as it is."
+            raise FindingError(TABLE.finding("env-file-changed", old.path, message))
+        os.utime(new, ns=(time.time_ns(), time.time_ns() if modified is None else modified))
+        os.rename(new, old.target)
+        written.remove(new)
+        if modified is None:
+            # What started before this moment may have read the old file, so the file must not look older.
+            os.utime(old.target)
+        _sync(folder)
+    except OSError as error:
+        raise FindingError(trouble(error, old.path, "replace the file")) from None
+    finally:
+        for name in written:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+
+
+def writable(old: Snapshot) -> None:
+    """Look, without writing, whether a file could be replaced.
+
+    :raises FindingError: when the file system or the directory does not allow it.
+    """
+    folder = os.path.dirname(old.target)
+    try:
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise FindingError(trouble(error, old.path, "replace the file")) from None
+
+
+def rolling_backup(target: str) -> str:
+    """Where the state before the last edit is kept."""
+    return target + ROLLING_BACKUP
+
+
+def _wanted_backups(target: str) -> list[str]:
+    first = target + FIRST_BACKUP
+    return ([] if os.path.lexists(first) else [first]) + [rolling_backup(target)]
+
+
+def _write(old: Snapshot, beside: str, data: bytes, mode: int, modified: int | None = None) -> str:
+    """A new file beside another, on the disk and with the owner and protection of the old one; its name."""
+    folder, name = os.path.split(beside)
+    path = os.path.join(folder, f".{name}.{os.getpid()}-{secrets.token_hex(6)}.fediops")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as stream:
+            stream.write(data)
+        mine = os.fstat(descriptor)
+        if (mine.st_uid, mine.st_gid) != (old.status.st_uid, old.status.st_gid):
+            os.fchown(descriptor, old.status.st_uid, old.status.st_gid)
+        _protect(descriptor, old.attributes)
+        os.fchmod(descriptor, mode & 0o7777)
+        if modified is not None:
+            os.utime(descriptor, ns=(modified, modified))
+        os.fsync(descriptor)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
+    return path
+
+
+def _protect(descriptor: int, wanted: t.Mapping[str, bytes]) -> None:
+    """Give a file the extended attributes of another: neither less nor (an inherited ACL) more."""
+    present = attributes_of(descriptor)
+    if _ACL in present and _ACL not in wanted:
+        os.removexattr(descriptor, _ACL)
+    for name, value in wanted.items():
+        if present.get(name) != value:
+            os.setxattr(descriptor, name, value)
+
+
+def _sweep(target: str) -> None:
+    """Remove what killed edits of this file and of its backups left behind."""
+    folder, name = os.path.split(target)
+    pattern = re.compile(
+        rf"\.{re.escape(name)}(?:{re.escape(FIRST_BACKUP)}|{re.escape(ROLLING_BACKUP)})?\.\d+-[0-9a-f]{{12}}\.fediops"
+    )
+    with contextlib.suppress(OSError):
+        for entry in os.listdir(folder):
+            if pattern.fullmatch(entry):
+                os.unlink(os.path.join(folder, entry))
+
+
+def _sync(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,245 @@
+#!/usr/bin/python
+
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: env_file
+short_description: Edit an environment file so that every program reads it alike
+description:
+  - Sets and removes variables in C(.env.production), the file that Mastodon's programs take their settings from.
+  - Several programs read that file, each with quoting rules of its own. This module writes a value only in a way that
+    all the named readers take as exactly that value, and proves it by reading the whole result again as each of them
+    does. What cannot be written so is refused.
+  - Everything else in the file stays as it is, byte for byte. So do owner, group, mode, SELinux label, ACL and a link.
+  - The file is replaced as a whole or not at all, whatever happens meanwhile.
+author:
+  - The fediops.mastodon contributors (@fediops)
+version_added: 0.1.0
+extends_documentation_fragment:
+  - fediops.mastodon.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: The diff shows the changed variables only, by name, with every secret hidden.
+  idempotent:
+    support: full
+    details: A variable that all readers already see as wanted is left as it is written.
+options:
+  path:
+    description:
+      - The environment file. A link is followed, and the file that it leads to is edited.
+      - The file must exist.
+    type: path
+    required: true
+  set:
+    description:
+      - Variables to set, and their values. Numbers, V(true) and V(false) are written as such words.
+      - A new variable goes next to its kin, below its commented-out twin or below the last variable of the same block.
+    type: dict
+    default: {}
+  secrets:
+    description: The same as O(set), for values that must not be shown anywhere.
+    type: dict
+    default: {}
+  remove:
+    description: Variables to take out of the file, with all their duplicates. Comments stay.
+    type: list
+    elements: str
+    default: []
+  readers:
+    description:
+      - The programs that read this file. Each value must be read exactly by all of them, in all their versions in use.
+      - V(ruby) is the dotenv gem (Mastodon itself, on a source install), V(node) is npm dotenv (the streaming server),
+        V(compose) is Docker Compose v2, V(python_dotenv) is podman-compose and docker-compose v1, V(systemd) is
+        C(EnvironmentFile=), V(sh) is a shell that sources the file, V(raw) is C(docker run --env-file).
+      - Name only those that really read the file; each one more narrows what a password may look like.
+    type: list
+    elements: str
+    choices: [ruby, node, compose, python_dotenv, systemd, sh, raw]
+    default: [ruby, node, compose]
+  backup:
+    description:
+      - Before changing the file, keep it as it was beside it. RV(backup_file) is the state before this edit; it is
+        replaced by the next one. The state before the very first edit is kept for good as C(<path>.before-smtp).
+      - Backups have owner and group of the file and are never readable by others.
+    type: bool
+    default: true
+  expected_checksum:
+    description:
+      - SHA-256 of the file as it was looked at. The module fails when the file is another one by now.
+      - With O(state=restored), the RV(checksum_after) of the edit that is to be undone.
+    type: str
+  state:
+    description:
+      - V(present) edits the file.
+      - V(restored) puts a backup back, but only while the file is still the one that the edit left.
+    type: str
+    choices: [present, restored]
+    default: present
+  backup_file:
+    description: With O(state=restored), the backup to put back; by default the one of the last edit.
+    type: path
+  restored_mtime:
+    description:
+      - With O(state=restored), the modification time of the restored file.
+      - V(preserve) gives it the time that it had before the edit, so services that never read the edited file do not
+        count as running on old settings. Take V(now) when services may have read the edited file.
+    type: str
+    choices: [preserve, now]
+    default: preserve
+notes:
+  - Results never contain values, only the names of variables.
+seealso:
+  - module: ansible.builtin.lineinfile
+"""
+
+EXAMPLES = r"""
+- name: Point Mastodon at the relay
+  fediops.mastodon.env_file:
+    path: /home/mastodon/live/.env.production
+    set:
+      SMTP_SERVER: smtp.relay.example
+      SMTP_PORT: 587
+      SMTP_LOGIN: mastodon@example.com
+    secrets:
+      SMTP_PASSWORD: "{{ vault_smtp_password }}"
+    remove:
+      - SMTP_SSL
+    readers: [ruby, node]
+  register: edit
+
+- name: Put the file back as it was before that edit
+  fediops.mastodon.env_file:
+    path: /home/mastodon/live/.env.production
+    state: restored
+    backup_file: "{{ edit.backup_file }}"
+    expected_checksum: "{{ edit.checksum_after }}"
+"""
+
+RETURN = r"""
+changed_variables:
+  description: What happened to each variable; names only.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The variable.
+      type: str
+    what:
+      description:
+        - V(added), V(changed) or V(removed).
+        - V(requoted) when some readers saw the wanted value already, and others did not.
+      type: str
+  sample:
+    - name: SMTP_SERVER
+      what: changed
+    - name: SMTP_PASSWORD
+      what: requoted
+backup_file:
+  description: Where the state before this edit is kept; null when nothing was changed or no backup was wanted.
+  returned: always
+  type: str
+  sample: /home/mastodon/live/.env.production.last-smtp
+checksum_before:
+  description: SHA-256 of the file as it was found; null when it could not be read.
+  returned: always
+  type: str
+  sample: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
+checksum_after:
+  description: SHA-256 of the file as it was left (in check mode, as it would be left).
+  returned: always
+  type: str
+  sample: fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9
+findings:
+  description: What was found, worst first; the module fails when one of them is an error.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: What kind of finding it is; stable across releases.
+      type: str
+    severity:
+      description: V(error), V(warning), V(unknown) or V(info).
+      type: str
+    subject:
+      description: The variable or the line.
+      type: str
+    message:
+      description: What is wrong. Never a value.
+      type: str
+    fix:
+      description: What to do about it.
+      type: str
+  sample:
+    - code: env-command-runs
+      severity: warning
+      subject: line 14 (GIT_TAG)
+      message: A value holds $(...), which is run as a command by the Ruby gem dotenv.
+      fix: If that is not meant, put the value into single quotes.
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import conclude
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.env_file import Request, present, restored
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "set": {"type": "dict", "default": {}},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
+            "remove": {"type": "list", "elements": "str", "default": []},
+            "readers": {
+                "type": "list",
+                "elements": "str",
+                "choices": list(READERS),
+                "default": ["ruby", "node", "compose"],
+            },
+            "backup": {"type": "bool", "default": True},
+            "expected_checksum": {"type": "str"},
+            "state": {"type": "str", "choices": ["present", "restored"], "default": "present"},
+            "backup_file": {"type": "path"},
+            "restored_mtime": {"type": "str", "choices": ["preserve", "now"], "default": "preserve"},
+        },
+        required_if=[("state", "restored", ["expected_checksum"])],
+        supports_check_mode=True,
+    )
+    options = module.params
+    request = Request(
+        path=options["path"],
+        set=options["set"],
+        secrets=options["secrets"],
+        remove=options["remove"],
+        readers=options["readers"],
+        backup=options["backup"],
+        expected_checksum=options["expected_checksum"],
+        backup_file=options["backup_file"],
+        keep_mtime=options["restored_mtime"] == "preserve",
+        check_mode=module.check_mode,
+    )
+    outcome = present(request) if options["state"] == "present" else restored(request)
+    evidence = outcome.as_dict()
+    if module._diff:
+        before, after = outcome.diff
+        evidence["diff"] = {
+            "before_header": options["path"],
+            "after_header": options["path"],
+            "before": before,
+            "after": after,
+        }
+    conclude(module, outcome.findings, **evidence)
+
+
+if __name__ == "__main__":
+    main()
