@@ -173,7 +173,8 @@ def _begin(attempt: Attempt, waiting: selectors.BaseSelector) -> None:
 
 def _settle(attempt: Attempt, code: int, seconds: float) -> None:
     attempt.seconds = round(seconds, 3)
-    if code == 0:
+    # A reset says that the connection stood and was cut again; the dialogue will meet the cut.
+    if code in (0, errno.ECONNRESET):
         attempt.outcome = "connected"
         return
     attempt.errno_name = errno.errorcode.get(code, "")

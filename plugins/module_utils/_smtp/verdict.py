@@ -189,6 +189,11 @@ def _plaintext(trouble: Trouble, settings: Settings, result: Result, context: Co
     return _injected(dataclasses.replace(trouble, message="readable text"), settings, result, context)
 
 
+def _name_unanswered(trouble: Trouble, settings: Settings, _result: Result, context: Context) -> Finding:
+    message = f"The name {settings.host} could not be looked up on this host: {trouble.message}."
+    return DELIVERY.finding("name-resolution-failed", context.endpoint, message)
+
+
 def _ca_file(trouble: Trouble, settings: Settings, _result: Result, context: Context) -> Finding:
     return DELIVERY.finding(
         "ca-file-missing",
@@ -262,6 +267,7 @@ def _no_mechanism(trouble: Trouble, settings: Settings, _result: Result, context
 
 
 _BY_KIND: dict[str, t.Callable[[Trouble, Settings, Result, Context], Finding]] = {
+    "name-unanswered": _name_unanswered,
     "garbage": _garbage,
     "too-long": _garbage,
     "plaintext": _plaintext,
