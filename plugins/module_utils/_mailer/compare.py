@@ -1,0 +1,98 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What the plan expects of Rails against what Rails reports, both in the shape of effective.Effective.as_dict."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .variables import SETTINGS
+from .yaml_value import Json
+
+#: The settings outside the relays, with the variable that decides each.
+_COMMON = {
+    "delivery_method": "SMTP_DELIVERY_METHOD",
+    "from": "SMTP_FROM_ADDRESS",
+    "reply_to": "SMTP_REPLY_TO",
+    "return_path": "SMTP_RETURN_PATH",
+}
+_PREFIXES = {"main": "SMTP_", "bulk": "BULK_SMTP_"}
+_SUFFIXES = {one.key: one.suffix for one in SETTINGS if one.suffix}
+_FLAGS = {"login_set": "LOGIN", "password_set": "PASSWORD"}
+#: Rails 7.0 and later add these by themselves (config.action_mailer.smtp_timeout); no variable decides them.
+_BY_RAILS = frozenset({"open_timeout", "read_timeout"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    """One setting that Rails uses with another value than planned.
+
+    :ivar setting: such as C(main.port), C(from), or C(bulk) where one side has no bulk relay at all.
+    :ivar variable: the variable of the environment file that decides it; empty when none does.
+    """
+
+    setting: str
+    expected: Json
+    actual: Json
+    variable: str = ""
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """setting, expected, actual."""
+        return {"setting": self.setting, "expected": self.expected, "actual": self.actual}
+
+
+def differences(expected: t.Mapping[str, t.Any], actual: t.Mapping[str, t.Any]) -> list[Difference]:
+    """Every setting in which the two differ; none when they agree.
+
+    Nil and absent are equal, and so are a number and its digits. What only a model can know (C(tls_mode),
+    C(auth_mode), C(error)) is not compared, nor are time-outs that nobody planned.
+    """
+    found = [
+        Difference(name, expected.get(name), actual.get(name), variable)
+        for name, variable in _COMMON.items()
+        if not _same(expected.get(name), actual.get(name))
+    ]
+    for relay, prefix in _PREFIXES.items():
+        found += _of_relay(relay, prefix, expected.get(relay), actual.get(relay))
+    return found
+
+
+def _of_relay(
+    relay: str, prefix: str, expected: t.Mapping[str, t.Any] | None, actual: t.Mapping[str, t.Any] | None
+) -> list[Difference]:
+    if not expected or not actual:
+        if not expected and not actual:
+            return []
+        return [Difference(relay, _address(expected), _address(actual), f"{prefix}SERVER")]
+    wanted, used = expected["settings"], actual["settings"]
+    keys = [key for key in dict.fromkeys([*wanted, *used]) if key in wanted or key not in _BY_RAILS]
+    found = [
+        Difference(f"{relay}.{key}", wanted.get(key), used.get(key), _variable(prefix, _SUFFIXES.get(key)))
+        for key in keys
+        if not _same(wanted.get(key), used.get(key))
+    ]
+    return found + [
+        Difference(f"{relay}.{flag}", expected[flag], actual[flag], prefix + suffix)
+        for flag, suffix in _FLAGS.items()
+        if flag in expected and flag in actual and bool(expected[flag]) != bool(actual[flag])
+    ]
+
+
+def _address(relay: t.Mapping[str, t.Any] | None) -> Json:
+    return t.cast(Json, relay["settings"].get("address")) if relay else None
+
+
+def _variable(prefix: str, suffix: str | None) -> str:
+    return prefix + suffix if suffix else ""
+
+
+def _same(one: Json, other: Json) -> bool:
+    """Equal in what the mail gem makes of them: 587 and "587" are, true and "true" are not."""
+    if one is None or other is None or isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    return str(one) == str(other)

@@ -1,0 +1,302 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The Ruby that goes into the instance's own Rails by standard input, and how it is put together.
+
+It runs on Ruby 2.7 to 3.4, Rails 6.1 to 8.1, mail 2.7.1 to 2.9.0 and any net-smtp of those. It learns what it is asked
+from one Base64 literal, never from its command line, and answers in one line that begins with a mark made for this
+run, so that whatever else Rails prints does not matter.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import typing as t
+
+#: Runs before Rails boots and makes dotenv see the planned text in place of one file. Standard input holds a header
+#: line (JSON: path, length), that many bytes of planned text, and then the program for C(rails runner -).
+#: Sources: Dotenv::Environment#read exists in dotenv 2.0 to 3.2; bin/rails loads config/boot and rails/commands.
+PRELUDE = r"""
+require "json"
+module FediopsPlanned
+  @header = JSON.parse($stdin.gets)
+  @text = $stdin.read(@header["length"]).force_encoding("UTF-8").delete_prefix("\uFEFF")
+  @used = false
+  class << self
+    def real(path)
+      File.realpath(path)
+    rescue SystemCallError
+      File.expand_path(path)
+    end
+
+    def text_for(path)
+      return unless real(path) == real(@header["path"])
+      @used = true
+      @text
+    end
+
+    attr_reader :used
+  end
+  module Read
+    def read
+      FediopsPlanned.text_for(@filename) || super
+    end
+  end
+end
+TracePoint.new(:end) do |trace|
+  if trace.self.is_a?(Class) && trace.self.name == "Dotenv::Environment"
+    trace.disable
+    trace.self.prepend(FediopsPlanned::Read)
+  end
+end.enable
+rails = File.expand_path("bin/rails")
+abort "bin/rails is not a Ruby program" unless File.open(rails, "rb", &:gets).to_s =~ /\A#!.*ruby/
+ARGV.replace(%w[runner -])
+$0 = rails
+load rails
+"""
+
+_PROGRAM = r"""
+require "json"
+require "openssl"
+require "net/smtp"
+
+module FediopsCheck
+  ASKED = JSON.parse("@ASKED@".unpack1("m0"))
+
+  # Raised in place of a connection, when nothing may be sent. Not an error that anybody rescues.
+  class Rehearsed < Exception; end
+
+  # Follows net-smtp through its dialogue: what it is at, whom it names, what it was told last.
+  module Dialogue
+    class << self
+      attr_accessor :stage, :rehearsal, :sender, :answer, :greeted
+
+      def reset(rehearsal)
+        self.stage = "build"
+        self.sender = self.answer = self.greeted = nil
+        self.rehearsal = rehearsal
+      end
+    end
+
+    def self.step(name, &work)
+      define_method(name, &work)
+      ruby2_keywords(name) if respond_to?(:ruby2_keywords, true)
+    end
+
+    step(:tcp_socket) do |*args|
+      raise Rehearsed if Dialogue.rehearsal
+      Dialogue.stage = "connect"
+      socket = super(*args)
+      Dialogue.stage = "banner"
+      socket
+    end
+    step(:tlsconnect) do |*args|
+      Dialogue.stage = "tls"
+      socket = super(*args)
+      Dialogue.stage = Dialogue.greeted ? "ehlo" : "banner"
+      socket
+    end
+    step(:do_helo) do |*args|
+      Dialogue.greeted = true
+      Dialogue.stage = "ehlo"
+      super(*args)
+    end
+    { starttls: "starttls", authenticate: "auth", rcptto: "rcpt" }.each do |name, stage|
+      step(name) do |*args, &block|
+        Dialogue.stage = stage
+        super(*args, &block)
+      end
+    end
+    step(:mailfrom) do |*args|
+      Dialogue.stage = "mail"
+      Dialogue.sender = args.first.respond_to?(:address) ? args.first.address : args.first.to_s
+      super(*args)
+    end
+    step(:data) do |*args, &block|
+      Dialogue.stage = "data"
+      response = super(*args, &block)
+      Dialogue.answer = response.string if response.respond_to?(:string)
+      response
+    end
+  end
+  Net::SMTP.prepend(Dialogue)
+
+  class << self
+    def relays
+      main = ActionMailer::Base.smtp_settings.to_h
+      { "main" => main, "bulk" => bulk }.compact
+    end
+
+    # As BulkMailSettingsConcern finds it (Mastodon 4.4 and later).
+    def bulk
+      email = Rails.configuration.x.email
+      configured = email.bulk_mail if email.respond_to?(:bulk_mail)
+      settings = configured && configured[:smtp_settings]
+      return if settings.nil? || settings[:address].blank?
+      Mastodon::EmailConfigurationHelper.convert_smtp_settings(settings).to_h
+    end
+
+    def plain(value)
+      case value
+      when nil, true, false, Integer, Float then value
+      else text(value)
+      end
+    end
+
+    def text(value)
+      value.to_s.dup.force_encoding("UTF-8").scrub("?")
+    end
+
+    # Error texts may quote what was sent; nothing secret of Rails' own may leave.
+    def clean(value)
+      secrets = relays.values.flat_map { |one| [one[:password].to_s, one[:user_name].to_s] }
+      secrets += secrets.map { |one| [one].pack("m0") }
+      secrets.select { |one| one.length > 3 }.sort_by { |one| -one.length }
+             .reduce(text(value)[0, 2000]) { |words, one| words.gsub(text(one), "[secret]") }
+    end
+
+    def shown(settings)
+      {
+        "settings" => settings.reject { |key, _| %w[user_name password].include?(key.to_s) }
+                              .map { |key, value| [key.to_s, plain(value)] }.to_h,
+        "login_set" => settings[:user_name] ? true : false,
+        "password_set" => settings[:password] ? true : false
+      }
+    end
+
+    def digest(value)
+      OpenSSL::HMAC.hexdigest("SHA256", ASKED["salt"], value.to_s.b)
+    end
+
+    def matches(name, settings)
+      wanted = ASKED["digests"].fetch(name, {})
+      wanted.map do |what, intended|
+        held = settings[{ "password" => :password, "login" => :user_name }.fetch(what)]
+        [what, held ? digest(held) == intended : false]
+      end.to_h
+    end
+
+    def default(name)
+      mailer = defined?(ApplicationMailer) ? ApplicationMailer : ActionMailer::Base
+      value = mailer.default_params[name]
+      value.is_a?(Proc) || value.nil? ? nil : text(value)
+    end
+
+    def versions
+      {
+        "release" => defined?(Mastodon::Version) ? text(Mastodon::Version) : nil,
+        "rails" => Rails.version,
+        "mail" => Mail::VERSION.version,
+        "net_smtp" => defined?(Net::SMTP::VERSION) ? Net::SMTP::VERSION : nil,
+        "ruby" => RUBY_VERSION
+      }
+    end
+
+    def state(relays)
+      {
+        "versions" => versions,
+        "delivery_method" => text(ActionMailer::Base.delivery_method),
+        "from" => default(:from),
+        "reply_to" => default(:reply_to),
+        "return_path" => default(:return_path),
+        "relays" => relays.transform_values { |settings| shown(settings) },
+        "matches" => relays.map { |name, settings| [name, matches(name, settings)] }.to_h,
+        "perform_deliveries" => ActionMailer::Base.perform_deliveries ? true : false,
+        "raise_delivery_errors" => ActionMailer::Base.raise_delivery_errors ? true : false,
+        "planned_read" => defined?(FediopsPlanned) ? FediopsPlanned.used : nil
+      }
+    end
+
+    def failure(error)
+      chain = []
+      while error && chain.length < 6
+        chain << { "class" => error.class.name.to_s, "message" => clean(error.message) }
+        error = error.cause
+      end
+      { "stage" => Dialogue.stage, "chain" => chain }
+    end
+
+    def message(name, settings)
+      mail = ActionMailer::Base.mail(
+        to: ASKED["to"] || "nobody@example.invalid", subject: ASKED["subject"], body: ASKED["body"][name],
+        content_type: "text/plain", "Auto-Submitted" => "auto-generated"
+      )
+      mail.message.delivery_method.settings = settings if name == "bulk"
+      mail
+    end
+
+    # Everything but the connection: what the mail gem makes of the settings.
+    def rehearse(name, settings)
+      Dialogue.reset(true)
+      mail = message(name, settings).message
+      mail.delivery_method.deliver!(mail)
+      nil
+    rescue Rehearsed
+      nil
+    rescue StandardError, ScriptError => error
+      failure(error)
+    end
+
+    def deliver(name, settings)
+      Dialogue.reset(false)
+      mail = message(name, settings)
+      error = nil
+      begin
+        mail.deliver_now
+      rescue StandardError, ScriptError => raised
+        error = failure(raised)
+      end
+      {
+        "relay" => name, "to" => ASKED["to"], "message_id" => mail.message.message_id,
+        "envelope_from" => Dialogue.sender || mail.message.smtp_envelope_from,
+        "answer" => Dialogue.answer && clean(Dialogue.answer), "error" => error
+      }
+    end
+
+    def run
+      Dialogue.reset(true)
+      found = relays
+      answer = state(found)
+      answer["rehearsals"] = {}
+      answer["messages"] = []
+      found.each do |name, settings|
+        if ASKED["send"].include?(name)
+          ActionMailer::Base.raise_delivery_errors = true
+          answer["messages"] << deliver(name, settings)
+        elsif ActionMailer::Base.delivery_method.to_s == "smtp"
+          answer["rehearsals"][name] = rehearse(name, settings)
+        end
+      end
+      answer
+    rescue StandardError, ScriptError => error
+      { "failure" => failure(error) }
+    end
+  end
+
+  STDOUT.write("\n#{ASKED['mark']}#{JSON.generate(run, ascii_only: true)}\n")
+  STDOUT.flush
+  # No handler of the application may hang or print after the answer.
+  exit!(0)
+end
+"""
+
+
+def program(asked: t.Mapping[str, t.Any]) -> bytes:
+    """The whole program for C(rails runner -).
+
+    :param asked: mark (begins the answer's line), salt (hexadecimal), digests ({relay: {password|login: HMAC-SHA256 in
+        hexadecimal}}), send (relays to send a message through), to, subject, body ({relay: text}).
+    """
+    literal = base64.b64encode(json.dumps(dict(asked)).encode("utf-8")).decode("ascii")
+    return _PROGRAM.replace("@ASKED@", literal).encode("utf-8")
+
+
+def planned_input(path: str, planned: bytes, rest: bytes) -> bytes:
+    """Standard input for PRELUDE: the header, the planned bytes of the file at C(path), the program."""
+    header = json.dumps({"path": path, "length": len(planned)})
+    return header.encode("utf-8") + b"\n" + planned + rest

@@ -1,0 +1,255 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""From what Rails answered to what is concluded and returned. No I/O."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._diagnosis.diagnose import diagnose
+from .._diagnosis.model import Context
+from .._diagnosis.redact import one_line, redact
+from .._findings.mailer import TABLE
+from .._findings.model import Finding
+from .._instance.model import Instance
+from .._mailer.compare import Difference, differences
+from .._mailer.release import Release, era_of
+from .._mailer.session import mechanism, session
+from .answer import boot_failure, failure
+from .check import CREDENTIALS, Asked, Request
+
+#: Names of variables in the instance's environment whose values are never shown.
+_SECRET_NAMES = ("PASSWORD", "SECRET", "TOKEN", "_PASS", "PRIVATE", "_KEY", "SALT", "CREDENTIAL")
+
+
+@dataclasses.dataclass
+class Verdict:
+    """What mailer_check returns; the same keys whether it went well or not.
+
+    :ivar rails: release, rails, mail, net_smtp, ruby; None when Rails did not answer.
+    :ivar effective: what Rails uses, in the shape of _mailer.effective; None when Rails did not answer.
+    :ivar password_matches: whether Rails holds the intended passwords; None when none was given, or no answer came.
+    :ivar planned: whether the verdict is on the planned file rather than on the present one.
+    """
+
+    findings: list[Finding] = dataclasses.field(default_factory=list)
+    rails: dict[str, str | None] | None = None
+    effective: dict[str, t.Any] | None = None
+    differences: list[Difference] = dataclasses.field(default_factory=list)
+    password_matches: bool | None = None
+    test_message: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
+    planned: bool = False
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """Everything but the findings, as JSON."""
+        return {
+            "rails": self.rails,
+            "effective": self.effective,
+            "differences": [one.as_dict() for one in self.differences],
+            "password_matches": self.password_matches,
+            "test_message": self.test_message,
+            "planned": self.planned,
+        }
+
+
+def conclude_from(
+    instance: Instance, request: Request, asked: Asked, expected: t.Mapping[str, t.Any] | None, hint: str = ""
+) -> Verdict:
+    """The verdict on one run.
+
+    :param expected: what the plan expects, in the shape of _mailer.effective; None compares nothing.
+    :param hint: a sentence from the provider's preset about its logins.
+    """
+    known = Context(
+        release=f"Mastodon {instance.release}" if instance.release else "",
+        file=instance.env_file,
+        hint=hint,
+        recipient=request.send_to or "",
+        secrets=known_secrets(instance, request),
+    )
+    answer = asked.answer
+    if answer is None:
+        return Verdict([_no_answer(instance, request, asked, known)])
+    if "failure" in answer:
+        words = redact(_words(answer["failure"]), known.secrets)
+        return Verdict([TABLE.finding("rails-no-answer", instance.app_dir, f"The check failed: {one_line(words)}.")])
+    effective = _effective(answer)
+    verdict = Verdict(
+        rails=answer["versions"],
+        effective=effective,
+        planned=request.planned and answer["planned_read"] is not False,
+    )
+    verdict.findings += _about_app(answer, instance)
+    if request.planned and not verdict.planned:
+        message = f"Rails does not read {instance.env_file} by dotenv, so it showed its present settings."
+        verdict.findings.append(TABLE.finding("planned-not-shown", instance.env_file, message))
+        return verdict
+    if expected is not None:
+        verdict.differences = differences(expected, effective)
+        verdict.findings += [_difference(one, instance) for one in verdict.differences]
+    verdict.password_matches = _password_matches(answer)
+    verdict.findings += _credentials(answer, instance)
+    verdict.findings += _rehearsals(answer, known)
+    for sent in answer["messages"]:
+        verdict.test_message.append(
+            {key: sent[key] for key in ("relay", "to", "message_id", "envelope_from", "answer")}
+        )
+        verdict.findings += _sent(sent, answer, known)
+    return verdict
+
+
+def known_secrets(instance: Instance, request: Request) -> tuple[str, ...]:
+    """What must not stand in any text: the given secrets, and those of the environment file.
+
+    A value of the file that is a plain word of every path (the password "mastodon") is no secret to hide: cutting it
+    out would only make the message unreadable.
+    """
+    ordinary = " ".join((instance.app_dir, instance.env_file, instance.user, instance.local_domain, instance.release))
+    of_file = [
+        value
+        for name, value in instance.variables.items()
+        if len(value) >= 6 and value not in ordinary and any(part in name for part in _SECRET_NAMES)
+    ]
+    return (*request.secrets.values(), *of_file)
+
+
+def _no_answer(instance: Instance, request: Request, asked: Asked, known: Context) -> Finding:
+    completed = asked.completed
+    if completed.timed_out:
+        sent = " A test message may have been sent." if request.send_to and not request.planned else ""
+        message = f"Rails did not answer within {request.timeout:g} seconds and was ended.{sent}"
+        return TABLE.finding("rails-timeout", instance.app_dir, message)
+    if completed.returncode == 0:
+        last = completed.stderr.decode("utf-8", "replace") or completed.stdout.decode("utf-8", "replace")
+        words = one_line(redact(last[-600:], known.secrets)) or "nothing at all"
+        message = f"bin/rails runner ended without running the check. It said: {words}"
+        return TABLE.finding("rails-no-answer", instance.app_dir, message)
+    return diagnose(boot_failure(completed.stderr, instance.app_dir), known)
+
+
+def _words(error: t.Mapping[str, t.Any]) -> str:
+    return " <- ".join(f"{one['class']}: {one['message']}" for one in error["chain"])
+
+
+def _effective(answer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The answer in the shape of _mailer.effective; how TLS and AUTH will go is worked out from Rails' own settings."""
+    relays: dict[str, t.Any] = {"main": None, "bulk": None}
+    for name, relay in answer["relays"].items():
+        relays[name] = {**relay, **_modes(relay, answer)}
+    broken = next((one for one in answer["rehearsals"].values() if one), None)
+    error = {**broken["chain"][0], "stage": broken["stage"]} if broken else None
+    return {
+        "delivery_method": answer["delivery_method"],
+        "from": answer["from"],
+        "reply_to": answer["reply_to"],
+        "return_path": answer["return_path"],
+        "error": error,
+        **relays,
+    }
+
+
+def _modes(relay: t.Mapping[str, t.Any], answer: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """How TLS and AUTH will go with settings that Rails reports."""
+    era = era_of(Release.parse(answer["versions"]["release"] or ""))
+    settings = {**relay["settings"], "user_name": relay["login_set"] or None, "password": relay["password_set"] or None}
+    return {"tls_mode": session(settings, era).tls_mode, "auth_mode": mechanism(settings, era)}
+
+
+def _about_app(answer: t.Mapping[str, t.Any], instance: Instance) -> list[Finding]:
+    """What the application itself does to mail, whatever the settings."""
+    found = []
+    subject = "config/environments/production.rb"
+    if not answer["perform_deliveries"]:
+        message = f"Rails in {instance.app_dir} drops every mail (perform_deliveries is false)."
+        found.append(TABLE.finding("deliveries-off", subject, message))
+    if not answer["raise_delivery_errors"]:
+        message = "Rails takes every mail for sent (raise_delivery_errors is false): a refused one is lost silently."
+        found.append(TABLE.finding("delivery-errors-hidden", subject, message))
+    if answer["delivery_method"] in ("file", "test", "letter_opener", "letter_opener_web"):
+        message = f"The delivery method is {answer['delivery_method']}: no mail leaves the host."
+        found.append(TABLE.finding("mail-kept-local", subject, message))
+    return found
+
+
+def _override(variables: t.Iterable[str], instance: Instance) -> str:
+    """Where one of the variables is set in a layer that wins over the file, as a sentence; empty when nowhere."""
+    wanted = set(variables)
+    for one in instance.overrides:
+        if one.variable in wanted:
+            return (
+                f"{one.variable} is set by {one.layer} in {one.path}, which wins over {instance.env_file}: remove it."
+            )
+    return ""
+
+
+def _difference(one: Difference, instance: Instance) -> Finding:
+    message = f"Rails uses {_shown(one.actual)}, the plan says {_shown(one.expected)}"
+    message += f" ({one.variable})." if one.variable else "."
+    fix = _override([one.variable], instance) or (
+        f"Look for {one.variable or 'this setting'} in the units' Environment= and in .env.production.local, and for "
+        "changes in config/environments/production.rb and config/email.yml."
+    )
+    return TABLE.finding("effective-differs", one.setting, message, fix)
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else f"{value!r}" if isinstance(value, str) else str(value).lower()
+
+
+def _password_matches(answer: t.Mapping[str, t.Any]) -> bool | None:
+    verdicts = [relay["password"] for relay in answer["matches"].values() if "password" in relay]
+    return all(verdicts) if verdicts else None
+
+
+def _credentials(answer: t.Mapping[str, t.Any], instance: Instance) -> list[Finding]:
+    """A credential that is not what was intended, compared by digest."""
+    found = []
+    for variable, (relay, what) in CREDENTIALS.items():
+        if answer["matches"].get(relay, {}).get(what) is False:
+            held = answer["relays"][relay][f"{what}_set"]
+            message = (
+                f"The {what} that Rails holds is not the intended one: something reads {variable} differently."
+                if held
+                else f"Rails holds no {what} although one is intended: something empties {variable}."
+            )
+            found.append(TABLE.finding(f"{what}-misread", variable, message, _override([variable], instance)))
+    return found
+
+
+def _context(name: str, answer: t.Mapping[str, t.Any], known: Context) -> Context:
+    relay = answer["relays"][name]
+    settings = relay["settings"]
+    port = str(settings.get("port") or 25)
+    modes = _modes(relay, answer)
+    return dataclasses.replace(
+        known,
+        host=str(settings.get("address") or "localhost"),
+        port=int(port) if port.isdecimal() else None,
+        tls=modes["tls_mode"],
+        auth=modes["auth_mode"],
+        relay=t.cast(t.Literal["main", "bulk"], name),
+        sender=answer["from"] or "",
+    )
+
+
+def _rehearsals(answer: t.Mapping[str, t.Any], known: Context) -> list[Finding]:
+    """What the mail gem refuses before it connects."""
+    return [
+        diagnose(failure(error), _context(name, answer, known))
+        for name, error in answer["rehearsals"].items()
+        if error is not None
+    ]
+
+
+def _sent(sent: t.Mapping[str, t.Any], answer: t.Mapping[str, t.Any], known: Context) -> list[Finding]:
+    if sent["error"] is None:
+        return []
+    context = _context(sent["relay"], answer, known)
+    if sent["envelope_from"]:
+        context = dataclasses.replace(context, sender=sent["envelope_from"])
+    return [diagnose(failure(sent["error"]), context)]

@@ -1,0 +1,305 @@
+#!/usr/bin/python
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mailer_check
+short_description: Ask Mastodon's own Rails which mail settings it uses, and send a test message through them
+version_added: 1.0.0
+author:
+  - The fediops.mastodon contributors (!UNKNOWN)
+description:
+  - Boots the instance's Rails once, by C(bin/rails runner), as the instance's user and with the environment of its
+    services. This fresh process reads the settings that are on disk now, whatever the running services still use.
+  - Reports what ActionMailer really uses for the main relay and, where there is one, the bulk relay. Differences from
+    what was planned are errors that name the layer that overrides the file.
+  - Compares the passwords that Rails holds with the intended ones by a salted digest. A password that was changed on
+    its way by quoting is so found before a relay refuses it.
+  - Sends a short test message through each relay when O(send_to) is given. A failure is explained by its cause, with
+    what to change.
+  - Where nothing is sent, the message is still built up to the connection. Settings that the mail gem refuses are
+    found so without a network.
+options:
+  expected:
+    description:
+      - The settings that Rails must use, as RV(fediops.mastodon.smtp_settings#module:plan) has them in C(effective).
+      - Nothing is compared when it is not given.
+    type: dict
+  set:
+    description:
+      - The variables that were written to the environment file, or in check mode would be.
+      - Outside check mode only its logins are used, to compare them with those that Rails holds.
+    type: dict
+    default: {}
+  secrets:
+    description: The same for variables whose values are secret.
+    type: dict
+    default: {}
+  remove:
+    description: The variables that were removed from the environment file, or in check mode would be.
+    type: list
+    elements: str
+    default: []
+  readers:
+    description:
+      - Who reads the environment file, as in M(fediops.mastodon.env_file). Used in check mode, to write the file that
+        is shown to Rails.
+      - Found by itself when it is not given.
+    type: list
+    elements: str
+    choices: [ruby, node, compose, python_dotenv, systemd, sh, raw]
+  send_to:
+    description:
+      - The address that the test messages go to. Nothing is sent when it is not given.
+      - Nothing is ever sent in check mode.
+    type: str
+  send_bulk:
+    description: Whether to send a message through the bulk relay too, where one is configured.
+    type: bool
+    default: true
+  timeout:
+    description: Seconds that booting Rails and sending may take together. After that all of it is ended.
+    type: float
+    default: 180
+  provider_hint:
+    description: A sentence about the provider's logins that is added to the fix when a login is refused.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    support: full
+    details: >-
+      Rails is shown the environment file as it would be after the edit, without writing it. The verdict and the
+      differences are Rails' own. Nothing is sent.
+  diff_mode:
+    support: none
+    details: It changes nothing. RV(differences) lists what differs from the plan.
+  idempotent:
+    support: partial
+    details: It never reports a change, but each run with O(send_to) sends messages.
+extends_documentation_fragment:
+  - fediops.mastodon.instance
+  - fediops.mastodon.attributes
+notes:
+  - Needs nothing but Python and the instance's own Ruby on the target.
+  - Needs root, by C(become), or the instance's own user.
+  - Booting Mastodon takes some ten seconds of processor time and several hundred megabytes of memory for that time.
+seealso:
+  - module: fediops.mastodon.smtp_settings
+  - module: fediops.mastodon.env_file
+  - module: fediops.mastodon.queued_mail_check
+"""
+
+EXAMPLES = r"""
+- name: See which mail settings Rails uses
+  fediops.mastodon.mailer_check:
+  become: true
+
+- name: Send a test message
+  fediops.mastodon.mailer_check:
+    send_to: admin@example.com
+  become: true
+
+- name: Check a plan after it was written, and send a test message
+  fediops.mastodon.mailer_check:
+    expected: "{{ settings.plan.effective }}"
+    set: "{{ settings.plan.set }}"
+    secrets:
+      SMTP_PASSWORD: "{{ vaulted_smtp_password }}"
+    remove: "{{ settings.plan.remove }}"
+    send_to: admin@example.com
+  become: true
+"""
+
+RETURN = r"""
+rails:
+  description: The versions of what sends the mail. Null when Rails did not answer.
+  returned: always
+  type: dict
+  contains:
+    release:
+      description: Mastodon's release.
+      type: str
+    rails:
+      description: The version of Rails.
+      type: str
+    mail:
+      description: The version of the mail gem.
+      type: str
+    net_smtp:
+      description: The version of net-smtp. Null where Ruby's own one does not tell.
+      type: str
+    ruby:
+      description: The version of Ruby.
+      type: str
+  sample: {release: 4.3.8, rails: 7.1.5, mail: 2.8.1, net_smtp: 0.5.1, ruby: 3.3.6}
+effective:
+  description:
+    - What Rails uses, without logins and passwords. Null when Rails did not answer.
+    - It has the same keys as the C(effective) of a plan. C(error) is what the mail gem refuses before it connects.
+  returned: always
+  type: dict
+  sample:
+    delivery_method: smtp
+    from: notifications@mastodon.example
+    reply_to: null
+    return_path: null
+    error: null
+    main:
+      settings: {address: smtp.example.net, port: "587", domain: mastodon.example, authentication: plain}
+      login_set: true
+      password_set: true
+      tls_mode: starttls
+      auth_mode: plain
+    bulk: null
+differences:
+  description: Where Rails uses another value than O(expected) says.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    setting:
+      description: The setting, such as V(main.port).
+      type: str
+    expected:
+      description: The planned value.
+      type: raw
+    actual:
+      description: The value that Rails uses.
+      type: raw
+  sample:
+    - {setting: main.port, expected: "587", actual: "25"}
+password_matches:
+  description: Whether Rails holds the passwords of O(secrets). Null when none was given or Rails did not answer.
+  returned: always
+  type: bool
+  sample: true
+test_message:
+  description: The messages that were sent or refused, one for each relay.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    relay:
+      description: V(main) or V(bulk).
+      type: str
+    to:
+      description: The recipient.
+      type: str
+    message_id:
+      description: The Message-ID, by which the message is found in the mailbox and in the relay's log.
+      type: str
+    envelope_from:
+      description: The envelope sender, which bounces go to.
+      type: str
+    answer:
+      description: The relay's answer to the whole message. Null when it did not get so far.
+      type: str
+  sample:
+    - relay: main
+      to: admin@example.com
+      message_id: 674164a2b1f3_2c8c1d0@mastodon.example
+      envelope_from: notifications@mastodon.example
+      answer: "250 2.0.0 Ok: queued as 4XyZ1q0000"
+planned:
+  description: Whether this is Rails' verdict on the planned settings, as check mode asks for.
+  returned: always
+  type: bool
+  sample: false
+findings:
+  description: What was noticed, worst first.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: Stable name of the kind of problem.
+      type: str
+    severity:
+      description: V(error), V(warning), V(unknown) or V(info).
+      type: str
+    subject:
+      description: What it is about.
+      type: str
+    message:
+      description: What is wrong.
+      type: str
+    fix:
+      description: What to do.
+      type: str
+  sample:
+    - code: login-refused
+      severity: error
+      subject: smtp.example.net:587
+      message: 'smtp.example.net:587 refuses the login: Net::SMTPAuthenticationError: "535 5.7.8 no".'
+      fix: Check mastodon_smtp_login and mastodon_smtp_password.
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INSTANCE_ARGUMENTS, conclude, hints_from
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Driver, InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._rails.check import Request, ask
+from ansible_collections.fediops.mastodon.plugins.module_utils._rails.verdict import Verdict, conclude_from
+
+READERS = ["ruby", "node", "compose", "python_dotenv", "systemd", "sh", "raw"]
+
+
+def request_from(params: t.Mapping[str, t.Any], check_mode: bool) -> Request:
+    """What the options ask of Rails."""
+    return Request(
+        set={name: str(value) for name, value in (params["set"] or {}).items()},
+        secrets={name: str(value) for name, value in (params["secrets"] or {}).items()},
+        remove=tuple(params["remove"] or ()),
+        readers=tuple(params["readers"] or ()),
+        planned=check_mode,
+        send_to=params["send_to"] or None,
+        bulk=params["send_bulk"],
+        timeout=params["timeout"],
+    )
+
+
+def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Verdict:
+    """Ask, and conclude."""
+    request = request_from(params, check_mode)
+    asked = ask(driver, request)
+    return conclude_from(driver.instance, request, asked, params["expected"], params["provider_hint"] or "")
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            INSTANCE_ARGUMENTS,
+            expected={"type": "dict"},
+            set={"type": "dict", "default": {}},
+            secrets={"type": "dict", "default": {}, "no_log": True},
+            remove={"type": "list", "elements": "str", "default": []},
+            readers={"type": "list", "elements": "str", "choices": READERS},
+            send_to={"type": "str"},
+            send_bulk={"type": "bool", "default": True},
+            timeout={"type": "float", "default": 180},
+            provider_hint={"type": "str", "default": ""},
+        ),
+        supports_check_mode=True,
+    )
+    if not 1 <= module.params["timeout"] <= 86400:
+        module.fail_json(msg=f"timeout must be between 1 and 86400 seconds, not {module.params['timeout']:g}.")
+    try:
+        driver = find(hints_from(module.params))
+        verdict = work(driver, module.params, module.check_mode)
+    except InstanceError as faulty:
+        conclude(module, faulty.findings, changed=False, **Verdict().as_dict())
+    except FindingError as nothing:
+        conclude(module, [nothing.finding], changed=False, **Verdict().as_dict())
+    conclude(module, verdict.findings, changed=False, **verdict.as_dict())
+
+
+if __name__ == "__main__":
+    main()
