@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, Severity
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
 
 from .answers import Answer
@@ -34,22 +34,25 @@ def k1_keys_usable(facts: Facts) -> Outcome:
         message = f"{_record(facts, next(iter(broken)))} No DKIM signature can be verified ({why})."
         fix = "Publish what the provider shows; if it shows other selectors, name them in selectors."
         return [TABLE.finding("dkim-without-key", facts.sender.dkim_domain, message, fix)]
-    findings = [
-        TABLE.finding(
-            "dkim-selector-broken",
-            facts.keys[selector].name,
-            f"{_record(facts, selector)} Here {problem}; mail that is signed with this selector fails DKIM.",
-        )
-        for selector, problem in broken.items()
-    ]
-    return findings + unanswered(*silent)
+    return [_broken(facts, selector, problem) for selector, problem in broken.items()] + unanswered(*silent)
+
+
+def _broken(facts: Facts, selector: str, problem: str) -> Finding:
+    """One of several selectors does not work. Presets also list selectors that only older customers have."""
+    answer = facts.keys[selector]
+    optional = not answer.records and selector in facts.sender.relay.selectors
+    why = f"Here {problem}; mail that is signed with this selector fails DKIM."
+    if optional:
+        why = f"Here {problem}. Another selector works: this matters only if your provider's console shows it."
+    severity: Severity = "info" if optional else "warning"
+    return TABLE.finding("dkim-selector-broken", answer.name, f"{_record(facts, selector)} {why}", severity=severity)
 
 
 def _record(facts: Facts, selector: str) -> str:
     """The record to publish for a selector, as far as it can be known without the provider."""
     answer, relay = facts.keys[selector], facts.sender.relay
     if relay.dkim_target and selector in relay.selectors:
-        return publish(answer.name, "CNAME", relay.dkim_target.replace("<selector>", selector))
+        return publish(answer.name, "CNAME", f"NAME-SHOWN-BY-YOUR-PROVIDER.{relay.dkim_target}")
     if answer.records:
         return instead(answer.name, "TXT", "v=DKIM1; k=rsa; p=KEY-FROM-YOUR-PROVIDER")
     return publish(answer.name, "TXT", "v=DKIM1; k=rsa; p=KEY-FROM-YOUR-PROVIDER")
@@ -69,12 +72,11 @@ def k2_keys_strong(facts: Facts) -> Outcome:
             record = instead(answer.name, "TXT", answer.records[0].replace("t=y", "").replace(";;", ";").strip(" ;"))
             why = "t=y marks the key as a test, and receivers treat the mail as if it were not signed."
             findings.append(TABLE.finding("dkim-key-testing", answer.name, f"{_bounded(record)} {why}"))
-        target = facts.sender.relay.dkim_target
-        if target and selector in facts.sender.relay.selectors and not _at_provider(target, answer):
+        zone = facts.sender.relay.dkim_target
+        if zone and selector in facts.sender.relay.selectors and not any(fits(zone, one) for one in answer.aliases):
             there = f"leads to {listed(answer.aliases)}" if answer.aliases else "holds a key of its own"
-            record = publish(answer.name, "CNAME", target.replace("<selector>", selector))
-            why = f"The selector {there}, not into the zone of {facts.sender.relay.name}."
-            findings.append(TABLE.finding("dkim-elsewhere", answer.name, f"{record} {why}"))
+            why = f"The selector {there}, not into {zone}, where {facts.sender.relay.name} keeps its keys today."
+            findings.append(TABLE.finding("dkim-elsewhere", answer.name, f"{_record(facts, selector)} {why}"))
     return findings
 
 
@@ -91,21 +93,11 @@ def _short(answer: Answer, bits: int) -> Finding:
     return TABLE.finding("dkim-key-short", answer.name, f"{record} {why}", severity="info")
 
 
-def _at_provider(pattern: str, answer: Answer) -> bool:
-    """Whether one of the aliases is in the zone that the preset's pattern ends with."""
-    return any(fits(pattern.replace("<selector>", "*"), one) for one in answer.aliases)
-
-
 def k3_selectors_known(facts: Facts) -> Outcome:
     """The selectors are known; they are never guessed."""
     if facts.keys:
         return []
-    who = (
-        f"{facts.sender.relay.name} makes up its DKIM selectors"
-        if facts.sender.relay.name
-        else "No DKIM selector is known"
-    )
-    message = (
-        f"{who}: name those that the provider shows for {facts.sender.dkim_domain} in selectors. Nothing was guessed."
-    )
-    return [TABLE.finding("dkim-selectors-unknown", facts.sender.dkim_domain, message)]
+    provider, domain = facts.sender.relay.name, facts.sender.dkim_domain
+    who = f"The DKIM selectors of {provider} differ from customer to customer" if provider else "No selector is known"
+    message = f"{who}: give those that the provider shows for {domain}. Nothing was guessed."
+    return [TABLE.finding("dkim-selectors-unknown", domain, message)]

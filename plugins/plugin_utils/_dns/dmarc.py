@@ -96,32 +96,31 @@ def m4_aligned_path(facts: Facts) -> Outcome:
     if policy is None:
         return unanswered(*facts.dmarc.unanswered())
     step = facts.dmarc.applied()
-    spf, dkim = (
-        _both(spf_passes(facts), _spf_aligned(facts, step)),
-        _both(dkim_works(facts), _dkim_aligned(facts, step)),
-    )
+    spf = _both(spf_passes(facts), _spf_aligned(facts, step))
+    dkim = _both(dkim_works(facts), _dkim_aligned(facts, step))
     if spf or dkim:
         return []
     domain = facts.sender.from_domain
     if spf is None or dkim is None:
         open_ones = " and ".join(word for word, state in (("SPF", spf), ("DKIM", dkim)) if state is None)
-        message = (
-            f"Whether {open_ones} passes for {domain} is open, and nothing else makes DMARC pass (policy {policy})."
-        )
+        message = f"Whether {open_ones} speaks for {domain} is open, and nothing else does (DMARC policy {policy})."
         return [TABLE.finding("dmarc-alignment-unproven", domain, message)]
-    strict = (
-        step is not None and step.record is not None and (step.record.strict("aspf") or step.record.strict("adkim"))
-    )
-    path = facts.return_path.domain or "the provider's own domain"
-    message = (
-        f"{_selector_record(facts)} Neither of the two ways works: SPF speaks for {path}"
-        f"{'' if spf_passes(facts) is not False else ' and does not pass'}, DKIM "
-        f"{'has no usable key' if dkim_works(facts) is False else f'speaks for {facts.sender.dkim_domain}'}; "
-        f"neither is {'identical to' if strict else 'in the same organization as'} {domain}. "
-        f"DMARC fails, policy {policy}."
-    )
+    why = f"{_why_not_spf(facts)} {_why_not_dkim(facts)} So DMARC fails (policy {policy})."
     severity: Severity = "error" if policy in ("quarantine", "reject") else "warning"
-    return [TABLE.finding("dmarc-unaligned", domain, message, severity=severity)]
+    return [TABLE.finding("dmarc-unaligned", domain, f"{_selector_record(facts)} {why}", severity=severity)]
+
+
+def _why_not_spf(facts: Facts) -> str:
+    path = facts.return_path.domain or "the provider's own domain"
+    if spf_passes(facts) is False:
+        return f"SPF does not pass on {path}."
+    return f"SPF is checked on {path}, which does not count for {facts.sender.from_domain}."
+
+
+def _why_not_dkim(facts: Facts) -> str:
+    if dkim_works(facts) is False:
+        return "No DKIM selector has a usable key."
+    return f"DKIM signs for {facts.sender.dkim_domain}, which does not count for {facts.sender.from_domain}."
 
 
 def _selector_record(facts: Facts) -> str:

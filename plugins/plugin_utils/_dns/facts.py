@@ -16,7 +16,7 @@ import typing as t
 from . import dkim_key, names, spf_evaluation
 from .answers import Answer, Ask, mail_hosts
 from .dmarc_record import Walk, walk
-from .sender import Sender, fits, fixed
+from .sender import Relay, Sender, fits, fixed
 
 #: Networks of the relay that are tried, one address of each.
 RELAY_SAMPLES = 4
@@ -153,17 +153,22 @@ def _return_path(sender: Sender, ask: Ask) -> ReturnPath:
         expected = f"{relay.return_path_label}.{sender.from_domain}"
     required = relay.return_path_mode.startswith("subdomain")
     kind = "MX" if relay.return_path_mode == "subdomain_records" else "CNAME"
-    target = ask(expected, kind) if expected and relay.return_path_target else None
-    points_there = target is not None and any(fits(relay.return_path_target, one) for one in targets_of(target))
+    target = ask(expected, kind) if expected and (required or relay.return_path_target) else None
+    points_there = target is not None and points_to(relay, target)
     delegated = points_there and kind == "CNAME"
     if sender.bounce_domain or required:
         return ReturnPath(expected, bool(expected), delegated, expected, required, target)
     if relay.return_path_mode == "provider":
         if points_there:
             return ReturnPath(expected, True, True, expected, False, target)
-        provider = relay.return_path_target if fixed(relay.return_path_target) else ""
-        return ReturnPath(provider, False, False, expected, False, target)
+        return ReturnPath(relay.return_path_domain, False, False, expected, False, target)
     return ReturnPath(sender.return_path, True)
+
+
+def points_to(relay: Relay, target: Answer) -> bool:
+    """Whether the sub-domain for bounces leads to the provider; true when nobody knows where that would be."""
+    found = targets_of(target)
+    return bool(found) and (not relay.return_path_target or any(fits(relay.return_path_target, one) for one in found))
 
 
 def targets_of(answer: Answer) -> tuple[str, ...]:

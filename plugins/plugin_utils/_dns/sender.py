@@ -33,16 +33,18 @@ class Relay:
 
     :ivar name: the preset's name.
     :ivar return_path_mode: whose domain receivers see in the envelope.
+    :ivar return_path_domain: the provider's own domain in the envelope, where known.
     :ivar return_path_label: the sub-domain that the relay uses or can be told to use; may hold placeholders.
-    :ivar return_path_target: where that sub-domain's CNAME (or MX) points; may hold placeholders.
+    :ivar return_path_target: the name or zone to which that sub-domain's CNAME (or MX) leads; may hold placeholders.
     :ivar spf_include: the provider's SPF name.
     :ivar spf_literal: the provider looks for its include in the domain's own record and follows no other.
     :ivar selectors: DKIM selectors that every customer has; empty where they are random.
-    :ivar dkim_target: where the selectors' CNAME records point; may hold placeholders; empty for TXT selectors.
+    :ivar dkim_target: the zone into which the selectors' CNAME records lead; empty for TXT selectors.
     """
 
     name: str = ""
     return_path_mode: ReturnPathMode = "same_domain"
+    return_path_domain: str = ""
     return_path_label: str = ""
     return_path_target: str = ""
     spf_include: str = ""

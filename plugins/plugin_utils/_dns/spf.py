@@ -16,8 +16,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_
 
 from . import spf_evaluation
 from .answers import Answer
-from .facts import Facts, Spf, targets_of
-from .sender import fits
+from .facts import Facts, Spf, points_to, targets_of
 from .spf_evaluation import MOST_TERMS, MOST_VOID_LOOKUPS, Evaluation, is_policy
 from .wording import Outcome, instead, listed, mended_policy, new_policy, publish, relay_terms, shown, unanswered
 
@@ -297,28 +296,25 @@ def s7_return_path_set_up(facts: Facts) -> Outcome:
     if not path.expected:
         if not path.required:
             return None
-        pattern = (
-            f" (it looks like {relay.return_path_label}.{facts.sender.from_domain})" if relay.return_path_label else ""
-        )
-        message = (
-            f"{relay.name} sends with a sub-domain of yours in the envelope{pattern}; which one is not known here."
-        )
+        like = f" (like {relay.return_path_label}.{facts.sender.from_domain})" if relay.return_path_label else ""
+        message = f"{relay.name} sends with a sub-domain of yours in the envelope{like}; which one is not known here."
         return [TABLE.finding("return-path-unknown", facts.sender.from_domain, message)]
     if path.target is None:
-        return None  # nothing is known of where it should point
+        return None  # nothing is known of where it should lead
     if not path.target.known:
         return unanswered(path.target)
-    kind = path.target.rtype
-    value = f"10 {relay.return_path_target}" if kind == "MX" else relay.return_path_target
-    found = targets_of(path.target)
-    severity: Severity = "error" if path.required or facts.sender.bounce_domain else "info"
-    if not found:
-        why = f"{relay.name} uses this sub-domain for bounces; without it mail is refused or its SPF is not aligned."
-        if severity == "info":
-            why = f"{relay.name} can use this sub-domain for bounces; SPF is aligned with the From domain then."
-        message = f"{publish(path.expected, kind, value)} {why}"
-        return [TABLE.finding("return-path-missing", path.expected, message, severity=severity)]
-    if any(fits(relay.return_path_target, one) for one in found):
+    if points_to(relay, path.target):
         return []
-    message = f"{instead(path.expected, kind, value)} It points to {listed(found)}, which is not {relay.name}."
-    return [TABLE.finding("return-path-elsewhere", path.expected, message, severity=severity)]
+    severity: Severity = "error" if path.required or facts.sender.bounce_domain else "info"
+    kind, target = path.target.rtype, relay.return_path_target or "NAME-SHOWN-BY-YOUR-PROVIDER"
+    value = f"10 {target}" if kind == "MX" else target
+    exact = "The provider's console shows the exact name."
+    found = targets_of(path.target)
+    if found:
+        message = f"{instead(path.expected, kind, value)} It leads to {listed(found)}, not to {relay.name}. {exact}"
+        return [TABLE.finding("return-path-elsewhere", path.expected, message, severity=severity)]
+    why = f"{relay.name} uses this sub-domain for bounces; without it mail is refused, or its SPF is not aligned."
+    if severity == "info":
+        why = f"{relay.name} can use this sub-domain for bounces; SPF is aligned with the From domain then."
+    message = f"{publish(path.expected, kind, value)} {why} {exact}"
+    return [TABLE.finding("return-path-missing", path.expected, message, severity=severity)]

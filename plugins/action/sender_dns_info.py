@@ -1,0 +1,174 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Senders -> what receivers will find in DNS. Runs on the controller; see the module of the same name."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import ipaddress
+import typing as t
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import (
+    Finding,
+    FindingError,
+    explain,
+    worst_first,
+)
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns import facts, libraries, queries, rules, sender
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns.presets import relay_of
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import documents
+
+#: Senders that are looked at side by side.
+AT_ONCE = 8
+#: Seconds for one SPF evaluation (RFC 7208, section 4.6.4, asks for at least 20).
+EVALUATION = 20.0
+
+_SENDER_SPEC: dict[str, dict[str, t.Any]] = {
+    "from_address": {"type": "str"},
+    "return_path": {"type": "str"},
+    "bounce_domain": {"type": "str"},
+    "dkim_domain": {"type": "str"},
+    "provider": {"type": "str"},
+    "region": {"type": "str"},
+    "selectors": {"type": "list", "elements": "str"},
+    "spf_include": {"type": "str"},
+    "relay_addresses": {"type": "list", "elements": "str"},
+    "bulk": {"type": "bool"},
+}
+
+#: The findings that fail the step, by C(fail_on).
+_BLOCKING: dict[str, tuple[str, ...]] = {"error": ("error",), "warning": ("error", "warning"), "never": ()}
+
+
+class ActionModule(ControllerStep):
+    """The step C(sender_dns_info)."""
+
+    ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {
+        **_SENDER_SPEC,
+        "senders": {
+            "type": "list",
+            "elements": "dict",
+            "options": {**_SENDER_SPEC, "from_address": {"type": "str", "required": True}},
+        },
+        "nameservers": {"type": "list", "elements": "str"},
+        "port": {"type": "int", "default": 53},
+        "timeout": {"type": "float", "default": 3.0},
+        "lifetime": {"type": "float", "default": 60.0},
+        "fail_on": {"type": "str", "choices": ["error", "warning", "never"], "default": "error"},
+    }
+    SPEC_RULES: t.ClassVar[dict[str, t.Any]] = {
+        "required_one_of": [["from_address", "senders"]],
+        "mutually_exclusive": [["from_address", "senders"]],
+    }
+
+    def conclude_from(
+        self,
+        options: dict[str, t.Any],
+        task_vars: dict[str, t.Any],  # noqa: ARG002
+    ) -> tuple[list[Finding], dict[str, t.Any]]:
+        """What DNS says about each sender; every sender once, every question once."""
+        wanting = libraries.missing()
+        if wanting:
+            message = f"The Python of this ansible-playbook lacks {' and '.join(wanting)}."
+            fix = f"Run: python3 -m pip install {' '.join(repr(one) for one in wanting)} (on this machine only)."
+            return [TABLE.finding("dns-packages-missing", "sender_dns_info", message, fix)], _nothing()
+        senders, findings = _senders(options)
+        try:
+            settings = _settings(options)
+        except FindingError as refused:
+            return [*findings, refused.finding], _nothing()
+        judgements = _judge(senders, settings)
+        findings += [one for judgement in judgements for one in judgement.findings]
+        return findings, _evidence(findings, judgements, settings)
+
+    def refusal(self, findings: list[Finding], options: dict[str, t.Any]) -> str:
+        """The findings that C(fail_on) makes blocking, worst first."""
+        blocking = [one for one in findings if one.severity in _BLOCKING[options["fail_on"]]]
+        return explain(dataclasses.replace(one, severity="error") for one in blocking) if blocking else ""
+
+
+def _nothing() -> dict[str, t.Any]:
+    return {"verdict": "error", "domains": {}, "sender_dns": [], "nameservers": []}
+
+
+def _senders(options: dict[str, t.Any]) -> tuple[list[sender.Sender], list[Finding]]:
+    """The senders to look at, each once, and what is wrong with the others."""
+    found: dict[sender.Sender, None] = {}
+    findings: list[Finding] = []
+    for entry in [options] if options["senders"] is None else options["senders"]:
+        own = {name: options[name] if entry[name] is None else entry[name] for name in _SENDER_SPEC}
+        try:
+            found.setdefault(sender.sender_from(own, _relay(own)))
+        except FindingError as refused:
+            findings.append(refused.finding)
+    return list(found), findings
+
+
+def _relay(options: dict[str, t.Any]) -> sender.Relay:
+    name = options["provider"]
+    if not name:
+        return sender.Relay()
+    entry = documents().get(name)
+    if entry is None:
+        message = f'"{name}" is no provider with a preset; there are: {", ".join(sorted(documents()))}.'
+        fix = "Leave provider out, and give spf_include or relay_addresses and selectors."
+        raise FindingError(TABLE.finding("sender-option-invalid", "provider", message, fix))
+    return relay_of(name, entry, options["region"] or "")
+
+
+def _settings(options: dict[str, t.Any]) -> queries.Settings:
+    given = options["nameservers"]
+    for one in given or ():
+        try:
+            ipaddress.ip_address(one.partition("%")[0])
+        except ValueError:
+            message = f'"{one}" is no IP address; a name server is given by its address.'
+            raise FindingError(TABLE.finding("sender-option-invalid", "nameservers", message)) from None
+    for name in ("timeout", "lifetime"):
+        if not options[name] > 0:
+            message = f"{options[name]} s is no time to wait."
+            raise FindingError(TABLE.finding("sender-option-invalid", name, message, "Give more than 0 seconds."))
+    if not 0 < options["port"] < 65536:
+        message = f"{options['port']} is no port."
+        raise FindingError(TABLE.finding("sender-option-invalid", "port", message, "Leave it out for port 53."))
+    return queries.Settings(
+        nameservers=tuple(given or queries.system_nameservers()),
+        port=options["port"],
+        timeout=options["timeout"],
+        lifetime=options["lifetime"],
+    )
+
+
+def _judge(senders: list[sender.Sender], settings: queries.Settings) -> list[rules.Judgement]:
+    resolver = queries.Resolver(settings)
+
+    def one(which: sender.Sender) -> rules.Judgement:
+        return rules.judge(facts.gather(which, resolver.ask, time_limit=lambda: min(EVALUATION, resolver.remaining())))
+
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(one, senders))
+
+
+def _evidence(
+    findings: list[Finding], judgements: list[rules.Judgement], settings: queries.Settings
+) -> dict[str, t.Any]:
+    by_domain: dict[str, list[Finding]] = {}
+    for one in judgements:
+        by_domain.setdefault(one.facts.sender.from_domain, []).extend(one.findings)
+    return {
+        "verdict": rules.verdict_of(findings),
+        "domains": {
+            domain: {
+                "verdict": rules.verdict_of(some),
+                "findings": [one.as_dict() for one in worst_first(some)],
+            }
+            for domain, some in by_domain.items()
+        },
+        "sender_dns": [one.as_dict() for one in judgements],
+        "nameservers": list(settings.nameservers),
+    }
