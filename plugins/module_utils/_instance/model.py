@@ -195,7 +195,7 @@ class LogLine:
 
     :ivar at: seconds since the epoch.
     :ivar service: the service's name.
-    :ivar pid: the process that wrote it; 0 when unknown.
+    :ivar pid: the process that wrote it; 1 for what the service manager wrote about it, 0 when unknown.
     :ivar text: the line without its end. May hold addresses and tokens: redact before it is returned.
     """
 

@@ -12,13 +12,14 @@ Which service is restarted is a table (below); nothing here knows how a service 
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 import typing as t
 
 from .._diagnosis.redact import one_line, redact
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, errors
-from .model import Driver, Service, State
+from .model import Driver, LogLine, Service, State
 
 #: current: whatever does not verifiably run on the present settings. restarted: all.
 Goal = t.Literal["current", "restarted"]
@@ -39,7 +40,7 @@ _RESTART: dict[tuple[State, bool], dict[Goal, bool]] = {
 _LOOP = 2
 
 _POLL = 0.5
-_LOG_LINES = 12
+_LOG_LINES = 8
 
 
 class Clock(t.Protocol):
@@ -154,14 +155,19 @@ def renew(driver: Driver, goal: Goal, *, steady: float, timeout: float, clock: C
     if not chosen and not booting:
         return Outcome([Renewal(one, one, False) for one in before], findings)
     watch = _Watch(driver, chosen, booting, _cursor(driver, [*chosen, *booting], findings), clock)
+    accepted = False
     try:
         if chosen:
             driver.restart(chosen)
+            accepted = True
         findings += watch.until_ready(timeout) or watch.stay_up(steady)
     except FindingError as refusal:
         findings.append(refusal.finding)
     after = _last_look(driver, before, findings)
-    renewals = [Renewal(one, after[one.name], watch.replaced(after[one.name])) for one in before]
+    renewals = [
+        Renewal(one, after[one.name], one in chosen and (accepted or is_replaced(one, after[one.name])))
+        for one in before
+    ]
     return Outcome(renewals, findings + watch.doubts, watch.waited)
 
 
@@ -207,15 +213,6 @@ class _Watch:
         self.waited = 0.0
         self.doubts: list[Finding] = []
 
-    def replaced(self, now: Service) -> bool:
-        """Whether this is one of those to be restarted, and no longer what it was."""
-        before = self._chosen.get(now.name)
-        if before is None:
-            return False
-        if before.state == "running":
-            return now.pid != before.pid or not _same_moment(now.started, before.started)
-        return (now.state, now.pid, now.restarts) != (before.state, before.pid, before.restarts)
-
     def until_ready(self, timeout: float) -> list[Finding]:
         """Wait for all; the errors of those that failed, as soon as one has, or of those that are late."""
         began = self._clock.monotonic()
@@ -249,7 +246,8 @@ class _Watch:
         return [service for service in self._driver.services() if service.name in self._names]
 
     def _ready(self, service: Service) -> bool:
-        if service.state != "running" or (service.name in self._chosen and not self.replaced(service)):
+        before = self._chosen.get(service.name)
+        if service.state != "running" or (before is not None and not is_replaced(before, service)):
             return False
         ready = self._driver.ready(service)
         if ready is None:
@@ -294,8 +292,31 @@ class _Watch:
             for value in secret_values(self._driver.instance.variables)
             if not any(value in name for name in self._names)
         ]
-        texts = [one_line(redact(line.text, secrets, keep=self._names), 200) for line in logged]
-        return [text for text in texts if text][-_LOG_LINES:]
+        return [one_line(redact(text, secrets, keep=self._names), 240) for text in telling(logged)]
+
+
+#: A line of a Ruby backtrace, which says where, not what. Its end tells it: "from /path/file.rb:12:in `boot'".
+_FRAME = re.compile(r"\S:\d+:in [`'][^`']*'$")
+#: What differs each time that the same thing is said: times, process and thread numbers.
+_NUMBER = re.compile(r"\b[0-9a-z]*\d[0-9a-z]*\b")
+
+
+def telling(logged: t.Sequence[LogLine]) -> list[str]:
+    """The lines that tell why a service ended: its own last words, without backtraces and what it said before already.
+
+    What the service manager wrote counts only when the service itself said nothing.
+    """
+    own = [line.text for line in logged if line.pid > 1]
+    texts = [text for text in own or [line.text for line in logged] if text.strip() and not _FRAME.match(text)]
+    last_said = {_NUMBER.sub("#", text): position for position, text in enumerate(texts)}
+    return [texts[position] for position in sorted(last_said.values())][-_LOG_LINES:]
+
+
+def is_replaced(before: Service, now: Service) -> bool:
+    """Whether what runs now is not what ran before. One that did not run before is new as soon as it runs."""
+    if before.state != "running":
+        return now.state != before.state
+    return now.pid != before.pid or not _same_moment(now.started, before.started)
 
 
 def _same_moment(one: float | None, other: float | None) -> bool:

@@ -61,7 +61,11 @@ class Manager:
 
         At once because each takes the time of a Rails boot, and because the web service then is away no longer than
         for its own. FindingError restart-refused names the units that systemd refuses.
+
+        A unit that has crashed in a loop may have used up its starts (StartLimitBurst=), and systemd would refuse one
+        more even though what made it crash is mended by now; reset-failed gives them back.
         """
+        self._run(["systemctl", "reset-failed", "--", *names])
         done = self._run(["systemctl", "restart", "--no-block", "--", *names])
         if done.returncode != 0:
             raise self._refusal("restart-refused", f"systemctl restart {' '.join(names)}", done)
@@ -83,7 +87,7 @@ class Manager:
         :param lines: only the last so many.
         """
         command = ["journalctl", "--no-pager", "--quiet", "--output=json"]
-        command.append("--output-fields=MESSAGE,_PID,_SYSTEMD_UNIT,UNIT")
+        command.append("--output-fields=MESSAGE,_PID,SYSLOG_IDENTIFIER,_SYSTEMD_UNIT,UNIT")
         command += [f"--after-cursor={cursor}"] if cursor else ["--boot"]
         command += [f"--lines={lines}"] if lines else []
         command += [f"--unit={name}" for name in names]
@@ -134,7 +138,9 @@ def _log_line(line: bytes) -> LogLine | None:
         message = bytes(message).decode("utf-8", "replace")
     if not isinstance(message, str):
         return None
-    pid = str(entry.get("_PID", ""))
+    # In a new process systemd speaks itself, under the name "(program)", until it becomes the program.
+    by_systemd = str(entry.get("SYSLOG_IDENTIFIER", "")).startswith("(")
+    pid = "1" if by_systemd else str(entry.get("_PID", ""))
     return LogLine(
         at=int(entry.get("__REALTIME_TIMESTAMP", 0)) / 1_000_000,
         service=str(entry.get("UNIT") or entry.get("_SYSTEMD_UNIT") or ""),
