@@ -94,7 +94,7 @@ def _plain(text: str) -> str:
 
 
 def _only_comment(rest: str) -> None:
-    if rest.strip(" \t") and not re.match(r"[ \t]+#", rest):
+    if rest.strip(" \t") and not re.match(r"[ \t]*#", rest):
         raise _syntax("text follows what is already a complete value")
 
 
@@ -155,16 +155,17 @@ def _anchor(text: str) -> Json:
     return _after_property(text[found.end() :])
 
 
+_URI = r"(?:[0-9A-Za-z;/?:@&=+$_.~*'()-]|%[0-9A-Fa-f]{2})"
+
+
 def _tag(text: str) -> Json:
-    found = re.match(r"!(?:<[^<> \t]+>|(?:[0-9A-Za-z_-]*!)?[^ \t!,\[\]{}]*)(?=[ \t]|\Z)", text)
+    found = re.match(rf"!(?:<(?:{_URI}|[!,\[\]])+>|(?:[0-9A-Za-z_-]*!)?{_URI}*)(?=[ \t]|\Z)", text)
     if not found or found[0] == "!!":
         raise _syntax("it starts with an exclamation mark")
-    rest = text[found.end() :].strip(" \t")
-    if not rest or rest.startswith("#"):
-        return None
-    if found[0].startswith(("!!", "!<", "!ruby")):
-        return Odd(f"tagged {found[0]}")
-    return _plain(rest)
+    value = _after_property(text[found.end() :])
+    if value is None or isinstance(value, Odd) or not found[0].startswith(("!!", "!<", "!ruby")):
+        return value
+    return Odd(f"tagged {found[0]}")
 
 
 def _after_property(rest: str) -> Json:
@@ -175,7 +176,7 @@ def _after_property(rest: str) -> Json:
 
 
 def _block(text: str) -> Json:
-    if not re.fullmatch(r"[|>](?:[+-]?[1-9]?|[1-9][+-])(?:[ \t]+#.*)?", text):
+    if not re.fullmatch(r"[|>](?:[+-]?[1-9]?|[1-9][+-])(?:[ \t]*#.*)?", text):
         raise _syntax(f"it starts with {text[0]}")
     return ""
 
