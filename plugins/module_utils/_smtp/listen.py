@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._diagnosis.redact import one_line
 from .connect import Candidate, connect
 from .deadline import Deadline
 from .reply import Ehlo
@@ -25,7 +26,14 @@ FIRST_WORD_SECONDS = 1.5
 HANDSHAKE_SECONDS = 5.0
 
 
-def what_speaks(candidate: Candidate, helo_domain: str, deadline: Deadline) -> Speaks:
+class Heard(t.NamedTuple):
+    """What a port speaks, and its first words where they are not SMTP."""
+
+    speaks: Speaks
+    words: str = ""
+
+
+def what_speaks(candidate: Candidate, helo_domain: str, deadline: Deadline) -> Heard:
     """Ask an address and port what it speaks. No login passes, nothing is verified. Raises nothing.
 
     "rejecting" greets with 4xx or 5xx, "closed" hangs up, "other" speaks but not SMTP, "silent" does neither.
@@ -33,12 +41,12 @@ def what_speaks(candidate: Candidate, helo_domain: str, deadline: Deadline) -> S
     try:
         first = Wire(connect(candidate, deadline), deadline)
     except Stopped as stopped:
-        return "refused" if stopped.kind == "refused" else "unreachable"
+        return Heard("refused" if stopped.kind == "refused" else "unreachable")
     try:
         if first.wait_for_bytes(deadline.within(FIRST_WORD_SECONDS)):
             return _spoken(first, helo_domain)
         if _answers_tls(candidate, deadline.within(HANDSHAKE_SECONDS)):
-            return "implicit"
+            return Heard("implicit")
         # It may merely be slow to greet (a banner delay against spammers): the first connection still listens.
         return _spoken(first, helo_domain)
     finally:
@@ -55,16 +63,18 @@ def _answers_tls(candidate: Candidate, deadline: Deadline) -> bool:
     return True
 
 
-def _spoken(wire: Wire, helo_domain: str) -> Speaks:
+def _spoken(wire: Wire, helo_domain: str) -> Heard:
     try:
         greeting = wire.reply()
     except Stopped as stopped:
-        return "silent" if stopped.kind == "timed-out" else "closed" if stopped.kind == "closed" else "other"
+        if stopped.kind in ("timed-out", "closed"):
+            return Heard("silent" if stopped.kind == "timed-out" else "closed")
+        return Heard("other", one_line(stopped.message))
     if greeting.code != 220:
-        return "rejecting" if greeting.code >= 400 else "other"
+        return Heard("rejecting" if greeting.code >= 400 else "other", one_line(greeting.text))
     try:
         hello = wire.say(b"EHLO " + helo_domain.encode("ascii"))
     except Stopped:
-        return "plain"
+        return Heard("plain")
     wire.quit()
-    return "starttls" if hello.positive and Ehlo.of(hello).starttls else "plain"
+    return Heard("starttls" if hello.positive and Ehlo.of(hello).starttls else "plain")

@@ -64,6 +64,7 @@ class Result:
 
     :ivar unusable: settings with which nothing could be tried, with reasons; then the rest is empty.
     :ivar speaks: what the port speaks; None where that could not be seen.
+    :ivar words: the port's first words, where they were not SMTP or a refusal.
     :ivar elsewhere: another address of the relay with which the greeting worked, after the first one's failed.
     """
 
@@ -75,6 +76,7 @@ class Result:
     seen: Observation = dataclasses.field(default_factory=Observation)
     mechanism: str = "none"
     speaks: Speaks | None = None
+    words: str = ""
     ports: list[Port] = dataclasses.field(default_factory=list)
     elsewhere: Candidate | None = None
 
@@ -168,7 +170,7 @@ def _converse(settings: Settings, trust: Trust | None, attempts: list[Attempt], 
     if trouble.kind == "certificate" and trust:
         result.seen.tls = _unbelieved(settings, trust, chosen.candidate, aftermath)
     elif _mode_in_doubt(settings, trouble):
-        result.speaks = what_speaks(chosen.candidate, settings.helo_domain, aftermath)
+        result.speaks, result.words = what_speaks(chosen.candidate, settings.helo_domain, aftermath)
     if trouble.stage in ("banner", "tls"):
         others = [one.candidate for one in spare if one.candidate.family != chosen.candidate.family]
         result.elsewhere = _answering(settings, trust, others[:1], aftermath)

@@ -78,6 +78,8 @@ class Settings:
                 ("host", not _is_host(self.host), f"{self.host!r} is not a host name or address in plain ASCII."),
                 ("port", not 0 < self.port < 65536, f"{self.port} is not a port; ports are 1 to 65535."),
                 ("helo_domain", not _HELO.match(self.helo_domain), f"{self.helo_domain!r} cannot stand in EHLO."),
+                ("login", self.wants_auth and not self.login, f"It is empty, and {self.auth} needs it."),
+                ("password", self.wants_auth and not self.password, f"It is empty, and {self.auth} needs it."),
                 ("login", _breaks(self.login), "The login has a character that AUTH cannot carry (NUL)."),
                 ("password", _breaks(self.password), "The password has a character that AUTH cannot carry (NUL)."),
                 ("sender", _no_address(self.sender), f"{self.sender!r} is not a plain ASCII mail address."),

@@ -71,6 +71,8 @@ def trusting(verify: VerifyMode, ca_file: str) -> Trust:
     :raises Stopped: "ca-file".
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Python 3.10 and newer have this of themselves; Debian's and Red Hat's OpenSSL have it for Ruby.
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if verify == "none":
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -110,6 +112,9 @@ def handshake(sock: socket.socket, context: ssl.SSLContext, host: str, deadline:
         raise Stopped("certificate", error.verify_message, verify_code=error.verify_code) from None
     except OSError as error:
         tls.close()
+        if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
+            # The words came in between our looking and OpenSSL's reading; they are gone.
+            raise Stopped("plaintext") from None
         raise stopped_by(error) from None
     except Stopped:
         tls.close()
@@ -121,16 +126,16 @@ def _shake(tls: ssl.SSLSocket, deadline: Deadline) -> None:
     tls.settimeout(0)
     first = b""
     while True:
+        # What the other side says first tells a plaintext port apart, in whatever words OpenSSL would complain.
+        first = first or _peek(tls)
+        if first and first[0] not in _RECORD_TYPES:
+            raise Stopped("plaintext", readable(first))
         try:
             tls.do_handshake()
             return
         except ssl.SSLWantReadError:
             if not select.select([tls], [], [], deadline.left())[0]:
                 raise Stopped("timed-out") from None
-            # What the other side says first tells a plaintext port apart, in whatever words OpenSSL complains later.
-            first = first or _peek(tls)
-            if first and first[0] not in _RECORD_TYPES:
-                raise Stopped("plaintext", readable(first)) from None
         except ssl.SSLWantWriteError:
             select.select([], [tls], [], deadline.left())
 

@@ -151,9 +151,10 @@ def _by_what_it_speaks(trouble: Trouble, settings: Settings, result: Result, con
     return None
 
 
-def _not_smtp(trouble: Trouble, _settings: Settings, _result: Result, context: Context) -> Finding:
+def _not_smtp(trouble: Trouble, _settings: Settings, result: Result, context: Context) -> Finding:
     what = "an answer without end" if trouble.kind == "too-long" else "something else than SMTP"
-    said = f': "{trouble.message}"' if trouble.message else ""
+    words = result.words or trouble.message
+    said = f': "{words}"' if words else ""
     message = f"{context.endpoint} gives {what} ({_STAGES.get(trouble.stage, trouble.stage)}){said}."
     return TABLE.finding("not-smtp", context.endpoint, message)
 

@@ -122,7 +122,7 @@ def stopped_by(error: OSError) -> Stopped:
         return Stopped("closed")
     if isinstance(error, ssl.SSLError):
         return Stopped("tls", (error.reason or str(error)).replace("_", " ").lower())
-    if isinstance(error, (ConnectionError, BrokenPipeError)):
+    if isinstance(error, ConnectionError) or name == "ENOTCONN":
         return Stopped("closed", error.strerror or "", errno_name=name)
     if name == "ETIMEDOUT":
         return Stopped("timed-out", error.strerror or "")

@@ -120,14 +120,11 @@ def test_no_password_has_no_forms() -> None:
     assert travelling_forms("login", "") == ()
 
 
-GOOD = Settings("smtp.example.org", 587, "social.example", sender="a@b.example", recipient="c@d.example")
-
-
 @pytest.mark.parametrize(
     "host", ["smtp.example.org", "smtp.example.org.", "localhost", "192.0.2.1", "2001:db8::1", "my_relay"]
 )
 def test_hosts_that_can_be_tried(host: str) -> None:
-    assert Settings(host, 587, "social.example").unusable() == []
+    assert Settings(host, 587, "social.example", auth="none").unusable() == []
 
 
 @pytest.mark.parametrize(
@@ -135,22 +132,31 @@ def test_hosts_that_can_be_tried(host: str) -> None:
     ["", ".", "a..b", "-a.example", "bücher.example", "a b", "a\r\nb", "x" * 64, "smtp://relay", "relay:587", "[::1]"],
 )
 def test_hosts_that_cannot(host: str) -> None:
-    assert [setting for setting, _ in Settings(host, 587, "social.example").unusable()] == ["host"]
+    assert [setting for setting, _ in Settings(host, 587, "social.example", auth="none").unusable()] == ["host"]
 
 
 @pytest.mark.parametrize("helo", ["", "a b", "a\r\nMAIL FROM:<x@y>", "ü"])
 def test_names_that_would_break_ehlo(helo: str) -> None:
-    assert [setting for setting, _ in Settings("localhost", 587, helo).unusable()] == ["helo_domain"]
+    assert [setting for setting, _ in Settings("localhost", 587, helo, auth="none").unusable()] == ["helo_domain"]
 
 
 @pytest.mark.parametrize("address", ["a", "a@b> SIZE=1", "a@b\r\nDATA", "Name <a@b>", "ü@b.example"])
 def test_addresses_that_would_break_the_envelope(address: str) -> None:
-    assert [setting for setting, _ in Settings("localhost", 25, "x", sender=address).unusable()] == ["sender"]
+    assert [setting for setting, _ in Settings("localhost", 25, "x", auth="none", sender=address).unusable()] == [
+        "sender"
+    ]
 
 
 def test_good_settings_and_a_recipient_without_sender() -> None:
-    assert GOOD.unusable() == []
-    assert Settings("localhost", 25, "x", recipient="a@b").unusable()[0][0] == "sender"
+    good = Settings("localhost", 25, "x", auth="none", sender="a@b.example", recipient="c@d.example")
+    assert good.unusable() == []
+    assert Settings("localhost", 25, "x", auth="none", recipient="a@b").unusable()[0][0] == "sender"
+
+
+def test_a_login_needs_both_halves_only_when_it_is_tried() -> None:
+    halves = Settings("localhost", 25, "x", login="a")
+    assert [setting for setting, _ in halves.unusable()] == ["password"]
+    assert Settings("localhost", 25, "x", skip_auth=True).unusable() == []
 
 
 def test_settings_never_show_the_password() -> None:
