@@ -192,8 +192,8 @@ domains:
           severity: warning
           subject: social.example
           message: >-
-            Publish _dmarc.social.example TXT "v=DMARC1; p=none". _dmarc.social.example, _dmarc.example: none of them has
-            a DMARC record.
+            Publish _dmarc.social.example TXT "v=DMARC1; p=none". _dmarc.social.example, _dmarc.example: none of them
+            has a DMARC record.
           fix: Publish one; p=none changes nothing for the mail that is sent today.
 sender_dns:
   description: What was seen for each different sender, in the order given.

@@ -57,7 +57,7 @@ def read(text: str) -> Key:
     if tags is None:
         return Key(problem="the record is no list of tag=value, so it is no DKIM key")
     if "v" in tags and (tags["v"] != "DKIM1" or next(iter(tags)) != "v"):
-        return Key(problem='"v=DKIM1" must come first, exactly so')
+        return Key(problem='it does not begin with "v=DKIM1", so it is no DKIM key')
     if "p" not in tags:
         return Key(problem='there is no "p" tag, so it holds no key')
     kind = tags.get("k", "rsa")

@@ -89,9 +89,7 @@ def _empty_target(spf: Spf, term: str, domain: str) -> Finding:
     rest = [one for one in own if one.lstrip("+-~?").lower() != term.lower()]
     first = instead(spf.domain, "TXT", mended_policy([" ".join(rest)]))
     if len(rest) == len(own):
-        first = (
-            f"Publish {domain} TXT with an SPF record, or take out of {spf.domain} TXT the include that leads there."
-        )
+        first = f"Publish an SPF record at {domain}, or take out of {spf.domain} TXT the include that leads there."
     why = f"{domain} is included and has no SPF record, and receivers then treat the whole record as broken."
     return TABLE.finding("spf-include-empty", spf.domain, f"{first} {why}")
 

@@ -1,0 +1,257 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""S4 to S7: SPF and the relay."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from ansible_collections.fediops.mastodon.tests.unit.plugins.plugin_utils._dns.dns_cases import (
+    BOUNCES,
+    LITERAL,
+    NO_SPF,
+    OWN_BOUNCE,
+    RECORDS,
+    THEIRS,
+    Case,
+    spf,
+)
+
+CASES = [
+    Case("S4", "the relay passes", "ok"),
+    Case("S4", "through a redirect", "ok", (), spf("v=spf1 redirect=_spf.relay.test")),
+    Case("S4", "flattened", "ok", (), spf("v=spf1 ip4:198.51.100.0/24 ip6:2001:db8:5::/48 -all")),
+    Case(
+        "S4",
+        "nested",
+        "ok",
+        (),
+        {**spf("v=spf1 include:all.test ~all"), "all.test": [("TXT", "v=spf1 include:_spf.relay.test ~all")]},
+    ),
+    Case(
+        "S4",
+        "fail",
+        "error",
+        ("spf-relay-refused",),
+        spf("v=spf1 mx -all"),
+        says='"v=spf1 include:_spf.relay.test mx -all"',
+    ),
+    Case("S4", "softfail", "error", ("spf-relay-refused",), spf("v=spf1 mx ~all"), says="SPF softfail"),
+    Case("S4", "neutral", "warning", ("spf-relay-neutral",), spf("v=spf1 mx ?all")),
+    Case(
+        "S4",
+        "half flattened: one family is forgotten",
+        "error",
+        ("spf-relay-refused",),
+        spf("v=spf1 ip4:198.51.100.0/24 -all"),
+        says="2001:db8:5::1",
+    ),
+    Case(
+        "S4", "given addresses pass", "ok", (), spf("v=spf1 ip4:203.0.113.7 -all"), {"relay_addresses": ["203.0.113.7"]}
+    ),
+    Case(
+        "S4",
+        "given addresses fail",
+        "error",
+        ("spf-relay-refused",),
+        {},
+        {"relay_addresses": ["203.0.113.7"]},
+        says='"v=spf1 ip4:203.0.113.7 include:_spf.relay.test -all"',
+    ),
+    Case(
+        "S4",
+        "the relay's name does not answer",
+        "unknown",
+        ("dns-unanswered",),
+        {**spf("v=spf1 mx -all"), "_spf.relay.test": [("!", "refused")]},
+    ),
+    Case(
+        "S4",
+        "the relay's name holds only macros, and is included",
+        "unknown",
+        ("spf-relay-unproven",),
+        {"_spf.relay.test": [("TXT", "v=spf1 exists:%{i}.x.test -all")]},
+        says="is included",
+    ),
+    Case(
+        "S4",
+        "the same, not included",
+        "unknown",
+        ("spf-relay-unproven",),
+        {**spf("v=spf1 mx -all"), "_spf.relay.test": [("TXT", "v=spf1 a:h.test -all")]},
+        says="is not included",
+    ),
+    Case("S4", "nothing is known of the relay", "unknown", ("spf-relay-unproven",), {}, {"spf_include": None}),
+    Case(
+        "S4",
+        "a term before the relay's does not answer",
+        "unknown",
+        ("dns-unanswered",),
+        {**spf("v=spf1 a:slow.test include:_spf.relay.test -all"), "slow.test": [("!", "timeout")]},
+    ),
+    Case(
+        "S4",
+        "the provider wants its include in this record",
+        "error",
+        ("spf-include-not-literal",),
+        {**spf("v=spf1 include:all.test ~all"), "all.test": [("TXT", "v=spf1 include:_spf.relay.test ~all")]},
+        relay=LITERAL,
+    ),
+    Case("S4", "and there it is", "ok", (), relay=LITERAL),
+    Case("S4", "the relay uses its own domain", "skipped", (), spf("v=spf1 -all"), relay=THEIRS),
+    Case("S4", "the record is broken, which is said elsewhere", "skipped", (), spf("v=spf1 nonsense")),
+    Case(
+        "S4",
+        "the provider keeps the sub-domain's record",
+        "ok",
+        (),
+        BOUNCES,
+        {"spf_include": None},
+        dataclasses.replace(OWN_BOUNCE, spf_include=""),
+    ),
+    Case("S5", "only the relay", "ok"),
+    Case(
+        "S5",
+        "+all",
+        "error",
+        ("spf-open",),
+        spf("v=spf1 include:_spf.relay.test +all"),
+        says='"v=spf1 include:_spf.relay.test ~all"',
+    ),
+    Case("S5", "bare all", "error", ("spf-open",), spf("v=spf1 all")),
+    Case("S5", "?all is no permission", "ok", (), spf("v=spf1 include:_spf.relay.test ?all")),
+    Case("S5", "a /7", "error", ("spf-open",), spf("v=spf1 ip4:10.0.0.0/7 include:_spf.relay.test -all")),
+    Case("S5", "a /8 is allowed", "ok", (), spf("v=spf1 ip4:10.0.0.0/8 include:_spf.relay.test -all")),
+    Case("S5", "a/0", "error", ("spf-open",), spf("v=spf1 a/0 -all")),
+    Case("S5", "a minus in front forbids instead", "ok", (), spf("v=spf1 include:_spf.relay.test -ip4:0.0.0.0/0 -all")),
+    Case(
+        "S5",
+        "an include allows everyone",
+        "error",
+        ("spf-open",),
+        {"_spf.relay.test": [("TXT", "v=spf1 ip4:198.51.100.0/24 +all")]},
+    ),
+    Case(
+        "S5",
+        "From is open though the relay uses its own domain",
+        "error",
+        ("spf-open",),
+        spf("v=spf1 +all"),
+        relay=THEIRS,
+    ),
+    Case("S5", "no record", "skipped", (), NO_SPF),
+    Case("S6", "tidy", "ok"),
+    Case(
+        "S6",
+        "ptr",
+        "warning",
+        ("spf-style",),
+        spf("v=spf1 ptr include:_spf.relay.test -all"),
+        says='"v=spf1 include:_spf.relay.test -all"',
+    ),
+    Case(
+        "S6",
+        "terms after all",
+        "warning",
+        ("spf-style",),
+        spf("v=spf1 include:_spf.relay.test -all mx"),
+        says="after all",
+    ),
+    Case(
+        "S6",
+        "redirect beside all",
+        "warning",
+        ("spf-style",),
+        spf("v=spf1 include:_spf.relay.test redirect=_spf.relay.test -all"),
+        says="redirect is ignored",
+    ),
+    Case(
+        "S6",
+        "no end",
+        "warning",
+        ("spf-style",),
+        spf("v=spf1 include:_spf.relay.test"),
+        says='"v=spf1 include:_spf.relay.test ~all"',
+    ),
+    Case("S6", "redirect as the end", "ok", (), spf("v=spf1 mx redirect=_spf.relay.test")),
+    Case(
+        "S6",
+        "too long",
+        "warning",
+        ("spf-style",),
+        spf("v=spf1 " + " ".join(f"ip4:203.0.113.{one}" for one in range(40)) + " include:_spf.relay.test -all"),
+        says="does not fit",
+    ),
+    Case("S6", "no record", "skipped", (), NO_SPF),
+    Case("S7", "no sub-domain is expected", "skipped"),
+    Case("S7", "it points to the provider", "ok", (), BOUNCES, relay=OWN_BOUNCE),
+    Case(
+        "S7",
+        "it is missing",
+        "error",
+        ("return-path-missing",),
+        relay=OWN_BOUNCE,
+        says="Publish em1.example.org CNAME bounce.owl.test.",
+    ),
+    Case(
+        "S7",
+        "it points elsewhere",
+        "error",
+        ("return-path-elsewhere",),
+        {"em1.example.org": [("CNAME", "shop.test")], "shop.test": [("A", "192.0.2.1")]},
+        relay=OWN_BOUNCE,
+    ),
+    Case("S7", "it is optional and missing", "info", ("return-path-missing",), relay=THEIRS),
+    Case(
+        "S7",
+        "it is optional and there",
+        "ok",
+        (),
+        {"pm-bounces.example.org": [("CNAME", "pm.hawk.test")]},
+        relay=THEIRS,
+    ),
+    Case(
+        "S7",
+        "its name was not given",
+        "unknown",
+        ("return-path-unknown",),
+        relay=dataclasses.replace(OWN_BOUNCE, return_path_label="em<n>"),
+        says="em<n>.example.org",
+    ),
+    Case(
+        "S7",
+        "its name was given",
+        "ok",
+        (),
+        {"em77.example.org": [("CNAME", "bounce.owl.test")]},
+        {"bounce_domain": "em77.example.org"},
+        dataclasses.replace(OWN_BOUNCE, return_path_label="em<n>"),
+    ),
+    Case(
+        "S7",
+        "it does not answer",
+        "unknown",
+        ("dns-unanswered",),
+        {"em1.example.org": [("!", "servfail")]},
+        relay=OWN_BOUNCE,
+    ),
+    Case(
+        "S7",
+        "set up by records",
+        "ok",
+        (),
+        {"send.example.org": [("MX", "10 mail.example.org"), ("TXT", "v=spf1 include:_spf.relay.test -all")]},
+        relay=RECORDS,
+    ),
+    Case(
+        "S7", "set up by records, missing", "error", ("return-path-missing",), relay=RECORDS, says="send.example.org MX"
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_rule_concludes(case: Case) -> None:
+    case.check()
