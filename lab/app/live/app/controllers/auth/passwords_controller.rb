@@ -1,0 +1,20 @@
+# frozen_string_literal: true
+
+module Auth
+  class PasswordsController < ApplicationController
+    NEUTRAL = 'If your email address exists in our database, you will receive a password recovery link at your email ' \
+              'address in a few minutes.'
+
+    def new; end
+
+    # The answer is the same for every address: it must not tell who has an account.
+    def create
+      User.find_by_email(params.fetch(:user, {})[:email])&.send_reset_password_instructions
+      redirect_to new_user_session_path, status: :see_other, notice: NEUTRAL
+    end
+
+    def edit
+      redirect_to new_user_session_path
+    end
+  end
+end

@@ -1,0 +1,33 @@
+# frozen_string_literal: true
+
+Rails.application.configure do
+  if config.respond_to?(:enable_reloading=)
+    config.enable_reloading = false
+  else
+    config.cache_classes = true
+  end
+  config.eager_load = true
+  config.consider_all_requests_local = false
+  config.public_file_server.enabled = false
+
+  # To standard output, hence to the journal, one line per event with level, time and process.
+  config.log_formatter = ::Logger::Formatter.new
+  config.log_level = ENV.fetch('RAILS_LOG_LEVEL', 'info').to_sym
+  config.log_tags = [:request_id]
+  ActiveSupport::Logger.new($stdout, formatter: config.log_formatter).tap do |logger|
+    config.logger = ActiveSupport::TaggedLogging.new(logger)
+  end
+
+  config.active_support.deprecation = :notify
+
+  # Plain requests are sent to https, save the health check; a proxy in front says so in X-Forwarded-Proto.
+  config.force_ssl = true
+  config.ssl_options = { redirect: { exclude: ->(request) { request.path.start_with?('/health') } } }
+
+  config.action_mailer.perform_caching = false
+  config.action_dispatch.default_headers = { 'Server' => 'Mastodon', 'X-Frame-Options' => 'DENY' }
+end
+
+# The mail settings, as the release in lib/mastodon/version.rb makes them.
+require Lab::MailerEra.current.settings_file
+Lab::MailGem.install(Lab::MailerEra.current.mail_gem)

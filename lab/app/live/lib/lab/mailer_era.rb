@@ -1,0 +1,71 @@
+# frozen_string_literal: true
+
+require 'rubygems'
+require_relative 'email_yml'
+
+module Lab
+  # Which of Mastodon's ways of reading the mail settings this application follows: chosen by lib/mastodon/version.rb
+  # alone, so that an "upgrade" is a change of that file and a restart. One row per change in Mastodon's history; the
+  # sources of the rows are in docs/lab.md.
+  class MailerEra
+    ROOT = File.expand_path('../..', __dir__)
+
+    attr_reader :from, :settings, :helper, :mail_gem, :queue
+
+    # settings is a file in config/mailer_eras; mail_gem the version of the mail gem whose TLS rules that release has;
+    # email_yml how config/email.yml writes its values (:bare, :quoted), helper the version of its settings helper.
+    def initialize(from, settings:, mail_gem:, queue:, email_yml: nil, helper: nil)
+      @from = from
+      @settings = settings
+      @mail_gem = mail_gem
+      @queue = queue
+      @email_yml = email_yml
+      @helper = helper
+    end
+
+    ALL = [
+      new('0',          settings: 'v3_4',   mail_gem: '2.7.1', queue: 'mailers'),
+      new('3.5.0',      settings: 'v3_5',   mail_gem: '2.7.1', queue: 'default'),
+      new('4.0.0',      settings: 'v4_0',   mail_gem: '2.7.1', queue: 'mailers'),
+      new('4.1.0',      settings: 'v4_0',   mail_gem: '2.8.1', queue: 'mailers'),
+      new('4.1.1',      settings: 'v4_1_1', mail_gem: '2.8.1', queue: 'mailers'),
+      new('4.4.0-rc.1', settings: 'v4_4',   mail_gem: '2.8.1', queue: 'mailers', email_yml: :bare, helper: 1),
+      new('4.4.1',      settings: 'v4_4',   mail_gem: '2.8.1', queue: 'mailers', email_yml: :quoted, helper: 1),
+      new('4.5.0-rc.1', settings: 'v4_4',   mail_gem: '2.9.0', queue: 'mailers', email_yml: :quoted, helper: 1),
+      new('4.5.0-rc.2', settings: 'v4_4',   mail_gem: '2.9.0', queue: 'mailers', email_yml: :quoted, helper: 2),
+    ].freeze
+
+    def self.current
+      @current ||= of(Mastodon::Version.to_s)
+    end
+
+    # The era of a release such as "4.5.0-rc.2+glitch": the last row that is not newer.
+    def self.of(release)
+      version = comparable(release)
+      ALL.reverse_each.find { |era| comparable(era.from) <= version }
+    end
+
+    # 4.2.0rc1 (before 4.2) and 4.2.0-rc1 (since) are the same pre-release to Gem::Version once the hyphen is there.
+    def self.comparable(release)
+      Gem::Version.new(release.split('+').first.sub(/(\d)(rc|beta|alpha)/, '\1-\2'))
+    end
+
+    def settings_file
+      File.join(ROOT, 'config/mailer_eras', "#{settings}.rb")
+    end
+
+    def email_yml?
+      !@email_yml.nil?
+    end
+
+    # What config/email.yml of that release says after its ERB ran: YAML as text, with all that can go wrong in it.
+    def email_yml
+      EmailYml.render(quoted: @email_yml == :quoted)
+    end
+
+    # Mastodon moves this with its Rails; the values that matter to mail are set explicitly.
+    def rails_defaults
+      Rails::VERSION::MAJOR >= 7 ? 7.0 : 6.1
+    end
+  end
+end

@@ -1,0 +1,113 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Docker Engine: the one that runs, or one that we install and start ourselves (as root)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from .progress import LabError, capture, logged, say, step, succeeds, tail
+
+#: Machine-wide: an Engine serves all checkouts.
+STATE = Path("/run/fediops-lab")
+PID_FILE = STATE / "dockerd.pid"
+LOG = STATE / "dockerd.log"
+
+
+def answers() -> bool:
+    """Whether an Engine can be talked to as this user."""
+    return succeeds("docker", "info", "--format", "{{.ServerVersion}}")
+
+
+def ensure() -> None:
+    """An Engine that answers; LabError says what is missing where we cannot have one."""
+    if answers():
+        return
+    if os.geteuid() != 0:
+        raise LabError(
+            "no Docker Engine can be reached as this user. Start one and make sure that `docker info` works for you "
+            "(group docker, or DOCKER_HOST), or run this command as root: then it installs and starts one itself."
+        )
+    if os.environ.get("DOCKER_HOST") and not os.environ["DOCKER_HOST"].startswith("unix://"):
+        raise LabError(f"DOCKER_HOST is {os.environ['DOCKER_HOST']}, and no Engine answers there")
+    if not shutil.which("dockerd"):
+        install(["docker.io"], "the Docker Engine")
+    start()
+
+
+def install(packages: list[str], what: str) -> None:
+    """Debian packages on this machine; root only."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise LabError(
+            f"{what} is missing: install {' '.join(packages)} (or run this command as root on Debian or Ubuntu)"
+        )
+    with step(f"installing {what} ({', '.join(packages)})"):
+        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        logged("install", "apt-get", "-q", "update", env=env)
+        logged("install", "apt-get", "-q", "-y", "--no-install-recommends", "install", *packages, env=env)
+
+
+def start() -> None:
+    """Start dockerd in the background, its process id and its log in /run/fediops-lab."""
+    # A package's maintainer script may just have started one through the machine's own service manager.
+    if wait(3):
+        return
+    STATE.mkdir(mode=0o755, exist_ok=True)
+    if running_pid() is None:
+        say(f"starting dockerd in the background (log: {LOG})")
+        with contextlib.suppress(FileNotFoundError):
+            PID_FILE.unlink()
+        with open(LOG, "ab") as log:
+            subprocess.Popen(
+                ["dockerd", "--storage-driver=overlay2", f"--pidfile={PID_FILE}"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+            )
+    if not wait(60):
+        raise LabError(f"dockerd does not answer after 60 s; the end of {LOG}:\n{tail(LOG)}")
+
+
+def wait(seconds: float) -> bool:
+    """Whether the Engine answers within so many seconds."""
+    until = time.monotonic() + seconds
+    while not answers():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+def running_pid() -> int | None:
+    """Process id of the dockerd that a lab started, if that very process lives."""
+    try:
+        pid = int(PID_FILE.read_text())
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ValueError, ProcessLookupError):
+        return None
+    return pid if name == "dockerd" else None
+
+
+def stop_if_ours() -> None:
+    """Stop the Engine that a lab started, unless somebody's containers still run in it."""
+    pid = running_pid()
+    if pid is None or os.geteuid() != 0 or not answers():
+        return
+    others = capture("docker", "ps", "--quiet").split()
+    if others:
+        say(f"the Docker Engine keeps running: {len(others)} other containers use it")
+        return
+    os.kill(pid, signal.SIGTERM)
+    until = time.monotonic() + 30
+    while running_pid() is not None and time.monotonic() < until:
+        time.sleep(0.2)
+    say("stopped the Docker Engine that the lab had started")

@@ -1,0 +1,87 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the lab consists of, and where its things lie. Every other file of this package reads it from here."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import typing as t
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SOURCE = CHECKOUT / "lab"
+HOME = CHECKOUT / ".work" / "lab"
+LOGS = HOME / "logs"
+
+#: Two checkouts on one machine have a lab each: their names differ by this.
+KEY = hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]
+NETWORK = f"fediops-lab-{KEY}"
+LABEL = "fediops.lab"
+
+RELAY_NAME = "smtp.relay.test"
+#: A second name of the same machine that its certificate does not carry.
+OTHER_RELAY_NAME = "mx.relay.test"
+MAIL_DOMAIN = "example.com"
+#: Who has a mailbox behind the relay. Any other local part of the domain is an unknown user (550 5.1.1).
+MAILBOXES = ("admin", "alice", "bob", "carol", "dave", "erin", "postmaster", "refused", "busy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """One container of the lab.
+
+    :ivar name: short name; the inventory has the same.
+    :ivar suite: Debian release of its base image.
+    :ivar kind: which folder of lab/images builds it: C(mastodon) or C(relay).
+    :ivar login: the user that Ansible logs in as; one that is not root uses sudo.
+    :ivar ruby: C(rbenv) behind shims, or C(system).
+    :ivar release: the Mastodon release it starts with.
+    :ivar env_mode: mode of its .env.production.
+    :ivar aliases: names under which the lab's network knows it.
+    """
+
+    name: str
+    suite: str
+    kind: str
+    login: str = "root"
+    ruby: str = ""
+    release: str = ""
+    env_mode: str = ""
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def container(self) -> str:
+        return f"fediops-lab-{KEY}-{self.name}"
+
+    @property
+    def local_domain(self) -> str:
+        return f"{self.name}.test"
+
+    @property
+    def bundle(self) -> str:
+        """How the units start bundler."""
+        return "/home/mastodon/.rbenv/shims/bundle" if self.ruby == "rbenv" else "/usr/bin/bundle"
+
+    @property
+    def login_at_relay(self) -> str:
+        return f"{self.name}@relay.test"
+
+    @property
+    def senders(self) -> tuple[str, ...]:
+        """The envelope senders that its login may use."""
+        return (f"notifications@{self.local_domain}", f"bounces@{self.local_domain}")
+
+
+MACHINES: t.Final = (
+    Machine("masto1", "trixie", "mastodon", "root", "rbenv", "4.5.3", "0600", ("masto1.test",)),
+    Machine("masto2", "bookworm", "mastodon", "admin", "system", "4.2.17", "0640", ("masto2.test",)),
+    Machine("relay", "bookworm", "relay", "root", aliases=(RELAY_NAME, OTHER_RELAY_NAME)),
+)
+INSTANCES: t.Final = tuple(machine for machine in MACHINES if machine.kind == "mastodon")
+
+
+def machine(name: str) -> Machine:
+    """The machine with this name; KeyError if there is none."""
+    return {each.name: each for each in MACHINES}[name]
