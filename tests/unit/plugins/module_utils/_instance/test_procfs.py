@@ -1,0 +1,136 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import SIDEKIQ_AT_WORK, Processes
+
+
+#: Makes a socket, says so, and stays until its input is closed.
+HOLD = "import socket, sys; {}; print(1, flush=True); sys.stdin.read()"
+
+
+@contextlib.contextmanager
+def holding(code, *arguments):
+    """A process that has made this socket; None when the machine does not have its kind."""
+    command = [sys.executable, "-c", HOLD.format(code), *arguments]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, **pipes) as process:
+        yield process.pid if process.stdout.readline() else None
+        process.stdin.close()
+
+
+def test_a_process_with_an_ordinary_connection_does_not_listen():
+    connect = "s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))"
+    with socket.create_server(("127.0.0.1", 0)) as server, holding(connect, str(server.getsockname()[1])) as pid:
+        assert Processes().listens([pid]) is False
+        assert Processes().listens([pid, os.getpid()]) is True
+
+
+@pytest.mark.parametrize(
+    ("code", "listens"),
+    [
+        ("s = socket.create_server(('127.0.0.1', 0))", True),
+        ("s = socket.create_server(('::1', 0), family=socket.AF_INET6)", True),
+        ("s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen()", True),
+        ("s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1])", False),
+        ("s = socket.socket(); s.bind(('127.0.0.1', 0))", False),
+        ("pass", False),
+    ],
+    ids=["tcp", "tcp6", "unix", "unix bound only", "tcp bound only", "none"],
+)
+def test_only_sockets_that_accept_connections_count(code, listens, tmp_path):
+    with holding(code, str(tmp_path / "s")) as pid:
+        if pid is None:
+            pytest.skip("the machine has no IPv6")
+        assert Processes().listens([pid]) is listens
+
+
+def test_no_processes_do_not_listen():
+    assert Processes().listens([]) is False
+    assert Processes().listens([2**22 + 1]) is False  # gone in the meantime
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+def test_what_may_not_be_looked_into_is_unknown():
+    os.seteuid(65534)
+    try:
+        assert Processes().listens([1]) is None
+    finally:
+        os.seteuid(0)
+
+
+def test_title_and_environment_of_a_process():
+    with subprocess.Popen(
+        [sys.executable, "-c", "print(1, flush=True); input()", "an argument"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={"A": "1=2", "B": ""},
+    ) as process:
+        process.stdout.readline()
+        processes = Processes()
+        assert processes.title(process.pid).endswith("an argument")
+        assert {name: value for name, value in processes.environment(process.pid).items() if name in "AB"} == {
+            "A": "1=2",
+            "B": "",
+        }
+        process.stdin.close()
+    assert processes.title(process.pid) == "" and processes.environment(process.pid) == {}
+
+
+@pytest.fixture
+def root(tmp_path):
+    def make(**cgroups):
+        for pid, text in cgroups.items():
+            folder = tmp_path / pid.lstrip("p")
+            folder.mkdir()
+            (folder / "cgroup").write_text(text)
+        (tmp_path / "self").mkdir()
+        return Processes(str(tmp_path))
+
+    return make
+
+
+def test_processes_of_a_control_group_in_both_hierarchies(root):
+    group = "/system.slice/mastodon-web.service"
+    processes = root(
+        p10=f"0::{group}\n",
+        p9=f"12:pids:{group}\n1:name=systemd:{group}\n0::/\n",
+        p11=f"0::{group}/worker\n",
+        p12="0::/system.slice/mastodon-web.service.d\n",
+        p13="0::/system.slice/mastodon-sidekiq.service\n",
+        p14=f"0::/docker/abc{group}\n",  # a container on the host that runs an instance of its own
+    )
+    assert processes.of_control_group(group) == [9, 10, 11]
+
+
+def test_inside_a_container_that_sees_the_hosts_control_groups(root):
+    assert root(p7="0::/lxc/one/system.slice/x.service\n").of_control_group("/system.slice/x.service") == [7]
+
+
+def test_no_control_group_has_no_processes(root):
+    assert root(p7="0::/\n").of_control_group("") == []
+
+
+@pytest.mark.parametrize(
+    ("title", "at_work"),
+    [
+        ("sidekiq 7.3.2 live [0 of 25 busy]", True),
+        ("sidekiq 6.4.1 live [3 of 5 busy]", True),
+        ("sidekiq 8.0.4 my app [0 of 25 busy] stopping", True),
+        ("/usr/bin/ruby /usr/bin/sidekiq -c 25", False),
+        ("sidekiq 7.3.2", False),
+        ("bash -c echo sidekiq 7.3.2 live [0 of 25 busy]", False),
+    ],
+)
+def test_a_sidekiq_at_work_says_so(title, at_work):
+    assert bool(SIDEKIQ_AT_WORK.search(title)) is at_work
