@@ -1,0 +1,71 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._summary import host_summary
+
+RELAY = {
+    "settings": {"address": "smtp.example.net", "port": 587},
+    "tls_mode": "starttls",
+    "auth_mode": "plain",
+}
+EFFECTIVE = {"from": "Example <a@example.org>", "main": RELAY, "bulk": None}
+RESULT: dict[str, t.Any] = {
+    "outcome": "changed",
+    "check_mode": False,
+    "app_dir": "/home/mastodon/live",
+    "env_file": "/home/mastodon/live/.env.production",
+    "release": "4.5.3",
+    "rails": {"rails": "8.0.2", "mail": "2.9.0", "ruby": "3.4.5"},
+    "changed_variables": [
+        {"name": "SMTP_SERVER", "what": "changed"},
+        {"name": "SMTP_TLS", "what": "removed"},
+        {"name": "SMTP_PORT", "what": "changed"},
+    ],
+    "backup_file": "/home/mastodon/live/.env.production.last-smtp",
+    "planned": EFFECTIVE,
+    "effective": EFFECTIVE,
+    "services": [
+        {
+            "name": "mastodon-web.service",
+            "restarted": True,
+            "after": {"state": "active", "since": "2026-11-01T02:03:04Z"},
+        }
+    ],
+    "test_messages": [{"relay": "main", "message_id": "<1@x>", "to": "admin@example.org", "answer": "250 2.0.0 Ok"}],
+    "findings": [
+        {"code": "odd", "severity": "warning", "subject": "s", "message": "Odd.", "fix": "Look."},
+        {"code": "fine", "severity": "info", "subject": "s", "message": "Fine.", "fix": ""},
+    ],
+}
+
+
+def test_a_changed_host_is_told_fact_by_fact() -> None:
+    assert host_summary(RESULT) == [
+        "Done: the mail settings are in place and in use.",
+        "Mastodon 4.5.3 in /home/mastodon/live, Rails 8.0.2, mail gem 2.9.0, Ruby 3.4.5",
+        "/home/mastodon/live/.env.production: changed SMTP_SERVER, SMTP_PORT; removed SMTP_TLS"
+        " (the state before is in /home/mastodon/live/.env.production.last-smtp)",
+        "Rails sends through smtp.example.net:587, STARTTLS required, login with plain",
+        "From: Example <a@example.org>",
+        "The main relay took the test message <1@x> for admin@example.org: 250 2.0.0 Ok",
+        "mastodon-web.service: active since 2026-11-01T02:03:04Z, restarted by this run",
+        "warning: s: Odd. Look. [odd]",
+    ]
+
+
+def test_a_dry_run_speaks_of_what_would_be() -> None:
+    text = "\n".join(host_summary({**RESULT, "check_mode": True, "outcome": "would change", "test_messages": []}))
+    assert "Dry run, nothing was touched: this instance would change." in text
+    assert "would be edited: changed SMTP_SERVER" in text and "state before" not in text
+    assert "Rails would send through" in text and "would be restarted" in text
+
+
+def test_a_host_in_order_says_so() -> None:
+    lines = host_summary({**RESULT, "outcome": "in order", "changed_variables": [], "test_messages": []})
+    assert lines[0] == "In order: there was nothing to change."
+    assert lines[2] == "/home/mastodon/live/.env.production already says what the inventory says."

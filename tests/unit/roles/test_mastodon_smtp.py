@@ -1,0 +1,58 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role's variables: defaults, argument specs, README and tasks say the same."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROLE = Path(__file__).resolve().parents[3] / "roles" / "mastodon_smtp"
+
+
+def load(name: str) -> t.Any:
+    return yaml.safe_load((ROLE / name).read_text())
+
+
+SPECS = load("meta/argument_specs.yml")["argument_specs"]
+OPTIONS = SPECS["main"]["options"]
+
+
+def test_defaults_and_argument_specs_agree() -> None:
+    specified = {name: option["default"] for name, option in OPTIONS.items() if "default" in option}
+    assert load("defaults/main.yml") == specified
+
+
+@pytest.mark.parametrize("entry_point", sorted(set(SPECS) - {"main"}))
+def test_every_entry_point_takes_the_same_variables(entry_point: str) -> None:
+    assert SPECS[entry_point]["options"] == OPTIONS
+
+
+def test_every_option_is_described() -> None:
+    assert [name for name, option in OPTIONS.items() if not option.get("description")] == []
+
+
+def test_secrets_have_no_choices_so_that_a_refusal_cannot_print_them() -> None:
+    for name in ("mastodon_smtp_password", "mastodon_smtp_bulk_password", "mastodon_smtp_login"):
+        assert OPTIONS[name]["type"] == "str" and "choices" not in OPTIONS[name]
+
+
+def test_the_readme_lists_exactly_the_options() -> None:
+    rows = re.findall(r"^\| `(mastodon_smtp_\w+)`", (ROLE / "README.md").read_text(), re.M)
+    assert sorted(rows) == sorted(OPTIONS) and len(rows) == len(set(rows))
+
+
+def test_tasks_use_every_option_and_none_that_is_not_specified() -> None:
+    text = "".join(path.read_text() for folder in ("tasks", "vars") for path in (ROLE / folder).glob("*.yml"))
+    text += (ROLE.parents[1] / "plugins" / "plugin_utils" / "_fleet.py").read_text()
+    used = set(re.findall(r"(?<!_)\bmastodon_smtp_\w+", text)) - {
+        "mastodon_smtp_result",  # the fact that the role leaves
+        "mastodon_smtp_preflight",  # tags
+        "mastodon_smtp_apply",
+    }
+    assert used == set(OPTIONS)
