@@ -59,7 +59,7 @@ def diagnose(failure: Failure, context: Context = Context()) -> Finding:  # noqa
     fix = (row.fix or TABLE.rows[row.code].remedy).format_map(fields)
     if row.hinted and context.hint:
         fix = f"{fix} {context.hint}"
-    return TABLE.finding(row.code, _subject(complete, context), row.message.format_map(fields), fix)
+    return TABLE.finding(row.code, _subject(row.code, complete, context), row.message.format_map(fields), fix)
 
 
 def said(failure: Failure, context: Context = Context()) -> str:  # noqa: B008 (frozen)
@@ -72,7 +72,13 @@ def said(failure: Failure, context: Context = Context()) -> str:  # noqa: B008 (
     return f'{failure.classes[0]}: "{words}"' if words else failure.classes[0]
 
 
-def _subject(failure: Failure, context: Context) -> str:
+#: Failures of the boot that no line of the environment file need be guilty of.
+_OF_THE_APP = frozenset({"rails-does-not-boot", "ruby-not-found", "redis-unreachable"})
+
+
+def _subject(code: str, failure: Failure, context: Context) -> str:
+    if code in _OF_THE_APP:
+        return "Rails"
     if failure.stage == "boot":
         return context.file or "Rails"
     if failure.stage == "queue" and not failure.code:

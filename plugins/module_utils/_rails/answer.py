@@ -17,15 +17,17 @@ from .._diagnosis.model import Failure, Stage
 #: Ruby's report of an exception that nobody rescued, first line: "file:line:in 'method': message (Class)". The message
 #: may have more lines, the class then stands at the end of its first one.
 _UNCAUGHT = re.compile(
-    r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+):in [`'][^\n]*?': (?P<message>.*?) \((?P<class>[A-Z]\w*(?:::[A-Z]\w*)*)\)$",
+    r"^(?P<file>\S[^\n]*?):(?P<line>\d+):in [`'][^\n]*?': (?P<message>.*?) \((?P<class>[A-Z]\w*(?:::[A-Z]\w*)*)\)$",
     re.MULTILINE,
 )
 #: A syntax error in the app's own Ruby and some early failures have no "in".
 _EARLY = re.compile(
-    r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+): (?P<message>.*?) \((?P<class>[A-Z]\w*(?:::[A-Z]\w*)*)\)$",
+    r"^(?P<file>\S[^\n]*?):(?P<line>\d+): (?P<message>.*?) \((?P<class>[A-Z]\w*(?:::[A-Z]\w*)*)\)$",
     re.MULTILINE,
 )
-_FRAME = re.compile(r"^\s+from (?P<file>[^\s:][^:\n]*):(?P<line>\d+):in ", re.MULTILINE)
+#: RubyGems loads rails/commands a second time inside a rescue, so this stands as the "cause" of whatever follows.
+_AMBIENT = "cannot load such file -- rails/commands"
+_FRAME = re.compile(r"^\s+from (?P<file>\S[^\n]*?):(?P<line>\d+):in ", re.MULTILINE)
 
 
 def marked(stdout: bytes, mark: str) -> dict[str, t.Any] | None:
@@ -46,7 +48,8 @@ def boot_failure(stderr: bytes, app_dir: str) -> Failure:
     Without an exception in it, the last lines speak.
     """
     text = stderr.decode("utf-8", "replace")
-    found = list(_UNCAUGHT.finditer(text)) or list(_EARLY.finditer(text))
+    found = [one for one in _UNCAUGHT.finditer(text) if not one.group("message").endswith(_AMBIENT)]
+    found = found or list(_EARLY.finditer(text))
     if not found:
         last = [line.strip() for line in text.splitlines() if line.strip()][-3:]
         return Failure("boot", message=" / ".join(last) or "it ended without a word")

@@ -67,6 +67,8 @@ require "net/smtp"
 
 module FediopsCheck
   ASKED = JSON.parse("@ASKED@".unpack1("m0"))
+  # Loading rails/commands may itself happen in a rescue; that error is no cause of ours.
+  AMBIENT = $!
 
   # Raised in place of a connection, when nothing may be sent. Not an error that anybody rescues.
   class Rehearsed < Exception; end
@@ -154,10 +156,10 @@ module FediopsCheck
 
     # Error texts may quote what was sent; nothing secret of Rails' own may leave.
     def clean(value)
-      secrets = relays.values.flat_map { |one| [one[:password].to_s, one[:user_name].to_s] }
-      secrets += secrets.map { |one| [one].pack("m0") }
-      secrets.select { |one| one.length > 3 }.sort_by { |one| -one.length }
-             .reduce(text(value)[0, 2000]) { |words, one| words.gsub(text(one), "[secret]") }
+      passwords, logins = %i[password user_name].map { |key| relays.values.map { |one| text(one[key]) } }
+      hidden = passwords.reject { |one| one.length < 4 } + logins.reject { |one| one.length < 6 }
+      hidden += hidden.map { |one| [one].pack("m0") }
+      hidden.sort_by { |one| -one.length }.reduce(text(value)[0, 2000]) { |words, one| words.gsub(one, "[secret]") }
     end
 
     def shown(settings)
@@ -214,7 +216,7 @@ module FediopsCheck
 
     def failure(error)
       chain = []
-      while error && chain.length < 6
+      while error && !error.equal?(AMBIENT) && chain.length < 6
         chain << { "class" => error.class.name.to_s, "message" => clean(error.message) }
         error = error.cause
       end
@@ -254,7 +256,7 @@ module FediopsCheck
       {
         "relay" => name, "to" => ASKED["to"], "message_id" => mail.message.message_id,
         "envelope_from" => Dialogue.sender || mail.message.smtp_envelope_from,
-        "answer" => Dialogue.answer && clean(Dialogue.answer), "error" => error
+        "answer" => Dialogue.answer && clean(Dialogue.answer).strip, "error" => error
       }
     end
 

@@ -1,0 +1,158 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import values
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Instance
+from ansible_collections.fediops.mastodon.plugins.module_utils._rails.check import Request, ask
+from ansible_collections.fediops.mastodon.plugins.module_utils._rails.program import PRELUDE
+
+SECRET = "p#a $s w0rd"
+
+
+class Recorder:
+    """A driver that keeps what it was asked to run, and answers with the mark it was given."""
+
+    def __init__(self, env_file: Path, readers: tuple[str, ...] = ("ruby", "node")) -> None:
+        env_file.write_bytes(b"LOCAL_DOMAIN=here.example\nSMTP_SERVER=old.example\nSMTP_TLS=true\n")
+        self.instance = Instance(
+            "systemd", str(env_file.parent), "mastodon", str(env_file), "", "4.3.8", "here.example", readers
+        )
+        self.command: tuple[str, ...] = ()
+        self.stdin = b""
+        self.environment: dict[str, t.Any] = {}
+        self.timeout = 0.0
+
+    def run_in_app(
+        self, command: t.Sequence[str], *, stdin: bytes = b"", environment: t.Any = None, timeout: float
+    ) -> Completed:
+        self.command, self.stdin = tuple(command), stdin
+        self.environment, self.timeout = dict(environment or {}), timeout
+        return Completed(0, f'log\n{self.asked["mark"]}{{"seen": true}}\n'.encode())
+
+    @property
+    def asked(self) -> dict[str, t.Any]:
+        found = re.search(rb'ASKED = JSON.parse\("([A-Za-z0-9+/=]+)"', self.stdin)
+        assert found
+        return t.cast("dict[str, t.Any]", json.loads(base64.b64decode(found.group(1))))
+
+    @property
+    def planned(self) -> bytes:
+        header, rest = self.stdin.split(b"\n", 1)
+        told = json.loads(header)
+        assert told["path"] == self.instance.env_file
+        assert rest[told["length"] :].lstrip().startswith(b"require")
+        return rest[: told["length"]]
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Recorder:
+    return Recorder(tmp_path / ".env.production")
+
+
+def test_the_program_goes_in_by_standard_input_and_its_answer_is_found(driver: Recorder) -> None:
+    asked = ask(driver, Request(secrets={"SMTP_PASSWORD": SECRET}, timeout=7))  # type: ignore[arg-type]
+    assert asked.answer == {"seen": True}
+    assert driver.command == ("bin/rails", "runner", "-")
+    assert (driver.environment, driver.timeout) == ({}, 7)
+
+
+def test_a_secret_goes_in_as_a_digest_only(driver: Recorder) -> None:
+    ask(driver, Request(secrets={"SMTP_PASSWORD": SECRET}, set={"SMTP_LOGIN": "me"}))  # type: ignore[arg-type]
+    told = driver.asked
+    digest = hmac.new(told["salt"].encode(), SECRET.encode(), hashlib.sha256).hexdigest()
+    assert told["digests"]["main"]["password"] == digest
+    assert set(told["digests"]["main"]) == {"password", "login"}
+    assert SECRET not in json.dumps(told)
+    assert SECRET not in " ".join(driver.command)
+
+
+def test_each_run_has_its_own_mark_and_salt(driver: Recorder) -> None:
+    seen = set()
+    for _ in range(3):
+        ask(driver, Request())  # type: ignore[arg-type]
+        seen |= {driver.asked["mark"], driver.asked["salt"]}
+    assert len(seen) == 6
+
+
+@pytest.mark.parametrize(
+    ("request_", "relays"),
+    [
+        (Request(), []),
+        (Request(send_to="a@b.example"), ["main", "bulk"]),
+        (Request(send_to="a@b.example", bulk=False), ["main"]),
+        (Request(send_to="a@b.example", planned=True), []),
+    ],
+)
+def test_what_is_sent(driver: Recorder, request_: Request, relays: list[str]) -> None:
+    ask(driver, request_)  # type: ignore[arg-type]
+    assert driver.asked["send"] == relays
+    assert driver.asked["to"] == (request_.send_to if relays else None)
+
+
+def test_the_message_says_who_sends_it_and_why(driver: Recorder) -> None:
+    ask(driver, Request(send_to="a@b.example"))  # type: ignore[arg-type]
+    assert driver.asked["subject"] == "Test message from here.example"
+    for relay in ("main", "bulk"):
+        assert "here.example" in driver.asked["body"][relay]
+        assert "fediops.mastodon" in driver.asked["body"][relay]
+
+
+def test_in_a_dry_run_dotenv_is_given_the_planned_bytes(driver: Recorder) -> None:
+    request = Request(
+        set={"SMTP_SERVER": "new.example"}, secrets={"SMTP_PASSWORD": SECRET}, remove=("SMTP_TLS",), planned=True
+    )
+    before = Path(driver.instance.env_file).read_bytes()
+    ask(driver, request)  # type: ignore[arg-type]
+    assert driver.command == ("ruby", "-e", PRELUDE)
+    assert driver.environment == {}
+    assert values(driver.planned, "ruby", {}) == {
+        "LOCAL_DOMAIN": "here.example",
+        "SMTP_SERVER": "new.example",
+        "SMTP_PASSWORD": SECRET,
+    }
+    assert Path(driver.instance.env_file).read_bytes() == before
+
+
+def test_in_a_dry_run_without_dotenv_the_process_environment_is_the_planned_one(tmp_path: Path) -> None:
+    driver = Recorder(tmp_path / ".env.production", ("systemd",))
+    request = Request(
+        set={"SMTP_SERVER": "new.example"}, secrets={"SMTP_PASSWORD": "x"}, remove=("SMTP_TLS",), planned=True
+    )
+    ask(driver, request)  # type: ignore[arg-type]
+    assert driver.command == ("bin/rails", "runner", "-")
+    assert driver.environment == {"SMTP_SERVER": "new.example", "SMTP_PASSWORD": "x", "SMTP_TLS": None}
+
+
+def test_in_a_dry_run_with_both_readers_both_are_shown_the_plan(tmp_path: Path) -> None:
+    driver = Recorder(tmp_path / ".env.production", ("ruby", "node", "systemd"))
+    ask(driver, Request(set={"SMTP_SERVER": "new.example"}, planned=True))  # type: ignore[arg-type]
+    assert b"new.example" in driver.planned
+    assert driver.environment == {"SMTP_SERVER": "new.example"}
+
+
+def test_a_value_that_cannot_be_written_ends_the_dry_run_without_a_boot(driver: Recorder) -> None:
+    with pytest.raises(FindingError) as caught:
+        ask(driver, Request(secrets={"SMTP_PASSWORD": "a\\'b"}, planned=True))  # type: ignore[arg-type]
+    assert caught.value.finding.code == "env-value-not-writable"
+    assert driver.command == ()
+
+
+def test_a_file_that_went_away(driver: Recorder) -> None:
+    Path(driver.instance.env_file).unlink()
+    with pytest.raises(FindingError) as caught:
+        ask(driver, Request(planned=True))  # type: ignore[arg-type]
+    assert caught.value.finding.severity == "error"
