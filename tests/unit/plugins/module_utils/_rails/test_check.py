@@ -146,7 +146,7 @@ def test_in_a_dry_run_with_both_readers_both_are_shown_the_plan(tmp_path: Path) 
 
 def test_a_value_that_cannot_be_written_ends_the_dry_run_without_a_boot(driver: Recorder) -> None:
     with pytest.raises(FindingError) as caught:
-        ask(driver, Request(secrets={"SMTP_PASSWORD": "a\\'b"}, planned=True))  # type: ignore[arg-type]
+        ask(driver, Request(secrets={"SMTP_PASSWORD": "p#a$s's \\word"}, planned=True))  # type: ignore[arg-type]
     assert caught.value.finding.code == "env-value-not-writable"
     assert driver.command == ()
 
