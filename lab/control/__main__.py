@@ -167,7 +167,7 @@ def _is_up() -> bool:
     states = containers.states()
     for machine in fleet.MACHINES:
         state = states.get(machine.name)
-        if state is None or not state.running or state.image != images.final(machine):
+        if state is None or not state.running or not state.fits(machine):
             return False
     known = inventory.FOLDER / "hosts.yml"
     return known.exists() and all(f'"{state.address}"' in known.read_text() for state in states.values())

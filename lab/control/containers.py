@@ -35,7 +35,12 @@ class State:
 
     running: bool
     image: str
+    seed: str
     address: str
+
+    def fits(self, machine: fleet.Machine) -> bool:
+        """Whether it was made from today's sources."""
+        return self.image == images.final(machine) and self.seed == fleet.SEED_KEY
 
 
 def states() -> dict[str, State]:
@@ -49,7 +54,12 @@ def states() -> dict[str, State]:
     for detail in json.loads(capture("docker", "inspect", *names)):
         short = detail["Name"].rsplit("-", 1)[1]
         network = detail["NetworkSettings"]["Networks"].get(fleet.NETWORK) or {}
-        found[short] = State(detail["State"]["Running"], detail["Config"]["Image"], network.get("IPAddress", ""))
+        found[short] = State(
+            detail["State"]["Running"],
+            detail["Config"]["Image"],
+            detail["Config"]["Labels"].get(f"{fleet.LABEL}.seed", ""),
+            network.get("IPAddress", ""),
+        )
     return found
 
 
@@ -64,8 +74,7 @@ def ensure() -> dict[str, str]:
 
 
 def _ensure(machine: fleet.Machine, state: State | None) -> None:
-    image = images.final(machine)
-    if state and state.image != image:
+    if state and not state.fits(machine):
         capture("docker", "rm", "--force", "--volumes", machine.container)
         state = None
     if state and state.running:
@@ -74,9 +83,10 @@ def _ensure(machine: fleet.Machine, state: State | None) -> None:
         names = [part for alias in machine.aliases for part in ("--network-alias", alias)]
         capture(
             *("docker", "create", "--name", machine.container, "--hostname", machine.name),
-            *("--label", f"{fleet.LABEL}={fleet.KEY}", "--network", fleet.NETWORK, *names),
+            *("--label", f"{fleet.LABEL}={fleet.KEY}", "--label", f"{fleet.LABEL}.seed={fleet.SEED_KEY}"),
+            *("--network", fleet.NETWORK, *names),
             *SYSTEMD,
-            *(image, "/sbin/init"),
+            *(images.final(machine), "/sbin/init"),
         )
     # Before each start, so that a lab whose making was cut short is whole at the next try.
     capture("docker", "cp", "-", f"{machine.container}:/", stdin=_seed_archive(machine))

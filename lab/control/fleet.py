@@ -20,6 +20,10 @@ KEY = hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]
 NETWORK = f"fediops-lab-{KEY}"
 LABEL = "fediops.lab"
 
+#: What the machines get at their start comes from these files; a container made from others is made anew.
+SEED_SOURCES = (*sorted((SOURCE / "hosts").iterdir()), SOURCE / "control" / "seed.py", Path(__file__))
+SEED_KEY = hashlib.sha256(b"\0".join(path.read_bytes() for path in SEED_SOURCES)).hexdigest()[:12]
+
 RELAY_NAME = "smtp.relay.test"
 #: A second name of the same machine that its certificate does not carry.
 OTHER_RELAY_NAME = "mx.relay.test"

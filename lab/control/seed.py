@@ -176,6 +176,10 @@ def _seed(machine: fleet.Machine, found: Secrets) -> None:
                 owners.setdefault(sender, []).append(login)
     write(folder / "users-smtp", "".join(f"{login}:{{PLAIN}}{password}\n" for login, password in logins.items()))
     boxes = [f"{name}@{fleet.MAIL_DOMAIN}" for name in fleet.MAILBOXES]
-    write(folder / "users-imap", "".join(f"{box}:{{PLAIN}}{found.mailbox}\n" for box in boxes))
+    # Dovecot takes a line without the fields of a user database for a login only.
+    write(
+        folder / "users-imap",
+        "".join(f"{box}:{{PLAIN}}{found.mailbox}:5000:5000::/var/vmail/{box}::\n" for box in boxes),
+    )
     write(folder / "mailboxes", "".join(f"{box} {box}/\n" for box in boxes))
     write(folder / "sender_logins", "".join(f"{sender} {' '.join(names)}\n" for sender, names in owners.items()))

@@ -72,11 +72,11 @@ options:
   sender:
     description:
       - With an address here, the envelope is tried after the login and taken back with C(RSET).
-      - Many relays check the sender only when a message is really sent, so acceptance proves little; a refusal proves
-        much.
+      - Many relays check the sender only when they are given a recipient (Postfix does), or only when a message is
+        really sent. So acceptance proves little; a refusal proves much.
     type: str
   recipient:
-    description: Recipient for the envelope. Needs O(sender).
+    description: Recipient for the envelope. Needs O(sender). Nothing is sent to it.
     type: str
   connect_timeout:
     description: Seconds for looking up the name, and again for connecting. Mastodon gives up after 5.

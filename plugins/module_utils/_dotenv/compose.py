@@ -96,8 +96,9 @@ class _Parser:
             raise _Refused("refused-line")
         if separator == "\n":
             self.traps.append(Trap("lone-word", start, name))
-            inherited = self.environment.get(name)
-            self.statements.append(Statement(name, inherited, start, position - 1, position - 1))
+            if name in self.environment:
+                self.values[name] = self.environment[name]
+                self.statements.append(Statement(name, self.environment[name], start, position - 1, position - 1))
             return position
         blanks = _BLANKS.match(text, position)
         position = blanks.end() if blanks else position

@@ -172,7 +172,7 @@ def _interpret(
     for position in others:
         words = source.text[position : source.line_end(position)].split()
         known = values if rules.whole_text else {one.name for one in statements if one.start < position}
-        if words and words[0] == "export" and not all(word in known for word in words[1:]):
+        if not rules.lone_words and words and words[0] == "export" and not all(word in known for word in words[1:]):
             traps.append(Trap("export-without-value", position))
             refusal = refusal or Trap("export-without-value", position)
         elif rules.whole_text:
@@ -226,7 +226,7 @@ def _escapes(text: str, line_breaks: bool) -> str:
     if "\\" not in text:
         return text
     for written, meant in ((r"\n", "\n"), (r"\r", "\r")):
-        text = text.replace(written, meant if line_breaks else "\\\\" + written)
+        text = text.replace(written, meant if line_breaks else "\\" + written)
     return _ESCAPED.sub(r"\1", text)
 
 

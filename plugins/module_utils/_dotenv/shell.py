@@ -204,6 +204,8 @@ class _Shell:
                 raise _Broken("quote-not-closed")
             return UNKNOWABLE + text[position : close + 1], close + 1
         following = text[position + 1 : position + 2]
+        if text.startswith("\\\n", position + 1):  # the name may go on in the next line
+            return UNKNOWABLE + "$", position + 3
         if following and (following in _SPECIAL or (not quoted and following in "'\"")):
             return UNKNOWABLE + "$", self.behind_special(position + 1)
         return "$", position + 1

@@ -105,7 +105,8 @@ def _value(text: str, position: int, trap: Trap, traps: list[Trap]) -> tuple[str
             bare = _BARE.match(text, position)
             behind = bare.end() if bare else position
             written = text[position:behind]
-            parts.append(_bare(written))
+            # A backslash at the very end of the file keeps the blanks before it.
+            parts.append(_bare(written + ("\\\n" if text.startswith("\\", behind) else "")))
             return (
                 "".join(parts),
                 value_start,

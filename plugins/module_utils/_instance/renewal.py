@@ -307,7 +307,7 @@ def telling(logged: t.Sequence[LogLine]) -> list[str]:
     What the service manager wrote counts only when the service itself said nothing.
     """
     own = [line.text for line in logged if line.pid > 1]
-    texts = [text for text in own or [line.text for line in logged] if text.strip() and not _FRAME.match(text)]
+    texts = [text for text in own or [line.text for line in logged] if text.strip() and not _FRAME.search(text)]
     last_said = {_NUMBER.sub("#", text): position for position, text in enumerate(texts)}
     return [texts[position] for position in sorted(last_said.values())][-_LOG_LINES:]
 

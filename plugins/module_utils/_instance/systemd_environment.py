@@ -21,7 +21,7 @@ STANDARD_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "
 #: Programs that stand beside the Ruby that an instance runs on. Where a unit calls one of them by its absolute path,
 #: that directory says which Ruby it is; a shell or env in front says nothing. Source: Mastodon dist/*.service.
 _RUBY_PROGRAMS = ("bundle", "bundler", "ruby", "puma", "sidekiq", "rails", "rake")
-_ABSOLUTE = re.compile(r"/[^\s'\";]+")
+_ABSOLUTE = re.compile(r"(?<![^\s'\";=])/[^\s'\";]+")
 
 #: Where rbenv puts itself when it is installed as Mastodon's documentation says, and its like.
 _IN_HOME = (".rbenv/shims", ".rbenv/bin", ".local/share/mise/shims", ".asdf/shims")

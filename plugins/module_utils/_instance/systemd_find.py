@@ -25,7 +25,7 @@ from .systemd_units import Unit, role_of
 #: What Mastodon's own units begin with; others are found by where they lead. Source: Mastodon dist/*.service.
 _OFFICIAL = "mastodon-"
 
-_ABSOLUTE = re.compile(r"/[^\s'\";:=]+")
+_ABSOLUTE = re.compile(r"(?<![^\s'\";=])/[^\s'\";]+")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -92,7 +92,7 @@ class Manager:
         command += [f"--lines={lines}"] if lines else []
         command += [f"--unit={name}" for name in names]
         done = self._run(command)
-        if done.returncode != 0 and not done.stdout:
+        if done.returncode != 0 and not done.stdout.strip():
             raise self._refusal("log-unreadable", "journalctl", done)
         return [line for line in map(_log_line, done.stdout.splitlines()) if line]
 

@@ -18,20 +18,22 @@ import re
 
 _COMMENT = r"\((?:[^()\\]|\\.)*\)"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
-# More than RFC 5322's atext: the gem takes any character beyond ASCII too.
-_ATOM = r"[^\s()<>\[\]:;@\\,.\"\x00-\x1f\x7f]+"
+# More than RFC 5322's atext: the gem takes any character beyond ASCII too. No pattern here nests one repetition in
+# another, so that no text takes long to refuse.
+_ATEXT = r"[^\s()<>\[\]:;@\\,.\"\x00-\x1f\x7f]"
+_ATOM = rf"{_ATEXT}+"
 _BLANKS = rf"(?:[ \t]|{_COMMENT})*"
-_LOCAL = rf"(?:(?:{_ATOM}|\.)+|{_QUOTED})"
+_LOCAL = rf"(?:(?:{_ATEXT}|\.)+|{_QUOTED})"
 _DOMAIN = rf"(?:\.*{_ATOM}(?:\.+{_ATOM})*|\[[^\[\]\\\s]*\])"
 _SPEC = rf"{_BLANKS}{_LOCAL}{_BLANKS}(?:@{_BLANKS}{_DOMAIN}{_BLANKS})?"
 _FULL_SPEC = rf"{_BLANKS}{_LOCAL}{_BLANKS}@{_BLANKS}{_DOMAIN}{_BLANKS}"
-_PHRASE = rf"(?:{_ATOM}|{_QUOTED}|\.|@|{_COMMENT}|[ \t])*"
+_PHRASE = rf"(?:{_ATEXT}|{_QUOTED}|[.@ \t]|{_COMMENT})*"
 _ONE = rf"(?:{_SPEC}|{_PHRASE}<{_FULL_SPEC}>{_BLANKS}|{_BLANKS})"
 _LIST = rf"{_ONE}(?:,{_ONE})*"
 _RUBY = re.compile(rf"(?:{_PHRASE}:{_LIST};{_BLANKS}|{_ONE})(?:[,;](?:{_PHRASE}:{_LIST};{_BLANKS}|{_ONE}))*")
 
 _NAMED = re.compile(r"(?P<display>.*?)[ \t]*<(?P<spec>[^<>]*)>[ \t]*")
-_PLAIN_NAME = re.compile(rf"(?:{_ATOM}|[ \t])*")
+_PLAIN_NAME = re.compile(rf"(?:{_ATEXT}|[ \t])*")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 

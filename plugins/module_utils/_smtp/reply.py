@@ -44,8 +44,11 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """Code and all lines on one line."""
-        return " ".join((str(self.code), *(line for line in self.lines if line)))
+        """Code and all lines on one line; an enhanced code that each line repeats stands once."""
+        first, *others = self.lines or ("",)
+        repeated = f"{self.enhanced} " if self.enhanced and first.startswith(self.enhanced) else ""
+        shortened = [line[len(repeated) :] if repeated and line.startswith(repeated) else line for line in others]
+        return " ".join(filter(None, (str(self.code), first, *shortened)))
 
 
 def parse_line(line: bytes) -> tuple[int, bool, str] | None:

@@ -75,6 +75,8 @@ class Settings:
         return [
             (setting, reason)
             for setting, wrong, reason in (
+                ("timeout", not _is_wait(self.timeout), f"{self.timeout} is no time to wait; give seconds up to 3600."),
+                ("connect_timeout", not _is_wait(self.connect_timeout), f"{self.connect_timeout} is no time to wait."),
                 ("host", not _is_host(self.host), f"{self.host!r} is not a host name or address in plain ASCII."),
                 ("port", not 0 < self.port < 65536, f"{self.port} is not a port; ports are 1 to 65535."),
                 ("helo_domain", not _HELO.match(self.helo_domain), f"{self.helo_domain!r} cannot stand in EHLO."),
@@ -98,6 +100,11 @@ def _is_host(host: str) -> bool:
         name = host[:-1] if host.endswith(".") else host
         return len(name) < 254 and all(_LABEL.match(label) for label in name.split("."))
     return True
+
+
+def _is_wait(seconds: float) -> bool:
+    """Also false for what is not a number."""
+    return 0 < seconds <= 3600
 
 
 def _no_address(address: str) -> bool:

@@ -62,7 +62,7 @@ def verdict(settings: Settings, result: Result, context: Context, warning_days: 
     """All findings of a probe: one error for what ended it, and what else should be known."""
     if result.unusable:
         return [
-            TABLE.finding("relay-setting-unusable", context.option(_OPTIONS.get(setting, setting)), reason)
+            TABLE.finding("relay-setting-unusable", _option(setting, context), reason)
             for setting, reason in result.unusable
         ]
     findings = [_failure(result.trouble, settings, result, context)] if result.trouble else []
@@ -73,11 +73,20 @@ def verdict(settings: Settings, result: Result, context: Context, warning_days: 
 _OPTIONS = {"sender": "from_address", "recipient": "test_recipient"}
 
 
+def _option(setting: str, context: Context) -> str:
+    """How the role calls a setting; what it has no variable for goes by the module's own name."""
+    if setting in ("timeout", "connect_timeout"):
+        return setting
+    return context.option(_OPTIONS.get(setting, setting))
+
+
 def _failure(trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding:
     """The one error for what ended the dialogue."""
     by_kind = _BY_KIND.get(trouble.kind)
     if by_kind:
         return by_kind(trouble, settings, result, context)
+    if trouble.stage == "auth" and trouble.code == 334:
+        return _asks_on(settings, context)
     if trouble.stage == "connect" and result.ports:
         return _unreachable(trouble, result, context)
     if trouble.stage in ("banner", "tls") and trouble.kind != "reply":
@@ -88,6 +97,17 @@ def _failure(trouble: Trouble, settings: Settings, result: Result, context: Cont
     if trouble.kind == "certificate":
         return dataclasses.replace(finding, message=f"{finding.message} {_certificate(result)}".strip())
     return finding
+
+
+def _asks_on(settings: Settings, context: Context) -> Finding:
+    """One challenge more than the mechanism has (RFC 4954, 4 lets PLAIN begin with the answer); Mastodon stops there."""
+    return DELIVERY.finding(
+        "login-mechanism-not-offered",
+        context.endpoint,
+        f"{context.endpoint} offers {MECHANISMS[settings.auth]}, but does not take it in the form in which Mastodon sends "
+        "it: it asks for more (334).",
+        f"Set {context.option('auth')} to {'plain' if settings.auth == 'login' else 'login'}.",
+    )
 
 
 def _unreachable(trouble: Trouble, result: Result, context: Context) -> Finding:

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import ipaddress
 import typing as t
 
@@ -35,10 +34,10 @@ def domain_of(address: str) -> str:
     :raises NameRefused: with the reason.
     """
     text = address.strip()
-    if "<" in text or " " in text:
-        text = email.utils.parseaddr(text)[1]
+    if text.endswith(">"):
+        text = text[:-1].rpartition("<")[2]
     domain = text.rpartition("@")[2].strip()
-    if not domain:
+    if not domain.strip("."):
         raise NameRefused("there is no domain in it")
     if domain.startswith("["):
         raise NameRefused("it names an IP address; SPF, DKIM and DMARC need a domain")
@@ -56,7 +55,7 @@ def canonical(domain: str) -> str:
         raise NameRefused("it holds a character that no domain name has")
     codec = dns.name.IDNA_2008_Practical if dns.name.have_idna_2008 else dns.name.IDNA_2003_Practical
     try:
-        name = dns.name.from_unicode(domain.rstrip("."), idna_codec=codec) if domain.rstrip(".") else dns.name.root
+        name = dns.name.from_unicode(domain.rstrip("."), idna_codec=codec)
     except (dns.exception.DNSException, UnicodeError) as error:
         raise NameRefused(_why(error)) from error
     text = name.to_text(omit_final_dot=True).lower()

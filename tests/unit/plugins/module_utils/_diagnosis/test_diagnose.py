@@ -124,7 +124,8 @@ def test_a_code_is_not_repeated_in_the_words() -> None:
 @pytest.mark.parametrize(
     ("failure", "subject"),
     [
-        (Failure("boot", ("KeyError",), "x"), "/srv/.env.production"),
+        (Failure("boot", ("NoMethodError",), "undefined method 'to_sym' for nil"), "/srv/.env.production"),
+        (Failure("boot", ("KeyError",), "x"), "Rails"),
         (Failure("queue", (), ""), "Sidekiq"),
         (Failure("auth", code=535), "[2001:db8::1]:587"),
     ],

@@ -14,7 +14,6 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import SIDEKIQ_AT_WORK, Processes
 
-
 #: Makes a socket, says so, and stays until its input is closed.
 HOLD = "import socket, sys; {}; print(1, flush=True); sys.stdin.read()"
 

@@ -148,7 +148,9 @@ def logins() -> dict[str, Row]:
         "mechanism unknown after all": because(
             refused_login("504 5.5.4 Unrecognized authentication type"), "login-mechanism-not-offered"
         ),
-        "a challenge where none belongs": because(refused_login("334 "), "delivery-failed"),
+        "a challenge where none belongs": because(
+            refused_login("334 "), "login-mechanism-not-offered", says=("asks for more", "mastodon_smtp_auth to login")
+        ),
     }
     return {
         **rows,

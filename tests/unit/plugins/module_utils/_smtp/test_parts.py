@@ -70,6 +70,19 @@ def test_enhanced_codes(code: int, lines: tuple[str, ...], enhanced: str | None)
 
 
 @pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        ((), "535"),
+        (("5.7.8 one",), "535 5.7.8 one"),
+        (("5.7.8 one", "5.7.8 two", "", "three"), "535 5.7.8 one two three"),
+        (("one", "5.7.8 two"), "535 one 5.7.8 two"),
+    ],
+)
+def test_a_reply_on_one_line(lines: tuple[str, ...], text: str) -> None:
+    assert Reply(535, lines).text == text
+
+
+@pytest.mark.parametrize(
     ("lines", "size", "auth", "starttls"),
     [
         (("r", "SIZE 10240000", "STARTTLS", "AUTH PLAIN LOGIN"), 10240000, ("PLAIN", "LOGIN"), True),
@@ -133,6 +146,13 @@ def test_hosts_that_can_be_tried(host: str) -> None:
 )
 def test_hosts_that_cannot(host: str) -> None:
     assert [setting for setting, _ in Settings(host, 587, "social.example", auth="none").unusable()] == ["host"]
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("setting", ["timeout", "connect_timeout"])
+def test_waits_that_are_none(setting: str, seconds: float) -> None:
+    settings = Settings("localhost", 25, "x", auth="none", **{setting: seconds})  # type: ignore[arg-type]
+    assert [one for one, _ in settings.unusable()] == [setting]
 
 
 @pytest.mark.parametrize("helo", ["", "a b", "a\r\nMAIL FROM:<x@y>", "ü"])

@@ -1,0 +1,105 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Hosts for the tests of finding and driving: real directories and files, a systemd that says what the test wants."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+
+import pytest
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_units import Unit
+
+VERSION_RB = (
+    "module Mastodon\n  module Version\n    module_function\n\n"
+    "    def major\n      4\n    end\n\n    def minor\n      3\n    end\n\n"
+    "    def patch\n      8\n    end\n  end\nend\n"
+)
+PROGRAMS = {
+    "web": "/usr/bin/bundle /usr/bin/bundle exec puma -C config/puma.rb",
+    "sidekiq": "/usr/bin/bundle /usr/bin/bundle exec sidekiq -c 25",
+    "streaming": "/usr/bin/node /usr/bin/node ./streaming",
+}
+
+
+class Host:
+    """A host with units; stands in for Manager and for Processes."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.units = {}
+        self.titles = {}
+        self.environments = {}
+        self.restarted = []
+
+    def app(self, name="live", version=VERSION_RB, env="LOCAL_DOMAIN=social.example\nSMTP_SERVER=relay.example\n"):
+        """Make an app directory; give its path."""
+        app_dir = self.folder / name
+        (app_dir / "lib/mastodon").mkdir(parents=True)
+        if version is not None:
+            (app_dir / "lib/mastodon/version.rb").write_text(version)
+        if env is not None:
+            (app_dir / ".env.production").write_text(env)
+        return str(app_dir)
+
+    def unit(self, name, app_dir="", role="web", **more):
+        """Add a running unit of the user that the tests run as."""
+        values = {
+            "load_state": "loaded",
+            "active_state": "active",
+            "sub_state": "running",
+            "file_state": "enabled",
+            "main_pid": 4000 + len(self.units),
+            "user": getpass.getuser(),
+            "working_directory": app_dir,
+            "exec_start": (PROGRAMS[role],),
+            **more,
+        }
+        self.units[name] = Unit(name, **values)
+
+    def usual(self, app_dir, prefix="mastodon", **more):
+        """The three units of Mastodon's own dist folder."""
+        for role in PROGRAMS:
+            self.unit(f"{prefix}-{role}.service", app_dir, role, **more)
+
+    def change(self, name, **values):
+        self.units[name] = dataclasses.replace(self.units[name], **values)
+
+    # Manager
+
+    def unit_names(self):
+        return list(self.units)
+
+    def show(self, names):
+        return [
+            next((unit for unit in self.units.values() if name in (unit.name, *unit.aliases)), Unit(name, "not-found"))
+            for name in names
+        ]
+
+    def restart(self, names):
+        self.restarted.append(list(names))
+
+    def log_end(self):
+        return "s=1"
+
+    # Processes
+
+    def of_control_group(self, control_group):
+        return self.titles.get(control_group, {}).keys()
+
+    def title(self, pid):
+        return next((titles[pid] for titles in self.titles.values() if pid in titles), "")
+
+    def environment(self, pid):
+        return self.environments.get(pid, {})
+
+    def listens(self, pids):
+        return any("puma" in self.title(pid) for pid in pids)
+
+
+@pytest.fixture
+def host(tmp_path):
+    return Host(tmp_path)

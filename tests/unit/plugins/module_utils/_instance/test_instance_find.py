@@ -1,0 +1,80 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import types
+
+import pytest
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instance import TABLE
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance import find as finding
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import (
+    DEPLOYMENTS,
+    Hints,
+    Instance,
+    InstanceError,
+)
+
+
+def found(deployment, app_dir="/live"):
+    instance = Instance(deployment, app_dir, "mastodon", "/live/.env", "0", "4.3.8", "x")
+    return types.SimpleNamespace(instance=instance)
+
+
+def refusing(code, subject):
+    def way(_):
+        raise FindingError(TABLE.finding(code, subject, "It is not here."))
+
+    return way
+
+
+@pytest.fixture
+def ways(monkeypatch):
+    def register(**ways):
+        monkeypatch.setattr(finding, "WAYS", ways)
+
+    return register
+
+
+def test_every_registered_way_is_a_known_deployment():
+    assert set(finding.WAYS) <= set(DEPLOYMENTS) and "systemd" in finding.WAYS
+
+
+def test_the_only_one_that_is_found(ways):
+    driver = found("compose")
+    ways(systemd=refusing("no-instance", "systemd"), compose=lambda _: driver)
+    assert finding.find(Hints()) is driver
+
+
+def test_a_given_deployment_is_the_only_one_looked_for(ways):
+    driver = found("systemd")
+    ways(systemd=lambda _: driver, compose=refusing("no-instance", "compose"))
+    assert finding.find(Hints(deployment="systemd")) is driver
+
+
+def test_none_is_found(ways):
+    ways(systemd=refusing("no-systemd", "first"), compose=refusing("no-instance", "second"))
+    with pytest.raises(FindingError) as raised:
+        finding.find(Hints())
+    assert raised.value.finding.subject == "first"
+
+
+def test_two_ways_at_once_are_ambiguous(ways):
+    ways(systemd=lambda _: found("systemd", "/one"), compose=lambda _: found("compose", "/two"))
+    with pytest.raises(FindingError) as raised:
+        finding.find(Hints())
+    assert raised.value.finding.code == "several-instances"
+    assert "/one (systemd)" in raised.value.finding.message and "/two (compose)" in raised.value.finding.message
+    assert "mastodon_smtp_deployment" in raised.value.finding.fix
+
+
+def test_an_instance_with_faults_is_not_passed_over(ways):
+    def faulty(_):
+        raise InstanceError(found("systemd").instance, [TABLE.finding("env-file-missing", "/x", "It is not there.")])
+
+    ways(systemd=faulty, compose=refusing("no-instance", "compose"))
+    with pytest.raises(InstanceError):
+        finding.find(Hints())

@@ -1,0 +1,310 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Hints, InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import find, start_times
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_units import EnvironmentFile, Unit
+
+SECRET = "correct-horse-battery"
+
+
+def driver(host, **hints):
+    return find(Hints(**hints), host, host)
+
+
+def faults(host, **hints):
+    with pytest.raises(InstanceError) as raised:
+        driver(host, **hints)
+    return raised.value
+
+
+def test_everything_about_a_usual_instance(host):
+    env = f"LOCAL_DOMAIN=social.example\nSMTP_SERVER=r.example\nSMTP_PASSWORD={SECRET}\nBULK_SMTP_SERVER=b.example\n"
+    app_dir = host.app(env=env)
+    host.usual(app_dir)
+    instance = driver(host).instance
+    assert instance.as_dict() == {
+        "deployment": "systemd",
+        "app_dir": app_dir,
+        "user": host.units["mastodon-web.service"].user,
+        "env_file": f"{app_dir}/.env.production",
+        "env_file_checksum": hashlib.sha256(env.encode()).hexdigest(),
+        "release": "4.3.8",
+        "local_domain": "social.example",
+        "readers": ["ruby", "node"],
+        "services": instance.as_dict()["services"],
+        "mail_variables": ["BULK_SMTP_SERVER", "SMTP_PASSWORD", "SMTP_SERVER"],
+        "overrides": [],
+    }
+    assert {one.name: one.role for one in instance.services} == {
+        "mastodon-web.service": "web",
+        "mastodon-sidekiq.service": "sidekiq",
+        "mastodon-streaming.service": "streaming",
+    }
+    assert instance.findings == ()
+    assert SECRET not in repr(instance) and SECRET not in str(instance.as_dict())
+    assert instance.variables["SMTP_PASSWORD"] == SECRET  # for the code that has to redact
+
+
+def test_a_linked_environment_file_is_known_by_its_target(host):
+    app_dir = host.app(env=None)
+    (host.folder / "shared").write_text("LOCAL_DOMAIN=x.example\n")
+    os.symlink(host.folder / "shared", f"{app_dir}/.env.production")
+    host.usual(app_dir)
+    assert driver(host).instance.env_file == str(host.folder / "shared")
+
+
+def test_an_override_is_a_warning_and_never_shows_its_value(host):
+    app_dir = host.app()
+    with open(f"{app_dir}/.env.production.local", "w") as file:
+        file.write(f"SMTP_PASSWORD={SECRET}\n")
+    host.usual(app_dir)
+    host.change("mastodon-sidekiq.service", environment={"SMTP_PORT": "2525", "DB_POOL": "25"})
+    host.change("mastodon-streaming.service", environment={"SMTP_SERVER": "is no business of Node's"})
+    instance = driver(host).instance
+    assert [(one.variable, one.layer) for one in instance.overrides] == [
+        ("SMTP_PASSWORD", ".env.production.local"),
+        ("SMTP_PORT", "Environment"),
+    ]
+    assert {one.code for one in instance.findings} == {"override-hides-file"}
+    assert {one.severity for one in instance.findings} == {"warning"}
+    assert SECRET not in str([one.as_dict() for one in instance.findings])
+
+
+def test_a_file_that_units_read_too_has_systemd_among_its_readers(host):
+    app_dir = host.app()
+    host.usual(app_dir, environment_files=(EnvironmentFile(f"{app_dir}/.env.production", False),))
+    instance = driver(host).instance
+    assert instance.readers == ("ruby", "node", "systemd")
+    assert instance.overrides == ()  # it does not win over itself
+
+
+def test_settings_that_only_systemd_reads(host):
+    app_dir = host.app(env=None)
+    (host.folder / "environment").write_text("LOCAL_DOMAIN=a.example\nSMTP_SERVER=r.example\n")
+    (host.folder / "later").write_text("SMTP_PORT=25\n")
+    files = tuple(EnvironmentFile(str(host.folder / name), False) for name in ("environment", "later"))
+    host.usual(app_dir, environment={"SMTP_LOGIN": "loses against the files"}, environment_files=files)
+    finding = faults(host).finding
+    assert finding.code == "env-file-missing" and f"{host.folder}/environment" in finding.message
+    instance = driver(host, env_file=str(host.folder / "environment")).instance
+    assert (instance.readers, instance.local_domain) == (("systemd",), "a.example")
+    assert instance.mail_variables == ("SMTP_SERVER",)
+    assert [(one.variable, one.layer) for one in instance.overrides] == [("SMTP_PORT", "EnvironmentFile")]
+
+
+def test_patterns_of_environment_files(host):
+    app_dir = host.app()
+    for name in ("10.conf", "20.conf"):
+        (host.folder / name).write_text(f"SMTP_DOMAIN={name}\n")
+    host.usual(app_dir, environment_files=(EnvironmentFile(f"{host.folder}/*.conf", True),))
+    found = driver(host).instance
+    assert found.variables["SMTP_DOMAIN"] == "20.conf"
+    assert len(found.overrides) == 2
+
+
+def test_a_withheld_unit_variable_is_said(host):
+    host.usual(host.app())
+    host.change("mastodon-web.service", environment_hidden=True)
+    (finding,) = driver(host).instance.findings
+    assert finding.code == "unit-environment-hidden" and finding.severity == "unknown"
+
+
+# Faults: each keeps what is known
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda app: (app / ".env.production").unlink(), "env-file-missing"),
+        (lambda app: [(app / ".env.production").unlink(), (app / ".env.production").mkdir()], "env-file-not-a-file"),
+        (lambda app: (app / ".env.production").write_bytes(b"A=\xff\n"), "env-file-not-utf8"),
+        (lambda app: (app / "lib/mastodon/version.rb").write_text("broken"), "release-unreadable"),
+    ],
+    ids=["missing", "directory", "not utf8", "version.rb"],
+)
+def test_a_fault_keeps_what_is_known(host, spoil, code):
+    app_dir = host.app()
+    host.usual(app_dir)
+    spoil(Path(app_dir))
+    faulty = faults(host)
+    assert faulty.finding.code == code
+    assert faulty.instance.app_dir == app_dir and len(faulty.instance.services) == 3
+    assert (faulty.instance.release == "4.3.8") is (code != "release-unreadable")
+
+
+def test_several_faults_are_said_at_once(host):
+    app_dir = host.app(version="broken", env=None)
+    host.usual(app_dir, user="nobody-of-that-name")
+    assert {one.code for one in faults(host).findings} == {"user-unknown", "env-file-missing", "release-unreadable"}
+
+
+def test_an_empty_file_is_a_warning(host):
+    host.usual(host.app(env="\n"))
+    instance = driver(host).instance
+    assert [one.code for one in instance.findings] == ["env-file-empty"]
+    assert (instance.local_domain, instance.mail_variables) == ("", ())
+
+
+# Stale
+
+
+def service(host, name="mastodon-web.service"):
+    return next(one for one in driver(host).services() if one.name == name)
+
+
+def started(host, name, at):
+    offset = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
+    host.change(name, started_monotonic=at - offset)
+
+
+def touch(path, at):
+    with open(path, "a"):
+        os.utime(path, (at, at))
+
+
+@pytest.mark.parametrize(
+    ("process", "file", "stale"),
+    [(-100, -200, False), (-100, -50, True), (-100, -100.5, False), (-100, -99.5, True)],
+)
+def test_a_service_is_stale_when_the_file_is_newer_than_its_process(host, process, file, stale):
+    app_dir = host.app()
+    host.usual(app_dir)
+    now = time.time()
+    touch(f"{app_dir}/.env.production", now + file)
+    started(host, "mastodon-web.service", now + process)
+    assert service(host).stale is stale
+
+
+def test_any_layer_counts_also_one_that_only_this_unit_reads(host):
+    app_dir = host.app()
+    host.usual(app_dir)
+    host.change("mastodon-web.service", environment_files=(EnvironmentFile(f"{host.folder}/web.env", True),))
+    now = time.time()
+    touch(f"{app_dir}/.env.production", now - 1000)
+    touch(f"{host.folder}/web.env", now - 10)
+    for name in ("mastodon-web.service", "mastodon-sidekiq.service"):
+        started(host, name, now - 100)
+    assert service(host).stale and not service(host, "mastodon-sidekiq.service").stale
+    touch(f"{app_dir}/.env.local", now - 10)
+    assert service(host, "mastodon-sidekiq.service").stale
+
+
+def test_an_unknown_start_is_a_doubt_and_counts_as_stale(host):
+    app_dir = host.app()
+    host.usual(app_dir)
+    touch(f"{app_dir}/.env.production", 1000)
+    assert service(host).stale and service(host).since is None
+
+
+def test_what_does_not_run_is_not_stale(host):
+    host.usual(host.app(), active_state="failed")
+    assert not service(host).stale
+
+
+def test_services_are_looked_at_anew_each_time(host):
+    app_dir = host.app()
+    host.usual(app_dir)
+    touch(f"{app_dir}/.env.production", time.time() - 1000)
+    started(host, "mastodon-web.service", time.time() - 100)
+    found = driver(host)
+    assert not found.services()[0].stale
+    touch(f"{app_dir}/.env.production", time.time())
+    host.change("mastodon-web.service", main_pid=99)
+    assert found.services()[0].stale and found.services()[0].pid == 99
+
+
+@pytest.mark.parametrize(
+    ("monotonic", "recorded", "expected"),
+    [
+        (None, None, (None, None)),
+        (500.0, None, (1500.0, 1500.0)),
+        (500.9, 1500.0, (1500.9, 1500.9)),  # the date that was noted has whole seconds only
+        (500.0, 300.0, (1500.0, 300.0)),  # the clock was put forward after the start
+        (500.0, 9000.0, (1500.0, 1500.0)),  # it was put back
+    ],
+)
+def test_the_start_of_a_process_by_two_clocks(monotonic, recorded, expected):
+    unit = Unit("x.service", started_monotonic=monotonic, started_recorded=recorded)
+    assert start_times(unit, 1000.0) == expected
+
+
+# Running something, readiness, log
+
+
+def test_runs_a_command_in_the_app_with_the_units_environment(host):
+    app_dir = host.app()
+    host.usual(app_dir)
+    (host.folder / "web.env").write_text("FROM_FILE='a b'\n")
+    host.change(
+        "mastodon-web.service",
+        environment={"FROM_UNIT": "1", "UNSET_ME": "1"},
+        environment_files=(EnvironmentFile(str(host.folder / "web.env"), False),),
+    )
+    done = driver(host).run_in_app(
+        ["sh", "-c", 'pwd; cat; echo "$FROM_UNIT|$FROM_FILE|$RAILS_ENV|$MINE|${UNSET_ME-unset}"'],
+        stdin=b"in\n",
+        environment={"MINE": "x", "UNSET_ME": None},
+        timeout=30,
+    )
+    assert done.stdout.decode().splitlines() == [app_dir, "in", "1|a b|production|x|unset"]
+
+
+def test_a_program_of_the_app_that_is_missing(host):
+    host.usual(host.app())
+    with pytest.raises(FindingError) as raised:
+        driver(host).run_in_app(["bin/rails", "runner", "-"], timeout=30)
+    assert (raised.value.finding.code, raised.value.finding.subject) == ("app-command-missing", "bin/rails")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+def test_without_root_nobody_elses_programs_are_run(host):
+    host.usual(host.app())
+    found = driver(host, user="daemon")
+    os.seteuid(65534)
+    try:
+        with pytest.raises(FindingError) as raised:
+            found.run_in_app(["true"], timeout=30)
+    finally:
+        os.seteuid(0)
+    assert raised.value.finding.code == "not-permitted" and "daemon" in raised.value.finding.message
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+def test_root_becomes_the_instances_user(host):
+    host.usual(host.app())
+    done = driver(host, user="daemon").run_in_app(["id", "-un"], timeout=30)
+    assert done.stdout == b"daemon\n"
+
+
+def test_ready_by_role(host):
+    host.usual(host.app())
+    for role, titles in (("web", {1: "puma 6.4 (tcp://x) [live]"}), ("sidekiq", {2: "ruby bin/sidekiq -c 25"})):
+        host.change(f"mastodon-{role}.service", control_group=f"/{role}")
+        host.titles[f"/{role}"] = titles
+    found = driver(host)
+    ready = {one.role: found.ready(one) for one in found.services()}
+    assert (ready["web"], ready["sidekiq"]) == (True, False)
+    host.titles["/sidekiq"] = {2: "sidekiq 7.3.2 live [0 of 25 busy]"}
+    assert all(found.ready(one) for one in found.services() if one.role == "sidekiq")
+    host.change("mastodon-web.service", active_state="activating")
+    assert not any(found.ready(one) for one in found.services() if one.role == "web")
+
+
+def test_a_restart_names_the_services(host):
+    host.usual(host.app())
+    found = driver(host)
+    found.restart([one for one in found.services() if one.holds_mail_settings])
+    assert host.restarted == [["mastodon-web.service", "mastodon-sidekiq.service"]]
+    assert found.log_cursor(found.services()) == "s=1"

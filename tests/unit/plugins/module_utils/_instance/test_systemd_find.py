@@ -1,0 +1,255 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Hints
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_find import choose
+
+
+def refusal(host, **hints):
+    with pytest.raises(FindingError) as raised:
+        choose(Hints(**hints), host, host)
+    return raised.value.finding
+
+
+def names(choice):
+    return sorted(unit.name for unit in choice.units)
+
+
+def test_the_usual_units_lead_to_the_usual_instance(host):
+    app_dir = host.app()
+    host.usual(app_dir)
+    host.unit("ssh.service", exec_start=("/usr/sbin/sshd /usr/sbin/sshd -D",))
+    choice = choose(Hints(), host, host)
+    assert choice.app_dir == app_dir
+    assert choice.roles == {
+        "mastodon-web.service": "web",
+        "mastodon-sidekiq.service": "sidekiq",
+        "mastodon-streaming.service": "streaming",
+    }
+
+
+def test_renamed_units_are_found_by_where_they_lead(host):
+    app_dir = host.app()
+    host.usual(app_dir, prefix="fedi")
+    assert len(choose(Hints(), host, host).units) == 3
+
+
+def test_several_sidekiqs_by_hand_and_by_template(host):
+    app_dir = host.app()
+    host.unit("mastodon-web.service", app_dir)
+    for name in ("mastodon-sidekiq@25.service", "mastodon-sidekiq-mailers.service", "jobs.service"):
+        host.unit(name, app_dir, "sidekiq")
+    choice = choose(Hints(), host, host)
+    assert list(choice.roles.values()).count("sidekiq") == 3
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "/bin/bash /bin/bash -lc cd {app} && exec bundle exec puma",
+        "{app}/bin/puma {app}/bin/puma -C config/puma.rb",
+        "/usr/bin/env /usr/bin/env BUNDLE_GEMFILE={app}/Gemfile bundle exec puma",
+    ],
+    ids=["cd in a shell", "program inside", "as a value"],
+)
+def test_a_unit_without_working_directory_leads_there_by_its_program(host, program):
+    app_dir = host.app()
+    host.unit("w.service", exec_start=(program.format(app=app_dir),))
+    assert choose(Hints(), host, host).app_dir == app_dir
+
+
+def test_the_home_directory_itself_as_app_directory(host, monkeypatch):
+    app_dir = host.app()
+    entry = type("Entry", (), {"pw_dir": app_dir})()
+    monkeypatch.setattr("pwd.getpwnam", lambda _: entry)
+    host.unit("mastodon-web.service", "~")
+    assert choose(Hints(), host, host).app_dir == app_dir
+
+
+def test_programs_beside_mastodon_are_no_services_of_it(host):
+    app_dir = host.app()
+    host.usual(app_dir)
+    host.unit("mastodon-media.service", app_dir, exec_start=("/usr/bin/env /usr/bin/env bin/tootctl media remove",))
+    assert len(choose(Hints(), host, host).units) == 3
+
+
+def test_a_masked_unit_belongs_to_the_only_instance(host):
+    app_dir = host.app()
+    host.usual(app_dir)
+    host.unit("mastodon-sidekiq-2.service", load_state="masked", exec_start=())
+    assert "mastodon-sidekiq-2.service" in names(choose(Hints(), host, host))
+
+
+def test_a_masked_unit_of_nobody_knows_which_instance(host):
+    host.usual(host.app("one"), "one")
+    host.usual(host.app("two"), "two")
+    host.unit("mastodon-sidekiq-2.service", load_state="masked", exec_start=())
+    choice = choose(Hints(app_dir=str(host.folder / "one")), host, host)
+    assert "mastodon-sidekiq-2.service" not in names(choice)
+
+
+# Several instances
+
+
+@pytest.fixture
+def two(host):
+    host.usual(host.app("one"), "one", user="alice")
+    host.usual(host.app("two"), "two", user="bob")
+    return host
+
+
+def test_two_instances_are_listed_with_the_hint_to_give(two):
+    finding = refusal(two)
+    assert finding.code == "several-instances"
+    for part in (f"{two.folder}/one (one-sidekiq.service", f"{two.folder}/two (two-sidekiq.service"):
+        assert part in finding.message
+    assert f"mastodon_smtp_app_dir, for example to {two.folder}/one" in finding.fix
+
+
+@pytest.mark.parametrize(
+    "hints",
+    [
+        {"app_dir": "{0}/two"},
+        {"app_dir": "{0}/link/"},
+        {"user": "bob"},
+        {"env_file": "{0}/two/.env.production"},
+        {"services": ("two-web", "two-sidekiq.service")},
+    ],
+    ids=["directory", "link to it", "user", "environment file", "services"],
+)
+def test_each_hint_says_which_one_is_meant(two, hints):
+    (two.folder / "link").symlink_to("two")
+    given = {name: value.format(two.folder) if isinstance(value, str) else value for name, value in hints.items()}
+    choice = choose(Hints(**given), two, two)
+    assert os.path.realpath(choice.app_dir) == f"{two.folder}/two" and choice.user == "bob"
+
+
+def test_a_hint_that_fits_neither_does_not_choose(two):
+    assert refusal(two, user="carol").code == "several-instances"
+
+
+def test_one_instance_reached_by_two_paths_is_one(host):
+    app_dir = host.app("releases")
+    (host.folder / "current").symlink_to("releases")
+    host.unit("mastodon-web.service", app_dir)
+    host.unit("mastodon-sidekiq.service", str(host.folder / "current"), "sidekiq")
+    assert len(choose(Hints(), host, host).units) == 2
+
+
+# Hints
+
+
+def test_only_the_named_services_are_used(host):
+    host.usual(host.app())
+    choice = choose(Hints(services=("mastodon-sidekiq",)), host, host)
+    assert names(choice) == ["mastodon-sidekiq.service"]
+
+
+def test_a_named_service_by_its_alias(host):
+    host.usual(host.app())
+    host.change("mastodon-web.service", aliases=("mastodon-web.service", "puma.service"))
+    assert names(choose(Hints(services=("puma",)), host, host)) == ["mastodon-web.service"]
+
+
+def test_named_services_behind_scripts_belong_to_the_named_directory(host):
+    app_dir = host.app()
+    host.unit("fedi-web.service", exec_start=("/srv/start /srv/start web",))
+    host.unit("fedi-jobs.service", control_group="/x", exec_start=("/srv/start /srv/start jobs",))
+    host.titles["/x"] = {99: "sidekiq 7.3.2 live [0 of 25 busy]"}
+    choice = choose(Hints(app_dir=app_dir, services=("fedi-web", "fedi-jobs")), host, host)
+    assert choice.roles == {"fedi-web.service": "web", "fedi-jobs.service": "sidekiq"}
+
+
+def test_a_named_service_that_does_not_exist(host):
+    host.usual(host.app())
+    finding = refusal(host, services=("mastodon-web", "mastodon-nope"))
+    assert (finding.code, finding.subject) == ("service-unknown", "mastodon-nope.service")
+
+
+def test_a_named_service_of_unknown_role(host):
+    app_dir = host.app()
+    host.unit("fedi.service", app_dir, exec_start=("/srv/start /srv/start",))
+    assert refusal(host, services=("fedi",)).code == "service-role-unknown"
+
+
+def test_the_user_hint_outranks_the_unit(host):
+    host.usual(host.app())
+    assert choose(Hints(user="daemon"), host, host).user == "daemon"
+
+
+def test_without_user_in_any_unit_it_is_the_owner_of_the_directory_not_root(host):
+    app_dir = host.app()
+    host.usual(app_dir, user="")
+    if os.geteuid() == 0:
+        os.chown(app_dir, 1, 1)
+        assert choose(Hints(), host, host).user == "daemon"
+
+
+# Nothing found
+
+
+def test_a_host_without_mastodon(host):
+    host.unit("ssh.service", "/", exec_start=("/usr/sbin/sshd /usr/sbin/sshd -D",))
+    finding = refusal(host)
+    assert (finding.code, "1 units" in finding.message) == ("no-instance", True)
+
+
+def test_units_whose_directory_is_gone(host):
+    host.usual(str(host.folder / "live"))
+    finding = refusal(host)
+    assert (finding.code, finding.subject) == ("app-dir-missing", str(host.folder / "live"))
+    assert "mastodon-web.service" in finding.message
+
+
+def test_units_whose_directory_holds_something_else(host):
+    host.usual(host.app(version=None))
+    finding = refusal(host)
+    assert finding.code == "app-dir-not-mastodon" and "lib/mastodon/version.rb" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("nowhere", "app-dir-missing"), ("empty", "app-dir-not-mastodon"), ("live", "no-mail-services")],
+)
+def test_a_named_directory_without_units(host, name, code):
+    host.app("live")
+    (host.folder / "empty").mkdir()
+    finding = refusal(host, app_dir=str(host.folder / name))
+    assert (finding.code, finding.subject) == (code, str(host.folder / name))
+
+
+def test_only_streaming_sends_no_mail(host):
+    app_dir = host.app()
+    host.unit("mastodon-streaming.service", app_dir, "streaming")
+    finding = refusal(host)
+    assert finding.code == "no-mail-services" and "mastodon-streaming.service" in finding.message
+
+
+def test_official_units_that_say_nothing(host):
+    host.unit("mastodon-web.service", exec_start=("/srv/start /srv/start",))
+    assert refusal(host).code == "no-instance"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+def test_a_closed_home_is_a_matter_of_permission_not_of_absence(host):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        host.folder = Path(folder)
+        host.usual(host.app())
+        os.chmod(f"{folder}/live", 0o700)
+        os.seteuid(65534)
+        try:
+            finding = refusal(host)
+        finally:
+            os.seteuid(0)
+    assert finding.code == "not-permitted" and "become: true" in finding.fix
