@@ -298,7 +298,7 @@ class _Watch:
 #: A line of a Ruby backtrace, which says where, not what. Its end tells it: "from /path/file.rb:12:in `boot'".
 _FRAME = re.compile(r"\S:\d+:in [`'][^`']*'$")
 #: What differs each time that the same thing is said: times, process and thread numbers.
-_NUMBER = re.compile(r"\b[0-9a-z]*\d[0-9a-z]*\b")
+_NUMBER = re.compile(r"\b[0-9A-Za-z]*\d[0-9A-Za-z]*\b")
 
 
 def telling(logged: t.Sequence[LogLine]) -> list[str]:
