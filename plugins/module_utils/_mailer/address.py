@@ -82,7 +82,7 @@ def mailbox(text: str) -> Mailbox:
     if any(ord(one) < 0x20 or ord(one) == 0x7F for one in text):
         raise AddressProblem("syntax", "It holds a line break or a control character.")
     found = _NAMED.fullmatch(text)
-    if found:
+    if found and not ("<" in found["display"] and '"' not in found["display"]):
         return _address(_display(found["display"]), found["spec"])
     if "<" in text or ">" in text:
         raise AddressProblem("syntax", "It has < or > without its partner, or more than one pair.")
