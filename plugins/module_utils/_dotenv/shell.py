@@ -25,6 +25,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BARE = re.compile(r"[^\s'\"\\$`;&|<>()#~\x00]+")
 _IN_DOUBLE = re.compile(r'[^"\\$`]*')
 _PARAMETER = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}'\"\\$`]*))?\})")
+_BACKTICKS = re.compile(r"`(?:[^`\\]|\\[\s\S])*`")
 _SPECIAL = "0123456789@*#?$!-{("
 _OPERATORS = ";&|<>()"
 
@@ -199,10 +200,10 @@ class _Shell:
                 value = found[3]
             return value, found.end()
         if text[position] == "`":
-            close = text.find("`", position + 1)
-            if close < 0:
+            command = _BACKTICKS.match(text, position)
+            if not command:
                 raise _Broken("quote-not-closed")
-            return UNKNOWABLE + text[position : close + 1], close + 1
+            return UNKNOWABLE + command[0], command.end()
         following = text[position + 1 : position + 2]
         if text.startswith("\\\n", position + 1):  # the name may go on in the next line
             return UNKNOWABLE + "$", position + 3

@@ -68,7 +68,7 @@ def test_shell_model(name: str, tmp_path: pathlib.Path) -> None:
     """Only files of assignments: what a shell does with a command is no business of the model."""
     generation = READERS["sh"][0]
     texts, readings = [], []
-    for text in generate.files(COUNT * 4, seed=99, wild=False):
+    for text in generate.files(COUNT * 6, seed=99, wild=False):
         reading = generation.read(Source(text), {})
         if any(one.kind == "runs-command" for one in reading.traps):
             continue
