@@ -137,7 +137,7 @@ def plan(
     release = Release.parse(request.mastodon_release)
     era = era_of(release)
     findings = list(about_release(request.mastodon_release, release))
-    box, found = sender(request)
+    box, found = sender(request, era)
     findings += found
     relay, found = _main_relay(request, presets)
     findings += found

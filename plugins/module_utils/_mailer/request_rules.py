@@ -13,7 +13,7 @@ import typing as t
 from .._findings.model import Finding
 from .._findings.settings import TABLE
 from .address import AddressProblem, Mailbox, mailbox
-from .release import ERAS, NEWEST_READ, OLDEST_SUPPORTED, Release, era_of
+from .release import ERAS, NEWEST_READ, OLDEST_SUPPORTED, Era, Release, era_of
 from .settings import Request
 from .variables import BULK, MAIN, MISNOMERS, VARIABLES
 
@@ -77,7 +77,7 @@ def about_release(text: str, release: Release) -> t.Iterator[Finding]:
             yield TABLE.finding("release-mail-defect", f"{subject} {text}", what, cure)
 
 
-def sender(request: Request) -> tuple[Mailbox | None, list[Finding]]:
+def sender(request: Request, era: Era) -> tuple[Mailbox | None, list[Finding]]:
     """The sender's mailbox, if it can be read, and what is wrong with the addresses."""
     findings: list[Finding] = []
     box: Mailbox | None = None
@@ -91,6 +91,9 @@ def sender(request: Request) -> tuple[Mailbox | None, list[Finding]]:
     if request.return_path:
         bounces, found = _address("return_path", request.return_path)
         findings += found
+        if not VARIABLES["SMTP_RETURN_PATH"].read_by(era):
+            message = f"Mastodon {request.mastodon_release} does not read SMTP_RETURN_PATH."
+            findings.append(TABLE.finding("return-path-unread", "return_path", message))
         if bounces and bounces.display:
             message = "A return path is a bare address, without a name in front."
             fix = f"Set mastodon_smtp_return_path: {bounces.address}"
