@@ -1,0 +1,127 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The edge of the module: options in, result out. How an instance is found is tested with the core and on the lab."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instance import TABLE
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import (
+    Hints,
+    Instance,
+    InstanceError,
+    Override,
+    Service,
+)
+from ansible_collections.fediops.mastodon.plugins.modules import instance_info
+
+SECRET = "correct-horse-battery"
+INSTANCE = Instance(
+    "systemd",
+    "/live",
+    "mastodon",
+    "/live/.env.production",
+    "ab" * 32,
+    "4.3.8",
+    "social.example",
+    readers=("ruby", "node"),
+    services=(Service("mastodon-web.service", "web", "running", "active (running)", started=0.5, pid=7),),
+    mail_variables=("SMTP_LOGIN", "SMTP_PASSWORD"),
+    overrides=(Override("SMTP_PORT", ".env.local", "/live/.env.local"),),
+    findings=(TABLE.finding("override-hides-file", "SMTP_PORT", "It is set elsewhere, too."),),
+    variables=types.MappingProxyType(
+        {"SMTP_SERVER": "relay.example", "SMTP_PORT": "587", "SMTP_LOGIN": "x", "SMTP_PASSWORD": SECRET}
+    ),
+)
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def with_options(outcome, options=None, check=False):
+        asked = []
+
+        def find(hints):
+            asked.append(hints)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return types.SimpleNamespace(instance=outcome)
+
+        monkeypatch.setattr(instance_info, "find", find)
+        with patch_module_args({**(options or {}), "_ansible_check_mode": check}), pytest.raises(SystemExit) as ended:
+            instance_info.main()
+        result = json.loads(capsys.readouterr().out)
+        assert SECRET not in json.dumps(result)
+        assert (ended.value.code != 0) is result.get("failed", False)
+        return result, asked
+
+    return with_options
+
+
+def test_what_is_found_is_returned_with_the_effective_settings(run):
+    result, asked = run(INSTANCE)
+    assert asked == [Hints()]
+    assert result["changed"] is False
+    assert {key: value for key, value in result["instance"].items() if key != "effective"} == json.loads(
+        json.dumps(INSTANCE.as_dict())
+    )
+    effective = result["instance"]["effective"]
+    assert effective["main"]["settings"]["address"] == "relay.example"
+    assert effective["main"]["login_set"] and effective["main"]["password_set"] and effective["bulk"] is None
+    assert [one["code"] for one in result["findings"]] == ["override-hides-file"]
+
+
+def test_every_hint_reaches_the_search(run):
+    options = {
+        "deployment": "systemd",
+        "app_dir": "/srv/masto",
+        "user": "fedi",
+        "env_file": "/etc/env",
+        "services": ["a", "b.service"],
+    }
+    _, asked = run(INSTANCE, options)
+    assert asked == [Hints("systemd", "/srv/masto", "fedi", "/etc/env", ("a", "b.service"))]
+
+
+def test_an_empty_hint_is_none(run):
+    """A role passes an empty string where nothing is set."""
+    _, asked = run(INSTANCE, {"app_dir": "", "user": "", "env_file": "", "services": []})
+    assert asked == [Hints()]
+
+
+def test_an_unknown_deployment_is_refused(run):
+    result, asked = run(INSTANCE, {"deployment": "kubernetes"})
+    assert result["failed"] and "systemd" in result["msg"] and asked == []
+
+
+def test_check_mode_does_the_same(run):
+    assert run(INSTANCE, check=True)[0]["instance"]["release"] == "4.3.8"
+
+
+def test_none_found_says_why(run):
+    refusal = FindingError(TABLE.finding("no-instance", "systemd", "None of the 80 units leads to one."))
+    result, _ = run(refusal)
+    assert result["failed"] and "None of the 80 units" in result["msg"] and "[no-instance]" in result["msg"]
+    assert result["instance"] is None and result["findings"][0]["code"] == "no-instance"
+
+
+def test_a_faulty_instance_fails_with_the_evidence(run):
+    faulty = Instance(
+        "systemd", "/live", "mastodon", "/live/.env.production", "", "4.3.8", "", services=INSTANCE.services
+    )
+    findings = [
+        *INSTANCE.findings,
+        TABLE.finding("env-file-missing", "/live/.env.production", "There is no such file."),
+    ]
+    result, _ = run(InstanceError(faulty, [*INSTANCE.findings, missing]))
+    assert result["failed"] and "/live/.env.production" in result["msg"]
+    assert result["instance"]["release"] == "4.3.8" and result["instance"]["effective"] is None
+    assert [one["code"] for one in result["findings"]] == ["env-file-missing", "override-hides-file"]

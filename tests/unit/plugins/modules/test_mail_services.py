@@ -1,0 +1,118 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The edge of the module: options in, result out. What a restart does is tested with the core and on the lab."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instance import TABLE
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import (
+    Hints,
+    Instance,
+    InstanceError,
+    Service,
+)
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import Outcome, Renewal
+from ansible_collections.fediops.mastodon.plugins.modules import mail_services
+
+OLD = Service("mastodon-web.service", "web", "running", "active (running)", started=0.0, pid=7, stale=True)
+NEW = dataclasses.replace(OLD, pid=8, started=60.0, stale=False)
+DONE = Outcome([Renewal(OLD, NEW, True)], [], 12.34)
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def with_options(outcome=DONE, options=None, check=False, found="driver"):
+        asked = []
+
+        def find(hints):
+            asked.append(hints)
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        def does(name):
+            def step(driver, goal, **limits):
+                asked.append((name, driver, goal, limits))
+                if isinstance(outcome, Exception):
+                    raise outcome
+                return outcome
+
+            return step
+
+        monkeypatch.setattr(mail_services, "find", find)
+        monkeypatch.setattr(mail_services, "renew", does("renew"))
+        monkeypatch.setattr(mail_services, "predict", does("predict"))
+        with patch_module_args({**(options or {}), "_ansible_check_mode": check}), pytest.raises(SystemExit) as ended:
+            mail_services.main()
+        result = json.loads(capsys.readouterr().out)
+        assert (ended.value.code != 0) is result.get("failed", False)
+        return result, asked
+
+    return with_options
+
+
+def test_the_defaults_and_the_result(run):
+    result, asked = run()
+    assert asked == [Hints(), ("renew", "driver", "current", {"steady": 10.0, "timeout": 180.0})]
+    assert result["changed"] is True and result["ready_after"] == 12.3 and result["findings"] == []
+    (service,) = result["services"]
+    assert (service["name"], service["restarted"], service["stale"]) == ("mastodon-web.service", True, True)
+    assert (service["before"]["pid"], service["after"]["pid"]) == (7, 8)
+    assert service["after"]["since"] == "1970-01-01T00:01:00Z"
+
+
+def test_options_reach_the_work(run):
+    _, asked = run(options={"state": "restarted", "steady": 0, "timeout": 2.5, "services": ["x"]})
+    assert asked == [Hints(services=("x",)), ("renew", "driver", "restarted", {"steady": 0.0, "timeout": 2.5})]
+
+
+def test_check_mode_only_predicts(run):
+    result, asked = run(check=True, options={"state": "restarted"})
+    assert asked[1] == ("predict", "driver", "restarted", {}) and result["changed"] is True
+
+
+def test_nothing_restarted_is_no_change(run):
+    assert run(Outcome([Renewal(NEW, NEW, False)], []))[0]["changed"] is False
+
+
+def test_a_failed_restart_is_a_failure_that_has_changed_something(run):
+    finding = TABLE.finding("service-crash-loop", OLD.name, "It has ended and been started again 2 times.")
+    result, _ = run(Outcome([Renewal(OLD, NEW, True)], [finding], 4.0))
+    assert result["failed"] and result["changed"] is True and len(result["services"]) == 1
+    assert "2 times" in result["msg"] and result["findings"][0]["code"] == "service-crash-loop"
+
+
+def test_a_warning_does_not_fail(run):
+    finding = TABLE.finding("service-stopped", OLD.name, "It is stopped.")
+    result, _ = run(Outcome([Renewal(OLD, NEW, True)], [finding]))
+    assert not result.get("failed") and result["findings"][0]["severity"] == "warning"
+
+
+@pytest.mark.parametrize("name", ["steady", "timeout"])
+@pytest.mark.parametrize("value", [-1, 86401, "nan"])
+def test_times_that_make_no_sense_are_refused_before_anything_is_done(run, name, value):
+    result, asked = run(options={name: value})
+    assert result["failed"] and name in result["msg"] and asked == []
+
+
+@pytest.mark.parametrize("where", ["found", "outcome"])
+def test_a_refusal_becomes_a_failure(run, where):
+    refusal = FindingError(TABLE.finding("no-systemd", "systemctl", "It cannot be run."))
+    result, _ = run(**{where: refusal})
+    assert result["failed"] and result["changed"] is False and result["findings"][0]["code"] == "no-systemd"
+
+
+def test_a_faulty_instance_names_all_its_faults(run):
+    instance = Instance("systemd", "/live", "mastodon", "/live/.env", "", "", "")
+    codes = ["env-file-missing", "release-unreadable"]
+    result, _ = run(found=InstanceError(instance, [TABLE.finding(code, "/live", "No.") for code in codes]))
+    assert result["failed"] and [one["code"] for one in result["findings"]] == codes
