@@ -17,10 +17,12 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
+from ansible.module_utils.errors import AnsibleValidationErrorMultiple, UnsupportedError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import (
     Finding,
+    FindingError,
     errors,
     explain,
     worst_first,
@@ -59,8 +61,17 @@ class ControllerStep(ActionBase):
         validated = ArgumentSpecValidator(self.ARGUMENT_SPEC, **self.SPEC_RULES).validate(dict(self._task.args))
         secrets = validated._no_log_values
         if validated.error_messages:
-            raise AnsibleActionFail(remove_values("; ".join(validated.error_messages), secrets))
-        findings, evidence = self.conclude_from(validated.validated_parameters, task_vars or {})
+            raise AnsibleActionFail(remove_values(_complaint(validated.errors), secrets))
+        try:
+            findings, evidence = self.conclude_from(validated.validated_parameters, task_vars or {})
+        except FindingError as refused:
+            findings, evidence = [refused.finding], {}
+        except Exception as defect:
+            if not any(secret in str(defect) for secret in secrets):
+                raise
+            # Ansible would print the text of the exception and of its causes.
+            masked_text = remove_values(f"{type(defect).__name__}: {defect}", secrets)
+            raise AnsibleActionFail(masked_text) from None
         ranked = worst_first(findings)
         shown = {key: value for key, value in evidence.items() if key in self.UNMASKED}
         masked = {key: value for key, value in evidence.items() if key not in self.UNMASKED}
@@ -71,3 +82,11 @@ class ControllerStep(ActionBase):
         result.update(remove_values(masked, secrets), **shown)
         result.setdefault("changed", False)
         return result
+
+
+def _complaint(problems: AnsibleValidationErrorMultiple) -> str:
+    """What is wrong with the options, in the words that modules use."""
+    return "; ".join(
+        f"Unsupported parameters: {one.msg}" if isinstance(one, UnsupportedError) else str(one.msg)
+        for one in problems.errors
+    )

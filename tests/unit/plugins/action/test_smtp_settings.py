@@ -1,0 +1,157 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The step smtp_settings: options to plan, documentation and options alike, and no secret in any result."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+
+from ansible_collections.fediops.mastodon.plugins.action.smtp_settings import ActionModule
+from ansible_collections.fediops.mastodon.plugins.modules import smtp_settings as documented
+
+SECRET = "pa55-w0rd-of-the-relay"
+GOOD: dict[str, t.Any] = {
+    "host": "smtp.example.com",
+    "login": "user",
+    "password": SECRET,
+    "from_address": "a@example.com",
+    "mastodon_release": "4.6.5",
+    "local_domain": "social.example.org",
+}
+
+
+def run(**options: t.Any) -> dict[str, t.Any]:
+    task = SimpleNamespace(
+        args=options, async_val=0, check_mode=True, diff=True, environment=[], action="x", no_log=False
+    )
+    step = ActionModule(
+        task,
+        SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)),
+        SimpleNamespace(check_mode=True),
+        DataLoader(),
+        None,
+        None,
+    )
+    result = step.run(task_vars={})
+    json.dumps(result)
+    return result
+
+
+def test_a_plan() -> None:
+    result = run(**GOOD)
+    assert "failed" not in result
+    assert result["changed"] is False
+    assert result["findings"] == []
+    plan = result["plan"]
+    assert plan["set"] == {
+        "SMTP_SERVER": "smtp.example.com",
+        "SMTP_PORT": "587",
+        "SMTP_LOGIN": "user",
+        "SMTP_AUTH_METHOD": "plain",
+        "SMTP_OPENSSL_VERIFY_MODE": "peer",
+        "SMTP_ENABLE_STARTTLS": "always",
+        "SMTP_FROM_ADDRESS": "a@example.com",
+    }
+    assert plan["secret_variables"] == ["SMTP_PASSWORD"]
+    assert plan["effective"]["main"]["tls_mode"] == "starttls"
+    assert plan["effective"]["main"]["settings"]["domain"] == "social.example.org"
+    assert (plan["release"], plan["era"]) == ("4.6.5", "4.5")
+    assert SECRET not in str(result)
+
+
+def test_a_failure_has_the_plan_too_and_no_secret() -> None:
+    result = run(**{**GOOD, "port": 465, "tls": "starttls", "from_address": f"{SECRET}@example.com"})
+    assert result["failed"] is True
+    assert result["plan"]["set"]["SMTP_PORT"] == "465"
+    assert {"port-contradicts-tls", "secret-in-value"} <= {one["code"] for one in result["findings"]}
+    assert SECRET not in str(result)
+
+
+def test_a_value_that_a_reader_cannot_be_given_fails_without_being_shown() -> None:
+    result = run(**{**GOOD, "password": SECRET + " \\' \" ` ${x}"}, readers=["raw", "sh"])
+    assert result["failed"] is True
+    assert "SMTP_PASSWORD" in result["msg"]
+    assert SECRET not in str(result)
+
+
+def test_accept_turns_a_named_error_into_an_info() -> None:
+    options = {**GOOD, "port": 465, "tls": "starttls"}
+    assert run(**options)["failed"] is True
+    result = run(**options, accept=["port-contradicts-tls"])
+    assert "failed" not in result
+    assert [(one["code"], one["severity"]) for one in result["findings"]] == [("port-contradicts-tls", "info")]
+    assert run(**options, accept=["verify-off"])["failed"] is True
+
+
+def test_the_bulk_relay_has_a_password_of_its_own() -> None:
+    bulk = {"host": "bulk.example.com", "port": 465, "login": "bulk"}
+    result = run(**GOOD, bulk=bulk, bulk_password="an0ther-s3cret")
+    assert result["plan"]["secret_variables"] == ["BULK_SMTP_PASSWORD", "SMTP_PASSWORD"]
+    assert result["plan"]["effective"]["bulk"]["tls_mode"] == "implicit"
+    assert result["plan"]["bulk_relay"]["host"] == "bulk.example.com"
+    assert "an0ther-s3cret" not in str(result)
+
+
+def test_empty_options_count_as_not_given() -> None:
+    empty = {"provider": "", "region": "", "ca_file": "", "helo_domain": "", "reply_to": "", "return_path": ""}
+    assert run(**GOOD, **empty, bulk_password="", current=[], accept=[]) == run(**GOOD)
+
+
+def test_no_option_at_all_says_what_is_needed() -> None:
+    result = run()
+    assert {"host-missing", "from-missing"} <= {one["code"] for one in result["findings"]}
+
+
+def _documented(options: dict[str, t.Any]) -> dict[str, t.Any]:
+    shape = {}
+    for name, option in options.items():
+        kept = {key: option[key] for key in ("type", "choices", "default", "elements") if key in option}
+        if "suboptions" in option:
+            kept["options"] = _documented(option["suboptions"])
+        shape[name] = kept
+    return shape
+
+
+def _specified(options: dict[str, t.Any]) -> dict[str, t.Any]:
+    shape = {}
+    for name, option in options.items():
+        kept = {key: value for key, value in option.items() if key not in ("no_log", "options")}
+        if "options" in option:
+            kept["options"] = _specified(option["options"])
+        shape[name] = kept
+    return shape
+
+
+def test_the_documentation_says_what_the_step_takes() -> None:
+    options = yaml.safe_load(documented.DOCUMENTATION)["options"]
+    assert _documented(options) == _specified(ActionModule.ARGUMENT_SPEC)
+
+
+def test_the_documentation_says_what_the_step_gives() -> None:
+    returned = yaml.safe_load(documented.RETURN)
+    result = run(**GOOD)
+    assert set(returned) == set(result) - {"changed"}
+    assert set(returned["plan"]["contains"]) == set(result["plan"])
+    assert set(returned["plan"]["contains"]["effective"]["contains"]) == set(result["plan"]["effective"])
+
+
+@pytest.mark.parametrize("example", yaml.safe_load(documented.EXAMPLES), ids=lambda one: one["name"])
+def test_an_example_works(example: dict[str, t.Any]) -> None:
+    options = dict(example["fediops.mastodon.smtp_settings"])
+    for name in ("password", "bulk_password", "login"):
+        if str(options.get(name, "")).startswith("{{"):
+            options[name] = SECRET
+    bulk = options.get("bulk")
+    if bulk and bulk["login"].startswith("{{"):
+        options["bulk"] = {**bulk, "login": "an-access-key"}
+        options["bulk_password"] = "an0ther-s3cret"
+    result = run(**options)
+    assert "failed" not in result, result["msg"]

@@ -1,0 +1,142 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The base of controller steps: what it validates, when it fails, and that no secret leaves it."""
+
+from __future__ import annotations
+
+import typing as t
+from types import SimpleNamespace
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.parsing.dataloader import DataLoader
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep
+
+SECRET = "pa55-w0rd-of-the-relay"
+
+
+class Step(ControllerStep):
+    """Does what the test asks."""
+
+    ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "password": {"type": "str", "no_log": True},
+        "port": {"type": "int"},
+        "mode": {"type": "str", "choices": ["a", "b"]},
+        "inner": {"type": "dict", "options": {"login": {"type": "str"}, "token": {"type": "str", "no_log": True}}},
+    }
+    UNMASKED = frozenset({"verdict"})
+    does: t.ClassVar[t.Callable[[dict[str, t.Any]], tuple[list[Finding], dict[str, t.Any]]]]
+
+    def conclude_from(
+        self,
+        options: dict[str, t.Any],
+        task_vars: dict[str, t.Any],  # noqa: ARG002
+    ) -> tuple[list[Finding], dict[str, t.Any]]:
+        return type(self).does(options)
+
+
+def run(does: t.Callable[[dict[str, t.Any]], t.Any], **arguments: t.Any) -> dict[str, t.Any]:
+    task = SimpleNamespace(
+        args=arguments, async_val=0, check_mode=False, diff=False, environment=[], action="step", no_log=False
+    )
+    Step.does = staticmethod(does)
+    step = Step(
+        task,
+        SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)),
+        SimpleNamespace(check_mode=False),
+        DataLoader(),
+        None,
+        None,
+    )
+    return step.run(task_vars={})
+
+
+def finding(severity: t.Any, text: str) -> Finding:
+    return Finding("a-code", severity, text, f"There is {text}.", f"Change {text}.")
+
+
+def test_a_result_has_its_findings_and_is_unchanged() -> None:
+    result = run(lambda options: ([finding("warning", "this")], {"port": options["port"]}), port="25")
+    assert result["port"] == 25
+    assert result["changed"] is False
+    assert "failed" not in result
+    assert result["findings"] == [finding("warning", "this").as_dict()]
+
+
+def test_a_secret_is_masked_everywhere_on_success() -> None:
+    evidence = {"a": {"deep": [f"x{SECRET}y"]}, "b": SECRET}
+    result = run(lambda _: ([finding("info", SECRET)], evidence), password=SECRET)
+    assert SECRET not in str(result)
+    assert "x********y" in str(result)
+
+
+def test_a_secret_is_masked_everywhere_on_failure() -> None:
+    result = run(lambda _: ([finding("error", SECRET)], {"a": SECRET}), password=SECRET)
+    assert result["failed"] is True
+    assert "a-code" in result["msg"]
+    assert SECRET not in str(result)
+
+
+def test_a_secret_of_an_inner_option_is_masked_too() -> None:
+    result = run(lambda options: ([], {"seen": options["inner"]}), inner={"login": "me", "token": SECRET})
+    assert result["seen"]["login"] == "me"
+    assert SECRET not in str(result)
+
+
+def test_a_verdict_is_not_eaten_by_a_short_secret() -> None:
+    result = run(lambda _: ([], {"verdict": "passed", "other": "passed"}), password="pass")
+    assert result["verdict"] == "passed"
+    assert result["other"] != "passed"
+
+
+def test_a_finding_that_is_raised_fails_the_step_as_a_result() -> None:
+    def refuse(_options: dict[str, t.Any]) -> t.NoReturn:
+        raise FindingError(finding("error", SECRET))
+
+    result = run(refuse, password=SECRET)
+    assert result["failed"] is True
+    assert [one["code"] for one in result["findings"]] == ["a-code"]
+    assert SECRET not in str(result)
+
+
+def test_a_defect_does_not_show_a_secret() -> None:
+    def break_down(_options: dict[str, t.Any]) -> t.NoReturn:
+        raise RuntimeError(f"cannot use {SECRET}")
+
+    with pytest.raises(AnsibleActionFail) as caught:
+        run(break_down, password=SECRET)
+    assert "RuntimeError: cannot use ********" in str(caught.value)
+    assert SECRET not in repr(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_a_defect_without_a_secret_keeps_its_traceback() -> None:
+    def break_down(_options: dict[str, t.Any]) -> t.NoReturn:
+        raise ZeroDivisionError("nothing secret")
+
+    with pytest.raises(ZeroDivisionError):
+        run(break_down, password=SECRET)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"port": "abc"}, "port"),
+        ({"port": SECRET}, "port"),
+        ({"mode": SECRET}, "mode"),
+        ({"mode": f"mode={SECRET}"}, "mode"),
+        ({"inner": {"passwort": 1}}, "Unsupported parameters: inner.passwort"),
+        ({"passwort": 1}, "Unsupported parameters: passwort"),
+        ({"inner": SECRET}, "inner"),
+    ],
+)
+def test_a_wrong_option_is_named_without_a_secret(arguments: dict[str, t.Any], words: str) -> None:
+    with pytest.raises(AnsibleActionFail) as caught:
+        run(lambda _: pytest.fail("the step must not run"), password=SECRET, **arguments)
+    assert words in str(caught.value)
+    assert SECRET not in str(caught.value)
