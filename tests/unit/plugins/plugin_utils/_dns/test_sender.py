@@ -87,15 +87,12 @@ def test_patterns_of_presets(pattern: str, name: str, expected: bool) -> None:
 
 @pytest.mark.parametrize("name", sorted(documents()))
 def test_every_preset_can_be_judged(name: str) -> None:
-    """No preset makes a rule fall over, with and without a bounce domain, on a domain where nothing is set up for it."""
+    """No preset makes a rule fall over on a domain where nothing is set up for it, with or without a bounce domain."""
     relay = relay_of(name, documents()[name], "eu-west-1")
     for bounce in (None, "bounce.example.org"):
         judgement = judged(GOOD, {"selectors": None, "spf_include": None, "bounce_domain": bounce}, relay)
         assert set(judgement.outcomes.values()) <= {"ok", "info", "warning", "error", "unknown", "skipped"}
         assert all(one.message and one.fix and len(one.message) < 1200 for one in judgement.findings)
-        assert not any(
-            "<" in one.message and "Publish" in one.message and "CNAME <" in one.message for one in judgement.findings
-        )
 
 
 @pytest.mark.parametrize(
