@@ -114,13 +114,8 @@ def test_none_found_says_why(run):
 
 
 def test_a_faulty_instance_fails_with_the_evidence(run):
-    faulty = Instance(
-        "systemd", "/live", "mastodon", "/live/.env.production", "", "4.3.8", "", services=INSTANCE.services
-    )
-    findings = [
-        *INSTANCE.findings,
-        TABLE.finding("env-file-missing", "/live/.env.production", "There is no such file."),
-    ]
+    faulty = dataclasses.replace(INSTANCE, env_file_checksum="", findings=())
+    missing = TABLE.finding("env-file-missing", "/live/.env.production", "There is no such file.")
     result, _ = run(InstanceError(faulty, [*INSTANCE.findings, missing]))
     assert result["failed"] and "/live/.env.production" in result["msg"]
     assert result["instance"]["release"] == "4.3.8" and result["instance"]["effective"] is None
