@@ -113,7 +113,7 @@ def _restored(request: Request, seen: Snapshot, outcome: Outcome) -> None:
     try:
         backup = look(path)
     except FindingError as error:
-        if error.finding.code != "env-file-missing":
+        if error.finding.code != "path-missing":
             raise
         raise FindingError(TABLE.finding("env-backup-missing", path, "There is no such backup.")) from None
     if backup.data == seen.data:

@@ -19,7 +19,7 @@ from .._findings.model import Finding, FindingError
 
 #: What the system says -> finding; anything else is env-file-failed. Source: errno(3), open(2), rename(2).
 _CODES = {
-    errno.ENOENT: "env-file-missing",
+    errno.ENOENT: "path-missing",
     errno.EACCES: "env-file-denied",
     errno.EPERM: "env-file-denied",
     errno.EROFS: "env-file-read-only",
@@ -96,7 +96,7 @@ def _absent(path: str) -> Finding:
         return TABLE.finding("env-file-dangling", path, f"It is a link to {os.readlink(path)}, which does not exist.")
     folder = os.path.dirname(os.path.abspath(path))
     missing = "There is no such file." if os.path.isdir(folder) else f"There is no directory {folder}."
-    return TABLE.finding("env-file-missing", path, missing)
+    return TABLE.finding("path-missing", path, missing)
 
 
 def attributes_of(descriptor: int) -> dict[str, bytes]:

@@ -150,7 +150,7 @@ TABLE = Table(
         "Save the file as UTF-8 without a byte order mark.",
     ),
     # The file itself
-    Code("env-file-missing", "error", "There is no such file.", "Check O(path); the file is never created here."),
+    Code("path-missing", "error", "There is no such file.", "Check O(path); the file is never created here."),
     Code("env-file-dangling", "error", "The path is a link to a file that does not exist.", "Correct the link."),
     Code("env-file-not-regular", "error", "The path is not a regular file.", "Name the environment file itself."),
     Code("env-file-denied", "error", "The permission to read or write is missing.", "Run the task with become: true."),

@@ -87,14 +87,14 @@ TABLE = Table(
     ),
     # Login.
     Code(
-        "login-missing",
+        "login-not-given",
         "error",
         "A login is needed and none is given.",
         "Set mastodon_smtp_login, or mastodon_smtp_auth: none for a relay that wants no login.",
         "net-smtp: SMTP-AUTH requested but missing user name",
     ),
     Code(
-        "password-missing",
+        "password-not-given",
         "error",
         "A password is needed and none is given.",
         "Set mastodon_smtp_password (from Ansible Vault), or mastodon_smtp_auth: none for a relay that wants no login.",

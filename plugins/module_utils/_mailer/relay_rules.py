@@ -137,11 +137,11 @@ def _login(case: Case) -> t.Iterator[Finding]:
         hint = preset.login_hint if preset else ""
         needs = f"{preset.title} takes no mail without a login." if preset else "A login is needed and none is given."
         fix = f"Set {case.variable('login')}{f': {hint}' if hint else ''}, or {case.variable('auth')}: none."
-        yield TABLE.finding("login-missing", case.option("login"), needs, fix)
+        yield TABLE.finding("login-not-given", case.option("login"), needs, fix)
     if not relay.password:
         hint = preset.password_hint if preset else ""
         fix = f"Set {case.variable('password')} (keep it in Ansible Vault){f': {hint}' if hint else ''}."
-        yield TABLE.finding("password-missing", case.option("password"), "A password is needed and none is given.", fix)
+        yield TABLE.finding("password-not-given", case.option("password"), "A password is needed and none is given.", fix)
 
 
 def _secret(case: Case) -> t.Iterator[Finding]:

@@ -215,7 +215,7 @@ def test_findings_come_all_at_once_and_the_worst_first() -> None:
     _, findings = plan(asked(relay, "3.5.19", from_address="Doe, J <j@example.com>", current=("SMTP_HOST",)), presets())
     found = [one.code for one in findings]
     assert {
-        "host-invalid", "port-contradicts-tls", "password-missing", "verify-off", "ca-file-relative", "ca-file-unused",
+        "host-invalid", "port-contradicts-tls", "password-not-given", "verify-off", "ca-file-relative", "ca-file-unused",
         "address-name-unquoted", "tls-not-possible", "variable-unread",
     } <= set(found)  # fmt: skip
     ranks = [("error", "warning", "unknown", "info").index(one.severity) for one in findings]
@@ -242,7 +242,7 @@ def test_fixes_name_the_variables_of_the_role() -> None:
     found = finding("port-contradicts-tls", bulk=bulk)
     assert found.subject.startswith("bulk.port")
     assert "mastodon_smtp_bulk.tls: starttls" in found.fix
-    found = finding("password-missing", bulk=dataclasses.replace(BULK, password=""))
+    found = finding("password-not-given", bulk=dataclasses.replace(BULK, password=""))
     assert (found.subject, "mastodon_smtp_bulk_password" in found.fix) == ("bulk_password", True)
 
 
