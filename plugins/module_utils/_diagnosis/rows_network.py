@@ -55,6 +55,11 @@ NETWORK: tuple[Row, ...] = (
             when=loopback,
             source="mastodon#2670, #11440, #22484",
         ),
+        Sign(
+            classes=("Errno::EADDRNOTAVAIL",),
+            when=loopback,
+            source="a host without IPv6: the last of localhost's addresses that Ruby tried was ::1",
+        ),
     ),
     Row(
         "relay-connection-refused",
