@@ -29,6 +29,9 @@ _HARMLESS_VALUE = re.compile(rf"[{HARMLESS}]*")
 _SURROUNDINGS = (
     ("", ""),
     ("A='b'\n# it's \"odd\n", "\nA='c' # it's\nB=\"d\"\n# ' \" `\nC=e\n"),
+    # A quote that seems to close the value is an escaped one for readers that find a fitting one below.
+    ("", "\nA='#c'\n"),
+    ("", '\nA="#c"\n'),
 )
 
 

@@ -26,7 +26,8 @@ _BARE = re.compile(r"[^\s'\"\\$`;&|<>()#~\x00]+")
 _IN_DOUBLE = re.compile(r'[^"\\$`]*')
 _PARAMETER = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}'\"\\$`]*))?\})")
 _BACKTICKS = re.compile(r"`(?:[^`\\]|\\[\s\S])*`")
-_SPECIAL = "0123456789@*#?$!-{("
+#: What makes a dollar sign mean something; C($[) is bash's old arithmetic.
+_SPECIAL = "0123456789@*#?$!-{(["
 _OPERATORS = ";&|<>()"
 
 
@@ -128,13 +129,14 @@ class _Shell:
     def operator(self, start: int, position: int, pending: list[Statement]) -> int:
         """C(K=a;b) sets K and runs b; with any other operator K is set somewhere else or not at all."""
         char = self.text[position]
-        if char in "()":
+        if char in "()" or (position == start and char in ";&|"):
             raise _Broken("shell-syntax")
         self.traps.append(Trap("runs-command", start, pending[0].name if pending else ""))
         if char == ";" and not self.text.startswith(";;", position):
             for one in pending:
                 self.values[one.name] = one.value or ""
             self.statements.extend(pending)
+            return position + 1
         return self.rest_of_line(position + 1)
 
     def word(self, position: int, *, in_assignment: bool) -> tuple[str, int]:
@@ -213,7 +215,7 @@ class _Shell:
 
     def behind_special(self, position: int) -> int:
         """Behind C($(...)), C(${...}) or a one-character parameter."""
-        pair = {"(": ")", "{": "}"}.get(self.text[position])
+        pair = {"(": ")", "{": "}", "[": "]"}.get(self.text[position])
         if pair is None:
             return position if self.text[position] in "'\"" else position + 1
         opening, depth = self.text[position], 0
