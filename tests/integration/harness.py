@@ -104,7 +104,8 @@ class Lab:
         """The result of one module of the collection on one host, with C(failed) always there."""
         done = run(
             str(BIN / "ansible"),
-            *("-i", str(INVENTORY), host, "-m", f"fediops.mastodon.{name}", "-a", json.dumps(options or {})),
+            *("-i", str(INVENTORY), host, "-m", f"fediops.mastodon.{name}"),
+            *(["-a", json.dumps(options)] if options else []),  # an empty dictionary would be taken for words
             *(["--check"] if check_mode else []),
             "--diff",
             env={**self.environment, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
