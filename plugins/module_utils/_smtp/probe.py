@@ -219,7 +219,9 @@ def _spoken(settings: Settings, seen: Observation) -> Speaks | None:
     if settings.tls == "implicit":
         return "implicit" if seen.tls or (trouble and trouble.kind == "certificate") else None
     if seen.starttls is None:
-        return "rejecting" if trouble and trouble.stage == "banner" and trouble.kind == "reply" else None
+        if trouble and trouble.stage == "banner" and trouble.code:
+            return "rejecting" if trouble.code >= 400 else "other"
+        return None
     return "starttls" if seen.starttls else "plain"
 
 

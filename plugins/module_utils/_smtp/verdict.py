@@ -87,6 +87,8 @@ def _failure(trouble: Trouble, settings: Settings, result: Result, context: Cont
         return by_kind(trouble, settings, result, context)
     if trouble.stage == "auth" and trouble.code == 334:
         return _asks_on(settings, context)
+    if trouble.code is not None and trouble.code < 400:
+        return _not_smtp(trouble, settings, result, context)
     if trouble.stage == "connect" and result.ports:
         return _unreachable(trouble, result, context)
     if trouble.stage in ("banner", "tls") and trouble.kind != "reply":
@@ -100,12 +102,12 @@ def _failure(trouble: Trouble, settings: Settings, result: Result, context: Cont
 
 
 def _asks_on(settings: Settings, context: Context) -> Finding:
-    """One challenge more than the mechanism has (RFC 4954, 4 lets PLAIN begin with the answer); Mastodon stops there."""
+    """One challenge more than the mechanism has (RFC 4954, 4 lets PLAIN begin with its answer); Mastodon stops."""
     return DELIVERY.finding(
         "login-mechanism-not-offered",
         context.endpoint,
-        f"{context.endpoint} offers {MECHANISMS[settings.auth]}, but does not take it in the form in which Mastodon sends "
-        "it: it asks for more (334).",
+        f"{context.endpoint} offers {MECHANISMS[settings.auth]}, but does not take it in the form in which Mastodon "
+        "sends it: it asks for more (334).",
         f"Set {context.option('auth')} to {'plain' if settings.auth == 'login' else 'login'}.",
     )
 
@@ -172,7 +174,10 @@ def _by_what_it_speaks(trouble: Trouble, settings: Settings, result: Result, con
 
 
 def _not_smtp(trouble: Trouble, _settings: Settings, result: Result, context: Context) -> Finding:
-    what = "an answer without end" if trouble.kind == "too-long" else "something else than SMTP"
+    if trouble.code is not None:
+        what = "an answer that does not belong there"
+    else:
+        what = "an answer without end" if trouble.kind == "too-long" else "something else than SMTP"
     words = result.words or trouble.message
     said = f': "{words}"' if words else ""
     message = f"{context.endpoint} gives {what} ({_STAGES.get(trouble.stage, trouble.stage)}){said}."

@@ -91,7 +91,7 @@ class Wire:
             self.sock.settimeout(self.deadline.within(ANSWER_SECONDS).left())
             self.sock.sendall(data)
         except OSError as error:
-            raise stopped_by(error) from None
+            raise _ended(error) from None
 
     def _line(self, deadline: Deadline) -> bytes:
         while b"\n" not in self._unread:
@@ -101,7 +101,7 @@ class Wire:
                 self.sock.settimeout(deadline.left())
                 data = self.sock.recv(4096)
             except OSError as error:
-                raise stopped_by(error) from None
+                raise _ended(error) from None
             if not data:
                 if self._unread:
                     raise Stopped("closed", f"in the middle of a line: {readable(self._unread[:200])}")
@@ -111,6 +111,15 @@ class Wire:
         if len(line) > LINE_BYTES:
             raise Stopped("too-long", readable(line[:200]))
         return line.rstrip(b"\r")
+
+
+def _ended(error: OSError) -> Stopped:
+    """As stopped_by(), but a reset counts as any other hanging up.
+
+    Whether a server that closes is seen to close or to reset depends only on whether our line was already under way.
+    """
+    stopped = stopped_by(error)
+    return Stopped("closed", stopped.message) if stopped.kind == "closed" else stopped
 
 
 def stopped_by(error: OSError) -> Stopped:

@@ -67,6 +67,9 @@ def bad_words() -> dict[str, Row]:
             (raw(b"HTTP/1.1 400 Bad Request\r\n\r\n", cut),), ("not-smtp",), "banner", "other", none, ("HTTP/1.1 400",)
         ),
         "binary": Row((raw(bytes(range(256)) + b"\r\n"),), ("not-smtp",), "banner", "other", none),
+        "a good answer in the wrong place": Row(
+            (raw(b"235 2.7.0 welcome\r\n"),), ("not-smtp",), "banner", "other", none, ("does not belong there",)
+        ),
         "nonsense in reply to EHLO": Row(
             (hello_is(b"\x00\xff what?\r\n"),), ("not-smtp",), "ehlo", None, none, ("in reply to EHLO",)
         ),

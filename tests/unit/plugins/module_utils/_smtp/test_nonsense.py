@@ -22,10 +22,24 @@ from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._smtp.
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._smtp.smtp_pki import Pki
 
 WORDS = [
-    *(b"220 relay.test\r\n", b"250-relay.test\r\n250-AUTH PLAIN LOGIN CRAM-MD5\r\n250 STARTTLS\r\n", b"250 ok\r\n"),
-    *(b"334 \r\n", b"334 PDE+\r\n", b"235 ok\r\n", b"221 bye\r\n", b"220-\r\n", b"250-\n250\n", b"421\r\n", b"999 x\r\n"),
-    *(b"\r\n", b"\n", b"\0\r\n", b"\x15\x03\x01\x00\x02\x02\x28", b"\x16\x03\x03\x00\x7a\x02\x00", b"250 SIZE 99999999999\r\n"),
-]  # fmt: skip
+    b"220 relay.test\r\n",
+    b"250-relay.test\r\n250-AUTH PLAIN LOGIN CRAM-MD5\r\n250 STARTTLS\r\n",
+    b"250 ok\r\n",
+    b"334 \r\n",
+    b"334 PDE+\r\n",
+    b"235 ok\r\n",
+    b"221 bye\r\n",
+    b"220-\r\n",
+    b"250-\n250\n",
+    b"250 SIZE 99999999999\r\n",
+    b"421\r\n",
+    b"999 x\r\n",
+    b"\r\n",
+    b"\n",
+    b"\0\r\n",
+    b"\x15\x03\x01\x00\x02\x02\x28",
+    b"\x16\x03\x03\x00\x7a\x02\x00",
+]
 
 
 def random_words(seed: int, pki: Pki) -> Script:
