@@ -30,7 +30,7 @@ LOOK = (
 def look() -> dict[str, object]:
     lab = Lab()
     counts = subprocess.run(
-        [sys.executable, str(CHECKOUT / "lab" / "mailbox.py"), "--count"], capture_output=True, text=True, check=True
+        [sys.executable, str(CHECKOUT / "lab" / "mailboxes.py"), "count"], capture_output=True, text=True, check=True
     )
     return {
         "files": {host: lab.ssh(host, LOOK).splitlines() for host in lab.hosts},

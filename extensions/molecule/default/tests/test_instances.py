@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -66,10 +67,16 @@ def test_the_password_is_nowhere_but_in_the_file_and_its_backup(wanted: dict[str
 
 def test_the_test_message_arrived_exactly_once(wanted: dict[str, t.Any]) -> None:
     done = subprocess.run(
-        [sys.executable, str(CHECKOUT / "lab" / "mailbox.py"), "--list", wanted["mastodon_smtp_test_recipient"]],
+        [
+            sys.executable,
+            str(CHECKOUT / "lab" / "mailboxes.py"),
+            "list",
+            "--mailbox",
+            wanted["mastodon_smtp_test_recipient"],
+        ],
         capture_output=True,
         text=True,
         check=True,
     )
-    mine = [line for line in done.stdout.splitlines() if wanted["name"] in line]
+    mine = [one for one in json.loads(done.stdout) if one["From"] == wanted["mastodon_smtp_from_address"]]
     assert len(mine) == 1, done.stdout

@@ -11,6 +11,7 @@ require 'active_job/railtie'
 require 'mail'
 require 'sidekiq'
 require 'dotenv'
+require 'lograge'
 
 require_relative '../lib/mastodon/version'
 require_relative '../lib/mastodon/email_configuration_helper'

@@ -10,13 +10,15 @@ Rails.application.configure do
   config.consider_all_requests_local = false
   config.public_file_server.enabled = false
 
-  # To standard output, hence to the journal, one line per event with level, time and process.
-  config.log_formatter = ::Logger::Formatter.new
+  # To standard output, hence to the journal. Lines of the older generation begin with their tags, those of the newer
+  # with level, time and process: who reads the journal must know both.
   config.log_level = ENV.fetch('RAILS_LOG_LEVEL', 'info').to_sym
   config.log_tags = [:request_id]
-  ActiveSupport::Logger.new($stdout, formatter: config.log_formatter).tap do |logger|
+  ActiveSupport::Logger.new($stdout).tap do |logger|
+    logger.formatter = ::Logger::Formatter.new if Rails::VERSION::MAJOR >= 7
     config.logger = ActiveSupport::TaggedLogging.new(logger)
   end
+  config.lograge.enabled = true
 
   config.active_support.deprecation = :notify
 

@@ -6,9 +6,9 @@
 
 Importable (Mailboxes), and a command:
 
-  lab/mailbox.py find MESSAGE-ID [--mailbox admin@example.com] [--wait 30]   headers as JSON; exit status 1 if it is not there
-  lab/mailbox.py list [--mailbox admin@example.com]                          the headers of all messages as a JSON list
-  lab/mailbox.py count                                                       messages per mailbox as JSON
+  lab/mailboxes.py find MESSAGE-ID [--mailbox admin@example.com] [--wait 30]   headers as JSON; exit status 1 if it is not there
+  lab/mailboxes.py list [--mailbox admin@example.com]                          the headers of all messages as a JSON list
+  lab/mailboxes.py count                                                       messages per mailbox as JSON
 """
 
 from __future__ import annotations

@@ -1,0 +1,85 @@
+# frozen_string_literal: true
+
+# Runs on a lab host in the application's folder: boots the real application once per case, each in a child of its own
+# that is forked when the gems are already there, and lets the collection's own program report what Rails then uses.
+# Standard input: a line of JSON {mark, program, cases: [{release, variables}]}. Standard output: a line of JSON per case.
+require 'json'
+
+ASKED = JSON.parse($stdin.gets)
+
+ENV['RAILS_ENV'] = 'production'
+require File.expand_path('config/boot', Dir.pwd)
+require 'logger'
+%w[rails action_controller/railtie action_view/railtie action_mailer/railtie active_job/railtie mail sidekiq dotenv
+   net/smtp openssl yaml].each { |library| require library }
+
+# What the file sets beside mail, so that the application boots; the mail variables come from the case alone.
+BASE = Dotenv::Parser.call(File.read('.env.production')).reject { |name, _| name.match?(/\A(BULK_)?SMTP_/) || name == 'LOCAL_DOMAIN' }
+def Dotenv.load(*) = {}
+
+# What a session is about to do when it would connect.
+module Seen
+  def do_start(helo, user, secret, authtype, *rest)
+    @seen_auth = user ? (authtype || 'plain').to_s.downcase.tr('-', '_') : 'none'
+    super
+  end
+
+  def tcp_socket(*args)
+    tls = if tls? then 'implicit'
+          elsif starttls_always? then 'starttls'
+          elsif starttls_auto? then 'starttls_optional'
+          else 'none'
+          end
+    $stdout.puts("seen #{JSON.generate('address' => address, 'tls' => tls, 'auth' => @seen_auth)}")
+    super
+  end
+end
+
+def pretend_release(text)
+  version = Module.new
+  version.define_singleton_method(:to_s) { text }
+  version.define_singleton_method(:gem_version) { Gem::Version.new(text.split('+').first) }
+  (defined?(Mastodon) ? Mastodon : Object.const_set(:Mastodon, Module.new)).const_set(:Version, version)
+  $LOADED_FEATURES << File.expand_path('lib/mastodon/version.rb')
+end
+
+def chain(error)
+  found = []
+  while error
+    found << error.class.name
+    error = error.cause
+  end
+  found
+end
+
+def run(one)
+  ENV.update(BASE)
+  ENV.update(one['variables'])
+  pretend_release(one['release'])
+  begin
+    require File.expand_path('config/environment', Dir.pwd)
+  rescue StandardError, ScriptError => error
+    puts ASKED['mark'] + JSON.generate('boot' => chain(error))
+    return
+  end
+  TOPLEVEL_BINDING.eval(ASKED['program'].sub('STDOUT.write(', 'Net::SMTP.prepend(Seen); STDOUT.write('))
+end
+
+ASKED['cases'].each do |one|
+  reading, writing = IO.pipe
+  child = fork do
+    reading.close
+    $stdout.reopen(writing)
+    $stdout.sync = true
+    $stderr.reopen(File::NULL)
+    run(one)
+    exit!(0)
+  end
+  writing.close
+  lines = reading.read.force_encoding('UTF-8').scrub.lines(chomp: true)
+  Process.wait(child)
+  answer = lines.find { |line| line.start_with?(ASKED['mark']) }
+  seen = lines.filter_map { |line| JSON.parse(line.delete_prefix('seen ')) if line.start_with?('seen {') }
+  puts JSON.generate('seen' => seen, 'answer' => answer && JSON.parse(answer.delete_prefix(ASKED['mark'])),
+                     'printed' => answer ? nil : lines.last(5))
+end
