@@ -40,15 +40,17 @@ def spellings(value: str) -> t.Iterator[str]:
 
     The first three are the portable rule (bare, single quotes, double quotes, nothing escaped); the others are right
     for some readers alone: bare text, npm dotenv's backticks, Compose's and the Ruby gem's escapes, the shell's joined
-    quotes, python-dotenv's escapes.
+    quotes, python-dotenv's escapes; and last what looks odd (quotes inside the same quotes) and is still right.
     """
     if _HARMLESS_VALUE.fullmatch(value):
         yield value
-    yield f"'{value}'"
-    yield f'"{value}"'
-    if value and "\n" not in value and "\r" not in value:
+    for quote in ("'", '"'):
+        if quote not in value:
+            yield quote + value + quote
+    if value and "\n" not in value:
         yield value
-    yield f"`{value}`"
+    if "`" not in value:
+        yield f"`{value}`"
     yield '"' + re.sub(r'([\\"$])', r"\\\1", value) + '"'
     yield '"' + re.sub(r'([\\"$`])', r"\\\1", value) + '"'
     yield "'" + value.replace("'", "'\"'\"'") + "'"
@@ -56,6 +58,8 @@ def spellings(value: str) -> t.Iterator[str]:
     yield f"'{escaped}'"
     yield "'" + escaped.replace("${", "${:-$}{") + "'"
     yield re.sub(r"([\\$'\"])", r"\\\1", value)
+    yield f"'{value}'"
+    yield f'"{value}"'
 
 
 def encode(

@@ -17,7 +17,8 @@ from .source import Source
 
 #: Names whose values are secrets; Mastodon's .env.production.sample and config/ have all of these kinds.
 SECRET_NAME = re.compile(
-    r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|PRIVATE|SALT|AUTH_(?!METHOD)|_AUTH$|LOGIN_PASS|DATABASE_URL|REDIS_URL|DB_URL|_DSN", re.I
+    r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|PRIVATE|SALT|AUTH_(?!METHOD)|_AUTH$|LOGIN_PASS|DATABASE_URL|REDIS_URL|DB_URL|_DSN",
+    re.I,
 )
 #: An address with a login in it.
 _LOGIN_IN_ADDRESS = re.compile(r"://[^/\s]*@")
