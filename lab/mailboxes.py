@@ -6,8 +6,8 @@
 
 Importable (Mailboxes), and a command:
 
-  lab/mailboxes.py find MESSAGE-ID [--mailbox admin@example.com] [--wait 30]   headers as JSON; exit status 1 if it is not there
-  lab/mailboxes.py list [--mailbox admin@example.com]                          the headers of all messages as a JSON list
+  lab/mailboxes.py find MESSAGE-ID [--mailbox admin@example.com] [--wait 30]   headers as JSON; exit status 1: not there
+  lab/mailboxes.py list [--mailbox admin@example.com]                          headers of all messages, a JSON list
   lab/mailboxes.py count                                                       messages per mailbox as JSON
 """
 
@@ -44,7 +44,7 @@ class Mailboxes:
         return list(self._where["mailboxes"])
 
     def find(self, message_id: str, mailbox: str, wait: float = 0) -> dict[str, t.Any] | None:
-        """The headers of the message with this Message-ID, looked for during so many seconds; None if it is not there."""
+        """The headers of the message with this Message-ID, looked for so many seconds; None if it is not there."""
         wanted = f"<{message_id.strip().strip('<>')}>"
         until = time.monotonic() + wait
         while True:

@@ -79,7 +79,7 @@ def found(result: dict[str, t.Any]) -> list[str]:
 def arrived(message_id: str, mailbox: str = RECIPIENT) -> dict[str, t.Any] | None:
     command = (
         sys.executable,
-        str(CHECKOUT / "lab/mailbox.py"),
+        str(CHECKOUT / "lab/mailboxes.py"),
         "find",
         message_id,
         "--mailbox",
@@ -132,7 +132,7 @@ def test_rails_uses_what_the_model_of_its_release_says(host: Host) -> None:
 def test_check_mode_shows_the_planned_file_and_touches_nothing(host: Host) -> None:
     host.write({"SMTP_SERVER": "old.relay.test", "SMTP_TLS": "true", "SMTP_ENABLE_STARTTLS": None})
     file, processes = host.lab.checksum(host.name), host.lab.processes(host.name)
-    mails = run(sys.executable, str(CHECKOUT / "lab/mailbox.py"), "count").output
+    mails = run(sys.executable, str(CHECKOUT / "lab/mailboxes.py"), "count").output
     # A value that dotenv would misread if it were not quoted, and a removal, which no environment can express.
     plan = host.plan({"SMTP_PASSWORD": "p#a $HOME w0rd"})
     result = host.check(check_mode=True, send_to=RECIPIENT, **plan)
@@ -144,7 +144,7 @@ def test_check_mode_shows_the_planned_file_and_touches_nothing(host: Host) -> No
     assert result["test_message"] == []
     assert host.lab.checksum(host.name) == file
     assert host.lab.processes(host.name) == processes
-    assert run(sys.executable, str(CHECKOUT / "lab/mailbox.py"), "count").output == mails
+    assert run(sys.executable, str(CHECKOUT / "lab/mailboxes.py"), "count").output == mails
 
 
 #: The settings that are spoilt, the recipient, and the finding.

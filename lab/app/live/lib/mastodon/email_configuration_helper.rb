@@ -28,7 +28,7 @@ module Mastodon
       fallback = (config[:enable_starttls_auto] ? :auto : false) unless config[:tls] || config[:ssl]
       starttls = { 'always' => :always, 'never' => false, 'false' => false, 'auto' => :auto }
                  .fetch(config[:enable_starttls], fallback)
-      config.without(:enable_starttls_auto).merge(authentication: method, enable_starttls: starttls)
+      config.except(:enable_starttls_auto).merge(authentication: method, enable_starttls: starttls)
     end
   end
 end
