@@ -1,0 +1,120 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Reading the log lines of one background job, in the wording of Rails 6.1 to 8.1. No I/O.
+
+Active Job names its job in each line (Job ID), Sidekiq its own (jid). Either alone is enough: the outcome does not rest
+on one wording. Before Rails 7.1 "Delivered mail" is printed also when the delivery raised (mastodon#22496), so it
+counts only together with the end of the job.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+#: Active Job's log subscriber (active_job/log_subscriber.rb).
+_ENQUEUED = re.compile(r"\bEnqueued (?P<class>[\w:]+) \(Job ID: (?P<id>[\w-]+)\) to \w+\((?P<queue>[\w.-]+)\)")
+_ERROR = re.compile(r"\bError performing .*? in [\d.]+ ?ms: (?P<class>[\w:]+) \((?P<message>.*?)(?:\):?)?$")
+#: Action Mailer's (action_mailer/log_subscriber.rb), from Rails 7.1 with the second form.
+_DELIVERED = re.compile(r"\bDelivered mail (?P<id>\S+)")
+_UNDELIVERED = re.compile(
+    r'\bFailed delivery of mail (?P<id>\S+) error_class=(?P<class>\S+) error_message="?(?P<message>.*?)"?$'
+)
+#: Sidekiq's job logger: "... jid=abc ... INFO: done", or as JSON with "msg":"done".
+_SIDEKIQ = re.compile(r"(?:\b|\")(?P<what>start|done|fail)\"?\W*$")
+#: An exception that ended a request, as Rails prints it ("Class (message):") and lograge ("error='Class: message'").
+_RAISED = re.compile(
+    r"(?P<class>(?:[A-Z]\w*::)*[A-Z]\w*(?:Error|Exception|Refused|Timeout))(?: \(|: )(?P<message>.*?)(?:\):?)?$"
+)
+#: Sidekiq could not ask Redis for work.
+_REDIS = re.compile(r"Error fetching job|(?:Redis(?:Client)?::\w*(?:CannotConnect|Connection|Timeout)\w*)")
+
+
+@dataclasses.dataclass
+class Job:
+    """What the log has told of one job so far.
+
+    :ivar id: Active Job's id; empty while it is not known.
+    :ivar jid: Sidekiq's id; empty while it is not known.
+    :ivar queue: the queue that it was put into.
+    :ivar begun: how often Active Job said that it began it.
+    :ivar taken: how often Sidekiq said that it took it.
+    :ivar ended: C(performed) or C(failed), the last end; empty before the first one.
+    :ivar message_id: of the mail that it delivered or tried to.
+    :ivar errors: (class, message) of each attempt that failed, in order.
+    """
+
+    id: str = ""
+    jid: str = ""
+    queue: str = ""
+    begun: int = 0
+    taken: int = 0
+    ended: str = ""
+    message_id: str = ""
+    delivered: bool = False
+    errors: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+
+    @property
+    def attempts(self) -> int:
+        """How often it was tried, as far as the log tells."""
+        return max(self.begun, self.taken, len(self.errors))
+
+    def read(self, text: str) -> None:
+        """Take in one line of a Sidekiq process; lines of other jobs are passed over."""
+        if self.id and self.id in text:
+            self._read_active_job(text)
+        if self.jid and self.jid in text:
+            self._read_sidekiq(text)
+
+    def _read_active_job(self, text: str) -> None:
+        delivered, undelivered, error = _DELIVERED.search(text), _UNDELIVERED.search(text), _ERROR.search(text)
+        if delivered:
+            self.message_id, self.delivered = delivered["id"].strip("<>"), True
+        elif undelivered:
+            self.message_id, self.delivered = undelivered["id"].strip("<>"), False
+        elif error:
+            self.ended, self.delivered = "failed", False
+            self.errors.append((error["class"], error["message"]))
+        elif "Performing " in text:
+            self.begun += 1
+            self.ended = ""
+        elif "Performed " in text:
+            self.ended = "performed"
+
+    def _read_sidekiq(self, text: str) -> None:
+        found = _SIDEKIQ.search(text)
+        what = found["what"] if found else ""
+        if what == "start":
+            self.taken += 1
+        elif what == "done":
+            self.ended = "performed"
+        elif what == "fail":
+            self.ended, self.delivered = "failed", False
+
+
+def enqueued(lines: t.Iterable[str], request_id: str) -> Job | None:
+    """The job that one web request put into the queue, found by the request's id in the line's tags."""
+    for text in lines:
+        found = _ENQUEUED.search(text) if request_id in text else None
+        if found and "mail" in found["class"].lower():
+            return Job(id=found["id"], queue=found["queue"])
+    return None
+
+
+def request_error(lines: t.Iterable[str], request_id: str) -> tuple[str, str] | None:
+    """Class and message of the exception that ended a web request; None when its lines show none."""
+    for text in lines:
+        found = _RAISED.search(text) if request_id in text else None
+        if found:
+            return found["class"], found["message"].strip("'\" ")
+    return None
+
+
+def redis_trouble(lines: t.Iterable[str]) -> str:
+    """The first line that shows that Sidekiq does not reach Redis; empty when there is none."""
+    return next((text for text in lines if _REDIS.search(text)), "")

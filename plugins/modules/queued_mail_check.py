@@ -1,0 +1,219 @@
+#!/usr/bin/python
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: queued_mail_check
+short_description: Send one mail through Mastodon's background queue and follow it to its end
+version_added: 1.0.0
+author:
+  - The fediops.mastodon contributors (!UNKNOWN)
+description:
+  - Account mails of Mastodon go through a queue, from which the running Sidekiq services deliver them with the settings
+    that they started with. This module sends one mail that way and follows that very job in the log.
+  - With O(reset) it asks for a password reset by the web form, as a user does. It costs no boot of Rails.
+  - With O(enqueue) it has Rails put one plain test mail into the queue, where no account is at hand.
+  - A job that fails is explained by its cause, with what to change. Addresses and tokens in the log are never shown.
+options:
+  reset:
+    description:
+      - The mail address of an account of the instance. It gets a mail with a link to set a new password, which may be
+        ignored.
+      - The account must be confirmed, enabled, and have a password.
+    type: str
+  enqueue:
+    description: The address that gets a plain test mail.
+    type: str
+  deadline:
+    description:
+      - Seconds to wait for the end of the job once it is in the queue.
+      - A temporary refusal is waited out as long, since Sidekiq tries again after some fifteen seconds.
+    type: float
+    default: 120
+  url:
+    description:
+      - Where the web service is reached for O(reset), such as V(http://127.0.0.1:3000) or the public address.
+      - When it is not given, it is taken from the service's own settings (C(SOCKET), or C(BIND) and C(PORT)).
+    type: str
+  timeout:
+    description: Seconds that booting Rails for O(enqueue) may take.
+    type: float
+    default: 180
+  provider_hint:
+    description: A sentence about the provider's logins that is added to the fix when a login is refused.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    support: full
+    details: Nothing is sent. The instance is found, and no more.
+  diff_mode:
+    support: none
+    details: It changes nothing.
+  idempotent:
+    support: partial
+    details: It never reports a change, but each run sends a mail.
+extends_documentation_fragment:
+  - fediops.mastodon.instance
+  - fediops.mastodon.attributes
+notes:
+  - Needs nothing but Python on the target, and for O(enqueue) the instance's own Ruby.
+  - Needs root, by C(become), to read the services' log.
+  - Mastodon allows a few password resets per address and time, so do not call it in a loop.
+seealso:
+  - module: fediops.mastodon.mailer_check
+  - module: fediops.mastodon.mail_services
+"""
+
+EXAMPLES = r"""
+- name: Send a password reset to an account of the instance, through the queue
+  fediops.mastodon.queued_mail_check:
+    reset: admin@mastodon.example
+  become: true
+
+- name: Send a plain test mail through the queue
+  fediops.mastodon.queued_mail_check:
+    enqueue: admin@example.com
+    deadline: 300
+  become: true
+"""
+
+RETURN = r"""
+outcome:
+  description:
+    - What became of the mail.
+    - V(delivered) means that the relay took it. V(performed) means that the job ended well, but the log does not say
+      that a mail was delivered.
+    - V(failed) means that the relay or the way to it refused it. V(waiting) means that it was still in the queue, or at
+      work, when the time was up.
+    - V(not_queued) means that it did not get into the queue, V(not_sent) that nothing was tried, V(unknown) that the log
+      does not tell.
+  returned: always
+  type: str
+  sample: delivered
+job:
+  description: The job in the queue. Null when there was none.
+  returned: always
+  type: dict
+  contains:
+    id:
+      description: Its id, as it stands in the log.
+      type: str
+    queue:
+      description: The queue that it was in.
+      type: str
+    attempts:
+      description: How often it was tried.
+      type: int
+  sample: {id: 82325230-88b1-4b09-a22b-6622c812af6d, queue: mailers, attempts: 1}
+message_id:
+  description: The Message-ID of the mail. Null when the log does not tell it.
+  returned: always
+  type: str
+  sample: 674164a2b1f3_2c8c1d0@mastodon.example
+error:
+  description: The last error of the job, without addresses. Null when there was none.
+  returned: always
+  type: dict
+  contains:
+    class:
+      description: The class of the exception.
+      type: str
+    message:
+      description: What it said.
+      type: str
+  sample: {class: Net::SMTPAuthenticationError, message: 535 5.7.8 authentication failed}
+waited:
+  description: Seconds from the moment that the mail was in the queue to its end.
+  returned: always
+  type: float
+  sample: 1.4
+findings:
+  description: What was noticed, worst first.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: Stable name of the kind of problem.
+      type: str
+    severity:
+      description: V(error), V(warning), V(unknown) or V(info).
+      type: str
+    subject:
+      description: What it is about.
+      type: str
+    message:
+      description: What is wrong.
+      type: str
+    fix:
+      description: What to do.
+      type: str
+  sample:
+    - code: job-not-picked-up
+      severity: error
+      subject: Sidekiq
+      message: The mail was put into the queue, and no process took it up in time.
+      fix: "List the Sidekiq processes and their queues: one of them must serve mailers."
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INSTANCE_ARGUMENTS, conclude, hints_from
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Driver, InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._rails.queue_check import QueueCheck, Question, Verdict
+
+
+def question_from(params: t.Mapping[str, t.Any]) -> Question:
+    """What the options ask for."""
+    return Question(
+        reset=params["reset"] or "",
+        enqueue=params["enqueue"] or "",
+        deadline=params["deadline"],
+        url=params["url"] or "",
+        timeout=params["timeout"],
+        hint=params["provider_hint"] or "",
+    )
+
+
+def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Verdict:
+    """Send and follow; in check mode nothing."""
+    return Verdict() if check_mode else QueueCheck(driver, question_from(params)).run()
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            INSTANCE_ARGUMENTS,
+            reset={"type": "str"},
+            enqueue={"type": "str"},
+            deadline={"type": "float", "default": 120},
+            url={"type": "str"},
+            timeout={"type": "float", "default": 180},
+            provider_hint={"type": "str", "default": ""},
+        ),
+        mutually_exclusive=[("reset", "enqueue")],
+        required_one_of=[("reset", "enqueue")],
+        supports_check_mode=True,
+    )
+    for name in ("deadline", "timeout"):
+        if not 1 <= module.params[name] <= 86400:
+            module.fail_json(msg=f"{name} must be between 1 and 86400 seconds, not {module.params[name]:g}.")
+    try:
+        verdict = work(find(hints_from(module.params)), module.params, module.check_mode)
+    except InstanceError as faulty:
+        conclude(module, faulty.findings, changed=False, **Verdict().as_dict())
+    except FindingError as nothing:
+        conclude(module, [nothing.finding], changed=False, **Verdict().as_dict())
+    conclude(module, verdict.findings, changed=False, **verdict.as_dict())
+
+
+if __name__ == "__main__":
+    main()
