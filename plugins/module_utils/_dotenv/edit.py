@@ -212,6 +212,8 @@ class _Attempt:
             for name in {*seen, *previous} - ours:
                 if seen.get(name, _ABSENT) == previous.get(name, _ABSENT) or (old.refusal and name not in previous):
                     continue
+                if _EXPORT.sub("", name).strip() in ours:
+                    continue  # podman takes "export K" and "K " for names
                 if (
                     name in seen
                     and name in previous
@@ -235,6 +237,7 @@ class _Attempt:
 
 
 _ABSENT = object()
+_EXPORT = re.compile(r"^export\s+")
 
 
 def _newline(text: str) -> str:

@@ -13,6 +13,7 @@ each generation of each named reader reads it back, alone and between lines full
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
@@ -25,13 +26,13 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _HARMLESS_VALUE = re.compile(rf"[{HARMLESS}]*")
 
-#: What may stand around a written line; a spelling must be read alike in each.
+#: What may stand above and below a written line; a spelling must be read alike in each. C({n}) begins names not ours.
 _SURROUNDINGS = (
     ("", ""),
-    ("A='b'\n# it's \"odd\n", "\nA='c' # it's\nB=\"d\"\n# ' \" `\nC=e\n"),
+    ("{n}1='b'\n# it's \"odd\n", "\n{n}1='c' # it's\n{n}2=\"d\"\n# ' \" `\n{n}3=e\n"),
     # A quote that seems to close the value is an escaped one for readers that find a fitting one below.
-    ("", "\nA='#c'\n"),
-    ("", '\nA="#c"\n'),
+    ("", "\n{n}1='#c'\n"),
+    ("", '\n{n}1="#c"\n'),
 )
 
 
@@ -92,16 +93,25 @@ def encode(
 
 
 def _reads_back(line: str, name: str, value: str, target: Generation) -> bool:
-    for above, below in _SURROUNDINGS:
-        alone = target.read(Source(above + below), {})
-        reading = target.read(Source(above + line + (below or "\n")), {})
-        if reading.refusal and not alone.refusal:
+    letter = "R" if name.startswith("Q") else "Q"
+    for number, (above, below) in enumerate(_SURROUNDINGS):
+        text = above.replace("{n}", letter) + line + (below.replace("{n}", letter) or "\n")
+        alone = _alone(target, number, letter)
+        reading = target.read(Source(text), {})
+        if reading.refusal and alone is not None:
             return False
-        if not reading.refusal:
-            seen = reading.values()
-            if seen.get(name) != value or {key: one for key, one in seen.items() if key != name} != alone.values():
-                return False
+        seen = reading.values()
+        if alone is not None and (seen.pop(name, None) != value or seen != alone):
+            return False
     return True
+
+
+@functools.cache
+def _alone(target: Generation, number: int, letter: str) -> dict[str, str | None] | None:
+    """What a reader sees of the surroundings when there is no line between them; None when it refuses even those."""
+    above, below = _SURROUNDINGS[number]
+    reading = target.read(Source((above + below).replace("{n}", letter)), {})
+    return None if reading.refusal else reading.values()
 
 
 #: What may be in a value -> which readers stumble over it, and how. Only for the words of the message.

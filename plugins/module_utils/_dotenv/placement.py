@@ -33,8 +33,8 @@ def extents(readings: t.Iterable[Reading], length: int) -> list[Extent]:
     widest: dict[tuple[str, int], int] = {}
     for reading in readings:
         swallowed = {one.position for one in reading.traps if one.kind == "quote-swallows"}
-        for name, _value, start, value_start, value_end in reading.statements:
-            end = value_start if start in swallowed and value_end >= length else value_end
+        for name, _value, start, _value_start, value_end in reading.statements:
+            end = start if start in swallowed and value_end >= length else value_end
             key = (name, start)
             if end > widest.get(key, -1):
                 widest[key] = end

@@ -97,7 +97,7 @@ def test_a_reader_more_never_makes_more_writable(value: str) -> None:
         ("a'b\"c", ("compose",), "a'b\"c"),
         ("'b\"c", ("compose",), '"\'b\\"c"'),
         ("a'b\"c`d", ("sh",), '"a\'b\\"c\\`d"'),
-        ("a'b\"c\\", ("systemd",), "\"a'b\\\"c\\\\\""),
+        ("a'b\"c\\", ("systemd",), '"a\'b\\"c\\\\"'),
         ("a'b\"c", ("node",), "a'b\"c"),
         ("'a\" b", ("node",), "`'a\" b`"),
         ("a\nb", ("compose",), "'a\nb'"),
