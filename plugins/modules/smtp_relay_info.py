@@ -204,8 +204,8 @@ relay:
           type: str
         outcome:
           description:
-            - V(answered) greeted, V(silent) and V(closed) took the connection but did not greet, V(connected) took the
-              connection and was not needed.
+            - V(answered) said something, V(silent) and V(closed) took the connection but said nothing, V(connected)
+              took the connection and was not needed.
             - V(timed out), V(refused) and V(unreachable) took none. V(not tried) was left out.
           type: str
         seconds:

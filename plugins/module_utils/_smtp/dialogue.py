@@ -214,8 +214,9 @@ def _cleaned(seen: Observation, settings: Settings) -> Observation:
     if seen.greeting is not None:
         seen.greeting = clean(seen.greeting)
     if seen.offered is not None:
-        extensions = tuple(clean(one) for one in seen.offered.extensions)
-        seen.offered = dataclasses.replace(seen.offered, name=clean(seen.offered.name), extensions=extensions)
+        # Said before any secret was; and "AUTH PLAIN LOGIN" must not be taken for a login on its way.
+        extensions = tuple(one_line(one) for one in seen.offered.extensions)
+        seen.offered = dataclasses.replace(seen.offered, name=one_line(seen.offered.name), extensions=extensions)
     for step in (seen.auth, seen.sender, seen.recipient):
         step.answer = clean(step.answer)
     if seen.trouble is not None:

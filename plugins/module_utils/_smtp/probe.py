@@ -39,7 +39,7 @@ AFTERMATH_SECONDS = 15.0
 class Address:
     """What became of one address of the relay.
 
-    :ivar outcome: "answered" greeted; "silent" and "closed" took the connection but said nothing.
+    :ivar outcome: "answered" said something; "silent" and "closed" took the connection but said nothing.
     :ivar seconds: until the TCP connection stood or failed.
     """
 
@@ -204,12 +204,8 @@ def _address(attempt: Attempt, seen: Observation | None) -> Address:
     """One address of the result; seen is the dialogue, for the address that it was held with."""
     outcome: Outcome | t.Literal["answered", "silent", "closed"] = attempt.outcome
     if seen is not None:
-        if seen.greeting is not None:
-            outcome = "answered"
-        elif seen.trouble is not None and seen.trouble.kind == "timed-out":
-            outcome = "silent"
-        elif seen.trouble is not None and seen.trouble.kind == "closed":
-            outcome = "closed"
+        kind = seen.trouble.kind if seen.trouble and seen.greeting is None else None
+        outcome = "silent" if kind == "timed-out" else "closed" if kind == "closed" else "answered"
     return Address(attempt.candidate.family, attempt.candidate.address, outcome, attempt.seconds)
 
 

@@ -222,6 +222,7 @@ def test_shows_connection_and_certificate(settings: Make, pki: Pki) -> None:
     assert details["days_left"] > 365
     assert result.as_dict()["ehlo"]["auth"] == ["PLAIN", "LOGIN", "CRAM-MD5"]
     assert result.as_dict()["ehlo"]["size"] == 10485760
+    assert result.as_dict()["ehlo"]["extensions"] == list(UNDER_TLS)
 
 
 def test_an_address_as_host_is_looked_up_in_the_certificate(settings: Make, pki: Pki) -> None:
