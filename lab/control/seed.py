@@ -25,6 +25,9 @@ SSH_KEY = fleet.HOME / "id_ed25519"
 VAULT_PASSWORD = fleet.HOME / "vault-password"
 CA = fleet.HOME / "ca.pem"
 SEED = fleet.HOME / "seed"
+#: Changes with the way in which the certificates are made: they are made anew then.
+RECIPE = "2"
+KEY_IDENTIFIERS = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
 ALPHANUMERIC = string.ascii_letters + string.digits
 
 
@@ -110,44 +113,25 @@ def first_env(machine: fleet.Machine, found: Secrets) -> bytes:
 
 def _certificates() -> None:
     """A CA of the lab's own, and the relay's certificate: for its one proper name only."""
-    key, own = fleet.HOME / "ca.key", fleet.HOME / "relay.key"
-    if CA.exists() and (fleet.HOME / "relay.pem").exists() and (fleet.HOME / "selfsigned.pem").exists():
+    recipe = fleet.HOME / "certificates.recipe"
+    if recipe.exists() and recipe.read_text() == RECIPE:
         return
-    new = (
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "3650",
-    )
+    key, own, request, extensions = (fleet.HOME / name for name in ("ca.key", "relay.key", "relay.csr", "relay.ext"))
+    new = ("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    for_years = ("-x509", "-days", "3650")
     name = f"subjectAltName=DNS:{fleet.RELAY_NAME}"
-    capture(*new, "-subj", f"/CN=Lab CA {fleet.KEY}", "-keyout", str(key), "-out", str(CA))
-    issue = ("-CA", str(CA), "-CAkey", str(key), "-addext", name, "-addext", "basicConstraints=critical,CA:FALSE")
-    if "-CA " not in capture("sh", "-c", "openssl req -help 2>&1") + " ":
-        _issue_in_two_steps(own, key, name)
-    else:
-        capture(
-            *new, "-subj", f"/CN={fleet.RELAY_NAME}", "-keyout", str(own), "-out", str(fleet.HOME / "relay.pem"), *issue
-        )
-    selfsigned = (str(fleet.HOME / "selfsigned.key"), "-out", str(fleet.HOME / "selfsigned.pem"))
-    capture(*new, "-subj", f"/CN={fleet.RELAY_NAME}", "-addext", name, "-keyout", *selfsigned)
-
-
-def _issue_in_two_steps(own: Path, key: Path, name: str) -> None:
-    """OpenSSL before 3.0 (Ubuntu 20.04) cannot sign while it requests."""
-    request, extensions = fleet.HOME / "relay.csr", fleet.HOME / "relay.ext"
-    write(extensions, f"{name}\nbasicConstraints=critical,CA:FALSE\n")
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    capture(
-        "openssl", "req", "-new", *curve, "-subj", f"/CN={fleet.RELAY_NAME}", "-keyout", str(own), "-out", str(request)
+    # Without the key usage, Python 3.13 and newer do not take it for a CA (VERIFY_X509_STRICT).
+    usage = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    capture(*new, *for_years, "-subj", f"/CN=Lab CA {fleet.KEY}", *usage, "-keyout", str(key), "-out", str(CA))
+    capture(*new, "-subj", f"/CN={fleet.RELAY_NAME}", "-keyout", str(own), "-out", str(request))
+    write(
+        extensions, f"{name}\nbasicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n{KEY_IDENTIFIERS}"
     )
     sign = ("openssl", "x509", "-req", "-days", "3650", "-in", str(request), "-CA", str(CA), "-CAkey", str(key))
     capture(*sign, "-CAcreateserial", "-extfile", str(extensions), "-out", str(fleet.HOME / "relay.pem"))
+    alone = (str(fleet.HOME / "selfsigned.key"), "-out", str(fleet.HOME / "selfsigned.pem"))
+    capture(*new, *for_years, "-subj", f"/CN={fleet.RELAY_NAME}", "-addext", name, "-keyout", *alone)
+    write(recipe, RECIPE)
 
 
 def _seed(machine: fleet.Machine, found: Secrets) -> None:

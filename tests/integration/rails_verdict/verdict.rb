@@ -46,10 +46,18 @@ end
 def chain(error)
   found = []
   while error
-    found << error.class.name
+    found << [error.class.name, error.message[0, 300]]
     error = error.cause
   end
   found
+end
+
+# Only mail that goes by SMTP is rehearsed by the program; this shows a delivery method that does not exist.
+def delivery_method_error
+  ActionMailer::Base.mail(to: 'nobody@example.invalid', body: 'x').message
+  nil
+rescue StandardError => error
+  error.class.name
 end
 
 def run(one)
@@ -62,24 +70,46 @@ def run(one)
     puts ASKED['mark'] + JSON.generate('boot' => chain(error))
     return
   end
+  error = delivery_method_error unless ActionMailer::Base.delivery_method == :smtp
+  puts "method #{error}" if error
   TOPLEVEL_BINDING.eval(ASKED['program'].sub('STDOUT.write(', 'Net::SMTP.prepend(Seen); STDOUT.write('))
 end
 
-ASKED['cases'].each do |one|
+# The lines that a child prints.
+def in_child
   reading, writing = IO.pipe
   child = fork do
     reading.close
     $stdout.reopen(writing)
     $stdout.sync = true
     $stderr.reopen(File::NULL)
-    run(one)
+    yield
     exit!(0)
   end
   writing.close
-  lines = reading.read.force_encoding('UTF-8').scrub.lines(chomp: true)
+  reading.read.force_encoding('UTF-8').scrub.lines(chomp: true)
+ensure
   Process.wait(child)
+end
+
+# Once, for the libraries that every boot loads: the parent takes them from what a first child has loaded.
+warm = in_child do
+  ASKED['program'] = ''
+  run('release' => ASKED['cases'].first['release'], 'variables' => {})
+  puts($LOADED_FEATURES.reject { |path| path.start_with?(Dir.pwd) })
+end
+warm.each do |path|
+  require path if path.start_with?('/')
+rescue StandardError, ScriptError
+  next
+end
+
+ASKED['cases'].each do |one|
+  lines = in_child { run(one) }
   answer = lines.find { |line| line.start_with?(ASKED['mark']) }
   seen = lines.filter_map { |line| JSON.parse(line.delete_prefix('seen ')) if line.start_with?('seen {') }
-  puts JSON.generate('seen' => seen, 'answer' => answer && JSON.parse(answer.delete_prefix(ASKED['mark'])),
+  method = lines.find { |line| line.start_with?('method ') }
+  puts JSON.generate('seen' => seen, 'method_error' => method && method.delete_prefix('method '),
+                     'answer' => answer && JSON.parse(answer.delete_prefix(ASKED['mark'])),
                      'printed' => answer ? nil : lines.last(5))
 end

@@ -1,0 +1,261 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab really is what docs/lab.md says: a test that passes on it would mean little otherwise."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+import pytest
+from harness import CHECKOUT, ENV_FILE, Lab, run
+
+LIVE = "/home/mastodon/live"
+RUBY = "PATH=/home/mastodon/.rbenv/shims:/usr/bin:/bin"
+
+#: Debian, Rails, Sidekiq, net-smtp: the two stacks.
+STACKS = {
+    "masto1": ("13", "7.2.", "7.3.", "0.5."),
+    "masto2": ("12", "6.1.", "6.4.", "0.3."),
+}
+#: A form as a browser fills it, on the host; prints the status and the place it is sent to.
+FORM = """
+import re, sys, urllib.error, urllib.parse, urllib.request
+domain, address, token = sys.argv[1:4]
+headers = {"Host": domain, "X-Forwarded-Proto": "https"}
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+browser = urllib.request.build_opener(Stay)
+page = "http://127.0.0.1:3000/auth/password"
+form = browser.open(urllib.request.Request(page + "/new", headers=headers))
+headers["Cookie"] = form.headers["Set-Cookie"].split(";")[0]
+found = re.search('name="authenticity_token" value="([^"]+)"', form.read().decode())[1]
+fields = {"authenticity_token": found if token == "right" else token, "user[email]": address}
+try:
+    answer = browser.open(urllib.request.Request(page, urllib.parse.urlencode(fields).encode(), headers))
+except urllib.error.HTTPError as error:
+    answer = error
+print(answer.status if hasattr(answer, "status") else answer.code, answer.headers.get("Location"))
+"""
+#: One request, as given: path, then name=value headers; prints the status and the place it is sent to.
+GET = """
+import sys, urllib.error, urllib.request
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_):
+        return None
+headers = dict(pair.split("=", 1) for pair in sys.argv[2:])
+request = urllib.request.Request("http://127.0.0.1:3000" + sys.argv[1], headers=headers)
+try:
+    answer = urllib.request.build_opener(Stay).open(request)
+except urllib.error.HTTPError as error:
+    answer = error
+print(answer.code, answer.headers.get("Location"))
+"""
+
+
+def python(lab: Lab, host: str, program: str, *arguments: str) -> str:
+    return lab.ssh(host, f"python3 - {' '.join(arguments)}", stdin=program).strip()
+
+
+def ruby(lab: Lab, host: str, program: str, prefix: str = "") -> str:
+    """What a Ruby program prints in the booted application; prefix: variables of the process environment."""
+    command = f"cd {LIVE} && runuser -u mastodon -- env RAILS_ENV=production {RUBY} {prefix} bin/rails runner - 2>&1"
+    return lab.ssh(host, command, stdin=program, check=False)
+
+
+@pytest.fixture(params=Lab.hosts)
+def host(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def fresh(lab: Lab, host: str) -> t.Iterator[str]:
+    lab.reset(host, "relay")
+    yield host
+    lab.reset(host, "relay")
+
+
+def settle(lab: Lab, host: str, **changes: str | None) -> None:
+    """Put settings into the file that work (or not, by changes) and restart, as an operator does by hand."""
+    wanted = lab.variables[host]
+    lines: dict[str, str | None] = {
+        "SMTP_SERVER": wanted["mastodon_smtp_host"],
+        "SMTP_PORT": str(wanted["mastodon_smtp_port"]),
+        "SMTP_LOGIN": wanted["mastodon_smtp_login"],
+        "SMTP_PASSWORD": lab.password(host),
+        "SMTP_FROM_ADDRESS": wanted["mastodon_smtp_from_address"],
+        "SMTP_AUTH_METHOD": "plain",
+        "SMTP_ENABLE_STARTTLS": "always",
+        "SMTP_OPENSSL_VERIFY_MODE": "peer",
+        **changes,
+    }
+    kept = [line for line in lab.ssh(host, f"cat {ENV_FILE}").splitlines() if not line.startswith("SMTP_")]
+    text = "\n".join([*kept, *(f"{name}='{value}'" for name, value in lines.items() if value is not None)])
+    lab.ssh(host, f"cat > {ENV_FILE} && systemctl restart mastodon-web mastodon-sidekiq", stdin=text + "\n")
+    for _ in range(120):
+        if python(lab, host, GET, "/health").startswith("200"):
+            return
+    pytest.fail(f"the application of {host} does not come up")
+
+
+# The machines
+
+
+def test_systemd_is_the_first_process_and_nothing_failed(lab: Lab, host: str) -> None:
+    assert lab.ssh(host, "cat /proc/1/comm").strip() == "systemd"
+    assert lab.ssh(host, "systemctl is-system-running", check=False).strip() == "running"
+
+
+def test_each_host_has_its_own_generation(lab: Lab, host: str) -> None:
+    debian, rails, sidekiq, net_smtp = STACKS[host]
+    assert f'VERSION_ID="{debian}"' in lab.ssh(host, "cat /etc/os-release")
+    shown = ruby(lab, host, "puts [Rails.version, Sidekiq::VERSION, Net::SMTP::VERSION].join(' ')").split()
+    for actual, expected in zip(shown[-3:], (rails, sidekiq, net_smtp)):
+        assert actual.startswith(expected)
+
+
+def test_ruby_hides_behind_rbenv_on_one_host_only(lab: Lab) -> None:
+    hidden = "runuser -u mastodon -- sh -c 'command -v ruby || command -v bundle || command -v rbenv'"
+    assert lab.ssh("masto1", hidden, check=False).strip() == ""
+    assert lab.ssh("masto1", "runuser -l mastodon -c 'command -v ruby'", check=False).strip() == ""
+    assert "/home/mastodon/.rbenv/shims/bundle exec puma" in lab.ssh("masto1", "systemctl cat mastodon-web")
+    assert lab.ssh("masto2", hidden).strip() == "/usr/bin/ruby"
+
+
+def test_the_first_settings_are_long_private_and_do_not_work(lab: Lab, fresh: str) -> None:
+    text = lab.ssh(fresh, f"cat {ENV_FILE}")
+    assert len(text.splitlines()) > 110
+    assert "@" not in re.sub(r"\S+@\S+", "", text), "a placeholder was not filled"
+    shown = lab.ssh(fresh, f"stat -c '%U %G %a' {ENV_FILE}").split()
+    assert shown in (["mastodon", "mastodon", "600"], ["mastodon", "mastodon", "640"])
+    tried = ruby(lab, fresh, "ActionMailer::Base.mail(to: 'admin@example.com', subject: 's', body: 'b').deliver_now")
+    assert re.search("Socket|ECONNREFUSED|Cannot assign|Connection refused|not known", tried), tried
+
+
+def test_reset_brings_everything_back(lab: Lab, fresh: str) -> None:
+    first = lab.checksum(fresh)
+    lab.ssh(
+        fresh,
+        f"echo SMTP_TLS=x >> {ENV_FILE}; touch {ENV_FILE}.before-smtp; lab-release 3.4.1; systemctl stop redis-server",
+    )
+    lab.reset(fresh)
+    assert lab.checksum(fresh) == first
+    assert lab.ssh(fresh, f"ls -A {LIVE} | grep -c env.production").strip() == "1"
+    assert lab.ssh(fresh, "systemctl is-active redis-server mastodon-web mastodon-sidekiq").split() == ["active"] * 3
+    assert lab.ssh(fresh, "lab-release --show").strip() != "3.4.1"
+
+
+# The application
+
+
+def test_only_the_right_host_name_over_https_gets_in(lab: Lab, host: str) -> None:
+    domain = f"Host={host}.test"
+    assert python(lab, host, GET, "/health").startswith("200")
+    assert python(lab, host, GET, "/auth/password/new", domain, "X-Forwarded-Proto=https").startswith("200")
+    assert python(lab, host, GET, "/auth/password/new", "Host=evil.test", "X-Forwarded-Proto=https").startswith("403")
+    plain = python(lab, host, GET, "/auth/password/new", domain)
+    assert plain == f"301 https://{host}.test/auth/password/new"
+
+
+def test_a_reset_by_form_arrives_through_the_queue(lab: Lab, fresh: str, mailboxes: t.Any) -> None:
+    settle(lab, fresh)
+    assert (
+        python(lab, fresh, FORM, f"{fresh}.test", "alice@example.com", "right")
+        == f"303 https://{fresh}.test/auth/sign_in"
+    )
+    message = mailboxes.wait("alice@example.com")
+    assert message["From"] == f"Mastodon <notifications@{fresh}.test>"
+    assert message["Message-ID"].endswith(f"@{fresh}.test>")
+    assert any("ESMTPSA" in line for line in message["Received"]), "not over TLS with a login"
+
+
+@pytest.mark.parametrize("address", ["bob", "carol", "dave", "stranger"])
+def test_accounts_that_get_no_mail_get_the_same_answer(lab: Lab, fresh: str, mailboxes: t.Any, address: str) -> None:
+    settle(lab, fresh)
+    neutral = f"303 https://{fresh}.test/auth/sign_in"
+    assert python(lab, fresh, FORM, f"{fresh}.test", f"{address}@example.com", "right") == neutral
+    # alice comes last: when hers is there, the one before had its chance.
+    python(lab, fresh, FORM, f"{fresh}.test", "alice@example.com", "right")
+    mailboxes.wait("alice@example.com")
+    assert {name: count for name, count in mailboxes.counts().items() if count} == {"alice@example.com": 1}
+
+
+def test_a_form_without_its_token_is_refused(lab: Lab, host: str) -> None:
+    assert python(lab, host, FORM, f"{host}.test", "alice@example.com", "wrong").startswith("422")
+
+
+def test_the_process_environment_wins_over_the_file(lab: Lab, host: str) -> None:
+    shown = ruby(lab, host, "puts ActionMailer::Base.smtp_settings[:address]", "SMTP_SERVER=other.test")
+    assert shown.splitlines()[-1] == "other.test"
+
+
+# The releases
+
+
+@pytest.mark.parametrize(
+    ("release", "variables", "expected"),
+    [
+        ("3.4.10", "SMTP_TLS=false", {"tls": '"false"', "enable_starttls_auto": "true", "read_timeout": "nil"}),
+        ("3.5.19", "SMTP_TLS=false SMTP_ENABLE_STARTTLS_AUTO=false", {"tls": "false", "enable_starttls_auto": "false"}),
+        ("4.0.15", "SMTP_ENABLE_STARTTLS=never", {"enable_starttls": "false", "read_timeout": "nil"}),
+        ("4.3.8", "SMTP_ENABLE_STARTTLS=auto", {"enable_starttls_auto": "true", "read_timeout": "20"}),
+        ("4.4.0", "SMTP_PORT=0587 SMTP_ENABLE_STARTTLS_AUTO=false", {"enable_starttls_auto": "true"}),
+        ("4.4.1", "SMTP_SERVER=", {"address": '""', "enable_starttls_auto": "true"}),
+        ("4.5.0-rc.2", "SMTP_TLS=true SMTP_ENABLE_STARTTLS=", {"tls": "true", "enable_starttls": "nil"}),
+        ("4.6.2", "SMTP_ENABLE_STARTTLS=always", {"enable_starttls": ":always", "enable_starttls_auto": "nil"}),
+    ],
+)
+def test_the_settings_follow_the_release(
+    lab: Lab, fresh: str, release: str, variables: str, expected: t.Mapping[str, str]
+) -> None:
+    lab.ssh(fresh, f"sed -i '/^SMTP_/d' {ENV_FILE}; lab-release {release}")
+    names = "%w[" + " ".join(expected) + "]"
+    program = f"puts Mastodon::Version.to_s; {names}.each {{ |name| p ActionMailer::Base.smtp_settings[name.to_sym] }}"
+    shown = ruby(lab, fresh, program, variables).splitlines()
+    assert shown == [release, *expected.values()]
+
+
+@pytest.mark.parametrize("release", ["4.4.0", "4.4.1"])
+def test_a_password_that_breaks_yaml_breaks_the_boot_of_one_release_only(lab: Lab, fresh: str, release: str) -> None:
+    lab.ssh(fresh, f"lab-release {release}")
+    shown = ruby(lab, fresh, "puts ActionMailer::Base.smtp_settings[:password]", "'SMTP_PASSWORD=[x: y'")
+    if release == "4.4.0":
+        assert "YAML syntax error occurred while parsing" in shown
+        assert "config/email.yml" in shown
+    else:
+        assert shown.splitlines()[-1] == "[x: y"
+
+
+def test_bulk_mail_has_settings_of_its_own(lab: Lab, fresh: str) -> None:
+    lab.ssh(fresh, "lab-release 4.5.3")
+    program = """
+    sent = UserMailer.announcement_published(User.find(1), 'x').message
+    puts sent.delivery_method.settings.slice(:address, :user_name, :port).inspect
+    puts UserMailer.reset_password_instructions(User.find(1), 't').message.delivery_method.settings[:address]
+    """
+    bulk, main = ruby(lab, fresh, program, "BULK_SMTP_SERVER=bulk.test SMTP_SERVER=main.test").splitlines()[-2:]
+    assert "bulk.test" in bulk
+    assert "587" not in bulk
+    assert main == "main.test"
+
+
+# The command
+
+
+def test_up_on_a_running_lab_does_nothing(lab: Lab) -> None:
+    before = lab.processes("masto1")
+    done = run(str(CHECKOUT / "script/lab"), "up")
+    assert "already up" in done.output
+    assert lab.processes("masto1") == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [["frobnicate"], ["ssh", "masto9"], ["down", "--hard"], ["release", "relay", "4.5.0"]]
+)
+def test_a_wrong_command_is_explained(arguments: list[str]) -> None:
+    done = run(str(CHECKOUT / "script/lab"), *arguments)
+    assert done.status != 0
+    assert "Traceback" not in done.output
+    assert re.search(r"usage:|there is no host|only --purge|no Mastodon", done.output)
