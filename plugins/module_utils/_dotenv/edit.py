@@ -241,8 +241,9 @@ _EXPORT = re.compile(r"^export\s+")
 
 
 def _newline(text: str) -> str:
-    found = re.search("\r\n|\n|\r", text)
-    return found[0] if found else "\n"
+    """The line break of the file: that of its first line; a carriage return alone counts only where nothing else is."""
+    found = re.search("\r?\n", text)
+    return found[0] if found else "\r" if "\r" in text else "\n"
 
 
 __all__ = ["Change", "Edit", "Extent", "edit"]

@@ -30,9 +30,24 @@ def test_changed_variables_by_name_and_nothing_around_them() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    """SMTP_PASSWORD SECRET_KEY_BASE OTP_SECRET VAPID_PRIVATE_KEY AWS_ACCESS_KEY_ID DB_PASS DEEPL_API_KEY DATABASE_URL
-    REDIS_URL SIDEKIQ_REDIS_URL HCAPTCHA_SECRET_KEY ES_PASS X_TOKEN GOOGLE_CREDENTIALS LDAP_PASSWORD
-    ACTIVE_RECORD_ENCRYPTION_KEY_DERIVATION_SALT""".split(),
+    [
+        "SMTP_PASSWORD",
+        "SECRET_KEY_BASE",
+        "OTP_SECRET",
+        "VAPID_PRIVATE_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "DB_PASS",
+        "DEEPL_API_KEY",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "SIDEKIQ_REDIS_URL",
+        "HCAPTCHA_SECRET_KEY",
+        "ES_PASS",
+        "X_TOKEN",
+        "GOOGLE_CREDENTIALS",
+        "LDAP_PASSWORD",
+        "ACTIVE_RECORD_ENCRYPTION_KEY_DERIVATION_SALT",
+    ],
 )
 def test_a_name_that_looks_like_a_secret_is_hidden_even_among_set(name: str) -> None:
     before, after = diff({name: "zqzq"}, {})
