@@ -41,7 +41,7 @@ options:
     type: str
   provider: &provider
     description:
-      - The relay provider, as in M(fediops.mastodon.smtp_settings#module). Tells on which name SPF is checked, the
+      - The relay provider, as in M(fediops.mastodon.smtp_settings). Tells on which name SPF is checked, the
         provider's SPF name and, where every customer has the same, the DKIM selectors. What you set yourself wins.
     type: str
   region: &region
