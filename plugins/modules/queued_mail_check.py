@@ -89,8 +89,8 @@ outcome:
       that a mail was delivered.
     - V(failed) means that the relay or the way to it refused it. V(waiting) means that it was still in the queue, or at
       work, when the time was up.
-    - V(not_queued) means that it did not get into the queue, V(not_sent) that nothing was tried, V(unknown) that the log
-      does not tell.
+    - V(not_queued) means that it did not get into the queue, V(not_sent) that nothing was tried, and V(unknown) that
+      the log does not tell.
   returned: always
   type: str
   sample: delivered
@@ -168,7 +168,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INST
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Driver, InstanceError
-from ansible_collections.fediops.mastodon.plugins.module_utils._rails.queue_check import QueueCheck, Question, Verdict
+from ansible_collections.fediops.mastodon.plugins.module_utils._rails.queue_check import Question, QueueCheck, Verdict
 
 
 def question_from(params: t.Mapping[str, t.Any]) -> Question:

@@ -81,6 +81,6 @@ def _subject(code: str, failure: Failure, context: Context) -> str:
         return "Rails"
     if failure.stage == "boot":
         return context.file or "Rails"
-    if failure.stage == "queue" and not failure.code:
+    if failure.stage == "queue" and not failure.classes:
         return "Sidekiq"
     return context.endpoint if context.host else ("bulk relay" if context.relay == "bulk" else "relay")

@@ -79,9 +79,7 @@ class Verdict:
         last = job.errors[-1] if job and job.errors else None
         return {
             "outcome": self.fate,
-            "job": {"id": job.id, "jid": job.jid or None, "queue": job.queue, "attempts": job.attempts}
-            if job
-            else None,
+            "job": {"id": job.id, "queue": job.queue, "attempts": job.attempts} if job else None,
             "message_id": (job.message_id or None) if job else None,
             "error": {"class": last[0], "message": one_line(redact(last[1], self.secrets))} if last else None,
             "waited": round(self.waited, 1),
@@ -91,10 +89,17 @@ class Verdict:
 class QueueCheck:
     """One run of the check against one instance."""
 
-    def __init__(self, driver: Driver, question: Question, clock: t.Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        question: Question,
+        clock: t.Callable[[], float] = time.monotonic,
+        sleep: t.Callable[[float], None] = time.sleep,
+    ) -> None:
         self._driver = driver
         self._question = question
         self._clock = clock
+        self._sleep = sleep
         self._instance: Instance = driver.instance
         self._services: list[Service] = []
         self._cursor = ""
@@ -158,7 +163,7 @@ class QueueCheck:
                 return Verdict(job=job)
             if self._clock() >= until:
                 break
-            time.sleep(_PAUSES[1])
+            self._sleep(_PAUSES[1])
         if not any(request_id in text for text in texts):
             message = "The web service accepted the request, but its log does not show it."
             return Verdict([TABLE.finding("queue-outcome-unknown", "web", message)], "unknown")
@@ -219,7 +224,7 @@ class QueueCheck:
             late = verdict.waited >= self._question.deadline
             if job.ended == "performed" or (job.ended == "failed" and not self._may_yet_succeed(job)) or late:
                 break
-            time.sleep(max(0.0, min(pause, self._question.deadline - verdict.waited)))
+            self._sleep(max(0.0, min(pause, self._question.deadline - verdict.waited)))
             pause = next(pauses, pause)
         verdict.fate, finding = self._fate(job, lines)
         if finding is not None:

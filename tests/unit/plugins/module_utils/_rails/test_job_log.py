@@ -1,0 +1,124 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Log lines as Rails 6.1 with Sidekiq 6.4, and Rails 7.2 with Sidekiq 7.3, wrote them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._rails.job_log import (
+    Job,
+    enqueued,
+    redis_trouble,
+    request_error,
+)
+
+ID = "82325230-88b1-4b09-a22b-6622c812af6d"
+JID = "9e0889d326e2559eefb53da4"
+OLD = f"[ActiveJob] [ActionMailer::MailDeliveryJob] [{ID}] "
+NEW = f"I, [2026-11-23T09:58:32.072011 #1512]  INFO -- : {OLD}"
+NAMED = f"ActionMailer::MailDeliveryJob (Job ID: {ID}) from Sidekiq(mailers)"
+START = f"2026-11-23T09:58:38.744Z pid=1278 tid=77i class=ActionMailer::MailDeliveryJob jid={JID} INFO: start"
+DONE = (
+    f"2026-11-23T09:58:38.746Z pid=1278 tid=77i class=ActionMailer::MailDeliveryJob jid={JID} elapsed=0.003 INFO: done"
+)
+FAIL = DONE.replace("INFO: done", "INFO: fail")
+JSON_DONE = f'{{"ts":"x","pid":1,"lvl":"INFO","ctx":{{"class":"X","jid":"{JID}","elapsed":0.1}},"msg":"done"}}'
+ARGUMENTS = 'enqueued at 2026-11-23T09:58:38Z with arguments: "UserMailer", "reset_password_instructions", "t0ken"'
+
+BEGIN = f"{OLD}Performing {NAMED} {ARGUMENTS}"
+SENT = f"{OLD}Delivered mail 6b04@masto.example (1.3ms)"
+ENDED = f"{OLD}Performed {NAMED} in 0.86ms"
+#: Rails 6.1 says "Delivered mail" of this one as well.
+REFUSED = f"{OLD}Error performing {NAMED} in 18.5ms: Net::SMTPAuthenticationError (535 5.7.8 no (really)\n):"
+REFUSED_FIRST_LINE = REFUSED.split("\n", 1)[0]
+RESOLUTION = f"E, [x]  ERROR -- : {OLD}Error performing {NAMED} in 4ms: Socket::ResolutionError (getaddrinfo: unknown):"
+UNDELIVERED = f'{NEW}Failed delivery of mail 6b04@masto.example error_class=Net::OpenTimeout error_message="expired"'
+
+
+def job(*lines: str, jid: str = JID) -> Job:
+    found = Job(id=ID, jid=jid, queue="mailers")
+    for line in lines:
+        found.read(line)
+    return found
+
+
+@pytest.mark.parametrize("lines", [(START, BEGIN, SENT, ENDED, DONE), (BEGIN, SENT, ENDED), (START, SENT, DONE)])
+def test_delivered(lines: tuple[str, ...]) -> None:
+    found = job(*lines)
+    assert (found.ended, found.delivered, found.message_id) == ("performed", True, "6b04@masto.example")
+    assert (found.attempts, found.errors) == (1, [])
+
+
+def test_delivered_mail_does_not_count_when_the_job_failed_then() -> None:
+    found = job(START, BEGIN, SENT, REFUSED_FIRST_LINE, FAIL)
+    assert (found.ended, found.delivered) == ("failed", False)
+    assert found.errors == [("Net::SMTPAuthenticationError", "535 5.7.8 no (really")]
+
+
+def test_failed_delivery_of_the_newer_rails() -> None:
+    found = job(BEGIN, UNDELIVERED, RESOLUTION)
+    assert (found.ended, found.message_id) == ("failed", "6b04@masto.example")
+    assert found.errors == [("Socket::ResolutionError", "getaddrinfo: unknown")]
+
+
+def test_a_second_attempt() -> None:
+    found = job(START, BEGIN, RESOLUTION, FAIL, START, BEGIN, SENT, ENDED, DONE)
+    assert (found.ended, found.delivered, found.attempts, len(found.errors)) == ("performed", True, 2, 1)
+
+
+def test_between_two_attempts_it_has_failed_and_during_the_second_it_has_not_ended() -> None:
+    assert job(BEGIN, RESOLUTION).ended == "failed"
+    assert job(BEGIN, RESOLUTION, BEGIN).ended == ""
+
+
+def test_sidekiqs_own_lines_are_enough() -> None:
+    assert (job(START, DONE).ended, job(START, FAIL).ended, job(START).ended) == ("performed", "failed", "")
+    assert job(JSON_DONE).ended == "performed"
+
+
+def test_other_jobs_are_passed_over() -> None:
+    other = [line.replace(ID, "0" * 8).replace(JID, "f" * 24) for line in (START, BEGIN, SENT, ENDED, DONE)]
+    assert job(*other) == Job(id=ID, jid=JID, queue="mailers")
+    assert job(START, DONE, jid="").ended == ""
+
+
+def test_no_mail_of_a_job_that_made_none() -> None:
+    found = job(START, BEGIN, ENDED, DONE)
+    assert (found.ended, found.delivered, found.message_id) == ("performed", False, "")
+
+
+REQUEST = "561b3808-1ef5-45d9-8f50-6765e5c26683"
+QUEUED = f"[{REQUEST}] [ActiveJob] Enqueued ActionMailer::MailDeliveryJob (Job ID: {ID}) to Sidekiq(mailers) with: x"
+REDIS = "RedisClient::CannotConnectError"
+
+
+def test_the_job_of_a_request() -> None:
+    lines = [
+        QUEUED.replace(REQUEST, "other").replace(ID, "1-2"),
+        QUEUED.replace("ActionMailer::MailDelivery", "Push"),
+        QUEUED,
+    ]
+    assert enqueued(lines, REQUEST) == Job(id=ID, queue="mailers")
+    assert enqueued(lines[:2], REQUEST) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (f"[{REQUEST}] {REDIS} (refused):", (REDIS, "refused")),
+        (f"[{REQUEST}] method=POST status=500 error='{REDIS}: refused'", (REDIS, "refused")),
+        (f"[{REQUEST}] method=POST status=303", None),
+        ("[other] KeyError (x):", None),
+    ],
+)  # fmt: skip
+def test_what_ended_a_request(line: str, error: tuple[str, str] | None) -> None:
+    assert request_error([line], REQUEST) == error
+
+
+def test_redis() -> None:
+    down = "2026-11-23T10:32:54Z pid=1 tid=2 ERROR: Error fetching job: Cannot assign requested address"
+    assert redis_trouble([START, down]) == down
+    assert redis_trouble([START, BEGIN, QUEUED]) == ""
