@@ -56,7 +56,7 @@ def main() -> None:
         sys.exit(f"archive: stray {stray}, missing {sorted(missing)}")
 
     installed = WORK / "installed"
-    run("ansible-galaxy", "collection", "install", "--offline", "-p", str(installed), str(archive))
+    run("ansible-galaxy", "collection", "install", "--offline", "--force", "-p", str(installed), str(archive))
     home = installed / "ansible_collections" / "fediops" / "mastodon"
     for entry in home.iterdir():
         if entry.is_dir() and entry.name not in NEEDED_FOLDERS:
