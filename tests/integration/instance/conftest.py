@@ -46,7 +46,7 @@ class Host:
         self.ssh(
             f"rm -rf {DROP_INS}/mastodon-*.d {DROP_INS}/mastodon-*.service /home/second"
             f" /home/mastodon/live/.env.production.local {ENV_FILE}.aside;"
-            " systemctl unmask --runtime mastodon-web mastodon-sidekiq; systemctl daemon-reload;"
+            " systemctl daemon-reload;"
             " systemctl reset-failed 'mastodon-*'; systemctl start mastodon-web mastodon-sidekiq mastodon-streaming",
             check=False,
         )
@@ -56,11 +56,16 @@ class Host:
 
 
 @pytest.fixture(params=Lab.hosts)
-def host(lab: Lab, request: pytest.FixtureRequest) -> t.Iterator[Host]:
-    found = Host(lab, str(request.param))
-    found.put_back()
-    yield found
-    found.put_back()
+def host(lab: Lab, request: pytest.FixtureRequest) -> Host:
+    """A host to look at."""
+    return Host(lab, str(request.param))
+
+
+@pytest.fixture
+def disturbed(host: Host) -> t.Iterator[Host]:
+    """A host that is put back after the test, so that the next one begins with services that are current."""
+    yield host
+    host.put_back()
 
 
 def codes(result: dict[str, t.Any]) -> list[str]:

@@ -68,21 +68,21 @@ def test_no_secret_of_the_file_is_in_the_result(host: Host) -> None:
     assert not [one for one in values if one in result]
 
 
-def test_a_touched_file_makes_every_service_stale_and_a_restart_ends_that(host: Host) -> None:
-    host.ssh(f"touch {ENV_FILE}")
-    stale = {one["name"]: one["stale"] for one in host.module("instance_info")["instance"]["services"]}
+def test_a_touched_file_makes_every_service_stale_and_a_restart_ends_that(disturbed: Host) -> None:
+    disturbed.ssh(f"touch {ENV_FILE}")
+    stale = {one["name"]: one["stale"] for one in disturbed.module("instance_info")["instance"]["services"]}
     assert set(stale.values()) == {True} and len(stale) == 3
-    host.ssh("systemctl restart mastodon-sidekiq")
-    stale = {one["name"]: one["stale"] for one in host.module("instance_info")["instance"]["services"]}
+    disturbed.ssh("systemctl restart mastodon-sidekiq")
+    stale = {one["name"]: one["stale"] for one in disturbed.module("instance_info")["instance"]["services"]}
     assert stale["mastodon-sidekiq.service"] is False and stale["mastodon-web.service"] is True
 
 
-def test_layers_that_win_are_named_without_values(host: Host) -> None:
+def test_layers_that_win_are_named_without_values(disturbed: Host) -> None:
     unit = '[Service]\nEnvironment="SMTP_DOMAIN=a b" "X=\\"y\\""\nEnvironmentFile=/run/test.env\n'
-    host.drop_in("mastodon-sidekiq.service", unit)
-    host.ssh("cat > /run/test.env", stdin="SMTP_PORT=26\n")
-    host.ssh(f"cat > {LIVE}/.env.production.local", stdin="SMTP_SERVER=hidden.example\n")
-    result = host.module("instance_info")
+    disturbed.drop_in("mastodon-sidekiq.service", unit)
+    disturbed.ssh("cat > /run/test.env", stdin="SMTP_PORT=26\n")
+    disturbed.ssh(f"cat > {LIVE}/.env.production.local", stdin="SMTP_SERVER=hidden.example\n")
+    result = disturbed.module("instance_info")
     assert not result["failed"]
     assert sorted((one["variable"], one["layer"], one["path"]) for one in result["instance"]["overrides"]) == [
         ("SMTP_DOMAIN", "Environment", "mastodon-sidekiq.service"),
@@ -124,18 +124,18 @@ def test_a_link_is_followed(host: Host) -> None:
     assert result["instance"]["env_file"] == f"{ENV_FILE}.aside" and not result["failed"]
 
 
-def test_two_instances_and_the_hint_that_chooses(host: Host) -> None:
-    host.ssh(
+def test_two_instances_and_the_hint_that_chooses(disturbed: Host) -> None:
+    disturbed.ssh(
         "mkdir -p /home/second/live/lib/mastodon"
         f" && cp {LIVE}/lib/mastodon/version.rb /home/second/live/lib/mastodon/"
         " && printf 'LOCAL_DOMAIN=second.example\\n' > /home/second/live/.env.production"
         f" && sed 's#{LIVE}#/home/second/live#' /etc/systemd/system/mastodon-web.service"
         f" > /run/systemd/system/mastodon-second.service && systemctl daemon-reload"
     )
-    result = host.module("instance_info")
+    result = disturbed.module("instance_info")
     assert result["failed"] and codes(result) == ["several-instances"] and result["instance"] is None
     assert LIVE in result["msg"] and "/home/second/live (mastodon-second.service)" in result["msg"]
-    result = host.module("instance_info", app_dir="/home/second/live")
+    result = disturbed.module("instance_info", app_dir="/home/second/live")
     assert (result["instance"]["local_domain"], result["failed"]) == ("second.example", False)
     (service,) = result["instance"]["services"]
     assert (service["name"], service["role"], service["state"]) == ("mastodon-second.service", "web", "stopped")
