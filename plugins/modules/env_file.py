@@ -190,7 +190,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS
 from ansible_collections.fediops.mastodon.plugins.module_utils._edge import conclude
-from ansible_collections.fediops.mastodon.plugins.module_utils._files.env_file import Request, present, restored
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.steps import Request, present, restored
 
 
 def main() -> None:

@@ -272,6 +272,7 @@ DIALOGUE: tuple[Row, ...] = (
         "{endpoint} does not know the recipient {recipient}: {said}.",
         "Give a test recipient that exists.",
         Sign(enhanced=r"5\.1\.(1|2|3|6|10)|5\.2\.[12]"),
+        Sign(text=r"recipient address rejected|user unknown|no such user", status=r"5\d\d"),
     ),
     Row(
         "sender-refused",
@@ -302,7 +303,7 @@ DIALOGUE: tuple[Row, ...] = (
         "relay-temporary",
         "{endpoint} puts the mail off (greylisting): {said}. Mastodon tries again by itself.",
         "Run again in some minutes. The settings are not wrong.",
-        Sign(text=r"gr[ae]y ?list|try again (later|in)", status=r"4\d\d", source="RFC 6647"),
+        Sign(text=r"gr[ae]y[- ]?list", status=r"4\d\d", source="RFC 6647"),
     ),
     Row(
         "relay-temporary",

@@ -143,7 +143,8 @@ def run(
 
 def _converse(process: subprocess.Popen[bytes], stdin: bytes, outputs: tuple[Kept, Kept], deadline: float) -> bool:
     """Feed and drain the pipes until the program has ended. True when the time was up first."""
-    assert process.stdin and process.stdout and process.stderr
+    if not (process.stdin and process.stdout and process.stderr):
+        raise ValueError("the program was started without pipes")
     unsent = memoryview(stdin)
     with selectors.DefaultSelector() as selector:
         for stream, output in ((process.stdout, outputs[0]), (process.stderr, outputs[1])):

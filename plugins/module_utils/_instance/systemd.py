@@ -180,7 +180,8 @@ class SystemdDriver:
     ) -> Completed:
         """See model.Driver. FindingError not-permitted, app-command-missing."""
         account = self._account
-        assert account is not None  # otherwise the constructor has raised
+        if account is None:
+            raise ValueError("the instance has no user")  # the constructor has refused that already
         if not account.current and os.geteuid() != 0:
             message = f"uid {os.geteuid()} may not run programs as {account.name}."
             raise FindingError(TABLE.finding("not-permitted", self.instance.app_dir, message))

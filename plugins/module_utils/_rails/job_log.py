@@ -19,7 +19,7 @@ import typing as t
 
 #: Active Job's log subscriber (active_job/log_subscriber.rb).
 _ENQUEUED = re.compile(r"\bEnqueued (?P<class>[\w:]+) \(Job ID: (?P<id>[\w-]+)\) to \w+\((?P<queue>[\w.-]+)\)")
-_ERROR = re.compile(r"\bError performing .*? in [\d.]+ ?ms: (?P<class>[\w:]+) \((?P<message>.*?)(?:\):?)?$")
+_ERROR = re.compile(r"\bError performing .*? in [\d.]+ ?ms: (?P<class>[\w:]+) \((?P<message>.*?)(?:\):)?$")
 #: Action Mailer's (action_mailer/log_subscriber.rb), from Rails 7.1 with the second form.
 _DELIVERED = re.compile(r"\bDelivered mail (?P<id>\S+)")
 _UNDELIVERED = re.compile(
@@ -29,7 +29,7 @@ _UNDELIVERED = re.compile(
 _SIDEKIQ = re.compile(r"(?:\b|\")(?P<what>start|done|fail)\"?\W*$")
 #: An exception that ended a request, as Rails prints it ("Class (message):") and lograge ("error='Class: message'").
 _RAISED = re.compile(
-    r"(?P<class>(?:[A-Z]\w*::)*[A-Z]\w*(?:Error|Exception|Refused|Timeout))(?: \(|: )(?P<message>.*?)(?:\):?)?$"
+    r"(?P<class>(?:[A-Z]\w*::)*[A-Z]\w*(?:Error|Exception|Refused|Timeout))(?: \(|: )(?P<message>.*?)(?:\):)?$"
 )
 #: Sidekiq could not ask Redis for work.
 _REDIS = re.compile(r"Error fetching job|(?:Redis(?:Client)?::\w*(?:CannotConnect|Connection|Timeout)\w*)")

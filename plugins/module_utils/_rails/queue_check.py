@@ -72,6 +72,7 @@ class Verdict:
     job: Job | None = None
     waited: float = 0.0
     secrets: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    recipient: str = ""
 
     def as_dict(self) -> dict[str, t.Any]:
         """Everything but the findings, as JSON."""
@@ -81,7 +82,9 @@ class Verdict:
             "outcome": self.fate,
             "job": {"id": job.id, "queue": job.queue, "attempts": job.attempts} if job else None,
             "message_id": (job.message_id or None) if job else None,
-            "error": {"class": last[0], "message": one_line(redact(last[1], self.secrets))} if last else None,
+            "error": {"class": last[0], "message": one_line(redact(last[1], self.secrets, [self.recipient]))}
+            if last
+            else None,
             "waited": round(self.waited, 1),
         }
 
@@ -113,7 +116,7 @@ class QueueCheck:
             return Verdict([dead])
         self._cursor = self._driver.log_cursor(self._services)
         verdict = self._reset() if self._question.reset else self._enqueue()
-        verdict.secrets = self._context.secrets
+        verdict.secrets, verdict.recipient = self._context.secrets, self._question.recipient
         if verdict.job is not None and not verdict.findings:
             self._follow(verdict, verdict.job)
         return verdict

@@ -11,7 +11,7 @@ from __future__ import annotations
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Severity
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
 
-from .dmarc_record import Record, Step, aligned, claims
+from .dmarc_record import POLICIES, Record, Step, aligned, claims, parse
 from .facts import Facts
 from .wording import Outcome, instead, publish, shown, unanswered
 
@@ -26,9 +26,11 @@ def m1_record_found(facts: Facts) -> Outcome:
     several = [one for one in walk.steps if one.duplicates]
     if several:
         name = several[0].answer.name
-        first = next(one for one in several[0].answer.records if claims(one))
+        records = [parse(one) for one in several[0].answer.records if claims(one)]
+        # None of them counts today, so the mildest changes least.
+        mildest = min(records, key=lambda one: POLICIES.index(one.tags.get("p", "none"))).text
         why = f"There are {several[0].duplicates} DMARC records, and receivers then use none of them."
-        return [TABLE.finding("dmarc-several", name, f"{instead(name, 'TXT', first)} {why}", severity=severity)]
+        return [TABLE.finding("dmarc-several", name, f"{instead(name, 'TXT', mildest)} {why}", severity=severity)]
     if walk.applied() is not None:
         return []
     if not walk.decided:
@@ -105,7 +107,8 @@ def m4_aligned_path(facts: Facts) -> Outcome:
         open_ones = " and ".join(word for word, state in (("SPF", spf), ("DKIM", dkim)) if state is None)
         message = f"Whether {open_ones} speaks for {domain} is open, and nothing else does (DMARC policy {policy})."
         return [TABLE.finding("dmarc-alignment-unproven", domain, message)]
-    why = f"{_why_not_spf(facts)} {_why_not_dkim(facts)} So DMARC fails (policy {policy})."
+    ending = f"So DMARC fails (policy {policy})." if step else "With a DMARC record, every mail would fail it."
+    why = f"{_why_not_spf(facts)} {_why_not_dkim(facts)} {ending}"
     severity: Severity = "error" if policy in ("quarantine", "reject") else "warning"
     return [TABLE.finding("dmarc-unaligned", domain, f"{_selector_record(facts)} {why}", severity=severity)]
 

@@ -51,7 +51,7 @@ def _one_policy(facts: Facts, txt: Answer, severity: Severity) -> list[Finding]:
     if len(policies) == 1:
         return []
     if policies:
-        merged = instead(txt.name, "TXT", mended_policy(policies))
+        merged = instead(txt.name, "TXT", _mended(facts, txt.name, policies))
         why = f"There are {len(policies)} SPF records, and receivers then treat all of them as broken (permerror)."
         return [TABLE.finding("spf-several", txt.name, f"{merged} {why}", severity=severity)]
     return [_missing(facts, txt, severity)]
@@ -77,24 +77,38 @@ def s2_policy_parses(facts: Facts) -> Outcome:
         return None if spf is None or spf.txt.known else unanswered(spf.txt)
     findings: list[Finding] = []
     for domain, record, reason in dict.fromkeys(one for each in spf.worst for one in each.broken):
-        findings.append(_broken(spf, domain, record, reason))
+        findings.append(_broken(facts, spf, domain, record, reason))
     empty = next((found for one in spf.worst if (found := EMPTY_TARGET.match(one.reason))), None)
     if empty and not findings:
-        findings.append(_empty_target(spf, empty[0].partition(" ")[0], empty["domain"]))
+        findings.append(_empty_target(facts, spf, empty[0].partition(" ")[0], empty["domain"]))
     return findings
 
 
-def _empty_target(spf: Spf, term: str, domain: str) -> Finding:
+def _mended(facts: Facts, domain: str, records: t.Sequence[str]) -> str:
+    """One good record out of those that are there, which allows the relay if the relay needs it there.
+
+    The relay's own term is added unless SPF passes by a term that stays: who publishes it must not lose the relay.
+    """
+    spf = facts.spf
+    if spf is None or domain != spf.domain:
+        return mended_policy(records)
+    staying = set(mended_policy(records).split(" "))
+    if spf.relay and all(one.verdict == "pass" and one.matched in staying for one in spf.relay):
+        return mended_policy(records)
+    return mended_policy(records, relay_terms(facts.sender))
+
+
+def _empty_target(facts: Facts, spf: Spf, term: str, domain: str) -> Finding:
     own = spf.policies[0].split(" ")
     rest = [one for one in own if one.lstrip("+-~?").lower() != term.lower()]
-    first = instead(spf.domain, "TXT", mended_policy([" ".join(rest)]))
+    first = instead(spf.domain, "TXT", _mended(facts, spf.domain, [" ".join(rest)]))
     if len(rest) == len(own):
         first = f"Publish an SPF record at {domain}, or take out of {spf.domain} TXT the include that leads there."
     why = f"{domain} is included and has no SPF record, and receivers then treat the whole record as broken."
     return TABLE.finding("spf-include-empty", spf.domain, f"{first} {why}")
 
 
-def _broken(spf: Spf, domain: str, record: str, reason: str) -> Finding:
+def _broken(facts: Facts, spf: Spf, domain: str, record: str, reason: str) -> Finding:
     if domain != spf.domain:
         why = f"{domain}, which it includes, publishes {shown(record)}, and that breaks the grammar: {reason}."
         message = f"Take {domain} out of the SPF record of {spf.domain}, or have its owner correct it. {why}"
@@ -104,7 +118,7 @@ def _broken(spf: Spf, domain: str, record: str, reason: str) -> Finding:
     if any(one.count("ip4:") + one.count("ip6:") + one.count("include:") > 1 for one in record.split(" ")):
         hint = " Two terms run together: strings of one TXT record are joined without a space."
     valid = [one for one in record.split(" ")[1:] if one and _parses(one)]
-    message = f"{instead(domain, 'TXT', mended_policy([' '.join(['v=spf1', *valid])]))} {why}{hint}"
+    message = f"{instead(domain, 'TXT', _mended(facts, domain, [' '.join(['v=spf1', *valid])]))} {why}{hint}"
     return TABLE.finding("spf-syntax", domain, message)
 
 
@@ -228,14 +242,14 @@ def s5_not_open(facts: Facts) -> Outcome:
     if not places:
         return None if facts.from_txt.known else unanswered(facts.from_txt)
     findings = [
-        _open(domain, record, term)
+        _open(facts, domain, record, term)
         for domain, record in dict.fromkeys(places)
         if (term := _open_term(record)) is not None
     ]
     if findings or facts.spf is None or not any(one.verdict == "pass" for one in facts.spf.worst):
         return findings
     passed = next(one for one in facts.spf.worst if one.verdict == "pass")
-    return [_open(facts.spf.domain, facts.spf.policies[0], passed.matched)]
+    return [_open(facts, facts.spf.domain, facts.spf.policies[0], passed.matched)]
 
 
 def _open_term(record: str) -> str | None:
@@ -250,10 +264,13 @@ def _open_term(record: str) -> str | None:
     return None
 
 
-def _open(domain: str, record: str, term: str) -> Finding:
+def _open(facts: Facts, domain: str, record: str, term: str) -> Finding:
+    why = f'"{term}" allows far more than the relay to send as you.'
+    if facts.spf is not None and domain not in (facts.spf.domain, facts.sender.from_domain):
+        first = f"Take {domain} out of the SPF record of {facts.spf.domain}, or have its owner correct it."
+        return TABLE.finding("spf-open", facts.spf.domain, f"{first} In {domain} TXT {shown(record)} {why}")
     rest = " ".join(one for one in record.split(" ") if one != term)
-    message = f'{instead(domain, "TXT", mended_policy([rest]))} "{term}" allows far more than the relay to send as you.'
-    return TABLE.finding("spf-open", domain, message)
+    return TABLE.finding("spf-open", domain, f"{instead(domain, 'TXT', _mended(facts, domain, [rest]))} {why}")
 
 
 def s6_policy_tidy(facts: Facts) -> Outcome:
@@ -269,8 +286,11 @@ def s6_policy_tidy(facts: Facts) -> Outcome:
     problems = list(_untidy(record, terms))
     if not problems:
         return []
-    kept = " ".join(one.raw for one in terms if one.name != "ptr")
-    message = f"{instead(spf.domain, 'TXT', mended_policy([f'v=spf1 {kept}']))} {' '.join(problems)}"
+    mended = _mended(facts, spf.domain, [" ".join(["v=spf1", *(one.raw for one in terms if one.name != "ptr")])])
+    first = f"Take out of {spf.domain} TXT what is not needed."
+    if mended != record:
+        first = instead(spf.domain, "TXT", mended)
+    message = f"{first} {' '.join(problems)}"
     return [TABLE.finding("spf-style", spf.domain, message)]
 
 

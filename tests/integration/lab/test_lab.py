@@ -71,10 +71,15 @@ def host(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def fresh(lab: Lab, host: str) -> t.Iterator[str]:
+def fresh(lab: Lab, host: str) -> str:
     lab.reset(host, "relay")
-    yield host
-    lab.reset(host, "relay")
+    return host
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clean_afterwards(lab: Lab) -> t.Iterator[None]:
+    yield
+    lab.reset()
 
 
 def settle(lab: Lab, host: str, **changes: str | None) -> None:
@@ -208,19 +213,19 @@ def test_the_process_environment_wins_over_the_file(lab: Lab, host: str) -> None
     ],
 )
 def test_the_settings_follow_the_release(
-    lab: Lab, fresh: str, release: str, variables: str, expected: t.Mapping[str, str]
+    lab: Lab, host: str, release: str, variables: str, expected: t.Mapping[str, str]
 ) -> None:
-    lab.ssh(fresh, f"sed -i '/^SMTP_/d' {ENV_FILE}; lab-release {release}")
+    lab.ssh(host, f"sed -i '/^SMTP_/d' {ENV_FILE}; lab-release {release}")
     names = "%w[" + " ".join(expected) + "]"
     program = f"puts Mastodon::Version.to_s; {names}.each {{ |name| p ActionMailer::Base.smtp_settings[name.to_sym] }}"
-    shown = ruby(lab, fresh, program, variables).splitlines()
+    shown = ruby(lab, host, program, variables).splitlines()
     assert shown == [release, *expected.values()]
 
 
 @pytest.mark.parametrize("release", ["4.4.0", "4.4.1"])
-def test_a_password_that_breaks_yaml_breaks_the_boot_of_one_release_only(lab: Lab, fresh: str, release: str) -> None:
-    lab.ssh(fresh, f"lab-release {release}")
-    shown = ruby(lab, fresh, "puts ActionMailer::Base.smtp_settings[:password]", "'SMTP_PASSWORD=[x: y'")
+def test_a_password_that_breaks_yaml_breaks_the_boot_of_one_release_only(lab: Lab, host: str, release: str) -> None:
+    lab.ssh(host, f"lab-release {release}")
+    shown = ruby(lab, host, "puts ActionMailer::Base.smtp_settings[:password]", "'SMTP_PASSWORD=[x: y'")
     if release == "4.4.0":
         assert "YAML syntax error occurred while parsing" in shown
         assert "config/email.yml" in shown
@@ -228,14 +233,14 @@ def test_a_password_that_breaks_yaml_breaks_the_boot_of_one_release_only(lab: La
         assert shown.splitlines()[-1] == "[x: y"
 
 
-def test_bulk_mail_has_settings_of_its_own(lab: Lab, fresh: str) -> None:
-    lab.ssh(fresh, "lab-release 4.5.3")
+def test_bulk_mail_has_settings_of_its_own(lab: Lab, host: str) -> None:
+    lab.ssh(host, "lab-release 4.5.3")
     program = """
     sent = UserMailer.announcement_published(User.find(1), 'x').message
     puts sent.delivery_method.settings.slice(:address, :user_name, :port).inspect
     puts UserMailer.reset_password_instructions(User.find(1), 't').message.delivery_method.settings[:address]
     """
-    bulk, main = ruby(lab, fresh, program, "BULK_SMTP_SERVER=bulk.test SMTP_SERVER=main.test").splitlines()[-2:]
+    bulk, main = ruby(lab, host, program, "BULK_SMTP_SERVER=bulk.test SMTP_SERVER=main.test").splitlines()[-2:]
     assert "bulk.test" in bulk
     assert "587" not in bulk
     assert main == "main.test"

@@ -13,6 +13,11 @@ require 'logger'
 %w[rails action_controller/railtie action_view/railtie action_mailer/railtie active_job/railtie mail sidekiq dotenv
    net/smtp openssl yaml].each { |library| require library }
 
+# Loaded once, in the parent: what each child would otherwise load again.
+[ActionController, ActionMailer, ActionView, ActiveJob, ActiveSupport].each do |framework|
+  framework.eager_load! if framework.respond_to?(:eager_load!)
+end
+
 # What the file sets beside mail, so that the application boots; the mail variables come from the case alone.
 BASE = Dotenv::Parser.call(File.read('.env.production')).reject { |name, _| name.match?(/\A(BULK_)?SMTP_/) || name == 'LOCAL_DOMAIN' }
 def Dotenv.load(*) = {}
@@ -90,18 +95,6 @@ def in_child
   reading.read.force_encoding('UTF-8').scrub.lines(chomp: true)
 ensure
   Process.wait(child)
-end
-
-# Once, for the libraries that every boot loads: the parent takes them from what a first child has loaded.
-warm = in_child do
-  ASKED['program'] = ''
-  run('release' => ASKED['cases'].first['release'], 'variables' => {})
-  puts($LOADED_FEATURES.reject { |path| path.start_with?(Dir.pwd) })
-end
-warm.each do |path|
-  require path if path.start_with?('/')
-rescue StandardError, ScriptError
-  next
 end
 
 ASKED['cases'].each do |one|

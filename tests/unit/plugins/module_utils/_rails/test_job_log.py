@@ -55,7 +55,7 @@ def test_delivered(lines: tuple[str, ...]) -> None:
 def test_delivered_mail_does_not_count_when_the_job_failed_then() -> None:
     found = job(START, BEGIN, SENT, REFUSED_FIRST_LINE, FAIL)
     assert (found.ended, found.delivered) == ("failed", False)
-    assert found.errors == [("Net::SMTPAuthenticationError", "535 5.7.8 no (really")]
+    assert found.errors == [("Net::SMTPAuthenticationError", "535 5.7.8 no (really)")]
 
 
 def test_failed_delivery_of_the_newer_rails() -> None:

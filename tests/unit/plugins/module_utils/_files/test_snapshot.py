@@ -1,0 +1,115 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Looking at a file: what it is, and a clear word for all that is no file to edit."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import pathlib
+import socket
+
+import pytest
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.snapshot import checksum, look, trouble
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+
+
+@contextlib.contextmanager
+def not_root():
+    """As somebody without privileges, even where the tests run as root."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def code_of(path: pathlib.Path) -> str:
+    with pytest.raises(FindingError) as caught:
+        look(str(path))
+    assert caught.value.finding.subject == str(path)
+    assert caught.value.finding.fix
+    return caught.value.finding.code
+
+
+def test_a_file(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "e"
+    path.write_bytes(b"A=1\n")
+    seen = look(str(path))
+    assert (seen.path, seen.target, seen.data) == (str(path), os.path.realpath(path), b"A=1\n")
+    assert seen.checksum == checksum(b"A=1\n") == hashlib.sha256(b"A=1\n").hexdigest()
+
+
+def test_a_link_is_followed(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "real").write_bytes(b"A=1\n")
+    (tmp_path / "mid").symlink_to("real")
+    (tmp_path / "e").symlink_to(tmp_path / "mid")
+    assert look(str(tmp_path / "e")).target == os.path.realpath(tmp_path / "real")
+
+
+def test_nothing_there(tmp_path: pathlib.Path) -> None:
+    assert code_of(tmp_path / "e") == "path-missing"
+    assert code_of(tmp_path / "no" / "e") == "path-missing"
+
+
+def test_a_link_to_nothing(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "e").symlink_to("gone")
+    assert code_of(tmp_path / "e") == "env-file-dangling"
+
+
+def test_a_link_to_itself(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "e").symlink_to("e")
+    assert code_of(tmp_path / "e") == "env-file-failed"
+
+
+def test_what_is_no_regular_file(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "d").mkdir()
+    assert code_of(tmp_path / "d") == "env-file-not-regular"
+    os.mkfifo(tmp_path / "p")
+    assert code_of(tmp_path / "p") == "env-file-not-regular"
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(tmp_path / "s"))
+        assert code_of(tmp_path / "s") == "env-file-failed"
+
+
+def test_a_path_through_a_file(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "f").write_text("")
+    assert code_of(tmp_path / "f" / "e") in ("env-file-failed", "path-missing")
+
+
+def test_no_permission(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "e"
+    path.write_text("A=1\n")
+    path.chmod(0)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder != pathlib.Path("/") and "pytest" in str(folder):
+            folder.chmod(0o755)
+    with not_root():
+        assert code_of(path) == "env-file-denied"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (errno.ENOENT, "path-missing"),
+        (errno.EACCES, "env-file-denied"),
+        (errno.EPERM, "env-file-denied"),
+        (errno.EROFS, "env-file-read-only"),
+        (errno.ENOSPC, "env-disk-full"),
+        (errno.EDQUOT, "env-disk-full"),
+        (errno.EIO, "env-file-failed"),
+        (errno.EBUSY, "env-file-failed"),
+    ],
+)
+def test_the_systems_words(number: int, code: str) -> None:
+    one = trouble(OSError(number, "x"), "/e", "replace the file")
+    assert (one.code, one.subject, one.severity) == (code, "/e", "error")
+    assert os.strerror(number) in one.message
