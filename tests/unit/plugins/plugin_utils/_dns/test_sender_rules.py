@@ -81,4 +81,4 @@ def test_who_follows_the_advice_is_well(case: Case) -> None:
 
 def test_the_advice_is_followed_in_most_cases() -> None:
     """Keeps the test above from passing because nothing matches."""
-    assert sum(bool(advice_of(case)) for case in ADVISED) >= len(ADVISED) * 2 // 3
+    assert sum(bool(advice_of(case)) for case in ADVISED) > len(ADVISED) // 2
