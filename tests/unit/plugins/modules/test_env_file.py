@@ -63,11 +63,8 @@ def test_no_secret_in_any_result(run, path, check: bool) -> None:
         {"X": {"y": SECRET}},
     ):
         _status, _result, output = run(check=check, secrets=secrets, set={"SMTP_FROM": f"x {SECRET}"})
-        shown = output.replace(json.dumps({"secrets": secrets}), "")
-        invocation = json.loads(output).get("invocation", {}).get("module_args", {})
-        assert invocation.get("secrets", "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER") == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
-        assert SECRET not in shown
-        assert "previous-horse" not in shown
+        assert SECRET not in output
+        assert "previous-horse" not in output
 
 
 def test_numbers_among_secrets_are_masked_too(run) -> None:

@@ -12,13 +12,13 @@ import pathlib
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.rewrite import Change
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.snapshot import checksum
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.steps import (
     Outcome,
     Request,
     present,
     restored,
 )
-from ansible_collections.fediops.mastodon.plugins.module_utils._files.snapshot import checksum
 
 OLD = b"A=1\nSMTP_SERVER=old\n"
 
