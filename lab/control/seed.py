@@ -55,7 +55,7 @@ def ensure() -> Secrets:
 
 
 def text(length: int) -> str:
-    return "".join(secrets.choice(ALPHANUMERIC) for _ in range(length))
+    return "".join(secrets.choice(ALPHANUMERIC) for _unused in range(length))
 
 
 def write(path: Path, content: str | bytes, mode: int = 0o600) -> None:

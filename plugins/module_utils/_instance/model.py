@@ -211,7 +211,6 @@ class Driver(t.Protocol):
     @property
     def instance(self) -> Instance:
         """The instance as it was found."""
-        ...
 
     def run_in_app(
         self,
@@ -226,27 +225,21 @@ class Driver(t.Protocol):
         :param environment: set on top; a value None unsets. This and C(stdin) are the only ways for a secret in.
         :param timeout: seconds; after that the whole process group is killed.
         """
-        ...
 
     def services(self) -> list[Service]:
         """The instance's services as they are now."""
-        ...
 
     def restart(self, services: t.Sequence[Service]) -> None:
         """Begin to give each service fresh processes that read the settings anew. Does not wait for them."""
-        ...
 
     def ready(self, service: Service) -> bool | None:
         """Whether a running service has booted and does its work (listens, takes jobs). None: cannot be seen."""
-        ...
 
     def log_cursor(self, services: t.Sequence[Service]) -> str:
         """A mark of the log's present end, for C(log_since)."""
-        ...
 
     def log_since(self, services: t.Sequence[Service], cursor: str) -> list[LogLine]:
         """What these services logged after the mark, oldest first."""
-        ...
 
 
 def iso_time(at: float) -> str:

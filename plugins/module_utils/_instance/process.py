@@ -161,7 +161,7 @@ def _converse(process: subprocess.Popen[bytes], stdin: bytes, outputs: tuple[Kep
                 return False
             if ended_at is None and now >= deadline:
                 return True
-            for key, _ in selector.select(min(0.2, max(deadline - now, 0.01))):
+            for key, _unused in selector.select(min(0.2, max(deadline - now, 0.01))):
                 if key.data is None:
                     unsent = _feed(process.stdin, unsent)
                     if not unsent:

@@ -26,9 +26,9 @@ _TEXT = r"""(?:'([^'\\]*)'|"([^"\\#]*)")"""
 #: Sources: version.rb of v3.5.0 to v4.6.0, and glitch-soc for the list shape.
 _Environment = t.Mapping[str, str]
 _SHAPES: tuple[tuple[re.Pattern[str], t.Callable[[re.Match[str], _Environment], str | None]], ...] = (
-    (re.compile(r"(\d+)"), lambda found, _: found[1]),
-    (re.compile(r"nil"), lambda *_: None),
-    (re.compile(_TEXT), lambda found, _: _text(found)),
+    (re.compile(r"(\d+)"), lambda found, _unused: found[1]),
+    (re.compile(r"nil"), lambda *_unused: None),
+    (re.compile(_TEXT), lambda found, _unused: _text(found)),
     # 4.0, 4.1: ENV.fetch('MASTODON_VERSION_SUFFIX', '') and ENV.fetch('...') { '' }
     (
         re.compile(r"""ENV\.fetch\(['"](\w+)['"],\s*nil\)"""),
@@ -46,11 +46,11 @@ _SHAPES: tuple[tuple[re.Pattern[str], t.Callable[[re.Match[str], _Environment], 
     # 4.4 and later: config/mastodon.yml, whose version section reads the same two variables
     (
         re.compile(r"(?:version_configuration|configuration\.version)\[:prerelease\](?:\.presence)? \|\| .*"),
-        lambda _, environment: environment.get("MASTODON_VERSION_PRERELEASE", "").strip() or None,
+        lambda _unused, environment: environment.get("MASTODON_VERSION_PRERELEASE", "").strip() or None,
     ),
     (
         re.compile(r"(?:version_configuration|configuration\.version)\[:metadata\]"),
-        lambda _, environment: environment.get("MASTODON_VERSION_METADATA"),
+        lambda _unused, environment: environment.get("MASTODON_VERSION_METADATA"),
     ),
     # glitch-soc
     (

@@ -155,7 +155,7 @@ def _groups(leads: t.Iterable[_Lead], hints: Hints) -> dict[str, list[_Lead]]:
     if hints.env_file:
         tests.append(lambda home, found: _reads(home, found, os.path.realpath(hints.env_file or "")))
     if hints.user:
-        tests.append(lambda _, found: any(lead.unit.user == hints.user for lead in found))
+        tests.append(lambda _unused, found: any(lead.unit.user == hints.user for lead in found))
     for passes in tests:
         if len(groups) > 1:
             groups = {home: found for home, found in groups.items() if passes(home, found)} or groups

@@ -141,7 +141,7 @@ def _login(case: Case) -> t.Iterator[Finding]:
     if not relay.password:
         hint = preset.password_hint if preset else ""
         fix = f"Set {case.variable('password')} (keep it in Ansible Vault){f': {hint}' if hint else ''}."
-        yield TABLE.finding("password-not-given", case.option("password"), "A password is needed and none is given.", fix)
+        yield TABLE.finding("password-not-given", case.option("password"), "A password is needed, none is given.", fix)
 
 
 def _secret(case: Case) -> t.Iterator[Finding]:

@@ -79,7 +79,7 @@ def _method(reading: Reading, suffix: str) -> Json:
 def _yaml_method(reading: Reading, suffix: str) -> Json:
     text = reading.text(suffix)
     value = "plain" if text is None else bare_value(text)
-    if value == "none" and type(value) is str:
+    if value == "none" and type(value) is str:  # pylint: disable=unidiomatic-typecheck
         return None
     return "plain" if value is None or value is False else value
 
@@ -114,7 +114,8 @@ def _starttls_word(reading: Reading, suffix: str) -> str:
 
 def _yaml_starttls_word(reading: Reading, suffix: str) -> str:
     value = bare_value(reading.text(suffix) or "")
-    return value if type(value) is str and value in ("always", "never", "auto", "false") else ""
+    plain = type(value) is str  # a symbol is a str, too  # pylint: disable=unidiomatic-typecheck
+    return value if plain and value in ("always", "never", "auto", "false") else ""
 
 
 def _yaml_starttls(reading: Reading, suffix: str) -> Json:

@@ -262,10 +262,10 @@ _TIME = (
 
 #: How Psych types a plain scalar that does not begin like a word: first pattern that matches the whole text wins.
 _TYPES: tuple[tuple[t.Pattern[str], t.Callable[[str], Json]], ...] = (
-    (re.compile(_TIME, re.ASCII), lambda _: Odd("Time")),
+    (re.compile(_TIME, re.ASCII), lambda _unused: Odd("Time")),
     (re.compile(r"\d{4}-(?:1[012]|0\d|\d)-(?:[12]\d|3[01]|0\d|\d)", re.ASCII), _date),
-    (re.compile(r"[-+]?\.inf", re.IGNORECASE), lambda _: Odd("Float")),
-    (re.compile(r"\.nan", re.IGNORECASE), lambda _: Odd("Float")),
+    (re.compile(r"[-+]?\.inf", re.IGNORECASE), lambda _unused: Odd("Float")),
+    (re.compile(r"\.nan", re.IGNORECASE), lambda _unused: Odd("Float")),
     (re.compile(r":.+"), _symbol),
     (re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}"), _sexagesimal),
     (re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}\.[0-9_]*"), _sexagesimal_float),

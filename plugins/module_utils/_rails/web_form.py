@@ -112,7 +112,7 @@ class Browser:
             answer = connection.getresponse()
             text = answer.read(1024 * 1024).decode("utf-8", "replace")
             for cookie in answer.headers.get_all("Set-Cookie") or ():
-                name, _, value = cookie.split(";", 1)[0].partition("=")
+                name, _unused, value = cookie.split(";", 1)[0].partition("=")
                 self._cookies[name.strip()] = value.strip()
             return Reply(answer.status, answer.headers.get("Location", ""), text)
         finally:

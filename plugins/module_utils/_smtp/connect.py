@@ -122,7 +122,7 @@ def connect_all(candidates: t.Sequence[Candidate], deadline: Deadline) -> list[A
         for attempt in attempts:
             _begin(attempt, waiting)
         while waiting.get_map() and not deadline.passed:
-            for key, _ in waiting.select(deadline.remaining):
+            for key, _unused in waiting.select(deadline.remaining):
                 waiting.unregister(key.fileobj)
                 sock = t.cast(socket.socket, key.fileobj)
                 _settle(key.data, sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), time.monotonic() - begun)

@@ -99,7 +99,7 @@ def settle(lab: Lab, host: str, **changes: str | None) -> None:
     kept = [line for line in lab.ssh(host, f"cat {ENV_FILE}").splitlines() if not line.startswith("SMTP_")]
     text = "\n".join([*kept, *(f"{name}='{value}'" for name, value in lines.items() if value is not None)])
     lab.ssh(host, f"cat > {ENV_FILE} && systemctl restart mastodon-web mastodon-sidekiq", stdin=text + "\n")
-    for _ in range(120):
+    for _unused in range(120):
         if python(lab, host, GET, "/health").startswith("200"):
             return
     pytest.fail(f"the application of {host} does not come up")

@@ -116,7 +116,7 @@ def cases() -> list[tuple[str, dict[str, str]]]:
     found = []
     for era, release in RELEASES.items():
         chance = random.Random(f"{era}, again")
-        found += [(release, generated(chance)) for _ in range(CASES_PER_ERA)]
+        found += [(release, generated(chance)) for _unused in range(CASES_PER_ERA)]
     return found
 
 
@@ -220,7 +220,9 @@ def _expected(expected: dict[str, t.Any]) -> dict[str, t.Any]:
 @pytest.mark.parametrize("host", Lab.hosts)
 def test_rails_does_what_we_predict(host: str, verdicts: dict[str, list[Verdict]]) -> None:
     answers = verdicts[host]
-    versions = next(one["answer"]["versions"] for *_, one in answers if one["answer"] and "versions" in one["answer"])
+    versions = next(
+        one["answer"]["versions"] for *_unused, one in answers if one["answer"] and "versions" in one["answer"]
+    )
     net_smtp = "0.3" if versions["net_smtp"].startswith("0.3") else "0.5"
     wrong, outcomes = [], collections.Counter()
     for release, variables, answer in answers:

@@ -22,7 +22,7 @@ def values(count: int, seed: int = 777, *, longest: int = 32) -> list[str]:
     while len(found) < count:
         kind = source.random()
         alphabet = _WICKED + "ab" if kind < 0.15 else _PRINTABLE + _ODD if kind < 0.4 else _PRINTABLE
-        found["".join(source.choice(alphabet) for _ in range(source.randint(1, longest)))] = None
+        found["".join(source.choice(alphabet) for _unused in range(source.randint(1, longest)))] = None
     return list(found)
 
 
@@ -33,12 +33,12 @@ def files(count: int, seed: int = 4711, *, wild: bool = True) -> list[str]:
     """
     source = random.Random(seed)
     soup = "'\"\\$`#ab =:{}-nr\t,.%" + ("();&|<>!" if wild else "")
-    return [_file(source, soup) for _ in range(count)]
+    return [_file(source, soup) for _unused in range(count)]
 
 
 def _file(source: random.Random, soup: str) -> str:
     newline = source.choice(["\n"] * 8 + ["\r\n", "\r"])
-    lines = [_line(source, soup) for _ in range(source.randint(1, 6))]
+    lines = [_line(source, soup) for _unused in range(source.randint(1, 6))]
     text = newline.join(lines) + source.choice([newline, newline, newline, ""])
     return ("\ufeff" if source.random() < 0.03 else "") + text
 
@@ -60,9 +60,9 @@ def _line(source: random.Random, soup: str) -> str:
 
 def _value(source: random.Random, soup: str) -> str:
     kind = source.random()
-    inner = "".join(source.choice(soup) for _ in range(source.randint(0, 8)))
+    inner = "".join(source.choice(soup) for _unused in range(source.randint(0, 8)))
     if kind < 0.2:
-        return "".join(source.choice(_LETTERS) for _ in range(source.randint(0, 6)))
+        return "".join(source.choice(_LETTERS) for _unused in range(source.randint(0, 6)))
     if kind < 0.45:
         return inner
     if kind < 0.5:

@@ -87,13 +87,13 @@ def test_every_hint_reaches_the_search(run):
         "env_file": "/etc/env",
         "services": ["a", "b.service"],
     }
-    _, asked = run(INSTANCE, options)
+    _unused, asked = run(INSTANCE, options)
     assert asked == [Hints("systemd", "/srv/masto", "fedi", "/etc/env", ("a", "b.service"))]
 
 
 def test_an_empty_hint_is_none(run):
     """A role passes an empty string where nothing is set."""
-    _, asked = run(INSTANCE, {"app_dir": "", "user": "", "env_file": "", "services": []})
+    _unused, asked = run(INSTANCE, {"app_dir": "", "user": "", "env_file": "", "services": []})
     assert asked == [Hints()]
 
 
@@ -108,7 +108,7 @@ def test_check_mode_does_the_same(run):
 
 def test_none_found_says_why(run):
     refusal = FindingError(TABLE.finding("no-instance", "systemd", "None of the 80 units leads to one."))
-    result, _ = run(refusal)
+    result, _unused = run(refusal)
     assert result["failed"] and "None of the 80 units" in result["msg"] and "[no-instance]" in result["msg"]
     assert result["instance"] is None and result["findings"][0]["code"] == "no-instance"
 
@@ -116,7 +116,7 @@ def test_none_found_says_why(run):
 def test_a_faulty_instance_fails_with_the_evidence(run):
     faulty = dataclasses.replace(INSTANCE, env_file_checksum="", findings=())
     missing = TABLE.finding("env-file-missing", "/live/.env.production", "There is no such file.")
-    result, _ = run(InstanceError(faulty, [*INSTANCE.findings, missing]))
+    result, _unused = run(InstanceError(faulty, [*INSTANCE.findings, missing]))
     assert result["failed"] and "/live/.env.production" in result["msg"]
     assert result["instance"]["release"] == "4.3.8" and result["instance"]["effective"] is None
     assert [one["code"] for one in result["findings"]] == ["env-file-missing", "override-hides-file"]

@@ -71,7 +71,7 @@ def test_the_defaults_and_the_result(run):
 
 
 def test_options_reach_the_work(run):
-    _, asked = run(options={"state": "restarted", "steady": 0, "timeout": 2.5, "services": ["x"]})
+    _unused, asked = run(options={"state": "restarted", "steady": 0, "timeout": 2.5, "services": ["x"]})
     assert asked == [Hints(services=("x",)), ("renew", "driver", "restarted", {"steady": 0.0, "timeout": 2.5})]
 
 
@@ -86,14 +86,14 @@ def test_nothing_restarted_is_no_change(run):
 
 def test_a_failed_restart_is_a_failure_that_has_changed_something(run):
     finding = TABLE.finding("service-crash-loop", OLD.name, "It has ended and been started again 2 times.")
-    result, _ = run(Outcome([Renewal(OLD, NEW, True)], [finding], 4.0))
+    result, _unused = run(Outcome([Renewal(OLD, NEW, True)], [finding], 4.0))
     assert result["failed"] and result["changed"] is True and len(result["services"]) == 1
     assert "2 times" in result["msg"] and result["findings"][0]["code"] == "service-crash-loop"
 
 
 def test_a_warning_does_not_fail(run):
     finding = TABLE.finding("service-stopped", OLD.name, "It is stopped.")
-    result, _ = run(Outcome([Renewal(OLD, NEW, True)], [finding]))
+    result, _unused = run(Outcome([Renewal(OLD, NEW, True)], [finding]))
     assert not result.get("failed") and result["findings"][0]["severity"] == "warning"
 
 
@@ -107,12 +107,12 @@ def test_times_that_make_no_sense_are_refused_before_anything_is_done(run, name,
 @pytest.mark.parametrize("where", ["found", "outcome"])
 def test_a_refusal_becomes_a_failure(run, where):
     refusal = FindingError(TABLE.finding("no-systemd", "systemctl", "It cannot be run."))
-    result, _ = run(**{where: refusal})
+    result, _unused = run(**{where: refusal})
     assert result["failed"] and result["changed"] is False and result["findings"][0]["code"] == "no-systemd"
 
 
 def test_a_faulty_instance_names_all_its_faults(run):
     instance = Instance("systemd", "/live", "mastodon", "/live/.env", "", "", "")
     codes = ["env-file-missing", "release-unreadable"]
-    result, _ = run(found=InstanceError(instance, [TABLE.finding(code, "/live", "No.") for code in codes]))
+    result, _unused = run(found=InstanceError(instance, [TABLE.finding(code, "/live", "No.") for code in codes]))
     assert result["failed"] and [one["code"] for one in result["findings"]] == codes

@@ -69,13 +69,13 @@ def test_a_result_has_its_findings_and_is_unchanged() -> None:
 
 def test_a_secret_is_masked_everywhere_on_success() -> None:
     evidence = {"a": {"deep": [f"x{SECRET}y"]}, "b": SECRET}
-    result = run(lambda _: ([finding("info", SECRET)], evidence), password=SECRET)
+    result = run(lambda _unused: ([finding("info", SECRET)], evidence), password=SECRET)
     assert SECRET not in str(result)
     assert "x********y" in str(result)
 
 
 def test_a_secret_is_masked_everywhere_on_failure() -> None:
-    result = run(lambda _: ([finding("error", SECRET)], {"a": SECRET}), password=SECRET)
+    result = run(lambda _unused: ([finding("error", SECRET)], {"a": SECRET}), password=SECRET)
     assert result["failed"] is True
     assert "a-code" in result["msg"]
     assert SECRET not in str(result)
@@ -88,7 +88,7 @@ def test_a_secret_of_an_inner_option_is_masked_too() -> None:
 
 
 def test_a_verdict_is_not_eaten_by_a_short_secret() -> None:
-    result = run(lambda _: ([], {"verdict": "passed", "other": "passed"}), password="pass")
+    result = run(lambda _unused: ([], {"verdict": "passed", "other": "passed"}), password="pass")
     assert result["verdict"] == "passed"
     assert result["other"] != "passed"
 
@@ -137,6 +137,6 @@ def test_a_defect_without_a_secret_keeps_its_traceback() -> None:
 )
 def test_a_wrong_option_is_named_without_a_secret(arguments: dict[str, t.Any], words: str) -> None:
     with pytest.raises(AnsibleActionFail) as caught:
-        run(lambda _: pytest.fail("the step must not run"), password=SECRET, **arguments)
+        run(lambda _unused: pytest.fail("the step must not run"), password=SECRET, **arguments)
     assert words in str(caught.value)
     assert SECRET not in str(caught.value)

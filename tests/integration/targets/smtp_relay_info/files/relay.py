@@ -1,7 +1,7 @@
 # Copyright: the fediops.mastodon contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A relay for the tests: plain SMTP on loopback that knows one login. Writes its port into the file that it is given."""
+"""A relay for the tests: plain SMTP on loopback that knows one login. Writes its port into the given file."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Dialogue(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         self.answer("220 relay.test ESMTP")
         for raw in self.rfile:
-            verb, _, argument = raw.decode().strip().partition(" ")
+            verb, _unused, argument = raw.decode().strip().partition(" ")
             if verb == "EHLO":
                 self.answer("250-relay.test", "250-SIZE 10485760", "250 AUTH PLAIN LOGIN")
             elif verb == "AUTH":
                 good = argument == f"PLAIN {LOGIN}"
-                self.answer("235 2.7.0 Welcome" if good else "535-5.7.8 Not accepted.", *([] if good else ["535 5.7.8 No"]))
+                self.answer(*(["235 2.7.0 Welcome"] if good else ["535-5.7.8 Not accepted.", "535 5.7.8 No"]))
             elif verb == "MAIL" and "stranger" in argument:
                 self.answer("553 5.7.1 Sender address rejected: not owned by user mastodon")
             elif verb in ("MAIL", "RCPT", "RSET"):

@@ -64,7 +64,7 @@ def test_a_seen_error_gets_its_cause(case: Case) -> None:
 
 @pytest.mark.parametrize("case", [case for case in CASES if not case.classes and case.failure.completed().code])
 def test_a_reply_means_the_same_whether_it_comes_apart_or_inside_an_exception(case: Case) -> None:
-    number, _, text = case.message.partition(" ")
+    number, _unused, text = case.message.partition(" ")
     assert diagnose(Failure(case.stage, message=text, code=int(number)), case.context).code == case.code
     inside = Failure(case.stage, ("Net::SMTPUnknownError",), case.message + "\n")
     assert diagnose(inside, case.context).code == case.code

@@ -35,7 +35,7 @@ def relay(answers: Answers, *, hold: float = 0.0) -> t.Iterator[int]:
 
     def serve() -> None:
         with contextlib.suppress(OSError):
-            client, _ = server.accept()
+            client, _unused = server.accept()
             clients.append(client)
             with client, client.makefile("rwb") as stream:
                 if "" not in answers:
@@ -86,10 +86,10 @@ def login(port: int, password: str = "wrong") -> None:
         ({"": "421 4.3.2 later"}, connect, "banner", "relay-busy"),
         ({"": "554 5.7.1 no"}, connect, "banner", "greeting-refused"),
         ({}, connect, "banner", "relay-hung-up"),
-        ({**HELLO, "STARTTLS": "454 4.7.0 no"}, lambda port: starttls(port), "starttls", "starttls-not-offered"),
+        ({**HELLO, "STARTTLS": "454 4.7.0 no"}, starttls, "starttls", "starttls-not-offered"),
         (
             {"": "220 r", "EHLO": "250-r\r\n250 STARTTLS", "STARTTLS": "454 4.7.0 no"},
-            lambda port: starttls(port),
+            starttls,
             "starttls",
             "starttls-refused",
         ),
@@ -117,7 +117,7 @@ def login(port: int, password: str = "wrong") -> None:
             "mail",
             "sender-domain-bad",
         ),
-        ({"": "220 plain text"}, lambda port: implicit(port), "tls", "tls-on-plaintext-port"),
+        ({"": "220 plain text"}, implicit, "tls", "tls-on-plaintext-port"),
     ],
 )
 def test_smtplib(answers: Answers, run: t.Callable[[int], t.Any], stage: Stage, code: str) -> None:
@@ -203,13 +203,13 @@ def test_a_relay_with_old_tls(text: str) -> None:
 
 
 def test_causes_are_followed_and_the_password_is_not_quoted() -> None:
-    try:
+    def login() -> None:
         try:
             "gehéim".encode("ascii")
         except UnicodeEncodeError as inner:
             raise RuntimeError("login") from inner
-    except RuntimeError as outer:
-        failure = from_exception("auth", outer)
+
+    failure = from_exception("auth", failing(login))
     assert failure.classes == ("RuntimeError", "UnicodeEncodeError")
     assert "gehéim" not in diagnose(failure).message
     assert "geh" not in from_exception("auth", failing(lambda: "gehéim".encode("ascii"))).message

@@ -25,7 +25,7 @@ def found(deployment, app_dir="/live"):
 
 
 def refusing(code, subject):
-    def way(_):
+    def way(_unused):
         raise FindingError(TABLE.finding(code, subject, "It is not here."))
 
     return way
@@ -45,13 +45,13 @@ def test_every_registered_way_is_a_known_deployment():
 
 def test_the_only_one_that_is_found(ways):
     driver = found("compose")
-    ways(systemd=refusing("no-instance", "systemd"), compose=lambda _: driver)
+    ways(systemd=refusing("no-instance", "systemd"), compose=lambda _unused: driver)
     assert finding.find(Hints()) is driver
 
 
 def test_a_given_deployment_is_the_only_one_looked_for(ways):
     driver = found("systemd")
-    ways(systemd=lambda _: driver, compose=refusing("no-instance", "compose"))
+    ways(systemd=lambda _unused: driver, compose=refusing("no-instance", "compose"))
     assert finding.find(Hints(deployment="systemd")) is driver
 
 
@@ -63,7 +63,7 @@ def test_none_is_found(ways):
 
 
 def test_two_ways_at_once_are_ambiguous(ways):
-    ways(systemd=lambda _: found("systemd", "/one"), compose=lambda _: found("compose", "/two"))
+    ways(systemd=lambda _unused: found("systemd", "/one"), compose=lambda _unused: found("compose", "/two"))
     with pytest.raises(FindingError) as raised:
         finding.find(Hints())
     assert raised.value.finding.code == "several-instances"
@@ -72,7 +72,7 @@ def test_two_ways_at_once_are_ambiguous(ways):
 
 
 def test_an_instance_with_faults_is_not_passed_over(ways):
-    def faulty(_):
+    def faulty(_unused):
         raise InstanceError(found("systemd").instance, [TABLE.finding("env-file-missing", "/x", "It is not there.")])
 
     ways(systemd=faulty, compose=refusing("no-instance", "compose"))

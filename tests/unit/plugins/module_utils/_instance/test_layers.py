@@ -149,7 +149,7 @@ def test_of_several_layers_the_highest_wins(tmp_path):
         env_local="A=local\nB=local\nC=local\n",
         env_production_local="A=prod-local\nB=prod-local\n",
     )
-    found, _ = stack(app_dir, A="unit")
+    found, _unused = stack(app_dir, A="unit")
     seen = layers.resolve(found, [])
     assert seen == {"A": "unit", "B": "prod-local", "C": "local", "D": "file", "E": "env"}
 
@@ -172,7 +172,7 @@ def test_mail_variables_above_the_file_are_overrides_and_below_it_are_not(tmp_pa
 
 def test_a_file_that_ruby_refuses_is_a_finding_with_its_name(tmp_path):
     app_dir = app(tmp_path, env_production="A=1\n", env_local="export MISSING\n")
-    found, _ = stack(app_dir)
+    found, _unused = stack(app_dir)
     findings = []
     assert layers.resolve(found, findings)["A"] == "1"
     assert len(findings) == 1 and findings[0].subject.startswith(f"{app_dir}/.env.local")
@@ -192,7 +192,7 @@ def test_a_layer_that_may_not_be_read_is_unknown_not_silent(open_folder):
 
 def test_a_layer_above_is_seen_by_what_a_lower_one_refers_to(tmp_path):
     app_dir = app(tmp_path, env_production='A="${BASE}-x"\n', env_local="BASE=low\n")
-    found, _ = stack(app_dir, BASE="high")
+    found, _unused = stack(app_dir, BASE="high")
     assert layers.resolve(found, [])["A"] == "high-x"
 
 

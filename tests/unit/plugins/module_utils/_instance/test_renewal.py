@@ -109,7 +109,7 @@ class Scripted:
             return False
         return self.restarted_at is None or self.now - self.restarted_at >= self._boot
 
-    def log_cursor(self, _):
+    def log_cursor(self, _unused):
         return "cursor"
 
     def log_since(self, services, cursor):
@@ -153,7 +153,7 @@ def test_which_services_are_restarted(service, current, always):
     other = sidekiq(pid=99)
     other = dataclasses.replace(other, name="other.service")
     for goal, expected in (("current", current), ("restarted", always)):
-        chosen, _ = plan([service, other], goal)
+        chosen, _unused = plan([service, other], goal)
         assert (service in chosen) is expected, goal
 
 
@@ -303,7 +303,7 @@ def test_a_refused_restart_keeps_the_evidence():
 
 def test_what_may_not_be_looked_into_is_a_doubt_not_a_failure():
     driver = Scripted(web(stale=True), sidekiq())
-    driver.ready = lambda _: None
+    driver.ready = lambda _unused: None
     outcome = do(driver)
     assert codes(outcome) == ["readiness-unknown"] and outcome.findings[0].severity == "unknown"
 
@@ -311,7 +311,7 @@ def test_what_may_not_be_looked_into_is_a_doubt_not_a_failure():
 def test_an_unreadable_log_does_not_stop_the_restart():
     driver = Scripted(web(stale=True), sidekiq())
 
-    def unreadable(_):
+    def unreadable(_unused):
         raise FindingError(TABLE.finding("log-unreadable", "journalctl", "It said: no"))
 
     driver.log_cursor = unreadable
@@ -394,7 +394,7 @@ def test_which_values_are_secret():
 
 
 def test_a_renewal_as_it_is_returned():
-    (first, *_) = do(Scripted(web(stale=True), sidekiq())).renewals
+    (first, *_unused) = do(Scripted(web(stale=True), sidekiq())).renewals
     same = {"state": "running", "detail": "active (running)", "restarts": 0}
     assert first.as_dict() == {
         "name": "web.service",

@@ -71,7 +71,7 @@ def test_a_unit_without_working_directory_leads_there_by_its_program(host, progr
 def test_the_home_directory_itself_as_app_directory(host, monkeypatch):
     app_dir = host.app()
     entry = type("Entry", (), {"pw_dir": app_dir})()
-    monkeypatch.setattr("pwd.getpwnam", lambda _: entry)
+    monkeypatch.setattr("pwd.getpwnam", lambda _unused: entry)
     host.unit("mastodon-web.service", "~")
     assert choose(Hints(), host, host).app_dir == app_dir
 

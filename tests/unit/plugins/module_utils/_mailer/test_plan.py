@@ -212,10 +212,13 @@ def test_a_bulk_relay_is_refused_before_4_4(release: str) -> None:
 
 def test_findings_come_all_at_once_and_the_worst_first() -> None:
     relay = Wanted(host="https://x", port=465, tls="starttls", login="a", verify="none", ca_file="ca.pem")
-    _, findings = plan(asked(relay, "3.5.19", from_address="Doe, J <j@example.com>", current=("SMTP_HOST",)), presets())
+    _unused, findings = plan(
+        asked(relay, "3.5.19", from_address="Doe, J <j@example.com>", current=("SMTP_HOST",)), presets()
+    )
     found = [one.code for one in findings]
     assert {
-        "host-invalid", "port-contradicts-tls", "password-not-given", "verify-off", "ca-file-relative", "ca-file-unused",
+        "host-invalid", "port-contradicts-tls", "password-not-given", "verify-off", "ca-file-relative",
+        "ca-file-unused",
         "address-name-unquoted", "tls-not-possible", "variable-unread",
     } <= set(found)  # fmt: skip
     ranks = [("error", "warning", "unknown", "info").index(one.severity) for one in findings]

@@ -125,7 +125,7 @@ def test_rule_speaks(code: str, severity: str, relay: dict[str, t.Any], more: di
 
 
 def test_every_code_is_tested() -> None:
-    assert {code for code, *_ in SPEAKS} == set(TABLE.rows)
+    assert {code for code, *_unused in SPEAKS} == set(TABLE.rows)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_preset_fills_the_settings(
 
 def test_what_the_operator_sets_wins_over_the_preset() -> None:
     relay = Wanted(provider="brevo", host="smtp.example.com", port=465, auth="login", login="me", password=PASSWORD)
-    done, _ = plan(Request(relay=relay, from_address="a@example.com", mastodon_release="4.6.5"), presets())
+    done, _unused = plan(Request(relay=relay, from_address="a@example.com", mastodon_release="4.6.5"), presets())
     assert (done.set["SMTP_SERVER"], done.set["SMTP_PORT"]) == ("smtp.example.com", "465")
     assert (done.set["SMTP_AUTH_METHOD"], done.set["SMTP_TLS"]) == ("login", "true")
 
@@ -225,7 +225,7 @@ def test_a_local_postfix_needs_nothing_else() -> None:
 
 
 def test_no_finding_shows_the_password() -> None:
-    for code, _, relay, more in SPEAKS:
+    for code, _unused, relay, more in SPEAKS:
         values = {"from_address": "a@example.com", "mastodon_release": "4.6.5", **more}
         if isinstance(values.get("bulk"), dict):
             values["bulk"] = Wanted(**values["bulk"])

@@ -135,7 +135,7 @@ _ALPHABETS = (
 @pytest.mark.skipif(not shutil.which("ruby"), reason="no Ruby here; tests/integration/rails_verdict asks the lab's")
 def test_psych_reads_as_we_say() -> None:
     chance = random.Random(4)
-    texts = ["".join(chance.choices(chance.choice(_ALPHABETS), k=chance.randint(0, 9))) for _ in range(6000)]
+    texts = ["".join(chance.choices(chance.choice(_ALPHABETS), k=chance.randint(0, 9))) for _unused in range(6000)]
     # Tags with odd characters and the inside of lists are known not to be modelled in full.
     texts = [text for text in texts if "!" not in text and text.lstrip()[:1] not in ("[", "{")]
     answers = list(zip(texts, map(_ours, texts), _psych(texts)))

@@ -82,7 +82,7 @@ def test_a_secret_goes_in_as_a_digest_only(driver: Recorder) -> None:
 
 def test_each_run_has_its_own_mark_and_salt(driver: Recorder) -> None:
     seen = set()
-    for _ in range(3):
+    for _unused in range(3):
         ask(driver, Request())  # type: ignore[arg-type]
         seen |= {driver.asked["mark"], driver.asked["salt"]}
     assert len(seen) == 6

@@ -119,7 +119,7 @@ class Stub:
         request = self.web.asked[-1][2].get("X-Request-Id", "") if self.web.asked else ""
         return [LogLine(0.0, "x", 1, text.replace("REQUEST", request)) for text in self.log]
 
-    def run_in_app(self, _command: t.Sequence[str], *, stdin: bytes = b"", **_: t.Any) -> Completed:
+    def run_in_app(self, _command: t.Sequence[str], *, stdin: bytes = b"", **_unused: t.Any) -> Completed:
         self.stdin = stdin
 
         found = re.search(rb'parse\("([^"]+)"', stdin)

@@ -77,7 +77,7 @@ def verdict(
     *,
     completed: Completed = Completed(0),  # noqa: B008 (frozen)
     instance: Instance = INSTANCE,
-    expected: dict[str, t.Any] | None = PLAN,
+    expected: dict[str, t.Any] | None = PLAN,  # pylint: disable=dangerous-default-value
     **request: t.Any,
 ) -> Verdict:
     asked = Request(secrets={"SMTP_PASSWORD": SECRET}, **request)

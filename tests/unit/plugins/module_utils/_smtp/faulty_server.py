@@ -127,7 +127,7 @@ class FaultyServer:
         self._start(self._accept)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_unused: object) -> None:
         self.stopping.set()
         self._listener.close()
         for thread in list(self._threads):
@@ -146,7 +146,7 @@ class FaultyServer:
     def _accept(self) -> None:
         while not self.stopping.is_set():
             try:
-                sock, _ = self._listener.accept()
+                sock, _unused = self._listener.accept()
             except socket.timeout:
                 continue
             except OSError:
@@ -176,7 +176,7 @@ def full_backlog() -> t.Iterator[int]:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
-        for _ in range(4):
+        for _unused in range(4):
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(listener.getsockname())

@@ -145,24 +145,24 @@ def test_hosts_that_can_be_tried(host: str) -> None:
     ["", ".", "a..b", "-a.example", "bücher.example", "a b", "a\r\nb", "x" * 64, "smtp://relay", "relay:587", "[::1]"],
 )
 def test_hosts_that_cannot(host: str) -> None:
-    assert [setting for setting, _ in Settings(host, 587, "social.example", auth="none").unusable()] == ["host"]
+    assert [setting for setting, _unused in Settings(host, 587, "social.example", auth="none").unusable()] == ["host"]
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
 @pytest.mark.parametrize("setting", ["timeout", "connect_timeout"])
 def test_waits_that_are_none(setting: str, seconds: float) -> None:
     settings = Settings("localhost", 25, "x", auth="none", **{setting: seconds})  # type: ignore[arg-type]
-    assert [one for one, _ in settings.unusable()] == [setting]
+    assert [one for one, _unused in settings.unusable()] == [setting]
 
 
 @pytest.mark.parametrize("helo", ["", "a b", "a\r\nMAIL FROM:<x@y>", "ü"])
 def test_names_that_would_break_ehlo(helo: str) -> None:
-    assert [setting for setting, _ in Settings("localhost", 587, helo, auth="none").unusable()] == ["helo_domain"]
+    assert [setting for setting, _unused in Settings("localhost", 587, helo, auth="none").unusable()] == ["helo_domain"]
 
 
 @pytest.mark.parametrize("address", ["a", "a@b> SIZE=1", "a@b\r\nDATA", "Name <a@b>", "ü@b.example"])
 def test_addresses_that_would_break_the_envelope(address: str) -> None:
-    assert [setting for setting, _ in Settings("localhost", 25, "x", auth="none", sender=address).unusable()] == [
+    assert [setting for setting, _unused in Settings("localhost", 25, "x", auth="none", sender=address).unusable()] == [
         "sender"
     ]
 
@@ -175,7 +175,7 @@ def test_good_settings_and_a_recipient_without_sender() -> None:
 
 def test_a_login_needs_both_halves_only_when_it_is_tried() -> None:
     halves = Settings("localhost", 25, "x", login="a")
-    assert [setting for setting, _ in halves.unusable()] == ["password"]
+    assert [setting for setting, _unused in halves.unusable()] == ["password"]
     assert Settings("localhost", 25, "x", skip_auth=True).unusable() == []
 
 

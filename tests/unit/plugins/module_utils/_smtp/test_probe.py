@@ -42,7 +42,7 @@ def findings_of(settings: Settings, result: Result) -> list[Finding]:
 def resolves_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     """The system's resolver names these addresses, whatever it is asked."""
 
-    def answer(_host: str, port: int, **_: object) -> list[t.Any]:
+    def answer(_host: str, port: int, **_unused: object) -> list[t.Any]:
         return [
             (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (one, port, 0, 0))
             if ":" in one
@@ -123,7 +123,7 @@ def test_names_that_are_unknown_are_told_from_a_silent_resolver(
 ) -> None:
     words = {socket.EAI_NONAME: "Name or service not known", socket.EAI_AGAIN: "Temporary failure in name resolution"}
 
-    def fail(*_: object, **__: object) -> None:
+    def fail(*_unused: object, **__: object) -> None:
         raise socket.gaierror(number, words[number])
 
     monkeypatch.setattr(connect.socket, "getaddrinfo", fail)
@@ -132,7 +132,7 @@ def test_names_that_are_unknown_are_told_from_a_silent_resolver(
 
 
 def test_a_resolver_that_hangs_holds_nobody_up(settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connect.socket, "getaddrinfo", lambda *_, **__: time.sleep(5))
+    monkeypatch.setattr(connect.socket, "getaddrinfo", lambda *_unused, **__: time.sleep(5))
     mine = settings(port=25, connect_timeout=0.2)
     begun = time.monotonic()
     assert [one.code for one in findings_of(mine, probe(mine))] == ["name-resolution-failed"]

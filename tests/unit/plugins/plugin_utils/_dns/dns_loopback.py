@@ -56,7 +56,7 @@ class Server:
             one.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_unused: object) -> None:
         self._stop.set()
         for one in self._threads:
             one.join(10)

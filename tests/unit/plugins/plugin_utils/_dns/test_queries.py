@@ -254,6 +254,6 @@ def test_a_question_goes_out_once_however_many_ask_it() -> None:
     with dns_loopback.Server(dns_loopback.zone(ZONE)) as server:
         asked = resolver(server.port)
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda _: asked.ask("Example.org.", "MX"), range(40)))
+            answers = list(pool.map(lambda _unused: asked.ask("Example.org.", "MX"), range(40)))
     assert len(set(answers)) == 1
     assert server.asked == [("udp", "MX", "example.org")]

@@ -15,7 +15,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns import spf_e
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns.queries import Resolver, Settings
 from ansible_collections.fediops.mastodon.tests.unit.plugins.plugin_utils._dns import dns_loopback
 
-SUITE = Path(__file__).parent / "data" / "rfc7208-tests.yml"
+SUITE = Path(__file__).parent / "data" / "rfc7208-tests.yml.txt"
 SCENARIOS: list[dict[str, t.Any]] = [one for one in yaml.safe_load_all(SUITE.read_text("utf-8")) if one]
 CASES = [
     pytest.param(index, case, id=f"{scenario['description']}: {name}")

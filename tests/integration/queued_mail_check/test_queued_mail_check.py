@@ -1,0 +1,146 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""queued_mail_check through the real web form, Redis, Sidekiq and relay of the lab, on both generations of Rails."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import typing as t
+
+import pytest
+from harness import CHECKOUT, ENV_FILE, Lab, run
+
+ACCOUNT = "alice@example.com"
+
+
+class Host:
+    """One host whose services run on settings that work."""
+
+    def __init__(self, lab: Lab, name: str) -> None:
+        self.lab, self.name = lab, name
+
+    def settle(self) -> None:
+        """Settings that work, and services that run on them."""
+        given = self.lab.variables[self.name]
+        settings = {
+            "SMTP_SERVER": given["mastodon_smtp_host"],
+            "SMTP_PORT": "587",
+            "SMTP_LOGIN": given["mastodon_smtp_login"],
+            "SMTP_FROM_ADDRESS": given["mastodon_smtp_from_address"],
+            "SMTP_ENABLE_STARTTLS": "always",
+        }
+        secrets = {"SMTP_PASSWORD": self.lab.password(self.name)}
+        remove = ["SMTP_TLS", "SMTP_SSL", "SMTP_AUTH_METHOD", "SMTP_OPENSSL_VERIFY_MODE", "SMTP_CA_FILE"]
+        remove += ["SMTP_DELIVERY_METHOD", "SMTP_RETURN_PATH"]
+        edit = {"path": ENV_FILE, "readers": ["ruby", "node"], "set": settings, "secrets": secrets, "remove": remove}
+        for module, options in (("env_file", edit), ("mail_services", {"state": "current", "steady": 1})):
+            done = self.lab.module(self.name, module, options)
+            assert not done["failed"], done
+
+    def check(self, **options: t.Any) -> dict[str, t.Any]:
+        return self.lab.module(self.name, "queued_mail_check", {"deadline": 60, **options})
+
+    @contextlib.contextmanager
+    def spoilt(self, spoil: str, mend: str) -> t.Iterator[None]:
+        self.lab.ssh(self.name, spoil)
+        try:
+            yield
+        finally:
+            self.lab.ssh(self.name, mend)
+            self.settle()
+
+
+@pytest.fixture(scope="module", params=Lab.hosts)
+def host(request: pytest.FixtureRequest, lab: Lab) -> t.Iterator[Host]:
+    lab.reset(request.param)
+    made = Host(lab, request.param)
+    made.settle()
+    yield made
+    lab.reset(request.param)
+
+
+def found(result: dict[str, t.Any]) -> list[str]:
+    return [one["code"] for one in result["findings"]]
+
+
+@pytest.mark.parametrize(("way", "recipient"), [("reset", ACCOUNT), ("enqueue", "admin@example.com")])
+def test_a_mail_through_the_queue_arrives(host: Host, way: str, recipient: str) -> None:
+    result = host.check(**{way: recipient})
+    assert (result["failed"], result["outcome"], result["changed"]) == (False, "delivered", False), result
+    assert (result["job"]["queue"], result["job"]["attempts"]) == ("mailers", 1)
+    mailbox = str(CHECKOUT / "lab/mailbox.py")
+    command = (sys.executable, mailbox, "find", result["message_id"], "--mailbox", recipient, "--wait", "30")
+    assert run(*command).status == 0
+    assert "reset_password_token" not in json.dumps(result)
+
+
+def test_check_mode_sends_nothing(host: Host) -> None:
+    result = host.lab.module(host.name, "queued_mail_check", {"reset": ACCOUNT}, check_mode=True)
+    assert (result["failed"], result["outcome"], result["job"]) == (False, "not_sent", None)
+
+
+@pytest.mark.parametrize(
+    ("account", "outcome", "code"),
+    [
+        ("bob@example.com", "performed", "account-gets-no-mail"),  # not confirmed
+        ("carol@example.com", "performed", "account-gets-no-mail"),  # disabled
+        ("dave@example.com", "not_queued", "account-gets-no-mail"),  # without a password of its own
+        ("nobody@nowhere.test", "not_queued", "account-gets-no-mail"),
+        ("refused@example.com", "failed", "recipient-refused"),
+    ],
+)
+def test_an_account_that_gets_no_mail(host: Host, account: str, outcome: str, code: str) -> None:
+    result = host.check(reset=account)
+    assert (result["outcome"], found(result)) == (outcome, [code]), result
+
+
+def test_a_temporary_refusal_is_told_from_a_final_one(host: Host) -> None:
+    result = host.check(reset="busy@example.com", deadline=5)
+    assert (result["outcome"], found(result)) == ("failed", ["relay-temporary"])
+
+
+def test_services_on_old_settings_are_what_counts(host: Host) -> None:
+    """The file is right, but Sidekiq was not restarted: the case that a test from a console never shows."""
+    spoil = (
+        f"cp -a {ENV_FILE} /root/good && sed -i 's/^SMTP_PORT=.*/SMTP_PORT=5999/' {ENV_FILE} "
+        f"&& systemctl restart mastodon-sidekiq && sleep 8 && cp -a /root/good {ENV_FILE}"
+    )
+    with host.spoilt(spoil, "systemctl restart mastodon-sidekiq; rm /root/good"):
+        result = host.check(reset=ACCOUNT)
+    assert (result["outcome"], found(result)) == ("failed", ["relay-connection-refused"]), result
+    assert result["error"]["class"] == "Errno::ECONNREFUSED"
+
+
+def test_sidekiq_stopped(host: Host) -> None:
+    with host.spoilt("systemctl stop mastodon-sidekiq", "systemctl start mastodon-sidekiq"):
+        result = host.check(reset=ACCOUNT)
+    assert (result["outcome"], found(result)) == ("not_sent", ["sidekiq-not-running"])
+
+
+def test_redis_down(host: Host) -> None:
+    with host.spoilt("systemctl stop redis-server", "systemctl start redis-server"):
+        result = host.check(reset=ACCOUNT)
+    assert (result["outcome"], found(result)) == ("not_queued", ["redis-unreachable"]), result
+
+
+def test_a_queue_that_nobody_serves(host: Host) -> None:
+    drop_in = "/etc/systemd/system/mastodon-sidekiq.service.d"
+    spoil = (
+        f"mkdir -p {drop_in} && command=$(sed -n 's/^ExecStart=//p' /etc/systemd/system/mastodon-sidekiq.service) "
+        f'&& printf "[Service]\\nExecStart=\\nExecStart=%s -q default -q push\\n" "$command" > {drop_in}/queues.conf '
+        "&& systemctl daemon-reload && systemctl restart mastodon-sidekiq && sleep 8"
+    )
+    with host.spoilt(spoil, f"rm -r {drop_in} && systemctl daemon-reload && systemctl restart mastodon-sidekiq"):
+        by_form = host.check(reset=ACCOUNT, deadline=8)
+        by_rails = host.check(enqueue="admin@example.com", deadline=8)
+    assert (by_form["outcome"], found(by_form)) == ("waiting", ["job-not-picked-up"]), by_form
+    assert (by_rails["outcome"], found(by_rails)) == ("waiting", ["queue-not-served"]), by_rails
+
+
+def test_web_down(host: Host) -> None:
+    with host.spoilt("systemctl stop mastodon-web", "systemctl start mastodon-web"):
+        result = host.check(reset=ACCOUNT)
+    assert (result["outcome"], found(result)) == ("not_sent", ["web-not-reached"])
