@@ -4,6 +4,9 @@
 
 """Python's own exceptions, raised for real by smtplib and ssl against a scripted server on loopback."""
 
+# The scripted dialogues are defined below the tables that use them.
+# pylint: disable=unnecessary-lambda
+
 from __future__ import annotations
 
 import contextlib
@@ -86,10 +89,10 @@ def login(port: int, password: str = "wrong") -> None:
         ({"": "421 4.3.2 later"}, connect, "banner", "relay-busy"),
         ({"": "554 5.7.1 no"}, connect, "banner", "greeting-refused"),
         ({}, connect, "banner", "relay-hung-up"),
-        ({**HELLO, "STARTTLS": "454 4.7.0 no"}, starttls, "starttls", "starttls-not-offered"),
+        ({**HELLO, "STARTTLS": "454 4.7.0 no"}, lambda port: starttls(port), "starttls", "starttls-not-offered"),
         (
             {"": "220 r", "EHLO": "250-r\r\n250 STARTTLS", "STARTTLS": "454 4.7.0 no"},
-            starttls,
+            lambda port: starttls(port),
             "starttls",
             "starttls-refused",
         ),
@@ -117,7 +120,7 @@ def login(port: int, password: str = "wrong") -> None:
             "mail",
             "sender-domain-bad",
         ),
-        ({"": "220 plain text"}, implicit, "tls", "tls-on-plaintext-port"),
+        ({"": "220 plain text"}, lambda port: implicit(port), "tls", "tls-on-plaintext-port"),
     ],
 )
 def test_smtplib(answers: Answers, run: t.Callable[[int], t.Any], stage: Stage, code: str) -> None:
