@@ -106,7 +106,7 @@ class _Shell:
             if word == "export" and not exporting and not pending:
                 exporting = True
             elif not exporting or not _NAME.fullmatch(word):
-                self.traps.append(Trap("runs-command", start, word.split("=", maxsplit=1)[0][:40]))
+                self.traps.append(Trap("runs-command", start))
                 return self.rest_of_line(behind)
             position = behind
         for one in pending:
