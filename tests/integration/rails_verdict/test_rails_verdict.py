@@ -177,6 +177,10 @@ def _settings(relay: dict[str, t.Any] | None, expected: dict[str, t.Any] | None)
     return {**kept, "login_set": relay["login_set"], "password_set": relay["password_set"]}
 
 
+def _text(value: t.Any) -> str | None:
+    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _said(answer: dict[str, t.Any], expected: dict[str, t.Any]) -> dict[str, t.Any]:
     """Rails' answer in the words of the prediction."""
     real = answer["answer"]
@@ -210,7 +214,8 @@ def _expected(expected: dict[str, t.Any]) -> dict[str, t.Any]:
                 sessions.append((expected[name]["tls_mode"], expected[name]["auth_mode"]))
     return {
         "error": (error["class"], error["stage"]) if error else None,
-        "headers": [expected[name] for name in ("delivery_method", "from", "reply_to", "return_path")],
+        # The report has headers as text, whatever YAML made of them.
+        "headers": [_text(expected[name]) for name in ("delivery_method", "from", "reply_to", "return_path")],
         "sessions": sessions,
         "main": _settings(expected["main"], expected["main"]),
         "bulk": _settings(expected["bulk"], expected["bulk"]),
@@ -239,8 +244,8 @@ def test_rails_does_what_we_predict(host: str, verdicts: dict[str, list[Verdict]
     assert not wrong, f"{len(wrong)} of {len(answers)} wrong with {versions}:\n" + "\n".join(wrong[:12])
     assert len(answers) >= 200
     for release in RELEASES.values():  # neither all refused nor all accepted
-        assert outcomes[(release, "sends")] >= 5, outcomes
-        assert outcomes[(release, "build")] >= 3, outcomes
+        assert outcomes[(release, "sends")] >= 3, outcomes
+        assert outcomes[(release, "build")] + outcomes[(release, "boot")] >= 3, outcomes
 
 
 def test_every_era_is_asked() -> None:
