@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import sys
-import typing as t
 from pathlib import Path
 
 import pytest
@@ -26,8 +25,7 @@ def lab() -> Lab:
 
 
 @pytest.fixture
-def fresh_lab(lab: Lab) -> t.Iterator[Lab]:
-    """The lab in its first state, and put back to it afterwards."""
+def fresh_lab(lab: Lab) -> Lab:
+    """The lab in its first state."""
     lab.reset()
-    yield lab
-    lab.reset()
+    return lab

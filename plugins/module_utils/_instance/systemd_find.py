@@ -194,7 +194,7 @@ def _nothing(units: t.Sequence[Unit], hints: Hints) -> Finding:
     if official:
         names = ", ".join(unit.name for unit in official)
         return TABLE.finding("no-instance", names, "None of these units says where its Mastodon is.")
-    message = f"None of the {len(units)} units on the host leads to a directory with {release.PATH}."
+    message = f"No Mastodon was found here: none of the {len(units)} units leads to a directory with {release.PATH}."
     return TABLE.finding("no-instance", "systemd", message)
 
 
