@@ -51,6 +51,8 @@ try:
     answer = urllib.request.build_opener(Stay).open(request)
 except urllib.error.HTTPError as error:
     answer = error
+except urllib.error.URLError as error:
+    sys.exit(print(error))
 print(answer.code, answer.headers.get("Location"))
 """
 

@@ -72,12 +72,12 @@ def answer(**changes: t.Any) -> dict[str, t.Any]:
     return {**copy.deepcopy(ANSWER), **changes}
 
 
-def verdict(
+def verdict(  # pylint: disable=dangerous-default-value
     found: dict[str, t.Any] | None,
     *,
     completed: Completed = Completed(0),  # noqa: B008 (frozen)
     instance: Instance = INSTANCE,
-    expected: dict[str, t.Any] | None = PLAN,  # pylint: disable=dangerous-default-value
+    expected: dict[str, t.Any] | None = PLAN,
     **request: t.Any,
 ) -> Verdict:
     asked = Request(secrets={"SMTP_PASSWORD": SECRET}, **request)
