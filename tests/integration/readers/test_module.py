@@ -61,11 +61,12 @@ def path(tmp_path: pathlib.Path) -> pathlib.Path:
 def test_awkward_secrets_are_read_back_by_every_program_or_refused(readers: list[str], path: pathlib.Path) -> None:
     assert len(SECRETS) == len(set(SECRETS)) == 300
     named = {f"SECRET_{number:03}": secret for number, secret in enumerate(SECRETS)}
+    # As set, not as secrets: masking takes every text of a secret out of a result, and some of these are one letter.
     # All in one call: what cannot be written is refused, each with its finding, and nothing is written.
     refused = {name for name, secret in named.items() if refusal(name, secret, readers)}
     if refused:
         with pytest.raises(module.Failed) as caught:
-            module.run(str(path), secrets=named, readers=readers)
+            module.run(str(path), set=named, readers=readers)
         found = caught.value.result["findings"]
         assert {one["subject"] for one in found if one["code"] == "env-value-not-writable"} == refused
         assert path.read_text() == FILE
@@ -73,7 +74,7 @@ def test_awkward_secrets_are_read_back_by_every_program_or_refused(readers: list
         assert not any(secret in str(one["message"]) for one in found for secret in longer)
     written = {name: secret for name, secret in named.items() if name not in refused}
     assert len(written) >= {"compose": 300, "all": 240}.get(readers[0] if len(readers) == 1 else "all", 250)
-    result = module.run(str(path), secrets=written, readers=readers)
+    result = module.run(str(path), set=written, readers=readers)
     assert len(result["changed_variables"]) == len(written)
     for (reader, version), program in EVERY_PROGRAM.items():
         if reader in readers and "\\$" not in path.read_text():
@@ -82,7 +83,7 @@ def test_awkward_secrets_are_read_back_by_every_program_or_refused(readers: list
             wrong = {name: seen.get(name) for name, secret in written.items() if seen.get(name) != secret}
             assert not wrong, (reader, version, wrong)
             assert seen["LOCAL_DOMAIN"] == "social.example"
-    assert module.run(str(path), secrets=written, readers=readers)["changed"] is False
+    assert module.run(str(path), set=written, readers=readers)["changed"] is False
 
 
 def test_a_template_line_misreads_what_the_module_does_not(path: pathlib.Path) -> None:
@@ -120,10 +121,11 @@ def test_killed_at_random_moments_the_file_is_always_whole(path: pathlib.Path) -
     source = random.Random(20261123)
     protected = state(path)
     secret = "zq-kill-me-zq"
-    started = time.monotonic()
-    child = module.forked(str(path), set={"SMTP_SERVER": "warm.up"})
-    os.waitpid(child, 0)
-    usual = time.monotonic() - started
+    usual = 0.0
+    for name in ("first", "second"):  # the first one imports
+        started = time.monotonic()
+        os.waitpid(module.forked(str(path), set={"SMTP_SERVER": name}), 0)
+        usual = time.monotonic() - started
     ended = {"old": 0, "new": 0}
     left_behind = killed = 0
     for number in range(400):
@@ -236,7 +238,8 @@ import os
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.steps import Request, present
 for check in (True, False):
     outcome = present(Request({path!r}, set={{"SMTP_SERVER": "x" * {size}}}, check_mode=check))
-    print([one.code for one in outcome.findings], open({path!r}).read() == "A=1\\n", sorted(os.listdir({folder!r})), outcome.changed)
+    whole = open({path!r}).read() == "A=1\\n"
+    print([one.code for one in outcome.findings], whole, sorted(os.listdir({folder!r})), outcome.changed)
 """
 
 
@@ -258,7 +261,7 @@ def test_read_only_file_system(tmp_path: pathlib.Path) -> None:
 def test_lost_permission(path: pathlib.Path) -> None:
     """Somebody who may read the file but not its directory's entries: told before and without any harm."""
     program = _TRY.format(path=str(path), folder=str(path.parent), size=10).replace(
-        "import os\n", "import os\nos.setgid(2); os.setuid(65534)\n"
+        "for check", "os.setgid(2)\nos.setuid(65534)\nfor check"
     )
     for folder in (path.parent, *path.parents):
         if "pytest" in str(folder):
