@@ -107,12 +107,12 @@ READERS: dict[str, tuple[Generation, ...]] = {
 }
 
 
-def generations(readers: t.Iterable[str]) -> list[Generation]:
+def generations(readers: t.Iterable[str]) -> tuple[Generation, ...]:
     """All generations of the named readers, once each.
 
     :raises KeyError: for a name that is no reader.
     """
-    return [one for name in dict.fromkeys(readers) for one in READERS[name]]
+    return tuple(one for name in dict.fromkeys(readers) for one in READERS[name])
 
 
 #: Why a reader refuses the whole file -> the words for it.

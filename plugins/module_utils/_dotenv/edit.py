@@ -63,7 +63,7 @@ def edit(
         return Edit(data, [], [error.finding])
     targets = generations(readers)
     before = [(one, one.read(source, {})) for one in targets]
-    current = {name: [reading.values().get(name) for _one, reading in before] for name in set}
+    current = {name: [reading.value(name) for _one, reading in before] for name in set}
     stale = {name: value for name, value in set.items() if any(seen != value for seen in current[name])}
     invalid = [
         finding
@@ -90,7 +90,7 @@ class _Attempt:
     def __init__(
         self,
         source: Source,
-        targets: c.Sequence[Generation],
+        targets: tuple[Generation, ...],
         before: Readings,
         wanted: c.Mapping[str, str],
         remove: c.Collection[str],
@@ -159,7 +159,7 @@ class _Attempt:
         if splice is None:
             return
         self.splices.append(splice)
-        seen = [reading.values().get(name) for _one, reading in self.before]
+        seen = [reading.value(name) for _one, reading in self.before]
         self.changes.append(Change(name, "requoted" if value in seen else "changed"))
 
     def _add(self, name: str, value: str) -> None:

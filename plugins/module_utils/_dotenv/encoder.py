@@ -63,10 +63,11 @@ def spellings(value: str) -> t.Iterator[str]:
     yield f'"{value}"'
 
 
+@functools.lru_cache(maxsize=1024)
 def encode(
     name: str,
     value: str,
-    targets: t.Sequence[Generation],
+    targets: tuple[Generation, ...],
     *,
     prefix: str = "",
     tail: str = "",

@@ -55,18 +55,14 @@ def place(source: Source, name: str, known: t.Sequence[Extent]) -> int | None:
     if twin is not None:
         return source.next_line(twin)
     block = block_of(name)
-    kin = [one for one in known if one.name.startswith(block)]
-    if not kin:
-        return None
-    last = kin[-1]
-    return source.next_line(max(last.end, last.start))
+    last = next((one for one in reversed(known) if one.name.startswith(block)), None)
+    return None if last is None else source.next_line(max(last.end, last.start))
 
 
 def _commented_twin(source: Source, name: str, known: t.Sequence[Extent]) -> int | None:
     pattern = re.compile(rf"^[ \t]*#[# \t]*(?:export[ \t]+)?{name}[ \t]*[=:]", re.MULTILINE)
-    outside = [
-        found.start()
-        for found in pattern.finditer(source.text)
-        if not any(one.start < found.start() < one.end for one in known)
-    ]
-    return outside[-1] if outside else None
+    last = None
+    for found in pattern.finditer(source.text):
+        if not any(one.start < found.start() < one.end for one in known):
+            last = found.start()
+    return last

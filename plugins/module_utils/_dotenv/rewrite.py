@@ -55,7 +55,7 @@ def rewritten(
     value: str,
     views: t.Sequence[Statement],
     extent: Extent,
-    targets: t.Sequence[Generation],
+    targets: tuple[Generation, ...],
     newline: str,
 ) -> tuple[Splice | None, list[Finding]]:
     """The statement with a new value: only what is between its separator and the value's end, if that will do.

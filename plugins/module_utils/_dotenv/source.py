@@ -63,14 +63,22 @@ class Reading:
         self.statements = statements
         self.traps = list(traps)
         self.refusal = refusal
+        self._last: dict[str, Statement] | None = None
 
     def values(self) -> dict[str, str | None]:
         """Name -> value, the last assignment winning, as in every reader."""
-        return {one.name: one.value for one in self.statements}
+        return {name: one.value for name, one in self.last().items()}
+
+    def value(self, name: str) -> str | None:
+        """What a variable is in the end; None also when there is no such variable."""
+        found = self.last().get(name)
+        return found.value if found else None
 
     def last(self) -> dict[str, Statement]:
         """Name -> the statement that wins."""
-        return {one.name: one for one in self.statements}
+        if self._last is None:
+            self._last = {one.name: one for one in self.statements}
+        return self._last
 
 
 class Source:
