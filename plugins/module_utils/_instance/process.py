@@ -112,7 +112,8 @@ def run(
     become: dict[str, t.Any] = {}
     if account is not None and not account.current:
         become = {"user": account.uid, "group": account.gid, "extra_groups": list(account.groups)}
-    process = subprocess.Popen(
+    # The core knows nothing of Ansible, and run_command can neither change the user nor end a whole group in time.
+    process = subprocess.Popen(  # pylint: disable=ansible-bad-function
         list(command),
         cwd=directory,
         env=dict(environment),
