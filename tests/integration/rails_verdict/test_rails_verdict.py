@@ -4,9 +4,10 @@
 
 """What Rails on the lab's hosts really makes of mail variables, against what effective() says it does.
 
-Each host boots the lab's application once per case, with the case's release and variables. Every era is asked on both
-hosts: the settings, the TLS mode and mechanism that Net::SMTP is about to use, and the class of the error where Rails
-refuses to start or to build a session.
+Every era is asked on both hosts: the settings, the TLS mode and mechanism that Net::SMTP is about to use, and the class
+of the error where Rails refuses to start or to build a session. The first cases of an era boot the whole application
+with
+their variables; the others evaluate the application's configuration of mail again in a fork, see verdict.rb.
 
 What is real there: Rails' configuration and YAML (Psych) of two generations, the mail gem 2.7.1 and 2.8.1 with their
 address parsers, net-smtp of two generations. What is not: of the mail gem's way to build a session, the versions that
@@ -37,7 +38,8 @@ RELEASES = {
     "3.4": "3.4.10", "3.5": "3.5.19", "4.0": "4.0.15", "4.1.0": "4.1.0", "4.1": "4.2.29", "4.3": "4.3.23",
     "4.4.0": "4.4.0", "4.4": "4.4.22", "4.5.0-rc.1": "4.5.0-rc.1", "4.5": "4.6.5",
 }  # fmt: skip
-CASES_PER_ERA = 20
+CASES_PER_ERA = 40
+BOOTS_PER_ERA = 2
 LOCAL = "social.example.org"
 MARK = "rails-verdict:"
 #: Rails 7.0 and later add these by themselves.
@@ -127,7 +129,10 @@ def _ask(lab: Lab, host: str) -> list[Verdict]:
     """Each case with what the host's Rails said."""
     nothing_to_send = {"mark": MARK, "salt": "00", "digests": {}, "send": [], "to": None, "subject": "x"}
     text = program({**nothing_to_send, "body": {"main": "x", "bulk": "x"}}).decode("utf-8")
-    asked = [{"release": release, "variables": variables} for release, variables in cases()]
+    asked = [
+        {"release": release, "variables": variables, "boot": number % CASES_PER_ERA < BOOTS_PER_ERA}
+        for number, (release, variables) in enumerate(cases())
+    ]
     script = (Path(__file__).parent / "verdict.rb").read_text(encoding="utf-8")
     lab.ssh(host, "cat > /tmp/rails-verdict.rb", stdin=script)
     try:

@@ -1,8 +1,10 @@
 # frozen_string_literal: true
 
-# Runs on a lab host in the application's folder: boots the real application once per case, each in a child of its own
-# that is forked when the gems are already there, and lets the collection's own program report what Rails then uses.
-# Standard input: a line of JSON {mark, program, cases: [{release, variables}]}. Standard output: a line of JSON per case.
+# Runs on a lab host in the application's folder and lets the collection's own program report what Rails uses, a child of
+# its own for each case. A case with "boot" boots the whole application with its variables. The others are forked from an
+# application that was booted with none: the release's configuration of mail is evaluated again, with theirs.
+# Standard input: a line of JSON {mark, program, cases: [{release, variables, boot}]}, the cases of a release together.
+# Standard output: a line of JSON per case.
 require 'json'
 
 ASKED = JSON.parse($stdin.gets)
@@ -12,11 +14,6 @@ require File.expand_path('config/boot', Dir.pwd)
 require 'logger'
 %w[rails action_controller/railtie action_view/railtie action_mailer/railtie active_job/railtie mail sidekiq dotenv
    net/smtp openssl yaml].each { |library| require library }
-
-# Loaded once, in the parent: what each child would otherwise load again.
-[ActionController, ActionMailer, ActionView, ActiveJob, ActiveSupport].each do |framework|
-  framework.eager_load! if framework.respond_to?(:eager_load!)
-end
 
 # What the file sets beside mail, so that the application boots; the mail variables come from the case alone.
 BASE = Dotenv::Parser.call(File.read('.env.production')).reject { |name, _| name.match?(/\A(BULK_)?SMTP_/) || name == 'LOCAL_DOMAIN' }
@@ -65,12 +62,26 @@ rescue StandardError => error
   error.class.name
 end
 
-def run(one)
-  ENV.update(BASE)
-  ENV.update(one['variables'])
-  pretend_release(one['release'])
+def boot
+  require File.expand_path('config/environment', Dir.pwd)
+end
+
+# What config/application.rb, config/environments/production.rb and Action Mailer's Railtie do about mail while booting.
+def configure_again
+  era = Lab::MailerEra.current
+  application = Rails.application
+  application.config.x.email = application.config_for(:email) if era.email_yml?
+  $LOADED_FEATURES.reject! { |path| path.include?('/config/mailer_eras/') }
+  load era.settings_file
+  mail = application.config.action_mailer
+  ActionMailer::Base.delivery_method = mail.delivery_method
+  ActionMailer::Base.smtp_settings = mail.smtp_settings
+  ActionMailer::Base.default_options = mail.default_options
+end
+
+def report
   begin
-    require File.expand_path('config/environment', Dir.pwd)
+    yield
   rescue StandardError, ScriptError => error
     puts ASKED['mark'] + JSON.generate('boot' => chain(error))
     return
@@ -97,12 +108,26 @@ ensure
   Process.wait(child)
 end
 
-ASKED['cases'].each do |one|
-  lines = in_child { run(one) }
+def answer(one)
+  lines = in_child do
+    ENV.update(one['variables'])
+    report { one['boot'] ? boot : configure_again }
+  end
   answer = lines.find { |line| line.start_with?(ASKED['mark']) }
   seen = lines.filter_map { |line| JSON.parse(line.delete_prefix('seen ')) if line.start_with?('seen {') }
   method = lines.find { |line| line.start_with?('method ') }
-  puts JSON.generate('seen' => seen, 'method_error' => method && method.delete_prefix('method '),
-                     'answer' => answer && JSON.parse(answer.delete_prefix(ASKED['mark'])),
-                     'printed' => answer ? nil : lines.last(5))
+  JSON.generate('seen' => seen, 'method_error' => method && method.delete_prefix('method '),
+                'answer' => answer && JSON.parse(answer.delete_prefix(ASKED['mark'])),
+                'printed' => answer ? nil : lines.last(5))
+end
+
+ENV.update(BASE)
+ASKED['cases'].chunk_while { |one, other| one['release'] == other['release'] }.each do |cases|
+  whole, again = cases.partition { |one| one['boot'] }
+  puts(in_child do
+    pretend_release(cases.first['release'])
+    whole.each { |one| puts answer(one) }
+    boot
+    again.each { |one| puts answer(one) }
+  end)
 end
