@@ -6,8 +6,7 @@
 
 Every era is asked on both hosts: the settings, the TLS mode and mechanism that Net::SMTP is about to use, and the class
 of the error where Rails refuses to start or to build a session. The first cases of an era boot the whole application
-with
-their variables; the others evaluate the application's configuration of mail again in a fork, see verdict.rb.
+with their variables; the others evaluate its configuration of mail again in a fork, see verdict.rb.
 
 What is real there: Rails' configuration and YAML (Psych) of two generations, the mail gem 2.7.1 and 2.8.1 with their
 address parsers, net-smtp of two generations. What is not: of the mail gem's way to build a session, the versions that

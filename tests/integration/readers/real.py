@@ -130,8 +130,10 @@ def compose(files: c.Sequence[pathlib.Path]) -> list[Seen]:
 STAND_IN = "\ue000"
 
 
-def systemd(version: str, files: c.Sequence[pathlib.Path]) -> list[Seen]:
+def systemd(version: str, files: c.Sequence[pathlib.Path], *, together: bool = False) -> list[Seen]:
     """systemd's parser of environment files, through its generator for environment.d (one process per file).
+
+    :param together: all files in one process, as one result; right where no name is in two files.
 
     A file must not hold a backslash before a dollar sign: dollar signs are replaced for the generator and put back.
     The generator passes over assignments of an empty value.
@@ -154,8 +156,11 @@ def systemd(version: str, files: c.Sequence[pathlib.Path]) -> list[Seen]:
     (config / "environment.d").mkdir(parents=True, exist_ok=True)
     command = [str(one) for one in (loader, "--library-path", path, generator)]
     seen: list[Seen] = []
-    for one in files:
-        (config / "environment.d" / "x.conf").write_bytes(one.read_bytes().replace(b"$", STAND_IN.encode()))
+    for number, one in enumerate(files):
+        name = f"{number:05}.conf" if together else "x.conf"
+        (config / "environment.d" / name).write_bytes(one.read_bytes().replace(b"$", STAND_IN.encode()))
+        if together and number < len(files) - 1:
+            continue
         done = subprocess.run(
             command, env={"XDG_CONFIG_HOME": str(config)}, capture_output=True, text=True, check=False, timeout=60
         )
