@@ -85,8 +85,8 @@ RETURN = r"""
 outcome:
   description:
     - What became of the mail.
-    - V(delivered) means that the relay took it. V(performed) means that the job ended well, but the log does not say
-      that a mail was delivered.
+    - V(delivered) means that the relay took it. V(performed) means the same as far as the log tells it. Mastodon 4.3
+      and later log that the job ended without an error, but not the delivery itself.
     - V(failed) means that the relay or the way to it refused it. V(waiting) means that it was still in the queue, or at
       work, when the time was up.
     - V(not_queued) means that it did not get into the queue, V(not_sent) that nothing was tried, and V(unknown) that
@@ -110,7 +110,8 @@ job:
       type: int
   sample: {id: 82325230-88b1-4b09-a22b-6622c812af6d, queue: mailers, attempts: 1}
 message_id:
-  description: The Message-ID of the mail. Null when the log does not tell it.
+  description:
+    - The Message-ID of the mail. With O(reset), null on Mastodon 4.3 and later, which do not log it.
   returned: always
   type: str
   sample: 674164a2b1f3_2c8c1d0@mastodon.example

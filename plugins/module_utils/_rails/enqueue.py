@@ -23,16 +23,19 @@ module FediopsEnqueue
     # Class-level: the job then needs no mailer of the application. The message must not be touched before.
     def enqueue
       job = ActionMailer::Base.mail(
-        to: ASKED["to"], subject: ASKED["subject"], body: ASKED["body"], content_type: "text/plain"
+        to: ASKED["to"], subject: ASKED["subject"], body: ASKED["body"], content_type: "text/plain",
+        message_id: "<#{ASKED['message_id']}>"
       ).deliver_later
       return { "refused" => true } unless job.respond_to?(:job_id)
       { "job_id" => job.job_id, "jid" => job.provider_job_id.to_s, "queue" => job.queue_name, "served" => served }
     end
 
-    # The queues that running Sidekiq processes take jobs from.
+    # The queues that Sidekiq processes take jobs from. They give a sign of life every ten seconds; one that was killed
+    # stays listed for a minute.
     def served
       require "sidekiq/api"
-      Sidekiq::ProcessSet.new.flat_map { |process| Array(process["queues"]) }.uniq
+      alive = Sidekiq::ProcessSet.new.select { |process| Time.now.to_f - process["beat"].to_f < 15 }
+      alive.flat_map { |process| Array(process["queues"]) }.uniq
     rescue StandardError
       nil
     end
@@ -59,7 +62,7 @@ end
 def program(asked: t.Mapping[str, t.Any]) -> bytes:
     """The whole program for C(rails runner -).
 
-    :param asked: mark (begins the answer's line), to, subject, body.
+    :param asked: mark (begins the answer's line), to, subject, body, message_id.
     """
     literal = base64.b64encode(json.dumps(dict(asked)).encode("utf-8")).decode("ascii")
     return _PROGRAM.replace("@ASKED@", literal).encode("utf-8")

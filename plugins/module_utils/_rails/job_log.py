@@ -7,8 +7,9 @@
 """Reading the log lines of one background job, in the wording of Rails 6.1 to 8.1. No I/O.
 
 Active Job names its job in each line (Job ID), Sidekiq its own (jid). Either alone is enough: the outcome does not rest
-on one wording. Before Rails 7.1 "Delivered mail" is printed also when the delivery raised (mastodon#22496), so it
-counts only together with the end of the job.
+on one wording. "Delivered mail" alone proves nothing: Rails 6.1 and 7.0 (Mastodon up to 4.2) print it also when the
+delivery raised (mastodon#22496), and Rails 7.1 and later only with RAILS_LOG_LEVEL=debug (subscribe_log_level in
+action_mailer/log_subscriber.rb). So the end of the job decides.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import typing as t
 #: Active Job's log subscriber (active_job/log_subscriber.rb).
 _ENQUEUED = re.compile(r"\bEnqueued (?P<class>[\w:]+) \(Job ID: (?P<id>[\w-]+)\) to \w+\((?P<queue>[\w.-]+)\)")
 _ERROR = re.compile(r"\bError performing .*? in [\d.]+ ?ms: (?P<class>[\w:]+) \((?P<message>.*?)(?:\):)?$")
+#: How long it took, in milliseconds.
+_PERFORMED = re.compile(r"\bPerformed .*? in (?P<took>[\d.]+) ?ms")
 #: Action Mailer's (action_mailer/log_subscriber.rb), from Rails 7.1 with the second form.
 _DELIVERED = re.compile(r"\bDelivered mail (?P<id>\S+)")
 _UNDELIVERED = re.compile(
@@ -45,6 +48,7 @@ class Job:
     :ivar begun: how often Active Job said that it began it.
     :ivar taken: how often Sidekiq said that it took it.
     :ivar ended: C(performed) or C(failed), the last end; empty before the first one.
+    :ivar took: milliseconds of the last attempt that ended well, as Active Job says; None while it has not.
     :ivar message_id: of the mail that it delivered or tried to.
     :ivar errors: (class, message) of each attempt that failed, in order.
     """
@@ -55,6 +59,7 @@ class Job:
     begun: int = 0
     taken: int = 0
     ended: str = ""
+    took: float | None = None
     message_id: str = ""
     delivered: bool = False
     errors: list[tuple[str, str]] = dataclasses.field(default_factory=list)
@@ -83,8 +88,8 @@ class Job:
         elif "Performing " in text:
             self.begun += 1
             self.ended = ""
-        elif "Performed " in text:
-            self.ended = "performed"
+        elif performed := _PERFORMED.search(text):
+            self.ended, self.took = "performed", float(performed["took"])
 
     def _read_sidekiq(self, text: str) -> None:
         found = _SIDEKIQ.search(text)

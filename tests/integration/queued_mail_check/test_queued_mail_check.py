@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import time
 import typing as t
 
 import pytest
@@ -66,14 +67,25 @@ def found(result: dict[str, t.Any]) -> list[str]:
     return [one["code"] for one in result["findings"]]
 
 
+def arrivals(mailbox: str) -> list[str]:
+    """The Message-IDs in a mailbox."""
+    done = run(sys.executable, str(CHECKOUT / "lab/mailboxes.py"), "list", "--mailbox", mailbox)
+    return [one["Message-ID"].strip("<>") for one in json.loads(done.output)]
+
+
 @pytest.mark.parametrize(("way", "recipient"), [("reset", ACCOUNT), ("enqueue", "admin@example.com")])
 def test_a_mail_through_the_queue_arrives(host: Host, way: str, recipient: str) -> None:
+    before = arrivals(recipient)
     result = host.check(**{way: recipient})
-    assert (result["failed"], result["outcome"], result["changed"]) == (False, "delivered", False), result
+    # Rails 7.2 on masto1 does not log deliveries, Rails 6.1 on masto2 does.
+    outcome = {"masto1": "performed", "masto2": "delivered"}[host.name]
+    assert (result["outcome"], result["findings"], result["changed"]) == (outcome, [], False), result
     assert (result["job"]["queue"], result["job"]["attempts"]) == ("mailers", 1)
-    mailbox = str(CHECKOUT / "lab/mailbox.py")
-    command = (sys.executable, mailbox, "find", result["message_id"], "--mailbox", recipient, "--wait", "30")
-    assert run(*command).status == 0
+    until = time.monotonic() + 30
+    while not (new := [one for one in arrivals(recipient) if one not in before]) and time.monotonic() < until:
+        time.sleep(0.5)
+    assert len(new) == 1
+    assert result["message_id"] in ((new[0],) if way == "enqueue" or outcome == "delivered" else (None,))
     assert "reset_password_token" not in json.dumps(result)
 
 
@@ -102,11 +114,16 @@ def test_a_temporary_refusal_is_told_from_a_final_one(host: Host) -> None:
     assert (result["outcome"], found(result)) == ("failed", ["relay-temporary"])
 
 
+def test_an_account_that_gets_no_mail_is_told_by_its_haste_where_deliveries_are_not_logged(host: Host) -> None:
+    (finding,) = host.check(reset="bob@example.com")["findings"]
+    assert finding["severity"] == {"masto1": "warning", "masto2": "error"}[host.name]
+
+
 def test_services_on_old_settings_are_what_counts(host: Host) -> None:
     """The file is right, but Sidekiq was not restarted: the case that a test from a console never shows."""
     spoil = (
         f"cp -a {ENV_FILE} /root/good && sed -i 's/^SMTP_PORT=.*/SMTP_PORT=5999/' {ENV_FILE} "
-        f"&& systemctl restart mastodon-sidekiq && sleep 8 && cp -a /root/good {ENV_FILE}"
+        f"&& systemctl restart mastodon-sidekiq && sleep 15 && cp -a /root/good {ENV_FILE}"
     )
     with host.spoilt(spoil, "systemctl restart mastodon-sidekiq; rm /root/good"):
         result = host.check(reset=ACCOUNT)
@@ -131,7 +148,7 @@ def test_a_queue_that_nobody_serves(host: Host) -> None:
     spoil = (
         f"mkdir -p {drop_in} && command=$(sed -n 's/^ExecStart=//p' /etc/systemd/system/mastodon-sidekiq.service) "
         f'&& printf "[Service]\\nExecStart=\\nExecStart=%s -q default -q push\\n" "$command" > {drop_in}/queues.conf '
-        "&& systemctl daemon-reload && systemctl restart mastodon-sidekiq && sleep 8"
+        "&& systemctl daemon-reload && systemctl restart mastodon-sidekiq && sleep 15"
     )
     with host.spoilt(spoil, f"rm -r {drop_in} && systemctl daemon-reload && systemctl restart mastodon-sidekiq"):
         by_form = host.check(reset=ACCOUNT, deadline=8)

@@ -34,7 +34,8 @@ PAGE = f"""<html><form action="/search" method="get"><input name="q"></form>
 <input type="hidden" name="authenticity_token" value="{TOKEN}"><input type="email" name="user[email]"></form></html>"""
 JOB = "82325230-88b1-4b09-a22b-6622c812af6d"
 NAMED = f"[{JOB}] %s ActionMailer::MailDeliveryJob (Job ID: {JOB}) from Sidekiq(mailers)"
-BEGUN, DONE = NAMED % "Performing", NAMED % "Performed"
+BEGUN, DONE = NAMED % "Performing", f"{NAMED % 'Performed'} in 212.5ms"
+NOTHING = f"{NAMED % 'Performed'} in 1.33ms"
 SENT = f"[{JOB}] Delivered mail 1@here.example (1ms)"
 
 
@@ -97,7 +98,14 @@ class Stub:
         self.web, self.log = web, list(log)
         given = {"SMTP_SERVER": "smtp.example.net", "SMTP_PORT": "587", "SMTP_PASSWORD": "s3cr3t-pw", **variables}
         self.instance = Instance(
-            "systemd", "/app", "mastodon", "/app/.env.production", "", "4.3.8", "here.example", variables=given
+            "systemd",
+            "/app",
+            "mastodon",
+            "/app/.env.production",
+            "",
+            given.pop("RELEASE", "4.2.17"),
+            "here.example",
+            variables=given,
         )
         self.sidekiq = sidekiq
         self.answer: dict[str, t.Any] = {}
@@ -217,6 +225,20 @@ def test_a_second_attempt_that_succeeds_is_a_warning() -> None:
 
 
 @pytest.mark.parametrize(
+    ("log", "severities", "server"),
+    [
+        ([QUEUED, BEGUN, DONE], [], "smtp.example.net"),
+        ([QUEUED, BEGUN, NOTHING], ["warning"], "smtp.example.net"),
+        ([QUEUED, BEGUN, NOTHING], [], "localhost"),
+    ],
+)
+def test_a_mastodon_that_does_not_log_deliveries(log: list[str], severities: list[str], server: str) -> None:
+    verdict = reset(log, RELEASE="4.3.8", SMTP_SERVER=server)
+    assert (verdict.fate, [one.severity for one in verdict.findings]) == ("performed", severities)
+    assert verdict.as_dict()["message_id"] is None
+
+
+@pytest.mark.parametrize(
     ("log", "fate", "found"),
     [
         ([QUEUED], "waiting", "job-not-picked-up"),
@@ -281,6 +303,9 @@ ANSWER = {"job_id": JOB, "jid": "9e0889d326e2559eefb53da4", "queue": "mailers", 
 
 def test_a_plain_mail_through_the_queue() -> None:
     assert enqueue(ANSWER, [BEGUN, SENT, DONE]).fate == "delivered"
+    silent = enqueue(ANSWER, [BEGUN, DONE])
+    assert (silent.fate, silent.findings) == ("performed", [])
+    assert str(silent.as_dict()["message_id"]).endswith("@here.example")
 
 
 def test_a_queue_that_nobody_serves_is_known_at_once() -> None:
