@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import time
 import typing as t
 
 import pytest
@@ -52,7 +53,8 @@ try:
 except urllib.error.HTTPError as error:
     answer = error
 except urllib.error.URLError as error:
-    sys.exit(print(error))
+    print(error)
+    sys.exit()
 print(answer.code, answer.headers.get("Location"))
 """
 
@@ -101,9 +103,11 @@ def settle(lab: Lab, host: str, **changes: str | None) -> None:
     kept = [line for line in lab.ssh(host, f"cat {ENV_FILE}").splitlines() if not line.startswith("SMTP_")]
     text = "\n".join([*kept, *(f"{name}='{value}'" for name, value in lines.items() if value is not None)])
     lab.ssh(host, f"cat > {ENV_FILE} && systemctl restart mastodon-web mastodon-sidekiq", stdin=text + "\n")
-    for _unused in range(120):
+    until = time.monotonic() + 180
+    while time.monotonic() < until:
         if python(lab, host, GET, "/health").startswith("200"):
             return
+        time.sleep(0.5)
     pytest.fail(f"the application of {host} does not come up")
 
 
@@ -166,26 +170,17 @@ def test_only_the_right_host_name_over_https_gets_in(lab: Lab, host: str) -> Non
     assert plain == f"301 https://{host}.test/auth/password/new"
 
 
-def test_a_reset_by_form_arrives_through_the_queue(lab: Lab, fresh: str, mailboxes: t.Any) -> None:
+def test_a_reset_by_form_arrives_for_those_who_may_sign_in(lab: Lab, fresh: str, mailboxes: t.Any) -> None:
     settle(lab, fresh)
-    assert (
-        python(lab, fresh, FORM, f"{fresh}.test", "alice@example.com", "right")
-        == f"303 https://{fresh}.test/auth/sign_in"
-    )
+    # Unconfirmed, disabled, without a password, unknown: all get the answer that alice gets, and no mail. She comes
+    # last: once hers is there, the ones before had their chance.
+    for account in ("bob", "carol", "dave", "stranger", "alice"):
+        answer = python(lab, fresh, FORM, f"{fresh}.test", f"{account}@example.com", "right")
+        assert answer == f"303 https://{fresh}.test/auth/sign_in"
     message = mailboxes.wait("alice@example.com")
     assert message["From"] == f"Mastodon <notifications@{fresh}.test>"
     assert message["Message-ID"].endswith(f"@{fresh}.test>")
     assert any("ESMTPSA" in line for line in message["Received"]), "not over TLS with a login"
-
-
-@pytest.mark.parametrize("address", ["bob", "carol", "dave", "stranger"])
-def test_accounts_that_get_no_mail_get_the_same_answer(lab: Lab, fresh: str, mailboxes: t.Any, address: str) -> None:
-    settle(lab, fresh)
-    neutral = f"303 https://{fresh}.test/auth/sign_in"
-    assert python(lab, fresh, FORM, f"{fresh}.test", f"{address}@example.com", "right") == neutral
-    # alice comes last: when hers is there, the one before had its chance.
-    python(lab, fresh, FORM, f"{fresh}.test", "alice@example.com", "right")
-    mailboxes.wait("alice@example.com")
     assert {name: count for name, count in mailboxes.counts().items() if count} == {"alice@example.com": 1}
 
 
@@ -202,16 +197,31 @@ def test_the_process_environment_wins_over_the_file(lab: Lab, host: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("release", "variables", "expected"),
+    ("host", "release", "variables", "expected"),
     [
-        ("3.4.10", "SMTP_TLS=false", {"tls": '"false"', "enable_starttls_auto": "true", "read_timeout": "nil"}),
-        ("3.5.19", "SMTP_TLS=false SMTP_ENABLE_STARTTLS_AUTO=false", {"tls": "false", "enable_starttls_auto": "false"}),
-        ("4.0.15", "SMTP_ENABLE_STARTTLS=never", {"enable_starttls": "false", "read_timeout": "nil"}),
-        ("4.3.8", "SMTP_ENABLE_STARTTLS=auto", {"enable_starttls_auto": "true", "read_timeout": "20"}),
-        ("4.4.0", "SMTP_PORT=0587 SMTP_ENABLE_STARTTLS_AUTO=false", {"enable_starttls_auto": "true"}),
-        ("4.4.1", "SMTP_SERVER=", {"address": '""', "enable_starttls_auto": "true"}),
-        ("4.5.0-rc.2", "SMTP_TLS=true SMTP_ENABLE_STARTTLS=", {"tls": "true", "enable_starttls": "nil"}),
-        ("4.6.2", "SMTP_ENABLE_STARTTLS=always", {"enable_starttls": ":always", "enable_starttls_auto": "nil"}),
+        (
+            "masto1",
+            "3.4.10",
+            "SMTP_TLS=false",
+            {"tls": '"false"', "enable_starttls_auto": "true", "read_timeout": "nil"},
+        ),
+        (
+            "masto2",
+            "3.5.19",
+            "SMTP_TLS=false SMTP_ENABLE_STARTTLS_AUTO=false",
+            {"tls": "false", "enable_starttls_auto": "false"},
+        ),
+        ("masto1", "4.0.15", "SMTP_ENABLE_STARTTLS=never", {"enable_starttls": "false", "read_timeout": "nil"}),
+        ("masto2", "4.3.8", "SMTP_ENABLE_STARTTLS=auto", {"enable_starttls_auto": "true", "read_timeout": "20"}),
+        ("masto1", "4.4.0", "SMTP_PORT=0587 SMTP_ENABLE_STARTTLS_AUTO=false", {"enable_starttls_auto": "true"}),
+        ("masto2", "4.4.1", "SMTP_SERVER=", {"address": '""', "enable_starttls_auto": "true"}),
+        ("masto1", "4.5.0-rc.2", "SMTP_TLS=true SMTP_ENABLE_STARTTLS=", {"tls": "true", "enable_starttls": "nil"}),
+        (
+            "masto2",
+            "4.6.2",
+            "SMTP_ENABLE_STARTTLS=always",
+            {"enable_starttls": ":always", "enable_starttls_auto": "nil"},
+        ),
     ],
 )
 def test_the_settings_follow_the_release(

@@ -24,7 +24,7 @@ Dotenv.load(*%W[.env.#{Rails.env}.local .env.local .env.#{Rails.env} .env].map {
 
 module Mastodon
   class Application < Rails::Application
-    config.load_defaults Lab::MailerEra.current.rails_defaults
+    config.load_defaults Lab::MailerEra.rails_defaults
 
     config.active_job.queue_adapter = :sidekiq
 

@@ -32,4 +32,10 @@ end
 
 # The mail settings, as the release in lib/mastodon/version.rb makes them.
 require Lab::MailerEra.current.settings_file
+Rails.application.configure do
+  if (seconds = Lab::MailerEra.smtp_timeout)
+    config.action_mailer.smtp_settings[:open_timeout] ||= seconds
+    config.action_mailer.smtp_settings[:read_timeout] ||= seconds
+  end
+end
 Lab::MailGem.install(Lab::MailerEra.current.mail_gem)

@@ -63,9 +63,14 @@ module Lab
       EmailYml.render(quoted: @email_yml == :quoted)
     end
 
-    # Mastodon moves this with its Rails; the values that matter to mail are set explicitly.
-    def rails_defaults
-      Rails::VERSION::MAJOR >= 7 ? 7.0 : 6.1
+    # Mastodon moved to Rails 7.0 and its defaults with 4.2 (config/application.rb).
+    def self.rails_defaults
+      comparable(Mastodon::Version.to_s) >= comparable('4.2.0-beta1') && Rails::VERSION::MAJOR >= 7 ? 7.0 : 6.1
+    end
+
+    # One of these defaults (config.action_mailer.smtp_timeout): five seconds where nothing else is said.
+    def self.smtp_timeout
+      5 if comparable(Mastodon::Version.to_s) >= comparable('4.2.0-beta1')
     end
   end
 end
