@@ -209,8 +209,11 @@ def _expect(arguments: list[str], count: int) -> None:
 
 def _locked() -> None:
     """One up or down at a time in a checkout; the lock goes with the process."""
-    fleet.HOME.mkdir(parents=True, exist_ok=True)
-    lock = os.open(fleet.HOME.parent / "lab.lock", os.O_CREAT | os.O_WRONLY, 0o600)
+    try:
+        fleet.HOME.mkdir(parents=True, exist_ok=True)
+        lock = os.open(fleet.HOME.parent / "lab.lock", os.O_CREAT | os.O_WRONLY, 0o600)
+    except OSError as error:
+        raise LabError(f"this user cannot write to {fleet.HOME.parent}: {error.strerror}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
