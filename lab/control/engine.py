@@ -13,6 +13,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from . import fleet
 from .progress import LabError, capture, logged, say, step, succeeds, tail
 
 #: Machine-wide: an Engine serves all checkouts.
@@ -49,9 +50,7 @@ def install(packages: list[str], what: str) -> None:
             f"{what} is missing: install {' '.join(packages)} (or run this command as root on Debian or Ubuntu)"
         )
     with step(f"installing {what} ({', '.join(packages)})"):
-        env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        logged("install", "apt-get", "-q", "update", env=env)
-        logged("install", "apt-get", "-q", "-y", "--no-install-recommends", "install", *packages, env=env)
+        logged("install", str(fleet.CHECKOUT / "script/lib/install-packages"), *packages)
 
 
 def start() -> None:
