@@ -314,26 +314,73 @@ plan:
       returned: always
       sample: "4.5"
     relay:
-      description: The main relay with every default filled in. C(login) is missing where it is secret.
+      description: The main relay with every default filled in, for M(fediops.mastodon.smtp_relay_info). Null when mail
+        goes through C(sendmail).
       type: dict
       returned: always
-      sample:
-        host: smtp.eu.mailgun.org
-        port: 587
-        tls: starttls
-        auth: plain
-        login: postmaster@mg.example.org
-        verify: peer
-        ca_file: /etc/ssl/certs/ca-certificates.crt
-        helo_domain: social.example.org
-        alternatives: [{port: 465, tls: implicit}, {port: 2525, tls: starttls}]
+      contains:
+        host:
+          description: Host name or address.
+          type: str
+          returned: always
+          sample: smtp.eu.mailgun.org
+        port:
+          description: Port.
+          type: int
+          returned: always
+          sample: 587
+        tls:
+          description: TLS mode, as O(tls).
+          type: str
+          returned: always
+          sample: starttls
+        auth:
+          description: Mechanism, as O(auth).
+          type: str
+          returned: always
+          sample: plain
+        login:
+          description: User name. Null where there is none, and where it is the same text as a password.
+          type: str
+          returned: always
+          sample: postmaster@mg.example.org
+        verify:
+          description: As O(verify).
+          type: str
+          returned: always
+          sample: peer
+        ca_file:
+          description: The CA certificates that Rails uses. Null for those of OpenSSL.
+          type: str
+          returned: always
+          sample: /etc/ssl/certs/ca-certificates.crt
+        helo_domain:
+          description: The name in EHLO. Null when neither O(helo_domain) nor O(local_domain) is given.
+          type: str
+          returned: always
+          sample: social.example.org
+        alternatives:
+          description: The provider's other ports, in its order of preference, each with C(port) and C(tls).
+          type: list
+          elements: dict
+          returned: always
+          sample: [{port: 465, tls: implicit}, {port: 2525, tls: starttls}]
+        hint:
+          description:
+            - What login and password are at this provider, one sentence. Empty without O(provider).
+            - It is for the option C(provider_hint) of M(fediops.mastodon.smtp_relay_info),
+              M(fediops.mastodon.mailer_check) and M(fediops.mastodon.queued_mail_check), which add it to what they
+              say about a refused login.
+          type: str
+          returned: always
+          sample: "Resend: the login is the word resend; the password is an API key, it begins with re_."
     bulk_relay:
-      description: The bulk relay, as RV(plan.relay).
+      description: The bulk relay, as RV(plan.relay). Null without one.
       type: dict
       returned: always
       sample: {host: smtp-broadcasts.postmarkapp.com, port: 587, tls: starttls, auth: plain}
     sender:
-      description: The sender's bare address and domain.
+      description: The sender's bare address and domain. Null when the sender cannot be read.
       type: dict
       returned: always
       sample: {address: notifications@mg.example.org, domain: mg.example.org}

@@ -120,6 +120,7 @@ class Plan:
             "ca_file": used.settings.get("ca_file") if used else None,
             "helo_domain": relay.helo_domain or self.local_domain or None,
             "alternatives": [dataclasses.asdict(one) for one in relay.alternatives],
+            "hint": relay.hint,
         }
 
 

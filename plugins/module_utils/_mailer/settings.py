@@ -66,6 +66,13 @@ class Preset:
         """The TLS mode of a port; None when the provider does not document the port."""
         return next((one.tls for one in self.endpoints if one.port == port), None)
 
+    @property
+    def hint(self) -> str:
+        """What its login and password are, as one sentence; empty when nothing is known."""
+        login = f"the word {self.login}" if self.login else self.login_hint
+        parts = [f"the {name} is {what}" for name, what in (("login", login), ("password", self.password_hint)) if what]
+        return f"{self.title}: {'; '.join(parts)}." if parts else ""
+
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
@@ -112,7 +119,11 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Relay:
-    """One relay with nothing left open."""
+    """One relay with nothing left open.
+
+    :ivar alternatives: the provider's other ports.
+    :ivar hint: what the provider's login and password are, for whoever sees them refused; empty without a preset.
+    """
 
     host: str
     port: int
@@ -124,6 +135,7 @@ class Relay:
     ca_file: str
     helo_domain: str
     alternatives: tuple[Endpoint, ...]
+    hint: str
 
     @property
     def encrypted(self) -> bool:
@@ -181,6 +193,7 @@ def resolve(wanted: Wanted, preset: Preset | None) -> Relay:
         ca_file=wanted.ca_file,
         helo_domain=wanted.helo_domain,
         alternatives=tuple(one for one in endpoints if one.port != port),
+        hint=preset.hint if preset else "",
     )
 
 

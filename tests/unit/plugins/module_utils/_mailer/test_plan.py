@@ -155,8 +155,20 @@ def test_the_relay_with_its_defaults_for_the_probe() -> None:
             {"port": 2525, "tls": "starttls"},
             {"port": 25, "tls": "starttls"},
         ],
+        "hint": "Mailgun: the login is the full address of an SMTP credential of the sending domain, "
+        "postmaster@mg.example.org for instance; the password is the SMTP credential's own password, not the one of "
+        "the dashboard and not an API key.",
     }
     assert shown["sender"] == {"address": "notifications@example.com", "domain": "example.com"}
+
+
+def test_the_relay_brings_the_hint_of_its_provider() -> None:
+    shown = planned(Wanted(provider="sendgrid", password=PASSWORD), bulk=BULK).as_dict()
+    assert shown["relay"]["hint"] == (
+        "Twilio SendGrid: the login is the word apikey; the password is an API key with the Mail Send permission."
+    )
+    assert shown["bulk_relay"]["hint"] == ""
+    assert planned(Wanted(provider="local_postfix")).as_dict()["relay"]["hint"] == ""
 
 
 def test_without_local_domain_the_name_for_ehlo_is_not_expected() -> None:
