@@ -31,6 +31,25 @@ Respond = t.Callable[[dns.message.Message, str], t.Iterable[bytes]]
 Zone = t.Mapping[str, t.Sequence[tuple[str, str]]]
 
 
+def _one_port() -> tuple[socket.socket, socket.socket]:
+    """A UDP and a TCP socket with the same number; what is free in one may be taken in the other."""
+    for last in (*[False] * 50, True):
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        udp.bind(("127.0.0.1", 0))
+        try:
+            tcp.bind(udp.getsockname())
+        except OSError:
+            udp.close()
+            tcp.close()
+            if last:
+                raise
+        else:
+            return udp, tcp
+    raise RuntimeError("not reached")
+
+
 class Server:
     """Runs in two threads between C(with) and its end; C(asked) holds C((transport, type, name)) in order."""
 
@@ -40,12 +59,8 @@ class Server:
         self.asked: list[tuple[str, str, str]] = []
         self.failures: list[Exception] = []
         self._stop = threading.Event()
-        self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._udp.bind(("127.0.0.1", 0))
+        self._udp, self._tcp = _one_port()
         self.port: int = self._udp.getsockname()[1]
-        self._tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._tcp.bind(("127.0.0.1", self.port))
         self._tcp.listen(8)
         self._udp.settimeout(0.1)
         self._tcp.settimeout(0.1)
