@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import typing as t
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from mailboxes import Mailboxes
@@ -18,6 +21,7 @@ from mailboxes import Mailboxes
 #: Seconds that a message may take from the relay's answer to the mailbox.
 PATIENCE = 15.0
 SHOWN = ("address", "port", "domain", "authentication", "enable_starttls", "tls", "openssl_verify_mode", "ca_file")
+SHOWN_HEADERS = ("Message-ID", "From", "To", "Subject", "Date")
 
 
 def tell(host: str, result: dict[str, t.Any], boxes: Mailboxes) -> bool:
@@ -41,11 +45,47 @@ def tell(host: str, result: dict[str, t.Any], boxes: Mailboxes) -> bool:
             print(f"    {one['message_id']} did NOT arrive in {one['to']} within {PATIENCE:.0f} s")
             arrived = False
             continue
-        for header in ("Message-ID", "From", "To", "Subject", "Date"):
+        for header in SHOWN_HEADERS:
             print(f"    {header + ':':<12} {found.get(header, '')}")
     if not result["test_messages"]:
         print("    this run sent none: nothing had changed")
-    return arrived
+    return tell_queued(result, boxes) and arrived
+
+
+def tell_queued(result: dict[str, t.Any], boxes: Mailboxes) -> bool:
+    """Print what became of the mail through the queue; whether it has arrived."""
+    queued = result["queued_mail"]
+    if queued is None:
+        return False
+    print(f"  the {'password reset' if queued['way'] == 'reset' else 'mail'} that Sidekiq delivered")
+    job = queued["job"]
+    print(f"    {'Job:':<12} {job['id']} of the queue {job['queue']}, {queued['outcome']} after {queued['waited']} s")
+    found = newest(boxes, queued, result)
+    if found is None:
+        print(f"    it did NOT arrive in {queued['to']} within {PATIENCE:.0f} s")
+        return False
+    for header in SHOWN_HEADERS:
+        print(f"    {header + ':':<12} {found.get(header, '')}")
+    return True
+
+
+def newest(boxes: Mailboxes, queued: dict[str, t.Any], result: dict[str, t.Any]) -> dict[str, t.Any] | None:
+    """The mail of this run: where Rails does not log the Message-ID, by its sender, and sent since the restart."""
+    if queued["message_id"]:
+        return boxes.find(queued["message_id"], queued["to"], wait=PATIENCE)
+    restarted = max(parse(one["after"]["since"]) for one in result["services"] if one["after"]["since"])
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        for one in reversed(boxes.messages(queued["to"])):
+            if one["From"] == result["effective"]["from"] and parsedate_to_datetime(one["Date"]) >= restarted:
+                return one
+        time.sleep(0.5)
+    return None
+
+
+def parse(moment: str) -> datetime:
+    """ISO 8601 in UTC, as the services have it; Python 3.10 does not know the Z."""
+    return datetime.fromisoformat(moment.replace("Z", "+00:00"))
 
 
 def main() -> int:

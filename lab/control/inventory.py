@@ -60,7 +60,7 @@ GROUP_VARS: dict[str, t.Any] = {
     "mastodon_smtp_tls": "starttls",
     "mastodon_smtp_auth": "plain",
     "mastodon_smtp_test_recipient": f"admin@{fleet.MAIL_DOMAIN}",
-    "mastodon_smtp_account": f"alice@{fleet.MAIL_DOMAIN}",
+    "mastodon_smtp_test_account": f"alice@{fleet.MAIL_DOMAIN}",
     # The names under .test are in no DNS.
     "mastodon_smtp_check_dns": False,
 }

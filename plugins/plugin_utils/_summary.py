@@ -31,6 +31,7 @@ def host_summary(result: t.Mapping[str, t.Any]) -> list[str]:
         *_relay(result, dry),
         *_test_messages(result),
         *(_service(one, dry) for one in result["services"]),
+        *_queued(result.get("queued_mail")),
         *_findings(result["findings"]),
     ]
 
@@ -86,6 +87,23 @@ def _test_messages(result: t.Mapping[str, t.Any]) -> list[str]:
 def _service(one: t.Mapping[str, t.Any], dry: bool) -> str:
     what = (", would be restarted" if dry else ", restarted by this run") if one["restarted"] else ""
     return f"{one['name']}: {one['after']['state']} since {one['after']['since']}{what}"
+
+
+#: How a mail through the queue ended well, or as well as the log can tell.
+FATE_WORDS = {
+    "delivered": "Sidekiq delivered it to the relay",
+    "performed": "Sidekiq's job ended without an error",
+}
+
+
+def _queued(queued: t.Mapping[str, t.Any] | None) -> list[str]:
+    if not queued:
+        return []
+    what = "password reset" if queued["way"] == "reset" else "test mail"
+    job = queued["job"] or {}
+    where = f" (job {job['id']} of the queue {job['queue']})" if job.get("id") else ""
+    end = FATE_WORDS.get(queued["outcome"], queued["outcome"])
+    return [f"The {what} for {queued['to']} went through the queue{where}: {end}, after {queued['waited']:g} s"]
 
 
 def _findings(findings: t.Iterable[t.Mapping[str, str]]) -> list[str]:

@@ -65,14 +65,16 @@ def test_the_password_is_nowhere_but_in_the_file_and_its_backup(wanted: dict[str
     assert Lab().places_of(wanted["name"], password) == [ENV_FILE]
 
 
-def test_the_test_message_arrived_exactly_once(wanted: dict[str, t.Any]) -> None:
+@pytest.mark.parametrize("mailbox", ["mastodon_smtp_test_recipient", "mastodon_smtp_test_account"])
+def test_the_mail_arrived_exactly_once(wanted: dict[str, t.Any], mailbox: str) -> None:
+    """The test message that Rails sent itself, and the password reset that Sidekiq delivered."""
     done = subprocess.run(
         [
             sys.executable,
             str(CHECKOUT / "lab" / "mailboxes.py"),
             "list",
             "--mailbox",
-            wanted["mastodon_smtp_test_recipient"],
+            wanted[mailbox],
         ],
         capture_output=True,
         text=True,

@@ -37,6 +37,14 @@ RESULT: dict[str, t.Any] = {
         }
     ],
     "test_messages": [{"relay": "main", "message_id": "<1@x>", "to": "admin@example.org", "answer": "250 2.0.0 Ok"}],
+    "queued_mail": {
+        "way": "reset",
+        "to": "alice@example.org",
+        "outcome": "performed",
+        "job": {"id": "82325230-88b1", "queue": "mailers", "attempts": 1},
+        "message_id": None,
+        "waited": 1.4,
+    },
     "findings": [
         {"code": "odd", "severity": "warning", "subject": "s", "message": "Odd.", "fix": "Look."},
         {"code": "fine", "severity": "info", "subject": "s", "message": "Fine.", "fix": ""},
@@ -54,6 +62,8 @@ def test_a_changed_host_is_told_fact_by_fact() -> None:
         "From: Example <a@example.org>",
         "The main relay took the test message <1@x> for admin@example.org: 250 2.0.0 Ok",
         "mastodon-web.service: active since 2026-11-01T02:03:04Z, restarted by this run",
+        "The password reset for alice@example.org went through the queue (job 82325230-88b1 of the queue mailers):"
+        " Sidekiq's job ended without an error, after 1.4 s",
         "warning: s: Odd. Look. [odd]",
     ]
 
@@ -66,6 +76,9 @@ def test_a_dry_run_speaks_of_what_would_be() -> None:
 
 
 def test_a_host_in_order_says_so() -> None:
-    lines = host_summary({**RESULT, "outcome": "in order", "changed_variables": [], "test_messages": []})
+    lines = host_summary(
+        {**RESULT, "outcome": "in order", "changed_variables": [], "test_messages": [], "queued_mail": None}
+    )
+    assert "queue" not in "".join(lines)
     assert lines[0] == "In order: there was nothing to change."
     assert lines[2] == "/home/mastodon/live/.env.production already says what the inventory says."
