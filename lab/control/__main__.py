@@ -67,6 +67,9 @@ def up(arguments: list[str]) -> int:
             engine.install(["openssh-client", "openssl"], program)
     engine.ensure()
     if _is_up():
+        # Its variables may be those of an older checkout.
+        addresses = {name: state.address for name, state in containers.states().items()}
+        inventory.write(addresses, containers.host_keys(), seed.ensure())
         say("the lab is already up")
         return 0
     images.ensure_all()
