@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import ipaddress
 import typing as t
@@ -22,6 +23,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Co
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns import facts, libraries, queries, rules, sender
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns.presets import relay_of
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import documents
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._run import Busy, Note
 
 #: Senders that are looked at side by side.
 AT_ONCE = 8
@@ -60,6 +62,7 @@ class ActionModule(ControllerStep):
         "timeout": {"type": "float", "default": 3.0},
         "lifetime": {"type": "float", "default": 60.0},
         "fail_on": {"type": "str", "choices": ["error", "warning", "never"], "default": "error"},
+        "share_verdict": {"type": "bool", "default": True},
     }
     SPEC_RULES: t.ClassVar[dict[str, t.Any]] = {
         "required_one_of": [["from_address", "senders"]],
@@ -82,9 +85,9 @@ class ActionModule(ControllerStep):
             settings = _settings(options)
         except FindingError as refused:
             return [*findings, refused.finding], _nothing()
-        judgements = _judge(senders, settings)
-        findings += [one for judgement in judgements for one in judgement.findings]
-        return findings, _evidence(findings, judgements, settings)
+        judged = _judge(senders, settings, share=options["share_verdict"])
+        findings += [one for each in judged for one in each.findings]
+        return findings, _evidence(findings, judged, settings)
 
     def refusal(self, findings: list[Finding], options: dict[str, t.Any]) -> str:
         """The findings that C(fail_on) makes blocking, worst first."""
@@ -144,22 +147,60 @@ def _settings(options: dict[str, t.Any]) -> queries.Settings:
     )
 
 
-def _judge(senders: list[sender.Sender], settings: queries.Settings) -> list[rules.Judgement]:
+@dataclasses.dataclass(frozen=True)
+class _Judged:
+    """What one sender came to, in a form that hosts can hand to each other.
+
+    :ivar shown: its entry in the result.
+    """
+
+    domain: str
+    findings: tuple[Finding, ...]
+    shown: dict[str, t.Any]
+
+    @classmethod
+    def of(cls, judgement: rules.Judgement) -> _Judged:
+        return cls(judgement.facts.sender.from_domain, judgement.findings, judgement.as_dict())
+
+    @classmethod
+    def read(cls, note: dict[str, t.Any]) -> _Judged:
+        return cls(note["domain"], tuple(Finding(**one) for one in note["findings"]), note["shown"])
+
+    def as_note(self) -> dict[str, t.Any]:
+        return {"domain": self.domain, "findings": [one.as_dict() for one in self.findings], "shown": self.shown}
+
+
+def _judge(senders: list[sender.Sender], settings: queries.Settings, *, share: bool) -> list[_Judged]:
     resolver = queries.Resolver(settings)
 
-    def one(which: sender.Sender) -> rules.Judgement:
-        return rules.judge(facts.gather(which, resolver.ask, time_limit=lambda: min(EVALUATION, resolver.remaining())))
+    def look(which: sender.Sender) -> _Judged:
+        limit = lambda: min(EVALUATION, resolver.remaining())  # noqa: E731
+        return _Judged.of(rules.judge(facts.gather(which, resolver.ask, time_limit=limit)))
+
+    def one(which: sender.Sender) -> _Judged:
+        return _once(which, settings, look) if share else look(which)
 
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(one, senders))
 
 
-def _evidence(
-    findings: list[Finding], judgements: list[rules.Judgement], settings: queries.Settings
-) -> dict[str, t.Any]:
+def _once(which: sender.Sender, settings: queries.Settings, look: t.Callable[[sender.Sender], _Judged]) -> _Judged:
+    """Look, unless another host of this run has looked for the same with the same name servers; then wait for it."""
+    note = Note("sender", repr(which), repr(settings))
+    with contextlib.suppress(Busy), note.locked(settings.lifetime + EVALUATION):
+        known = note.read()
+        if known is not None:
+            return _Judged.read(known)
+        judged = look(which)
+        note.write(judged.as_note())
+        return judged
+    return look(which)
+
+
+def _evidence(findings: list[Finding], judged: list[_Judged], settings: queries.Settings) -> dict[str, t.Any]:
     by_domain: dict[str, list[Finding]] = {}
-    for one in judgements:
-        by_domain.setdefault(one.facts.sender.from_domain, []).extend(one.findings)
+    for one in judged:
+        by_domain.setdefault(one.domain, []).extend(one.findings)
     return {
         "verdict": rules.verdict_of(findings),
         "domains": {
@@ -169,6 +210,6 @@ def _evidence(
             }
             for domain, some in by_domain.items()
         },
-        "sender_dns": [one.as_dict() for one in judgements],
+        "sender_dns": [one.shown for one in judged],
         "nameservers": list(settings.nameservers),
     }

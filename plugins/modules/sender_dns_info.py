@@ -115,6 +115,13 @@ options:
     type: str
     choices: [error, warning, never]
     default: error
+  share_verdict:
+    description:
+      - Whether an equal sender is looked at once for all hosts of one run, whatever the strategy. The others wait for
+        the first and have the same result.
+      - Set it to V(false) where the same question is to be asked again, as with C(until).
+    type: bool
+    default: true
 attributes:
   action:
     support: full
@@ -137,7 +144,7 @@ requirements:
   - dnspython >= 2.6, on the controller
   - spftrace >= 0.3, on the controller
 notes:
-  - Runs on the controller and does not connect to the target. Use C(run_once) and O(senders) for a fleet.
+  - Runs on the controller and does not connect to the target.
   - Name servers of a company may answer differently from those that receivers ask (split DNS). Give public ones in
     O(nameservers) then.
   - The policies of the provider are not asked for. Whether the provider really signs with a key is seen only in a mail

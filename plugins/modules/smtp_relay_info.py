@@ -66,9 +66,22 @@ options:
   skip_auth:
     description:
       - Leave the login out and check everything before it.
-      - For the other hosts of a fleet, once one host has seen the password refused. Relays lock accounts.
     type: bool
     default: false
+  share_verdict:
+    description:
+      - Whether hosts of one run that have the same login and password at the same O(host) learn from each other.
+        Relays lock accounts.
+      - One of them logs in first while the others wait, whatever the strategy. When it is let in, the others follow
+        side by side. When it is not, they leave the login out and fail with the code V(login-refused-elsewhere).
+      - Set it to V(false) to let each host, and each retry, try for itself.
+    type: bool
+    default: true
+  refused_on:
+    description:
+      - Name of a host that was not let in with this login. The login is left out then, and the module fails.
+      - O(share_verdict) fills it in.
+    type: str
   sender:
     description:
       - With an address here, the envelope is tried after the login and taken back with C(RSET).
@@ -117,6 +130,12 @@ options:
     choices: [main, bulk]
     default: main
 attributes:
+  action:
+    support: full
+    details: Hosts take turns on the controller (O(share_verdict)); everything else happens on the target.
+  async:
+    support: none
+    details: The other hosts wait for how the login goes.
   check_mode:
     support: full
     details: Reads only, and does the same in check mode.
@@ -128,6 +147,7 @@ attributes:
     details: Changes nothing. What it returns depends on the relay.
 extends_documentation_fragment:
   - fediops.mastodon.attributes
+  - fediops.mastodon.attributes.controller
 notes:
   - Needs nothing but Python on the target.
   - The trust store that is used is named in the result. A Ruby that was built with an OpenSSL of its own may trust
@@ -386,6 +406,8 @@ ARGUMENT_SPEC = {
     "login": {"type": "str"},
     "password": {"type": "str", "no_log": True},
     "skip_auth": {"type": "bool", "default": False},
+    "share_verdict": {"type": "bool", "default": True},
+    "refused_on": {"type": "str"},
     "sender": {"type": "str"},
     "recipient": {"type": "str"},
     "connect_timeout": {"type": "float", "default": 5},
@@ -416,6 +438,7 @@ PLAIN_SETTINGS = (
     "login",
     "password",
     "skip_auth",
+    "refused_on",
     "sender",
     "recipient",
     "connect_timeout",

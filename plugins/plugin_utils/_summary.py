@@ -28,6 +28,8 @@ def host_summary(result: t.Mapping[str, t.Any]) -> list[str]:
         _outcome(result, dry),
         f"Mastodon {result['release']} in {result['app_dir']}, {_versions(result['rails'])}",
         _variables(result, dry),
+        *(_seen_relay(one) for one in result["relays"]),
+        *(_seen_dns(one) for one in result["sender_dns"]),
         *_relay(result, dry),
         *_test_messages(result),
         *(_service(one, dry) for one in result["services"]),
@@ -75,6 +77,36 @@ def _relay(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
         lines.append(f"Rails {verb} {label}through {settings['address']}:{settings['port']}, {tls}, {login}")
     lines.append(f"From: {result['effective'].get('from')}")
     return lines
+
+
+def _seen_relay(seen: t.Mapping[str, t.Any]) -> str:
+    """What the probe saw of a relay from this host."""
+    used = next((one for one in seen["addresses"] if one["outcome"] == "answered"), None)
+    tls = seen["tls_details"]
+    facts = [
+        f"answers at {used['address']}" if used else "does not answer",
+        _seen_tls(tls) if tls else "no encryption",
+        "login accepted" if seen["auth"]["accepted"] else "no login" if not seen["auth"]["tried"] else "login refused",
+        *(f"{step} taken" for step, tried in seen["envelope"].items() if tried and tried["accepted"]),
+    ]
+    return f"Preflight: {seen['host']}:{seen['port']} {', '.join(facts)}"
+
+
+def _seen_tls(tls: t.Mapping[str, t.Any]) -> str:
+    left = f" for {tls['days_left']} days more" if tls["days_left"] is not None else ""
+    return f"{tls['version']}, certificate {'good' + left if tls['verified'] else 'not verified'}"
+
+
+def _seen_dns(seen: t.Mapping[str, t.Any]) -> str:
+    """What receivers see of a sender: how many rules are kept, and which are not."""
+    by_outcome: dict[str, list[str]] = {}
+    for rule in seen["rules"]:
+        by_outcome.setdefault(rule["outcome"], []).append(rule["id"])
+    kept = len(by_outcome.get("ok", []) + by_outcome.get("info", []))
+    words = {"error": "wrong", "warning": "doubtful", "unknown": "open"}
+    others = [f"{word} {', '.join(by_outcome[one])}" for one, word in words.items() if one in by_outcome]
+    checked = kept + sum(len(by_outcome.get(one, [])) for one in words)
+    return f"Preflight: DNS of {seen['from_domain']}: {'; '.join([f'{kept} of {checked} rules kept', *others])}"
 
 
 def _test_messages(result: t.Mapping[str, t.Any]) -> list[str]:

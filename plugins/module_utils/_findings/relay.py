@@ -97,8 +97,15 @@ TABLE = Table(
     Code(
         "login-not-tried",
         "info",
-        "The login was left out on request, so that a refused password is not tried from host after host.",
+        "The login was left out on request.",
+        "Run again with the login, before this host is relied on.",
+    ),
+    Code(
+        "login-refused-elsewhere",
+        "error",
+        "Another host of the same run was not let in with the same login and password, so they were not tried again.",
         "Mend the first refusal, then run again.",
+        "Relays lock accounts after a few refused logins",
     ),
     Code(
         "relay-size-limit-small",

@@ -46,7 +46,8 @@ class Settings:
     :ivar connect_timeout: seconds for the name look-up, and again for the TCP connections.
     :ivar timeout: seconds for the whole dialogue after that.
     :ivar alternative_ports: the provider's other ports, tried when this one cannot be reached.
-    :ivar skip_auth: leave the AUTH step out, because the same login was already refused from another host.
+    :ivar skip_auth: leave the AUTH step out.
+    :ivar refused_on: the host from which the same login was already refused; leaves the AUTH step out too.
     """
 
     host: str
@@ -64,11 +65,12 @@ class Settings:
     timeout: float = 30.0
     alternative_ports: tuple[Endpoint, ...] = ()
     skip_auth: bool = False
+    refused_on: str = ""
 
     @property
     def wants_auth(self) -> bool:
         """Whether the AUTH step is to be taken."""
-        return self.auth != "none" and not self.skip_auth
+        return self.auth != "none" and not self.skip_auth and not self.refused_on
 
     def unusable(self) -> list[tuple[str, str]]:
         """Settings with which no dialogue can be held: pairs of setting and reason. Never holds a secret."""

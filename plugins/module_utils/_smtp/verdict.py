@@ -66,6 +66,8 @@ def verdict(settings: Settings, result: Result, context: Context, warning_days: 
             for setting, reason in result.unusable
         ]
     findings = [_failure(result.trouble, settings, result, context)] if result.trouble else []
+    if settings.refused_on:
+        findings.append(_refused_elsewhere(settings, context))
     return findings + _remarks(settings, result, context, warning_days)
 
 
@@ -99,6 +101,17 @@ def _failure(trouble: Trouble, settings: Settings, result: Result, context: Cont
     if trouble.kind == "certificate":
         return dataclasses.replace(finding, message=f"{finding.message} {_certificate(result)}".strip())
     return finding
+
+
+def _refused_elsewhere(settings: Settings, context: Context) -> Finding:
+    return TABLE.finding(
+        "login-refused-elsewhere",
+        context.endpoint,
+        f"{settings.refused_on} was not let in with this login and password, so they were not tried from here: relays "
+        "lock accounts.",
+        f"Mend what is said about {settings.refused_on} ({context.option('login')}, {context.option('password')}), "
+        "then run again.",
+    )
 
 
 def _asks_on(settings: Settings, context: Context) -> Finding:

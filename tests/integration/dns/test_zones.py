@@ -36,6 +36,7 @@ PLAYBOOK = """\
       nameservers: ["{{ address }}"]
       port: "{{ dns_port }}"
       fail_on: never
+      share_verdict: false # each task asks for itself
   tasks:
     - name: One by one
       fediops.mastodon.sender_dns_info:

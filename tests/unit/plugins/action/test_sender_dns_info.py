@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import typing as t
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.fediops.mastodon.plugins.action import sender_dns_info as step_file
 from ansible_collections.fediops.mastodon.plugins.modules import sender_dns_info as documented
+from ansible_collections.fediops.mastodon.plugins.plugin_utils import _run
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns import libraries, queries
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns.rules import RULES
 from ansible_collections.fediops.mastodon.tests.unit.plugins.plugin_utils._dns import dns_book, dns_loopback
@@ -45,7 +47,8 @@ def server() -> t.Iterator[dns_loopback.Server]:
 
 
 def run(port: int, **options: t.Any) -> dict[str, t.Any]:
-    arguments = {"nameservers": ["127.0.0.1"], "port": port, "timeout": 2, **options}
+    # Every run looks for itself unless it says otherwise; a patient time-out, for machines with other work.
+    arguments = {"nameservers": ["127.0.0.1"], "port": port, "timeout": 10, "share_verdict": False, **options}
     arguments = {name: value for name, value in arguments.items() if value is not None}
     task = SimpleNamespace(
         args=arguments, async_val=0, check_mode=True, diff=True, environment=[], action="x", no_log=False
@@ -108,6 +111,29 @@ def test_nothing_is_asked_twice_for_many_hosts(server: dns_loopback.Server) -> N
     assert [one["from_domain"] for one in result["sender_dns"]] == ["example.org", "example.net"]
     assert set(result["domains"]) == {"example.org", "example.net"}
     assert len(server.asked) == len(set(server.asked))
+
+
+def test_hosts_of_one_run_share_what_the_first_one_saw(
+    server: dns_loopback.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_run, "folder_of_this_run", lambda: tmp_path)
+    results: list[dict[str, t.Any]] = []
+    hosts = [
+        threading.Thread(target=lambda: results.append(run(server.port, share_verdict=True, **BAD))) for _ in range(6)
+    ]
+    for host in hosts:
+        host.start()
+    for host in hosts:
+        host.join(60)
+    assert len(results) == len(hosts)
+    assert len(server.asked) == len(set(server.asked)) > 0
+    assert all(one == results[0] and one["failed"] for one in results)
+    before = len(server.asked)
+    assert run(server.port, share_verdict=True, **GOOD)["verdict"] == "ok"  # another sender is another matter
+    assert len(server.asked) > before
+    again = len(server.asked)
+    run(server.port, **BAD)
+    assert len(server.asked) > again  # and without sharing it is asked again, as for until
 
 
 def test_an_entry_takes_what_it_leaves_out_from_the_options_beside_it(server: dns_loopback.Server) -> None:

@@ -27,6 +27,32 @@ RESULT: dict[str, t.Any] = {
         {"name": "SMTP_PORT", "what": "changed"},
     ],
     "backup_file": "/home/mastodon/live/.env.production.last-smtp",
+    "relays": [
+        {
+            "host": "smtp.example.net",
+            "port": 587,
+            "addresses": [
+                {"family": "ipv6", "address": "2001:db8::25", "outcome": "unreachable"},
+                {"family": "ipv4", "address": "192.0.2.25", "outcome": "answered"},
+            ],
+            "tls_details": {"version": "TLSv1.3", "verified": True, "days_left": 37},
+            "auth": {"tried": True, "accepted": True},
+            "envelope": {"sender": {"tried": True, "accepted": True}, "recipient": None},
+        }
+    ],
+    "sender_dns": [
+        {
+            "from_domain": "example.org",
+            "rules": [
+                {"id": "D1", "outcome": "ok"},
+                {"id": "M3", "outcome": "info"},
+                {"id": "S7", "outcome": "skipped"},
+                {"id": "M1", "outcome": "warning"},
+                {"id": "K1", "outcome": "unknown"},
+                {"id": "K3", "outcome": "unknown"},
+            ],
+        }
+    ],
     "planned": EFFECTIVE,
     "effective": EFFECTIVE,
     "services": [
@@ -58,6 +84,9 @@ def test_a_changed_host_is_told_fact_by_fact() -> None:
         "Mastodon 4.5.3 in /home/mastodon/live, Rails 8.0.2, mail gem 2.9.0, Ruby 3.4.5",
         "/home/mastodon/live/.env.production: changed SMTP_SERVER, SMTP_PORT; removed SMTP_TLS"
         " (the state before is in /home/mastodon/live/.env.production.last-smtp)",
+        "Preflight: smtp.example.net:587 answers at 192.0.2.25, TLSv1.3, certificate good for 37 days more,"
+        " login accepted, sender taken",
+        "Preflight: DNS of example.org: 2 of 5 rules kept; doubtful M1; open K1, K3",
         "Rails sends through smtp.example.net:587, STARTTLS required, login with plain",
         "From: Example <a@example.org>",
         "The main relay took the test message <1@x> for admin@example.org: 250 2.0.0 Ok",
@@ -73,6 +102,13 @@ def test_a_dry_run_speaks_of_what_would_be() -> None:
     assert "Dry run, nothing was touched: this instance would change." in text
     assert "would be edited: changed SMTP_SERVER" in text and "state before" not in text
     assert "Rails would send through" in text and "would be restarted" in text
+
+
+def test_a_relay_without_encryption_and_login_is_told_as_such() -> None:
+    bare = {**RESULT["relays"][0], "tls_details": None, "auth": {"tried": False, "accepted": None}, "envelope": {}}
+    lines = host_summary({**RESULT, "relays": [bare], "sender_dns": []})
+    assert "Preflight: smtp.example.net:587 answers at 192.0.2.25, no encryption, no login" in lines
+    assert not any("DNS" in one for one in lines)
 
 
 def test_a_host_in_order_says_so() -> None:

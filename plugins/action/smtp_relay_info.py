@@ -1,0 +1,97 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whose turn it is to log in; the module of the same name does the work on the target.
+
+Relays lock accounts. So of all hosts with the same login and password one tries it first, alone, whatever the strategy.
+When it is let in, the others follow side by side. When it is refused, they leave the login out and fail.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._run import Busy, Note
+
+#: Seconds that a host waits for its turn: several of the longest dialogues, with a slow way to each host.
+PATIENCE = 600.0
+
+Result = dict[str, t.Any]
+
+
+class Probe(t.Protocol):
+    """Runs the module on the target, with the task's options but for what is changed."""
+
+    def __call__(self, **changes: t.Any) -> Result: ...
+
+
+class ActionModule(ActionBase):
+    """The controller's half of the step C(smtp_relay_info)."""
+
+    TRANSFERS_FILES = False
+    _supports_async = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
+        """Run the module, with the login or without, as the other hosts' logins went."""
+        result: Result = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        options = dict(self._task.args)
+
+        def probe(**changes: t.Any) -> Result:
+            done: Result = self._execute_module(module_args={**options, **changes}, task_vars=variables)
+            return done
+
+        note = note_about(options)
+        host = str(variables.get("inventory_hostname", "another host"))
+        result.update(probe() if note is None else take_turn(probe, note, host))
+        return result
+
+
+def note_about(options: t.Mapping[str, t.Any]) -> Note | None:
+    """The note about a login at a relay; None where none is tried, or each host is to try for itself."""
+    if not boolean(options.get("share_verdict", True), strict=False) or options.get("auth") == "none":
+        return None
+    host, login, password = (str(options.get(name) or "") for name in ("host", "login", "password"))
+    if boolean(options.get("skip_auth", False), strict=False) or not (host and login and password):
+        return None
+    return Note("login", host.lower(), login, password)
+
+
+def take_turn(probe: Probe, note: Note, host: str) -> Result:
+    """Log in first, after the first, or not at all.
+
+    A host that does not get as far as the login says nothing about it. The next one is then first. Those that wait look
+    side by side how far they get without the login, so that a blocked port does not cost each host's time in a row.
+    """
+    gets_there = False
+    while True:
+        try:
+            with note.locked(PATIENCE):
+                known = note.read()
+                if known is None or (known["accepted"] is None and gets_there):
+                    return _told(probe(), note, host)
+        except Busy:
+            return probe(skip_auth=True)
+        if known["accepted"] is not None:
+            break
+        ahead = probe(skip_auth=True)
+        if ahead.get("failed") or ahead.get("unreachable"):
+            return ahead
+        gets_there = True
+    if known["accepted"]:
+        return _told(probe(), note, host, only_refusal=True)
+    return probe(refused_on=known["host"])
+
+
+def _told(result: Result, note: Note, host: str, *, only_refusal: bool = False) -> Result:
+    """The result, after the others were told how the login went. One without an answer counts as refused."""
+    login = (result.get("relay") or {}).get("auth") or {}
+    accepted = bool(login.get("accepted")) if login.get("tried") else None
+    if not only_refusal or accepted is False:
+        note.write({"accepted": accepted, "host": host})
+    return result
