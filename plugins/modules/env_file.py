@@ -67,13 +67,15 @@ options:
     description:
       - Before changing the file, keep it as it was beside it. RV(backup_file) is the state before this edit; it is
         replaced by the next one. The state before the very first edit is kept for good as C(<path>.before-smtp).
+      - The checksum of the file as the edit leaves it is noted in C(<path>.last-smtp.sha256).
       - Backups have owner and group of the file and are never readable by others.
     type: bool
     default: true
   expected_checksum:
     description:
       - SHA-256 of the file as it was looked at. The module fails when the file is another one by now.
-      - With O(state=restored), the RV(checksum_after) of the edit that is to be undone.
+      - With O(state=restored), the RV(checksum_after) of the edit that is to be undone. By default the one that the
+        last edit noted beside its backup, in C(<path>.last-smtp.sha256).
     type: str
   state:
     description:
@@ -120,6 +122,12 @@ EXAMPLES = r"""
     state: restored
     backup_file: "{{ edit.backup_file }}"
     expected_checksum: "{{ edit.checksum_after }}"
+
+- name: Put the file back as it was before the last edit, whenever that was, unless somebody changed it since
+  fediops.mastodon.env_file:
+    path: /home/mastodon/live/.env.production
+    state: restored
+    restored_mtime: now
 """
 
 RETURN = r"""
@@ -212,7 +220,6 @@ def main() -> None:
             "backup_file": {"type": "path"},
             "restored_mtime": {"type": "str", "choices": ["preserve", "now"], "default": "preserve"},
         },
-        required_if=[("state", "restored", ["expected_checksum"])],
         supports_check_mode=True,
     )
     options = module.params

@@ -24,6 +24,8 @@ def host_summary(result: t.Mapping[str, t.Any]) -> list[str]:
     :param result: the fact mastodon_smtp_result as roles/mastodon_smtp/tasks/summary.yml sets it.
     """
     dry = bool(result["check_mode"])
+    if "restored_from" in result:
+        return _rollback(result, dry)
     return [
         _outcome(result, dry),
         f"Mastodon {result['release']} in {result['app_dir']}, {_versions(result['rails'])}",
@@ -36,6 +38,17 @@ def host_summary(result: t.Mapping[str, t.Any]) -> list[str]:
         *_queued(result.get("queued_mail")),
         *_findings(result["findings"]),
     ]
+
+
+def _rollback(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
+    """The same for smtp_rollback, which neither asks Rails nor sends."""
+    if result["restored_from"]:
+        verb = "would be put back" if dry else "was put back"
+        kinds = _by_kind(result["changed_variables"])
+        first = f"{result['env_file']} {verb} from {result['restored_from']}{f': {kinds}' if kinds else ''}"
+    else:
+        first = f"{result['env_file']} is as it was before the last edit: there was nothing to put back."
+    return [first, *(_service(one, dry) for one in result["services"]), *_findings(result["findings"])]
 
 
 def _outcome(result: t.Mapping[str, t.Any], dry: bool) -> str:
@@ -56,12 +69,16 @@ def _variables(result: t.Mapping[str, t.Any], dry: bool) -> str:
     changed = result["changed_variables"]
     if not changed:
         return f"{result['env_file']} already says what the inventory says."
+    kinds = _by_kind(changed)
+    backup = f" (the state before is in {result['backup_file']})" if result.get("backup_file") and not dry else ""
+    return f"{result['env_file']}{' would be edited' if dry else ''}: {kinds}{backup}"
+
+
+def _by_kind(changed: t.Iterable[t.Mapping[str, str]]) -> str:
     by_kind: dict[str, list[str]] = {}
     for one in changed:
         by_kind.setdefault(one["what"], []).append(one["name"])
-    kinds = "; ".join(f"{kind} {', '.join(names)}" for kind, names in by_kind.items())
-    backup = f" (the state before is in {result['backup_file']})" if result.get("backup_file") and not dry else ""
-    return f"{result['env_file']}{' would be edited' if dry else ''}: {kinds}{backup}"
+    return "; ".join(f"{kind} {', '.join(names)}" for kind, names in by_kind.items())
 
 
 def _relay(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:

@@ -25,12 +25,15 @@ import typing as t
 
 from .._findings.env_file import TABLE
 from .._findings.model import FindingError
-from .snapshot import Snapshot, attributes_of, look, trouble
+from .snapshot import Snapshot, attributes_of, checksum, look, trouble
 
 #: Kept for good: the file as it was before this collection ever changed it.
 FIRST_BACKUP = ".before-smtp"
 #: The file as it was before the last edit.
 ROLLING_BACKUP = ".last-smtp"
+#: Beside the rolling backup: the checksum of the file as that edit left it, in the format of sha256sum. While it holds,
+#: nobody has edited the file since, and the backup may be put back.
+NOTE = ".sha256"
 
 _ACL = "system.posix_acl_access"
 _PAUSE = 0.05  # seconds between two tries to get the lock
@@ -88,6 +91,11 @@ def replace(old: Snapshot, data: bytes, *, backups: bool = False, modified: int 
                 written.append(copy)
                 os.rename(copy, name)
                 written.remove(copy)
+            note = f"{checksum(data)}  {os.path.basename(old.target)}\n".encode("utf-8", "surrogateescape")
+            copy = _write(old, rolling_backup(old.target) + NOTE, note, guarded)
+            written.append(copy)
+            os.rename(copy, rolling_backup(old.target) + NOTE)
+            written.remove(copy)
         now = look(old.path)
         if now.target != old.target or now.data != old.data or now.status.st_ino != old.status.st_ino:
             message = "The file was changed by somebody else in this very moment; it was left as it is."
@@ -125,6 +133,20 @@ def writable(old: Snapshot) -> None:
 def rolling_backup(target: str) -> str:
     """Where the state before the last edit is kept."""
     return target + ROLLING_BACKUP
+
+
+def noted(backup: str) -> str:
+    """Checksum of the file as the edit left it that this backup was made for; empty when nothing tells it.
+
+    :raises FindingError: when the note is there, but cannot be read.
+    """
+    try:
+        text = look(backup + NOTE).data.decode("utf-8", "replace")
+    except FindingError as error:
+        if error.finding.code == "path-missing":
+            return ""
+        raise
+    return text.split(" ", 1)[0]
 
 
 def _wanted_backups(target: str) -> list[str]:
@@ -172,7 +194,7 @@ def _sweep(target: str) -> None:
     """Remove what killed edits of this file and of its backups left behind."""
     folder, name = os.path.split(target)
     pattern = re.compile(
-        rf"\.{re.escape(name)}(?:{re.escape(FIRST_BACKUP)}|{re.escape(ROLLING_BACKUP)})?\.\d+-[0-9a-f]{{12}}\.fediops"
+        rf"\.{re.escape(name)}(?:{re.escape(FIRST_BACKUP)}|{re.escape(ROLLING_BACKUP)}(?:{re.escape(NOTE)})?)?\.\d+-[0-9a-f]{{12}}\.fediops"
     )
     with contextlib.suppress(OSError):
         for entry in os.listdir(folder):

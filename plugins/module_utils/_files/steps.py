@@ -18,7 +18,7 @@ from .._dotenv.edit import edit
 from .._dotenv.rewrite import Change
 from .._findings.env_file import TABLE
 from .._findings.model import Finding, FindingError, errors
-from .replace import locked, replace, rolling_backup, writable
+from .replace import NOTE, locked, noted, replace, rolling_backup, writable
 from .snapshot import Snapshot, checksum, look
 
 
@@ -118,7 +118,11 @@ def _restored(request: Request, seen: Snapshot, outcome: Outcome) -> None:
         raise FindingError(TABLE.finding("env-backup-missing", path, "There is no such backup.")) from None
     if backup.data == seen.data:
         return
-    if seen.checksum != request.expected_checksum:
+    expected = request.expected_checksum or noted(path)
+    if not expected:
+        message = f"Nothing tells which edit {path} belongs to ({path}{NOTE} is missing); neither was touched."
+        raise FindingError(TABLE.finding("env-not-ours", request.path, message))
+    if seen.checksum != expected:
         message = f"The file was changed after the edit that {path} belongs to; neither was touched."
         raise FindingError(TABLE.finding("env-not-ours", request.path, message))
     _plan(outcome, request, seen, backup.data, _differences(seen.data, backup.data, request.readers), {})

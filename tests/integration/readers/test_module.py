@@ -156,7 +156,7 @@ def test_killed_at_random_moments_the_file_is_always_whole(path: pathlib.Path) -
     # The next run finishes the work, and what killed runs left is gone.
     result = module.run(str(path), set={"SMTP_SERVER": "last.example"}, secrets={"SMTP_PASSWORD": secret})
     assert result["changed"]
-    expected = {path.name, f"{path.name}.before-smtp", f"{path.name}.last-smtp"}
+    expected = {path.name, f"{path.name}.before-smtp", f"{path.name}.last-smtp", f"{path.name}.last-smtp.sha256"}
     assert {one.name for one in path.parent.iterdir()} == expected
     assert (path.parent / f"{path.name}.before-smtp").read_text() == FILE
 

@@ -118,3 +118,24 @@ def test_a_host_in_order_says_so() -> None:
     assert "queue" not in "".join(lines)
     assert lines[0] == "In order: there was nothing to change."
     assert lines[2] == "/home/mastodon/live/.env.production already says what the inventory says."
+
+
+ROLLBACK: dict[str, t.Any] = {
+    **{key: RESULT[key] for key in ("check_mode", "app_dir", "env_file", "release", "services", "findings")},
+    "outcome": "rolled back",
+    "changed_variables": [{"name": "SMTP_SERVER", "what": "changed"}, {"name": "SMTP_LOGIN", "what": "removed"}],
+    "restored_from": "/home/mastodon/live/.env.production.last-smtp",
+}
+
+
+def test_a_rollback_says_what_was_put_back() -> None:
+    assert host_summary(ROLLBACK) == [
+        "/home/mastodon/live/.env.production was put back from /home/mastodon/live/.env.production.last-smtp:"
+        " changed SMTP_SERVER; removed SMTP_LOGIN",
+        "mastodon-web.service: active since 2026-11-01T02:03:04Z, restarted by this run",
+        "warning: s: Odd. Look. [odd]",
+    ]
+    dry = host_summary({**ROLLBACK, "check_mode": True})
+    assert "would be put back" in dry[0] and "would be restarted" in dry[1]
+    nothing = host_summary({**ROLLBACK, "restored_from": "", "changed_variables": []})
+    assert nothing[0].endswith("there was nothing to put back.")

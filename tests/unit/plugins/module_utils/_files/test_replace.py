@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import pathlib
 import stat
@@ -99,7 +100,10 @@ def test_backups_first_and_last(path: pathlib.Path) -> None:
     first, last = (path.parent / (path.name + one) for one in (".before-smtp", ".last-smtp"))
     assert (first.read_bytes(), last.read_bytes(), path.read_bytes()) == (OLD, NEW, b"A=3\n")
     assert first.stat().st_mtime_ns == 10**18
-    assert names(path) == {path.name, first.name, last.name}
+    note = path.parent / f"{last.name}.sha256"
+    assert names(path) == {path.name, first.name, last.name, note.name}
+    # As sha256sum -c reads it: the file as the last edit left it
+    assert note.read_text() == f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n"
 
 
 def test_a_link_stays_a_link_and_backups_stand_beside_the_file(path: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -179,7 +183,12 @@ def test_a_fault_at_any_step_leaves_the_old_file_or_the_new_one(
             except FindingError as caught:
                 assert caught.finding.severity == "error"
         assert path.read_bytes() in (OLD, NEW)
-        assert names(path) <= {path.name, f"{path.name}.before-smtp", f"{path.name}.last-smtp"}
+        assert names(path) <= {
+            path.name,
+            f"{path.name}.before-smtp",
+            f"{path.name}.last-smtp",
+            f"{path.name}.last-smtp.sha256",
+        }
         for one in path.parent.iterdir():
             assert one.stat().st_mode & 0o007 == 0
         if calls < failing:
@@ -193,9 +202,10 @@ def test_a_fault_at_any_step_leaves_the_old_file_or_the_new_one(
 def test_what_a_killed_edit_left_goes_with_the_next_one(path: pathlib.Path) -> None:
     left = path.parent / f".{path.name}.4711-0123456789ab.fediops"
     left_backup = path.parent / f".{path.name}.last-smtp.4711-0123456789ab.fediops"
+    left_note = path.parent / f".{path.name}.last-smtp.sha256.4711-0123456789ab.fediops"
     foreign = path.parent / f".{path.name}.swp"
     other = path.parent / ".other.4711-0123456789ab.fediops"
-    for one in (left, left_backup, foreign, other):
+    for one in (left, left_backup, left_note, foreign, other):
         one.write_text("x")
     with locked(str(path)):
         assert names(path) == {path.name, foreign.name, other.name}

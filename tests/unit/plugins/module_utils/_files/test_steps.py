@@ -182,6 +182,31 @@ def test_a_file_that_somebody_edited_since_is_left(path: pathlib.Path) -> None:
     assert (codes(outcome), outcome.changed, tree(path)) == (["env-not-ours"], False, before)
 
 
+def test_without_a_checksum_the_note_of_the_last_edit_decides(path: pathlib.Path) -> None:
+    edited(path)
+    second = present(Request(str(path), set={"SMTP_SERVER": "third"}))
+    changed = path.read_bytes() + b"THEIRS=1\n"
+    path.write_bytes(changed)
+    assert codes(restored(Request(str(path)))) == ["env-not-ours"]
+    path.write_bytes(changed[: -len(b"THEIRS=1\n")])
+    outcome = restored(Request(str(path)))
+    assert (outcome.checksum_before, outcome.changed) == (second.checksum_after, True)
+    assert path.read_bytes() == b"A=1\nSMTP_SERVER=new\n"
+    again = restored(Request(str(path)))
+    assert (again.changed, again.findings) == (False, [])
+
+
+def test_without_a_note_nothing_is_put_back(path: pathlib.Path) -> None:
+    edited(path)
+    pathlib.Path(f"{path}.last-smtp.sha256").unlink()
+    before = tree(path)
+    outcome = restored(Request(str(path)))
+    assert (codes(outcome), outcome.changed, tree(path)) == (["env-not-ours"], False, before)
+    assert "is missing" in outcome.findings[0].message
+    # The first backup never has a note: the file may have been edited many times since.
+    assert codes(restored(Request(str(path), backup_file=f"{path}.before-smtp"))) == ["env-not-ours"]
+
+
 def test_no_backup_to_put_back(path: pathlib.Path) -> None:
     outcome = restored(Request(str(path), expected_checksum=checksum(OLD)))
     assert codes(outcome) == ["env-backup-missing"]
