@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
+
 TLS_WORDS = {
     "implicit": "TLS from the first byte",
     "starttls": "STARTTLS required",
@@ -157,7 +159,7 @@ def _queued(queued: t.Mapping[str, t.Any] | None) -> list[str]:
 
 def _findings(findings: t.Iterable[t.Mapping[str, str]]) -> list[str]:
     return [
-        f"{one['severity']}: {one['subject']}: {one['message']} {one['fix']}".strip() + f" [{one['code']}]"
+        f"{one['severity']}: {Finding(**t.cast(t.Any, one)).sentence()}"
         for one in findings
         if one["severity"] != "info"
     ]

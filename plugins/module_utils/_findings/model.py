@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 Severity = t.Literal["error", "warning", "unknown", "info"]
@@ -63,8 +64,10 @@ class Finding:
         }
 
     def sentence(self) -> str:
-        """The finding as one line for a person."""
-        return f"{self.subject}: {self.message} {self.fix}".strip() + f" [{self.code}]"
+        """The finding as one line for a person; a message that begins with the subject says it once."""
+        named = re.match(re.escape(self.subject) + r"(?!\w)", self.message)
+        told = self.message if named else f"{self.subject}: {self.message}"
+        return f"{told} {self.fix}".rstrip() + f" [{self.code}]"
 
 
 class Table:

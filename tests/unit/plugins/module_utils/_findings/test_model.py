@@ -12,6 +12,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
     Table,
     accept,
     errors,
+    explain,
     worst_first,
 )
 
@@ -44,3 +45,24 @@ def test_accept_turns_named_errors_into_infos_and_nothing_else() -> None:
     found = [TABLE.finding("bad", "x", "Bad."), TABLE.finding("odd", "x", "Odd.")]
     assert [one.severity for one in accept(found, ["bad", "odd"])] == ["info", "warning"]
     assert errors(accept(found, ["odd"])) == [found[0]]
+
+
+@pytest.mark.parametrize(
+    ("subject", "message", "told"),
+    [
+        ("port", "It is 0.", "port: It is 0. Mend it. [bad]"),
+        ("smtp.example.com:587", "smtp.example.com:587 is silent.", "smtp.example.com:587 is silent. Mend it. [bad]"),
+        ("example.com", "example.com: no answer.", "example.com: no answer. Mend it. [bad]"),
+        ("port", "ports 25 and 465 are closed.", "port: ports 25 and 465 are closed. Mend it. [bad]"),
+        ("host", "smtp.example.com is no host.", "host: smtp.example.com is no host. Mend it. [bad]"),
+    ],
+)
+def test_a_sentence_names_its_subject_once(subject: str, message: str, told: str) -> None:
+    found = TABLE.finding("bad", subject, message)
+    assert found.sentence() == told
+    assert explain([found]) == told
+    assert explain([found, TABLE.finding("bad", "x", "Bad.")]) == f"2 problems:\n- {told}\n- x: Bad. Mend it. [bad]"
+
+
+def test_a_sentence_without_a_fix_ends_with_its_code() -> None:
+    assert Finding("bad", "error", "x", "Bad.").sentence() == "x: Bad. [bad]"
