@@ -64,6 +64,14 @@ class ActionModule(ControllerStep):
         done, findings = plan(_request(options), presets(), options["accept"])
         return findings, {"plan": done.as_dict()}
 
+    def unmasked(self, findings: list[Finding]) -> frozenset[str]:
+        """The plan, once the operator has accepted that a public value of it holds the text of a password.
+
+        Masked, it would put asterisks into the environment file.
+        """
+        accepted = any(one.code == "secret-in-value" and one.severity == "info" for one in findings)
+        return frozenset(["plan"]) if accepted else frozenset()
+
 
 def _request(options: dict[str, t.Any]) -> Request:
     bulk = options["bulk"]

@@ -201,6 +201,7 @@ instance:
           password_set: true
           tls_mode: starttls_optional
           auth_mode: plain
+          verify_mode: peer
         bulk: null
 findings:
   description: What was noticed, worst first.

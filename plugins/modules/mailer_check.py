@@ -154,6 +154,7 @@ effective:
       password_set: true
       tls_mode: starttls
       auth_mode: plain
+      verify_mode: peer
     bulk: null
 differences:
   description: Where Rails uses another value than O(expected) says.

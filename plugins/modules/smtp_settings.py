@@ -263,7 +263,7 @@ plan:
         - What Rails must report once the plan is carried out, as M(fediops.mastodon.mailer_check) takes it for its
           option C(expected).
         - RV(plan.effective.main) and RV(plan.effective.bulk) hold ActionMailer's C(settings) without user name and
-          password, C(login_set), C(password_set), C(tls_mode) and C(auth_mode).
+          password, C(login_set), C(password_set), C(tls_mode), C(auth_mode) and C(verify_mode).
       type: dict
       returned: always
       contains:
@@ -297,12 +297,24 @@ plan:
           description: The relay for all mail.
           type: dict
           returned: always
-          sample: {tls_mode: starttls, auth_mode: plain, login_set: true, password_set: true, settings: {port: 587}}
+          sample:
+            settings: {address: smtp.eu.mailgun.org, port: 587, authentication: plain, enable_starttls: always}
+            login_set: true
+            password_set: true
+            tls_mode: starttls
+            auth_mode: plain
+            verify_mode: peer
         bulk:
           description: The relay for bulk mail.
           type: dict
           returned: always
-          sample: {tls_mode: implicit, auth_mode: plain, login_set: true, password_set: true, settings: {port: 465}}
+          sample:
+            settings: {address: bulk.example.com, port: 465, authentication: plain, tls: true}
+            login_set: true
+            password_set: true
+            tls_mode: implicit
+            auth_mode: plain
+            verify_mode: peer
     release:
       description: The release that the plan is for.
       type: str

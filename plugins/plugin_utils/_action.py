@@ -37,9 +37,6 @@ class ControllerStep(ActionBase):
 
     ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {}
     SPEC_RULES: t.ClassVar[dict[str, t.Any]] = {}
-    #: Result keys that hold no user text but what the operator gave as non-secret: masking must not eat into them.
-    UNMASKED: t.ClassVar[frozenset[str]] = frozenset()
-
     TRANSFERS_FILES = False
     _requires_connection = False
     _supports_async = False
@@ -54,6 +51,10 @@ class ControllerStep(ActionBase):
     def refusal(self, findings: list[Finding], options: dict[str, t.Any]) -> str:  # noqa: ARG002
         """The message with which the step fails; empty when it does not. Options of a subclass may decide."""
         return explain(findings) if errors(findings) else ""
+
+    def unmasked(self, findings: list[Finding]) -> frozenset[str]:  # noqa: ARG002
+        """The return values that masking must leave alone, because no secret is in them."""
+        return frozenset()
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Validate, run, mask; the result fails when a finding is an error."""
@@ -73,8 +74,9 @@ class ControllerStep(ActionBase):
             masked_text = remove_values(f"{type(defect).__name__}: {defect}", secrets)
             raise AnsibleActionFail(masked_text) from None
         ranked = worst_first(findings)
-        shown = {key: value for key, value in evidence.items() if key in self.UNMASKED}
-        masked = {key: value for key, value in evidence.items() if key not in self.UNMASKED}
+        unmasked = self.unmasked(ranked)
+        shown = {key: value for key, value in evidence.items() if key in unmasked}
+        masked = {key: value for key, value in evidence.items() if key not in unmasked}
         masked["findings"] = [one.as_dict() for one in ranked]
         refusal = self.refusal(ranked, validated.validated_parameters)
         if refusal:

@@ -130,6 +130,8 @@ def _domain(domain: str) -> str:
 
 
 def _ascii_hint(domain: str) -> str:
+    if re.search("[\u00df\u03c2\u200c\u200d]", domain.lower()):  # Python's codec (RFC 3490) makes another name of these
+        return "Write the domain in its xn-- form, as the registrar shows it."
     try:
         return f"Write the domain as {domain.encode('idna').decode('ascii')}."
     except UnicodeError:

@@ -13,7 +13,7 @@ import typing as t
 
 from .address import ruby_refuses
 from .release import Release, era_of, since
-from .session import Refusal, TlsMode, mechanism, session, truthy
+from .session import Refusal, TlsMode, VerifyMode, mechanism, session, truthy
 from .variables import BULK, FORMS, MAIN, SETTINGS, VARIABLES, Reading, blank
 from .yaml_value import Json, Symbol, YamlRefusal, bare_value
 
@@ -32,6 +32,7 @@ class Relay:
     :ivar login_set: whether a user name is there, the empty text included: AUTH is tried with it.
     :ivar tls_mode: what the mail gem of that release makes of the TLS settings.
     :ivar auth_mode: the mechanism in use, or C(none).
+    :ivar verify_mode: whether the relay's certificate is verified (C(peer)); C(none) where nothing is encrypted, too.
     """
 
     settings: t.Mapping[str, Json]
@@ -39,6 +40,7 @@ class Relay:
     password_set: bool
     tls_mode: TlsMode
     auth_mode: str
+    verify_mode: VerifyMode
 
     def as_dict(self) -> dict[str, t.Any]:
         return {**dataclasses.asdict(self), "settings": dict(self.settings)}
@@ -160,5 +162,5 @@ def _relay(
     opened = session(settings, era)
     shown = {key: value for key, value in settings.items() if key not in _SECRET_KEYS}
     login, password = truthy(settings["user_name"]), truthy(settings["password"])
-    relay = Relay(shown, login, password, opened.tls_mode, mechanism(settings, era))
+    relay = Relay(shown, login, password, opened.tls_mode, mechanism(settings, era), opened.verify_mode)
     return relay, opened.refusal

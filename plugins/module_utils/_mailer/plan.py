@@ -168,6 +168,7 @@ def plan(
         sender=box,
     )
     findings += _about_values(done, request)
+    findings += _about_masking(done, request)
     findings += _about_effect(done, findings)
     findings += about_current(request.current)
     return done, worst_first(accept(findings, accepted))
@@ -236,12 +237,8 @@ def _variables(relay: Relay, prefix: str, era: Era) -> tuple[dict[str, str], dic
     )
 
 
-#: What the plan says beside the operator's own values; Ansible would hide a part of it if a secret were that part.
-_WORDS = "True False None smtp sendmail implicit starttls starttls_optional plain login cram_md5 peer"
-
-
 def _about_values(done: Plan, request: Request) -> t.Iterator[Finding]:
-    """Texts that the release misreads, that a reader of the file cannot be given, or that hold a secret."""
+    """Texts that the release misreads, or that a reader of the file cannot be given."""
     for name, text in {**done.set, **done.secrets}.items():
         if VARIABLES[name].bare_in(done.era) and not _arrives(name, text):
             message = (
@@ -251,19 +248,41 @@ def _about_values(done: Plan, request: Request) -> t.Iterator[Finding]:
         refused = refusal(name, text, request.readers) if request.readers else None
         if refused:
             yield refused
-    shown = {
-        **done.set,
-        "local_domain": done.local_domain,
-        "mastodon_release": str(done.release),
-        "the words of the plan": _WORDS,
-    }
-    for name in done.secrets:
-        secret = done.secrets[name]
-        for holder in (holder for holder, text in shown.items() if secret in text):
-            message = (
-                f"The value of {name} is a part of {holder}, which is not secret; hiding one would garble the other."
-            )
-            yield TABLE.finding("secret-in-value", holder, message)
+
+
+def _about_masking(done: Plan, request: Request) -> t.Iterator[Finding]:
+    """Ansible hides a secret wherever its text stands, so nothing else in the plan may hold that text."""
+    passwords = {f"{MAIN}PASSWORD": request.relay.password, f"{BULK}PASSWORD": request.bulk and request.bulk.password}
+    values = {**done.set, "local_domain": done.local_domain, "mastodon_release": str(done.release)}
+    whole = done.as_dict()
+    for relay in (whole["relay"], whole["bulk_relay"]):
+        if relay:
+            del relay["hint"]  # for people alone
+    words = {"the words of the plan": "\n".join(_leaves(whole))}
+    for name, secret in passwords.items():
+        if not secret:
+            continue
+        for shown in (values, words):
+            holders = [holder for holder, text in shown.items() if secret in text]
+            for holder in holders:
+                message = (
+                    f"The value of {name} is a part of {holder}, which is not secret; hiding one would garble the "
+                    "other."
+                )
+                yield TABLE.finding("secret-in-value", holder, message)
+            if holders:
+                break
+
+
+def _leaves(value: object) -> t.Iterator[str]:
+    """Everything in a plan that Ansible's masking looks at, as text."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from _leaves(one)
+    elif isinstance(value, (str, float)) or type(value) is int:  # pylint: disable=unidiomatic-typecheck
+        yield str(value)
 
 
 def _arrives(name: str, text: str) -> bool:

@@ -20,6 +20,8 @@ _VERSION = re.compile(
 
 #: Build metadata that Mastodon's own images carry; any other metadata is taken for a fork's name.
 _OFFICIAL_BUILDS = ("nightly", "security", "edge", "pr-")
+#: Mastodon's own prereleases; any other word behind a hyphen (4.2.1-name) is a fork's name, and no prerelease.
+_PRERELEASES = ("alpha", "beta", "rc", *_OFFICIAL_BUILDS)
 
 
 @functools.total_ordering
@@ -30,7 +32,7 @@ class Release:
     :ivar text: as given, without surrounding blanks.
     :ivar number: major, minor, patch; None when the text is no version, which sorts after every version.
     :ivar prerelease: letters and numbers in turn (C(rc.1) and C(rc1) are the same); empty for a final release.
-    :ivar build: what follows a C(+), C(glitch) for instance.
+    :ivar build: what follows a C(+), C(glitch) for instance, or a hyphen where that is no prerelease.
     """
 
     text: str
@@ -45,12 +47,14 @@ class Release:
         if not found:
             return cls(text.strip(), None)
         number = (int(found["major"]), int(found["minor"]), int(found["patch"] or 0))
+        pre, build = found["pre"] or "", found["build"] or ""
+        if not pre.lower().startswith(_PRERELEASES):
+            pre, build = "", "+".join(filter(None, (pre, build)))
         # Numbers sort before words, as in semantic versioning (https://semver.org, item 11).
         words = tuple(
-            (0, int(part), "") if part.isdigit() else (1, 0, part.lower())
-            for part in re.findall(r"\d+|[A-Za-z]+", found["pre"] or "")
+            (0, int(part), "") if part.isdigit() else (1, 0, part.lower()) for part in re.findall(r"\d+|[A-Za-z]+", pre)
         )
-        return cls(text.strip(), number, words, found["build"] or "")
+        return cls(text.strip(), number, words, build)
 
     @property
     def fork(self) -> bool:

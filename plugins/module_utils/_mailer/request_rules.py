@@ -86,9 +86,9 @@ def sender(request: Request, era: Era) -> tuple[Mailbox | None, list[Finding]]:
     else:
         box, found = _address("from_address", request.from_address)
         findings += found
-    if request.reply_to:
+    if request.reply_to.strip():
         findings += _address("reply_to", request.reply_to)[1]
-    if request.return_path:
+    if request.return_path.strip():
         bounces, found = _address("return_path", request.return_path)
         findings += found
         if not VARIABLES["SMTP_RETURN_PATH"].read_by(era):

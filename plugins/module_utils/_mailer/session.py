@@ -20,6 +20,7 @@ from .release import Era
 from .yaml_value import Json
 
 TlsMode = t.Literal["implicit", "starttls", "starttls_optional", "none"]
+VerifyMode = t.Literal["peer", "none"]
 Settings = t.Mapping[str, Json]
 
 
@@ -42,11 +43,16 @@ class Refusal:
 
 @dataclasses.dataclass(frozen=True)
 class Session:
-    """How a mail would be sent: TLS, whether the gem's own TLS context is used, or why it is not sent."""
+    """How a mail would be sent, or why it is not sent.
+
+    :ivar context: whether the mail gem's TLS context is used; it alone knows of C(openssl_verify_mode) and C(ca_file).
+    :ivar verify_mode: whether the relay's certificate is verified; C(none) without TLS, too.
+    """
 
     tls_mode: TlsMode
     context: bool
     refusal: Refusal | None = None
+    verify_mode: VerifyMode = "peer"
 
 
 def truthy(value: Json) -> bool:
@@ -123,10 +129,19 @@ def session(settings: Settings, era: Era) -> Session:
     if found.refusal:
         return found
     verify = settings.get("openssl_verify_mode")
+    found = dataclasses.replace(found, verify_mode=_verify_mode(found, verify))
     if found.context and isinstance(verify, str) and verify.lower() not in VERIFY_MODES:
         error = f"uninitialized constant OpenSSL::SSL::VERIFY_{verify.upper()}"
         return dataclasses.replace(found, refusal=Refusal("NameError", "build", error))
     return dataclasses.replace(found, refusal=_login_refusal(settings, era))
+
+
+def _verify_mode(found: Session, verify: Json) -> VerifyMode:
+    """Net::SMTP's own context verifies (Ruby 3 and later), and so does the gem's when its mode is nil or false."""
+    if found.tls_mode == "none":
+        return "none"
+    off = (isinstance(verify, str) and verify.lower() == "none") or (verify == 0 and truthy(verify))
+    return "none" if found.context and off else "peer"
 
 
 def mechanism(settings: Settings, era: Era) -> str:

@@ -157,7 +157,8 @@ def _modes(relay: t.Mapping[str, t.Any], answer: t.Mapping[str, t.Any]) -> dict[
     """How TLS and AUTH will go with settings that Rails reports."""
     era = era_of(Release.parse(answer["versions"]["release"] or ""))
     settings = {**relay["settings"], "user_name": relay["login_set"] or None, "password": relay["password_set"] or None}
-    return {"tls_mode": session(settings, era).tls_mode, "auth_mode": mechanism(settings, era)}
+    opened = session(settings, era)
+    return {"tls_mode": opened.tls_mode, "auth_mode": mechanism(settings, era), "verify_mode": opened.verify_mode}
 
 
 def _about_app(answer: t.Mapping[str, t.Any], instance: Instance) -> list[Finding]:

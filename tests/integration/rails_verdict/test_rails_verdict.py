@@ -4,9 +4,10 @@
 
 """What Rails on the lab's hosts really makes of mail variables, against what effective() says it does.
 
-Every era is asked on both hosts: the settings, the TLS mode and mechanism that Net::SMTP is about to use, and the class
-of the error where Rails refuses to start or to build a session. The first cases of an era boot the whole application
-with their variables; the others evaluate its configuration of mail again in a fork, see verdict.rb.
+Every era is asked on both hosts: the settings, the TLS mode, the mechanism and the verification of the certificate
+that Net::SMTP is about to use, and the class of the error where Rails refuses to start or to build a session. The first
+cases of an era boot the whole application with their variables; the others evaluate its configuration of mail again in
+a fork, see verdict.rb.
 
 What is real there: Rails' configuration and YAML (Psych) of two generations, the mail gem 2.7.1 and 2.8.1 with their
 address parsers, net-smtp of two generations. What is not: of the mail gem's way to build a session, the versions that
@@ -198,7 +199,7 @@ def _said(answer: dict[str, t.Any], expected: dict[str, t.Any]) -> dict[str, t.A
     said: dict[str, t.Any] = {
         "error": (failed["chain"][0]["class"], failed["stage"]) if failed else None,
         "headers": [real[name] for name in ("delivery_method", "from", "reply_to", "return_path")],
-        "sessions": [(one["tls"], one["auth"]) for one in answer["seen"]],
+        "sessions": [(one["tls"], one["auth"], one["verify"]) for one in answer["seen"]],
     }
     for name in ("main", "bulk"):
         said[name] = _settings(real["relays"].get(name), expected[name])
@@ -209,13 +210,13 @@ def _expected(expected: dict[str, t.Any]) -> dict[str, t.Any]:
     error = expected["error"]
     if error and error["stage"] == "boot":
         return {"error": (error["class"], "boot")}
-    sessions: list[tuple[str, str]] | None = []
+    sessions: list[tuple[str, ...]] | None = []
     if error and not error["message"].startswith("bulk relay: "):
         sessions = None  # whether the bulk relay is refused as well is not part of the prediction
     else:
         for name in ("main", "bulk"):
             if expected[name] and expected["delivery_method"] == "smtp" and not (error and name == "bulk"):
-                sessions.append((expected[name]["tls_mode"], expected[name]["auth_mode"]))
+                sessions.append(tuple(expected[name][mode] for mode in ("tls_mode", "auth_mode", "verify_mode")))
     return {
         "error": (error["class"], error["stage"]) if error else None,
         # The report has headers as text, whatever YAML made of them.

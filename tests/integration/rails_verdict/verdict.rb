@@ -32,8 +32,16 @@ module Seen
           elsif starttls_auto? then 'starttls_optional'
           else 'none'
           end
-    $stdout.puts("seen #{JSON.generate('address' => address, 'tls' => tls, 'auth' => @seen_auth)}")
+    $stdout.puts("seen #{JSON.generate('address' => address, 'tls' => tls, 'auth' => @seen_auth, 'verify' => seen_verify(tls))}")
     super
+  end
+
+  # Without a context of the mail gem's, net-smtp makes one of its own when TLS begins, and that one verifies.
+  def seen_verify(tls)
+    return 'none' if tls == 'none'
+
+    context = tls == 'implicit' ? @ssl_context_tls : @ssl_context_starttls
+    (context || Net::SMTP.default_ssl_context).verify_mode == OpenSSL::SSL::VERIFY_NONE ? 'none' : 'peer'
   end
 end
 

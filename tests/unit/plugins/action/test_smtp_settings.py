@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from ansible.module_utils.common.parameters import remove_values
 from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.fediops.mastodon.plugins.action.smtp_settings import ActionModule
@@ -89,6 +90,29 @@ def test_accept_turns_a_named_error_into_an_info() -> None:
     assert "failed" not in result
     assert [(one["code"], one["severity"]) for one in result["findings"]] == [("port-contradicts-tls", "info")]
     assert run(**options, accept=["verify-off"])["failed"] is True
+
+
+def test_an_accepted_secret_in_a_value_leaves_the_value_whole() -> None:
+    options = {**GOOD, "host": f"{SECRET}.example.com"}
+    refused = run(**options)
+    assert refused["failed"] is True
+    assert SECRET not in str(refused)
+    result = run(**options, accept=["secret-in-value"])
+    assert "failed" not in result
+    assert result["plan"]["set"]["SMTP_SERVER"] == f"{SECRET}.example.com"
+    assert result["plan"]["effective"]["main"]["settings"]["address"] == f"{SECRET}.example.com"
+
+
+@pytest.mark.parametrize("secret", ["PASSWORD", "start", "one", "True", "4.5", "587", "465", "SMTP_TLS", "user", "tls"])
+@pytest.mark.parametrize("provider", ["", "mailgun"])
+def test_no_plan_is_garbled_by_masking(secret: str, provider: str) -> None:
+    options = {**GOOD, "password": secret, "provider": provider}
+    found = {one["code"]: one["severity"] for one in run(**options)["findings"]}
+    plan = run(**options, accept=["secret-in-value"])["plan"]
+    garbled = remove_values(plan, {secret})
+    for relay in (plan, garbled):
+        del relay["relay"]["hint"]
+    assert (found.get("secret-in-value") == "error") is (garbled != plan)
 
 
 def test_the_bulk_relay_has_a_password_of_its_own() -> None:

@@ -28,8 +28,11 @@ class Step(ControllerStep):
         "mode": {"type": "str", "choices": ["a", "b"]},
         "inner": {"type": "dict", "options": {"login": {"type": "str"}, "token": {"type": "str", "no_log": True}}},
     }
-    UNMASKED = frozenset({"verdict"})
+
     does: t.ClassVar[t.Callable[[dict[str, t.Any]], tuple[list[Finding], dict[str, t.Any]]]]
+
+    def unmasked(self, findings: list[Finding]) -> frozenset[str]:  # noqa: ARG002
+        return frozenset({"verdict"})
 
     def conclude_from(
         self,

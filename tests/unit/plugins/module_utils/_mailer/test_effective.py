@@ -271,6 +271,7 @@ def test_3_2_bulk_inherits_nothing() -> None:
         "password_set": False,
         "tls_mode": "starttls_optional",
         "auth_mode": "none",
+        "verify_mode": "peer",
     }  # fmt: skip
 
 
@@ -454,6 +455,7 @@ def test_the_shape_that_other_steps_rely_on() -> None:
             "password_set": True,
             "tls_mode": "starttls",
             "auth_mode": "plain",
+            "verify_mode": "peer",
         },
         "bulk": None,
     }  # fmt: skip
