@@ -25,7 +25,7 @@ FILE = Path(__file__).with_name("providers.yml")
 
 _REQUIRED = {"title", "sender", "source", "checked", "confidence"}
 _TEXTS = {"title", "login", "login_form", "login_hint", "password_hint", "limits", "checked", "confidence"}
-_OTHERS = {"hosts", "endpoints", "auth", "needs_login", "advice", "warn", "sender", "source"}
+_OTHERS = {"hosts", "also", "endpoints", "auth", "needs_login", "advice", "warn", "sender", "source"}
 _RETURN_PATH_MODES = {"same_domain", "subdomain_records", "subdomain_cname", "provider"}
 
 
@@ -47,6 +47,7 @@ def _preset(name: str, entry: dict[str, t.Any]) -> Preset:
         name=name,
         title=entry["title"],
         hosts=entry.get("hosts", {}),
+        also=tuple(entry.get("also", [])),
         endpoints=tuple(Endpoint(one["port"], one["tls"]) for one in entry.get("endpoints", [])),
         auth=tuple(entry.get("auth", [])),
         needs_login=entry.get("needs_login", True),
@@ -88,6 +89,9 @@ def _host_problems(name: str, entry: dict[str, t.Any]) -> list[str]:
             found.append(f"{name}: only the region * has {{region}} in its host")
         if not re.fullmatch(r"[a-z0-9.-]+", host.replace("{region}", "r")):
             found.append(f"{name}: {host} is no host name")
+    found += [
+        f"{name}: {host} is no host name" for host in entry.get("also", []) if not re.fullmatch(r"[a-z0-9.-]+", host)
+    ]
     ports = [one.get("port") for one in entry.get("endpoints", [])]
     if len(ports) != len(set(ports)) or not all(isinstance(port, int) and 0 < port < 65536 for port in ports):
         found.append(f"{name}: endpoints have a port twice, or one that is no port")

@@ -195,7 +195,11 @@ def _provider_endpoint(case: Case) -> t.Iterator[Finding]:
     preset, relay = case.preset, case.relay
     if preset is None or not preset.endpoints:
         return
-    hosts = {preset.host(case.wanted.region), *(host for host in preset.hosts.values() if "{" not in host)}
+    hosts = {
+        preset.host(case.wanted.region),
+        *(host for host in preset.hosts.values() if "{" not in host),
+        *preset.also,
+    }
     if case.wanted.host and preset.hosts and relay.host.lower().rstrip(".") not in hosts:
         message = f"{relay.host} is not a host of {preset.title}."
         fix = f"Drop {case.variable('host')} to use the provider's, or {case.variable('provider')} for another relay."

@@ -31,6 +31,7 @@ class Preset:
     """What is known about one provider.
 
     :ivar hosts: region -> host; the empty region is the one for who names none. A host may hold C({region}).
+    :ivar also: other names of the same hosts.
     :ivar endpoints: every port the provider documents, in order of preference. Empty: the operator decides.
     :ivar auth: documented mechanisms, the preferred one first; empty when the provider documents none.
     :ivar needs_login: whether mail is taken with a login only.
@@ -45,6 +46,7 @@ class Preset:
     name: str
     title: str
     hosts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    also: tuple[str, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     auth: tuple[str, ...] = ()
     needs_login: bool = True

@@ -13,39 +13,105 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.plan impo
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings import PORTS, Request, Wanted
 from ansible_collections.fediops.mastodon.plugins.plugin_utils import _presets
 
-#: The providers of section 1 of the reference.
-NAMES = [
-    "amazon_ses",
-    "brevo",
-    "fastmail",
-    "gandi",
-    "gmail",
-    "google_relay",
-    "hetzner_webhosting",
-    "infomaniak",
-    "local_postfix",
-    "mailbox_org",
-    "mailersend",
-    "mailgun",
-    "mailjet",
-    "microsoft365",
-    "migadu",
-    "ovh",
-    "postal",
-    "postmark",
-    "proton",
-    "resend",
-    "scaleway_tem",
-    "sendgrid",
-    "smtp2go",
-    "sparkpost",
-    "zeptomail",
-    "zoho_mail",
-]
+ZOHO = "com eu in com.au jp"
+#: What the providers document: name -> hosts by region, ports with STARTTLS, ports with implicit TLS, mechanisms, the
+#: literal login. C(plain login) stands for what mailbox providers call a cleartext password.
+DOCUMENTED: dict[str, tuple[dict[str, str], str, str, str, str]] = {
+    "mailgun": (
+        {"": "smtp.mailgun.org", "us": "smtp.mailgun.org", "eu": "smtp.eu.mailgun.org"},
+        "25 587 2525", "465", "", "",
+    ),
+    "amazon_ses": ({"eu-west-1": "email-smtp.eu-west-1.amazonaws.com"}, "25 587 2587", "465 2465", "", ""),
+    "sendgrid": ({"": "smtp.sendgrid.net"}, "25 587 2525", "465", "", "apikey"),
+    "postmark": (
+        {
+            "": "smtp.postmarkapp.com",
+            "transactional": "smtp.postmarkapp.com",
+            "broadcast": "smtp-broadcasts.postmarkapp.com",
+        },
+        "25 587 2525", "", "plain cram_md5", "",
+    ),
+    "brevo": ({"": "smtp-relay.brevo.com"}, "587 2525", "465", "plain login", ""),
+    "mailjet": ({"": "in-v3.mailjet.com"}, "587 25", "465", "plain login", ""),
+    "sparkpost": (
+        {"": "smtp.sparkpostmail.com", "us": "smtp.sparkpostmail.com", "eu": "smtp.eu.sparkpostmail.com"},
+        "587 2525", "", "login", "SMTP_Injection",
+    ),
+    "scaleway_tem": ({"": "smtp.tem.scaleway.com"}, "25 587 2587", "465 2465", "plain login", ""),
+    "resend": ({"": "smtp.resend.com"}, "25 587 2587", "465 2465", "plain login", "resend"),
+    "mailersend": ({"": "smtp.mailersend.net"}, "587", "", "", ""),
+    "smtp2go": (
+        {
+            "": "mail.smtp2go.com", "us": "mail-us.smtp2go.com", "eu": "mail-eu.smtp2go.com",
+            "eu2": "mail-eu2.smtp2go.com", "au": "mail-au.smtp2go.com",
+        },
+        "25 80 587 2525 8025", "443 465 8465", "", "",
+    ),
+    "zoho_mail": (
+        {
+            **{region: f"smtp.zoho.{region}" for region in ZOHO.split()},
+            **{f"pro-{region}": f"smtppro.zoho.{region}" for region in ZOHO.split()},
+            "": "smtp.zoho.com", "ca": "smtp.zohocloud.ca", "pro-ca": "smtppro.zohocloud.ca",
+        },
+        "587", "465", "plain login", "",
+    ),
+    "zeptomail": ({"": "smtp.zeptomail.com"}, "587", "465", "", "emailapikey"),
+    "fastmail": ({"": "smtp.fastmail.com"}, "587", "465", "plain login", ""),
+    "gmail": ({"": "smtp.gmail.com"}, "587", "465", "plain login", ""),
+    "google_relay": ({"": "smtp-relay.gmail.com"}, "25 587", "465", "plain login", ""),
+    "microsoft365": ({"": "smtp.office365.com"}, "587", "", "login plain", ""),
+    "ovh": ({"": "ssl0.ovh.net", "eu": "ssl0.ovh.net", "ca": "smtp.mail.ovh.ca"}, "587", "465", "plain login", ""),
+    "infomaniak": ({"": "mail.infomaniak.com"}, "587", "465", "", ""),
+    "gandi": ({"": "mail.gandi.net"}, "587", "465", "plain login", ""),
+    "migadu": ({"": "smtp.migadu.com"}, "587", "465", "", ""),
+    "mailbox_org": ({"": "smtp.mailbox.org"}, "587", "465", "", ""),
+    "hetzner_webhosting": ({"": "mail.your-server.de"}, "587", "465", "plain login", ""),
+    "proton": ({"": "smtp.protonmail.ch"}, "587", "", "", ""),
+    "postal": ({"": ""}, "", "", "plain login cram_md5", ""),
+    "local_postfix": ({"": "localhost"}, "", "", "", ""),
+}  # fmt: skip
+NAMES = list(DOCUMENTED)
+#: Where the login is the address of a mailbox or of an SMTP credential.
+ADDRESSES = {
+    "mailgun", "zoho_mail", "fastmail", "gmail", "google_relay", "microsoft365", "ovh", "infomaniak", "gandi",
+    "migadu", "mailbox_org", "hetzner_webhosting", "proton",
+}  # fmt: skip
 
 
 def test_every_provider_is_there() -> None:
     assert sorted(_presets.presets()) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_preset_says_what_the_provider_documents(name: str) -> None:
+    hosts, starttls, implicit, auth, login = DOCUMENTED[name]
+    preset = _presets.presets()[name]
+    assert {region: preset.host(region) for region in hosts} == hosts
+    spoken = {one.port: one.tls for one in preset.endpoints}
+    expected = {int(port): "starttls" for port in starttls.split()} | {
+        int(port): "implicit" for port in implicit.split()
+    }
+    assert spoken == (expected if name != "local_postfix" else {25: "none"})
+    assert preset.auth == tuple(auth.split())
+    assert preset.login == login
+    assert (preset.login_form == "address") is (name in ADDRESSES)
+    assert preset.needs_login is (name not in ("google_relay", "local_postfix"))
+    assert bool(preset.hint) is (name != "local_postfix")
+    assert preset.warn is (name == "microsoft365")
+
+
+def test_no_region_is_left_out() -> None:
+    for name, preset in _presets.presets().items():
+        assert set(preset.hosts) - {"*", "fr-par"} <= set(DOCUMENTED[name][0])
+
+
+def test_two_kinds_of_key_are_told_apart() -> None:
+    """The usual 535 of these is the wrong kind of key."""
+    for name, word in {
+        "brevo": "API key does not work", "zeptomail": "token", "amazon_ses": "IAM", "mailgun": "not an API key",
+        "mailjet": "secret key",
+    }.items():  # fmt: skip
+        assert word in _presets.presets()[name].password_hint
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -120,6 +186,7 @@ def test_a_small_entry_is_right() -> None:
         ({"hosts": {"*": "smtp.example.com"}}, "{region}"),
         ({"hosts": {"": "https://example.com"}}, "no host name"),
         ({"hosts": None}, "go together"),
+        ({"also": ["https://example.com"]}, "no host name"),
         ({"endpoints": [{"port": 587, "tls": "starttls"}] * 2}, "twice"),
         ({"endpoints": [{"port": "587", "tls": "starttls"}]}, "no port"),
         ({"endpoints": [{"port": 587, "tls": "ssl"}]}, "starttls, implicit or none"),

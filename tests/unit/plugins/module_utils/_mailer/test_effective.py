@@ -11,7 +11,8 @@ import typing as t
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.effective import Effective, effective
-from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release import Release
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release import Release, era_of
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.variables import VARIABLES
 
 LOCAL = "social.example.org"
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -81,6 +82,7 @@ SETTINGS: list[tuple[str, t.Iterable[str], dict[str, str], str, t.Any]] = [
     ("CA_FILE blank", YAML, {"SMTP_CA_FILE": ""}, "ca_file", None),
     ("VERIFY_MODE", ALL, {"SMTP_OPENSSL_VERIFY_MODE": "none"}, "openssl_verify_mode", "none"),
     ("VERIFY_MODE unset", ALL, {}, "openssl_verify_mode", None),
+    ("VERIFY_MODE no", YAML, {"SMTP_OPENSSL_VERIFY_MODE": "no"}, "openssl_verify_mode", False),
     ("VERIFY_MODE blank", YAML, {"SMTP_OPENSSL_VERIFY_MODE": ""}, "openssl_verify_mode", None),
     ("VERIFY_MODE 0", YAML, {"SMTP_OPENSSL_VERIFY_MODE": "0"}, "openssl_verify_mode", 0),
     ("VERIFY_MODE off", YAML, {"SMTP_OPENSSL_VERIFY_MODE": "off"}, "openssl_verify_mode", False),
@@ -142,6 +144,35 @@ def test_3_2_timeouts_of_4_0_to_4_3(release: str, timeout: t.Any) -> None:
     assert setting({}, release, "read_timeout") == timeout
 
 
+#: (row, columns, SMTP_OPENSSL_VERIFY_MODE, whether the certificate is verified); on Ruby 3 and later.
+VERIFY: list[tuple[str, t.Iterable[str], str | None, str]] = [
+    ("unset", ALL, None, "peer"),
+    ("peer", ALL, "peer", "peer"),
+    ("none", ALL, "none", "none"),
+    ("NONE", ALL, "NONE", "none"),
+    ("blank", YAML, "", "peer"),
+    ("0", YAML, "0", "none"),
+    ("1", YAML, "1", "peer"),
+    *((word, YAML, word, "peer") for word in ("false", "off", "no")),
+]
+
+
+@pytest.mark.parametrize(("release", "text", "mode"), list(cells(VERIFY)))
+@pytest.mark.parametrize("tls", ["SMTP_TLS", "SMTP_SSL", ""])
+def test_3_2_verify_mode(release: str, text: str | None, mode: str, tls: str) -> None:
+    given = {} if text is None else {"SMTP_OPENSSL_VERIFY_MODE": text}
+    main = used({**given, **({tls: "true"} if tls else {})}, release).main
+    assert main is not None
+    assert main.verify_mode == mode
+
+
+@pytest.mark.parametrize("release", ["4.1.1", "4.3.0", "4.4.1", "4.6.5"])
+def test_without_encryption_nothing_is_verified(release: str) -> None:
+    main = used({"SMTP_ENABLE_STARTTLS": "never", "SMTP_OPENSSL_VERIFY_MODE": "peer"}, release).main
+    assert main is not None
+    assert (main.tls_mode, main.verify_mode) == ("none", "none")
+
+
 #: (row, columns, login, password, login set, password set)
 CREDENTIALS = [
     ("set", ALL, "user", "secret", True, True),
@@ -151,6 +182,8 @@ CREDENTIALS = [
     ("white space", BEFORE_YAML, " ", " ", False, False),
     ("null", ("4.4.0",), "null", "~", False, False),
     ("null", ("4.4", "4.5"), "null", "~", True, True),
+    ("no", ("4.4.0",), "no", "false", False, False),
+    ("number", ("4.4.0",), "0123", "0", True, True),
 ]
 
 
@@ -193,6 +226,33 @@ HEADERS = [
         "smtp",
     ),
     (
+        "numbers",
+        ("4.4.0",),
+        {"SMTP_FROM_ADDRESS": "0x1F", "SMTP_REPLY_TO": "12:30", "SMTP_RETURN_PATH": "off"},
+        31,
+        45000,
+        None,
+        "smtp",
+    ),
+    (
+        "numbers",
+        ("3.5", "4.0-4.3", "4.4", "4.5"),
+        {"SMTP_FROM_ADDRESS": "0x1F", "SMTP_REPLY_TO": "12:30", "SMTP_RETURN_PATH": "off"},
+        "0x1F",
+        "12:30",
+        "off",
+        "smtp",
+    ),
+    (
+        "a quoted name",
+        (*BEFORE_YAML, "4.4", "4.5"),
+        {"SMTP_FROM_ADDRESS": '"A, b: c" <a@b.example>'},
+        '"A, b: c" <a@b.example>',
+        None,
+        None,
+        "smtp",
+    ),
+    (
         "blank",
         BEFORE_YAML,
         {"SMTP_REPLY_TO": "", "SMTP_RETURN_PATH": " "},
@@ -227,6 +287,18 @@ REFUSED = [
     ("VERIFY_MODE blank", BEFORE_YAML, {"SMTP_OPENSSL_VERIFY_MODE": ""}, "NameError", "build"),
     ("VERIFY_MODE 0", BEFORE_YAML, {"SMTP_OPENSSL_VERIFY_MODE": "0"}, "NameError", "build"),
     ("VERIFY_MODE misspelt", ALL, {"SMTP_OPENSSL_VERIFY_MODE": "peeer"}, "NameError", "build"),
+    *(
+        (f"{name} with {text}", ("4.4.0",), {name: text}, "RuntimeError", "boot")
+        for name in ("SMTP_SERVER", "SMTP_LOGIN", "SMTP_PASSWORD", "SMTP_REPLY_TO", "SMTP_RETURN_PATH")
+        for text in ("%x", "|x", ">x", "{x", "'x", '"x', "]x", "`x", "- x", "? x", "a: b")
+    ),
+    *(
+        (f"{prefix}{name} with {text}", YAML, {f"{prefix}{name}": text}, "RuntimeError", "boot")
+        for prefix in ("SMTP_", "BULK_SMTP_")
+        for name in ("PORT", "DOMAIN", "AUTH_METHOD", "CA_FILE", "OPENSSL_VERIFY_MODE", "ENABLE_STARTTLS")
+        for text in ("@x", "x: y")
+    ),
+    ("DELIVERY_METHOD with @", YAML, {"SMTP_DELIVERY_METHOD": "@x"}, "RuntimeError", "boot"),
     ("PASSWORD with @", ("4.4.0",), {"SMTP_PASSWORD": "@home"}, "RuntimeError", "boot"),
     ("PASSWORD with [", ("4.4.0",), {"SMTP_PASSWORD": "[x"}, "RuntimeError", "boot"),
     ("PASSWORD with *", ("4.4.0",), {"SMTP_PASSWORD": "*secret"}, "Psych::BadAlias", "boot"),
@@ -252,6 +324,22 @@ def test_3_5_quoted_values_survive(release: str, secret: str) -> None:
     assert found.error is None
     assert found.main is not None
     assert found.main.settings["address"] == secret
+
+
+@pytest.mark.parametrize("release", [one for column in YAML for one in COLUMNS[column]])
+@pytest.mark.parametrize("name", ["SMTP_ENABLE_STARTTLS_AUTO", "SMTP_TLS", "SMTP_SSL"])
+def test_3_5_flags_are_compared_before_yaml_sees_them(release: str, name: str) -> None:
+    assert used({**NO_LOGIN, name: "@x: {"}, release).error is None
+
+
+def test_3_2_the_variables_of_the_bulk_relay() -> None:
+    names = "PORT SERVER LOGIN PASSWORD DOMAIN AUTH_METHOD CA_FILE OPENSSL_VERIFY_MODE ENABLE_STARTTLS "
+    names += "ENABLE_STARTTLS_AUTO TLS SSL"
+    bulk = {name for name in VARIABLES if name.startswith("BULK_SMTP_")}
+    assert bulk == {f"BULK_SMTP_{name}" for name in names.split()}
+    for name in bulk:
+        assert not VARIABLES[name].read_by(era_of(Release.parse("4.3.23")))
+        assert VARIABLES[name].read_by(era_of(Release.parse("4.4.0")))
 
 
 def test_3_2_bulk_inherits_nothing() -> None:
@@ -369,12 +457,16 @@ def test_4_5_0_rc_1_refuses_tls(variables: dict[str, str], mode: str) -> None:
     assert found.error.error_class == X if found.error else found.main and found.main.tls_mode == mode
 
 
-@pytest.mark.parametrize("release", ["4.1.25", "4.3.0"])
+@pytest.mark.parametrize("release", ["4.1.25", "4.2.29", "4.3.0", "4.3.23"])
 def test_3_3_a_false_ssl_takes_verify_mode_with_it(release: str) -> None:
     """Note (3): the mail gem's own TLS context is not used, so even a nonsensical verify mode does not matter."""
     given = {**NO_LOGIN, "SMTP_OPENSSL_VERIFY_MODE": "nonsense"}
     assert used({**given, "SMTP_SSL": "false"}, release).error is None
     assert used({**given, "SMTP_TLS": "false"}, release).error is not None
+    for text, mode in (("false", "peer"), ("", "none")):
+        main = used({**NO_LOGIN, "SMTP_OPENSSL_VERIFY_MODE": "none", "SMTP_SSL": text}, release).main
+        assert main is not None
+        assert (main.tls_mode, main.verify_mode) == (A, mode)
 
 
 AUTH_COLUMNS = {

@@ -91,6 +91,35 @@ def test_era_of_a_release(text: str, era: str) -> None:
     assert era_of(Release.parse(text)).name == era
 
 
+#: Section 3.1: release, mail gem, generation of net-smtp, whether config/email.yml is there.
+CARRIED = [
+    ("3.4.10", "2.7.1", "0.3", False),
+    ("3.5.19", "2.7.1", "0.3", False),
+    ("4.0.15", "2.7.1", "0.3", False),
+    ("4.1.0", "2.8.0.1", "0.3", False),
+    ("4.1.25", "2.8.1", "0.3", False),
+    ("4.2.0", "2.8.1", "0.3", False),
+    ("4.2.29", "2.8.1", "0.3", False),
+    ("4.3.0", "2.8.1", "0.5", False),
+    ("4.3.3", "2.8.1", "0.5", False),
+    ("4.3.4", "2.8.1", "0.5", False),
+    ("4.3.23", "2.8.1", "0.5", False),
+    ("4.4.0", "2.8.1", "0.5", True),
+    ("4.4.1", "2.8.1", "0.5", True),
+    ("4.4.22", "2.8.1", "0.5", True),
+    ("4.5.0-rc.1", "2.9.0", "0.5", True),
+    ("4.5.0-rc.2", "2.9.0", "0.5", True),
+    ("4.5.0", "2.9.0", "0.5", True),
+    ("4.6.5", "2.9.0", "0.5", True),
+]
+
+
+@pytest.mark.parametrize(("release", "mail", "net_smtp", "yaml"), CARRIED)
+def test_3_1_what_a_release_carries(release: str, mail: str, net_smtp: str, yaml: bool) -> None:
+    era = era_of(Release.parse(release))
+    assert (era.mail, era.net_smtp, era.yaml) == (mail, net_smtp, yaml)
+
+
 def test_eras_are_ordered_and_start_where_they_say() -> None:
     assert [era.since for era in ERAS] == sorted(era.since for era in ERAS)
     assert all(era_of(era.since) is era for era in ERAS)

@@ -156,6 +156,8 @@ def test_every_code_is_tested() -> None:
         ({**SENDGRID, "login": "apikey", "host": "smtp.sendgrid.net"}, {}),
         ({"provider": "postmark", "host": "", "region": "broadcast"}, {}),
         ({"provider": "sparkpost", "host": "", "login": ""}, {}),
+        ({"provider": "ovh", "host": "smtp.mail.ovh.net"}, {}),
+        ({"provider": "scaleway_tem", "host": "smtp.tem.scw.cloud", "login": "a-project"}, {}),
         ({"provider": "zeptomail", "host": "", "login": ""}, {}),
         ({}, {"mastodon_release": "4.3.23", "current": ("SMTP_TLS", "BULK_SMTP_SERVER", "DB_HOST")}),
         ({}, {"mastodon_release": "4.6.0-nightly.2026-01-01"}),
