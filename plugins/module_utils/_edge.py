@@ -22,6 +22,9 @@ INSTANCE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "services": {"type": "list", "elements": "str"},
 }
 
+#: The option of every module that proves something about an edit; documented in doc_fragments/proof.py.
+PROOF_ARGUMENTS: dict[str, dict[str, t.Any]] = {"ticket": {"type": "str"}}
+
 
 def hints_from(params: t.Mapping[str, t.Any]) -> Hints:
     """The hints in a module's parameters; one that is empty counts as not given."""

@@ -95,6 +95,26 @@ options:
     type: str
     choices: [preserve, now]
     default: preserve
+  prove:
+    description:
+      - What has to be proved about an edit before it counts as done. V(mailer) is M(fediops.mastodon.mailer_check),
+        V(services) is M(fediops.mastodon.mail_services), V(queue) is M(fediops.mastodon.queued_mail_check).
+      - Until then a note lies beside the file as C(<path>.smtp-unproved). It holds checksums and no values, and the
+        last of these modules removes it. A run that finds the note of one that died takes it over, and returns what is
+        still missing in RV(unproved).
+      - As long as an edit is not proved, a further edit keeps the backup of the state before.
+    type: list
+    elements: str
+    choices: [mailer, services, queue]
+    default: []
+  ticket:
+    description:
+      - With O(state=restored), the RV(ticket) of the edit. The file is left alone when another run has taken over.
+    type: str
+  busy_timeout:
+    description: Seconds to wait for another edit, or for a step of another run that is at work on this file, to end.
+    type: float
+    default: 20
 notes:
   - Results never contain values, only the names of variables.
 seealso:
@@ -151,7 +171,9 @@ changed_variables:
     - name: SMTP_PASSWORD
       what: requoted
 backup_file:
-  description: Where the state before this edit is kept; null when nothing was changed or no backup was wanted.
+  description:
+    - Where the state before this edit is kept; null when nothing was changed or no backup was wanted.
+    - Where an earlier edit is not proved, the last good state, also when this run changed nothing.
   returned: always
   type: str
   sample: /home/mastodon/live/.env.production.last-smtp
@@ -165,6 +187,17 @@ checksum_after:
   returned: always
   type: str
   sample: fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9
+unproved:
+  description: Which proofs of O(prove) are still missing for the file as it was left. Empty when it is proved.
+  returned: always
+  type: list
+  elements: str
+  sample: [mailer, services, queue]
+ticket:
+  description: To be given to the modules that prove the edit; null when there is nothing to prove, and in check mode.
+  returned: always
+  type: str
+  sample: 9f86d081884c7d65
 findings:
   description: What was found, worst first; the module fails when one of them is an error.
   returned: always
@@ -199,6 +232,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS
 from ansible_collections.fediops.mastodon.plugins.module_utils._edge import conclude
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.steps import Request, present, restored
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import PROOFS
 
 
 def main() -> None:
@@ -219,6 +253,9 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "restored"], "default": "present"},
             "backup_file": {"type": "path"},
             "restored_mtime": {"type": "str", "choices": ["preserve", "now"], "default": "preserve"},
+            "prove": {"type": "list", "elements": "str", "choices": list(PROOFS), "default": []},
+            "ticket": {"type": "str"},
+            "busy_timeout": {"type": "float", "default": 20},
         },
         supports_check_mode=True,
     )
@@ -234,6 +271,9 @@ def main() -> None:
         backup_file=options["backup_file"],
         keep_mtime=options["restored_mtime"] == "preserve",
         check_mode=module.check_mode,
+        prove=options["prove"],
+        ticket=options["ticket"],
+        busy_timeout=options["busy_timeout"],
     )
     outcome = present(request) if options["state"] == "present" else restored(request)
     evidence = outcome.as_dict()

@@ -158,6 +158,14 @@ instance:
           pid: 812
           restarts: 0
           stale: false
+    unproved:
+      description:
+        - What an earlier rollout that died had still to prove about the environment file, as
+          RV(fediops.mastodon.env_file#module:unproved). Empty when there is nothing.
+      type: list
+      elements: str
+      returned: always
+      sample: []
     mail_variables:
       description: Names of the variables in the environment file that begin with C(SMTP_) or C(BULK_SMTP_).
       type: list
@@ -237,6 +245,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INSTANCE_ARGUMENTS, conclude, hints_from
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import about
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Instance, InstanceError
@@ -244,11 +253,11 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.effective
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release import Release
 
 
-def evidence(instance: Instance) -> dict[str, t.Any]:
+def evidence(instance: Instance, unproved: t.Sequence[str] = ()) -> dict[str, t.Any]:
     """The instance as it is returned, with what Rails makes of its settings as far as they are known."""
     known = bool(instance.release and instance.env_file_checksum)
     verdict = effective(instance.variables, Release.parse(instance.release), instance.local_domain) if known else None
-    return {**instance.as_dict(), "effective": verdict.as_dict() if verdict else None}
+    return {**instance.as_dict(), "effective": verdict.as_dict() if verdict else None, "unproved": list(unproved)}
 
 
 def main() -> None:
@@ -259,7 +268,8 @@ def main() -> None:
         conclude(module, faulty.findings, changed=False, instance=evidence(faulty.instance))
     except FindingError as nothing:
         conclude(module, [nothing.finding], changed=False, instance=None)
-    conclude(module, instance.findings, changed=False, instance=evidence(instance))
+    unproved, noted = about(instance.env_file)
+    conclude(module, [*instance.findings, *noted], changed=False, instance=evidence(instance, unproved))
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ attributes:
     details: With O(state=current). With O(state=restarted) it restarts every time.
 extends_documentation_fragment:
   - fediops.mastodon.instance
+  - fediops.mastodon.proof
   - fediops.mastodon.attributes
 notes:
   - Needs nothing but Python on the target.
@@ -178,8 +179,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INSTANCE_ARGUMENTS, conclude, hints_from
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
+    INSTANCE_ARGUMENTS,
+    PROOF_ARGUMENTS,
+    conclude,
+    hints_from,
+)
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError, errors
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Driver, InstanceError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import Outcome, predict, renew
@@ -196,6 +203,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             INSTANCE_ARGUMENTS,
+            **PROOF_ARGUMENTS,
             state={"type": "str", "choices": ["current", "restarted"], "default": "current"},
             steady={"type": "float", "default": 10},
             timeout={"type": "float", "default": 180},
@@ -207,7 +215,10 @@ def main() -> None:
             module.fail_json(msg=f"{name} must be between 0 and 86400 seconds, not {module.params[name]:g}.")
     try:
         driver = find(hints_from(module.params))
-        outcome = work(driver, module.params, module.check_mode)
+        with proving(driver, module.params["ticket"], "services") as proof:
+            outcome = work(driver, module.params, module.check_mode)
+            if not errors(outcome.findings):
+                proof.done()
     except InstanceError as faulty:
         conclude(module, faulty.findings, changed=False)
     except FindingError as nothing:

@@ -82,6 +82,7 @@ attributes:
     details: It never reports a change, but each run with O(send_to) sends messages.
 extends_documentation_fragment:
   - fediops.mastodon.instance
+  - fediops.mastodon.proof
   - fediops.mastodon.attributes
 notes:
   - Needs nothing but Python and the instance's own Ruby on the target.
@@ -243,8 +244,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INSTANCE_ARGUMENTS, conclude, hints_from
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
+    INSTANCE_ARGUMENTS,
+    PROOF_ARGUMENTS,
+    conclude,
+    hints_from,
+)
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError, errors
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Driver, InstanceError
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.check import Request, ask
@@ -278,6 +285,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             INSTANCE_ARGUMENTS,
+            **PROOF_ARGUMENTS,
             expected={"type": "dict"},
             set={"type": "dict", "default": {}},
             secrets={"type": "dict", "default": {}, "no_log": True},
@@ -294,7 +302,10 @@ def main() -> None:
         module.fail_json(msg=f"timeout must be between 1 and 86400 seconds, not {module.params['timeout']:g}.")
     try:
         driver = find(hints_from(module.params))
-        verdict = work(driver, module.params, module.check_mode)
+        with proving(driver, module.params["ticket"], "mailer") as proof:
+            verdict = work(driver, module.params, module.check_mode)
+            if not errors(verdict.findings):
+                proof.done()
     except InstanceError as faulty:
         conclude(module, faulty.findings, changed=False, **Verdict().as_dict())
     except FindingError as nothing:

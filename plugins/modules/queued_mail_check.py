@@ -58,6 +58,7 @@ attributes:
     details: It never reports a change, but each run sends a mail.
 extends_documentation_fragment:
   - fediops.mastodon.instance
+  - fediops.mastodon.proof
   - fediops.mastodon.attributes
 notes:
   - Needs nothing but Python on the target, and for O(enqueue) the instance's own Ruby.
@@ -165,8 +166,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INSTANCE_ARGUMENTS, conclude, hints_from
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
+    INSTANCE_ARGUMENTS,
+    PROOF_ARGUMENTS,
+    conclude,
+    hints_from,
+)
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError, errors
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Driver, InstanceError
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.queue_check import Question, QueueCheck, Verdict
@@ -193,6 +200,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             INSTANCE_ARGUMENTS,
+            **PROOF_ARGUMENTS,
             reset={"type": "str"},
             enqueue={"type": "str"},
             deadline={"type": "float", "default": 120},
@@ -208,7 +216,11 @@ def main() -> None:
         if not 1 <= module.params[name] <= 86400:
             module.fail_json(msg=f"{name} must be between 1 and 86400 seconds, not {module.params[name]:g}.")
     try:
-        verdict = work(find(hints_from(module.params)), module.params, module.check_mode)
+        driver = find(hints_from(module.params))
+        with proving(driver, module.params["ticket"], "queue") as proof:
+            verdict = work(driver, module.params, module.check_mode)
+            if not errors(verdict.findings):
+                proof.done()
     except InstanceError as faulty:
         conclude(module, faulty.findings, changed=False, **Verdict().as_dict())
     except FindingError as nothing:

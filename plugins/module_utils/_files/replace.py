@@ -34,6 +34,9 @@ ROLLING_BACKUP = ".last-smtp"
 #: Beside the rolling backup: the checksum of the file as that edit left it, in the format of sha256sum. While it holds,
 #: nobody has edited the file since, and the backup may be put back.
 NOTE = ".sha256"
+#: There only while an edit is not yet proved; see unproved.py.
+UNPROVED = ".smtp-unproved"
+_KIN = (FIRST_BACKUP, ROLLING_BACKUP, ROLLING_BACKUP + NOTE, UNPROVED)
 
 _ACL = "system.posix_acl_access"
 _PAUSE = 0.05  # seconds between two tries to get the lock
@@ -70,11 +73,14 @@ def locked(path: str, wait: float = 20.0) -> t.Iterator[None]:
         os.close(descriptor)
 
 
-def replace(old: Snapshot, data: bytes, *, backups: bool = False, modified: int | None = None) -> None:
+def replace(
+    old: Snapshot, data: bytes, *, backups: bool = False, keep_last: bool = False, modified: int | None = None
+) -> None:
     """Replace a file, keeping everything but its content. Call it while the lock is held.
 
     :param old: the file as it was looked at; if it is another one by now, nothing is changed.
     :param backups: also keep what is replaced (see FIRST_BACKUP, ROLLING_BACKUP).
+    :param keep_last: the rolling backup stays as it is, and belongs to this edit now as well.
     :param modified: modification time of the result in nanoseconds; now when not given.
     :raises FindingError: when the file changed meanwhile, or with what the system refused; the file is then as before.
     """
@@ -86,7 +92,7 @@ def replace(old: Snapshot, data: bytes, *, backups: bool = False, modified: int 
         if backups:
             # Owner and group keep their access, nobody else gets any: the file holds every secret of the instance.
             guarded = old.status.st_mode & ~0o007
-            for name in _wanted_backups(old.target):
+            for name in [] if keep_last else _wanted_backups(old.target):
                 copy = _write(old, name, old.data, guarded, old.status.st_mtime_ns)
                 written.append(copy)
                 os.rename(copy, name)
@@ -113,6 +119,20 @@ def replace(old: Snapshot, data: bytes, *, backups: bool = False, modified: int 
         for name in written:
             with contextlib.suppress(OSError):
                 os.unlink(name)
+
+
+def put_beside(old: Snapshot, name: str, data: bytes) -> None:
+    """Write a file that belongs to another one, with its owner and protection. Call it while the lock is held.
+
+    :raises OSError: with what the system refused; what was there before is then still there.
+    """
+    new = _write(old, name, data, old.status.st_mode & ~0o007)
+    try:
+        os.rename(new, name)
+    except OSError:
+        os.unlink(new)
+        raise
+    _sync(os.path.dirname(name))
 
 
 def writable(old: Snapshot) -> None:
@@ -193,9 +213,7 @@ def _protect(descriptor: int, wanted: t.Mapping[str, bytes]) -> None:
 def _sweep(target: str) -> None:
     """Remove what killed edits of this file and of its backups left behind."""
     folder, name = os.path.split(target)
-    pattern = re.compile(
-        rf"\.{re.escape(name)}(?:{re.escape(FIRST_BACKUP)}|{re.escape(ROLLING_BACKUP)}(?:{re.escape(NOTE)})?)?\.\d+-[0-9a-f]{{12}}\.fediops"
-    )
+    pattern = re.compile(rf"\.{re.escape(name)}(?:{'|'.join(map(re.escape, _KIN))})?\.\d+-[0-9a-f]{{12}}\.fediops")
     with contextlib.suppress(OSError):
         for entry in os.listdir(folder):
             if pattern.fullmatch(entry):

@@ -18,6 +18,7 @@ from .._dotenv.edit import edit
 from .._dotenv.rewrite import Change
 from .._findings.env_file import TABLE
 from .._findings.model import Finding, FindingError, errors
+from . import unproved
 from .replace import NOTE, locked, noted, replace, rolling_backup, writable
 from .snapshot import Snapshot, checksum, look
 
@@ -36,6 +37,9 @@ class Request:
     backup_file: str | None = None
     keep_mtime: bool = True
     check_mode: bool = False
+    prove: t.Sequence[str] = ()
+    ticket: str | None = None
+    busy_timeout: float = 20.0
 
 
 @dataclasses.dataclass
@@ -49,6 +53,8 @@ class Outcome:
     checksum_after: str | None = None
     findings: list[Finding] = dataclasses.field(default_factory=list)
     diff: tuple[str, str] = ("", "")
+    unproved: tuple[str, ...] = ()
+    ticket: str | None = None
 
     def as_dict(self) -> dict[str, t.Any]:
         """The return values of the module, without the findings."""
@@ -58,6 +64,8 @@ class Outcome:
             "backup_file": self.backup_file,
             "checksum_before": self.checksum_before,
             "checksum_after": self.checksum_after,
+            "unproved": list(self.unproved),
+            "ticket": self.ticket,
         }
 
 
@@ -76,12 +84,13 @@ def _guarded(request: Request, step: t.Callable[[Request, Snapshot, Outcome], No
     try:
         seen = look(request.path)
         outcome.checksum_before = outcome.checksum_after = seen.checksum
-        with contextlib.nullcontext() if request.check_mode else locked(request.path):
+        with contextlib.nullcontext() if request.check_mode else locked(request.path, request.busy_timeout):
             seen = look(request.path)
             outcome.checksum_before = outcome.checksum_after = seen.checksum
             step(request, seen, outcome)
     except FindingError as error:
         outcome.changed, outcome.changes, outcome.backup_file, outcome.diff = False, [], None, ("", "")
+        outcome.unproved, outcome.ticket = (), None
         outcome.checksum_after = outcome.checksum_before
         outcome.findings.append(error.finding)
     return outcome
@@ -97,15 +106,68 @@ def _present(request: Request, seen: Snapshot, outcome: Outcome) -> None:
         return
     made = edit(seen.data, set={**wanted, **secrets}, remove=request.remove, readers=request.readers)
     outcome.findings.extend(made.findings)
-    if errors(made.findings) or made.data == seen.data:
+    if errors(made.findings):
+        return
+    if made.data == seen.data:
+        _carry_on(request, seen, outcome)
         return
     _plan(outcome, request, seen, made.data, made.changes, secrets)
-    if request.backup:
-        outcome.backup_file = rolling_backup(seen.target)
+    earlier = unproved.read(seen) if request.prove else None
+    # The backup of the last good state must not give way to one of an edit that was never proved.
+    kept = earlier is not None and _is_backup_of(earlier.backup, earlier.good)
+    outcome.backup_file = (
+        earlier.backup if earlier and kept else rolling_backup(seen.target) if request.backup else None
+    )
+    outcome.unproved = tuple(request.prove)
     if request.check_mode:
         writable(seen)
-    else:
-        replace(seen, made.data, backups=request.backup)
+        return
+    with _noted(request, seen, outcome, earlier.good if earlier and kept else seen.checksum):
+        replace(seen, made.data, backups=request.backup, keep_last=kept)
+
+
+def _carry_on(request: Request, seen: Snapshot, outcome: Outcome) -> None:
+    """Nothing is to be edited: take over what an earlier run left unproved."""
+    if not request.prove:
+        return
+    note = unproved.read(seen)
+    left = tuple(one for one in note.outstanding if one in request.prove) if note else ()
+    outcome.unproved = left
+    if note and left:
+        outcome.backup_file = note.backup if _is_backup_of(note.backup, note.good) else None
+        if not request.check_mode:
+            outcome.ticket = unproved.new_ticket()
+            unproved.write(seen, dataclasses.replace(note, outstanding=left, ticket=outcome.ticket))
+    elif not request.check_mode:
+        unproved.clear(seen)
+
+
+@contextlib.contextmanager
+def _noted(request: Request, seen: Snapshot, outcome: Outcome, good: str) -> t.Iterator[None]:
+    """Around an edit: note beforehand that it is not proved, and take the note back when the edit fails."""
+    if not request.prove:
+        yield
+        return
+    before = unproved.read(seen)
+    outcome.ticket = unproved.new_ticket()
+    after = t.cast(str, outcome.checksum_after)
+    note = unproved.Unproved(after, seen.checksum, good, outcome.backup_file, tuple(request.prove), outcome.ticket)
+    unproved.write(seen, note)
+    try:
+        yield
+    except FindingError:
+        with contextlib.suppress(FindingError):
+            unproved.write(seen, before) if before else unproved.clear(seen)
+        raise
+
+
+def _is_backup_of(path: str | None, wanted: str) -> bool:
+    """Whether a backup is there and holds the state with that checksum."""
+    if path is None:
+        return False
+    with contextlib.suppress(FindingError):
+        return look(path).checksum == wanted
+    return False
 
 
 def _restored(request: Request, seen: Snapshot, outcome: Outcome) -> None:
@@ -117,7 +179,12 @@ def _restored(request: Request, seen: Snapshot, outcome: Outcome) -> None:
             raise
         raise FindingError(TABLE.finding("env-backup-missing", path, "There is no such backup.")) from None
     if backup.data == seen.data:
+        if not request.check_mode:
+            unproved.clear(seen)
         return
+    note = unproved.read(seen)
+    if request.ticket:
+        unproved.check_ticket(seen, note, request.ticket)
     expected = request.expected_checksum or noted(path)
     if not expected:
         message = f"Nothing tells which edit {path} belongs to ({path}{NOTE} is missing); neither was touched."
@@ -131,6 +198,7 @@ def _restored(request: Request, seen: Snapshot, outcome: Outcome) -> None:
         writable(seen)
     else:
         replace(seen, backup.data, modified=backup.status.st_mtime_ns if request.keep_mtime else None)
+        unproved.clear(seen)
 
 
 def _plan(

@@ -170,6 +170,18 @@ TABLE = Table(
     ),
     Code("env-file-busy", "error", "Another edit of the file is going on.", "Wait until it is done and run again."),
     Code(
+        "edit-taken-over",
+        "error",
+        "The edit that this run began is in other hands: another rollout carries it on, or it was changed by hand.",
+        "Let the other rollout finish; then run again. Nothing is undone by this run.",
+    ),
+    Code(
+        "edit-unproved",
+        "info",
+        "An earlier rollout edited the file and died before everything about it was proved.",
+        "Run the rollout again: it does what is missing, or puts the last good state back.",
+    ),
+    Code(
         "env-backup-missing",
         "error",
         "There is no backup to put back.",

@@ -1,0 +1,165 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The note that an edit is not yet proved: beside the environment file from the edit until the last proof, then gone.
+
+A run that dies leaves it behind, and the next one knows from it what is still missing and which state was the last
+good one. The note is written before the edit, so it never comes too late, and it holds checksums, no values. A run that
+carries on what another began gives the note a new ticket; a step that comes with the old one then stops before it does
+anything. Each step holds the lock of the file, so the next run waits for a step that outlived its controller.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import secrets
+import typing as t
+
+from .._findings.env_file import TABLE
+from .._findings.model import Finding, FindingError
+from .._instance.model import Driver
+from .replace import UNPROVED, locked, put_beside
+from .snapshot import Snapshot, look, trouble
+
+#: What an edit can need, in the order of the steps: Rails' verdict (and the test mail), the services, the queue.
+PROOFS = ("mailer", "services", "queue")
+
+
+@dataclasses.dataclass(frozen=True)
+class Unproved:
+    """One edit on its way. All checksums are SHA-256 of the file.
+
+    :ivar checksum: as the edit leaves it.
+    :ivar replaces: as the edit found it: the same as C(good) unless that was an unproved edit as well.
+    :ivar good: the last state that was not an unproved edit.
+    :ivar backup: where that state is kept; None when nowhere.
+    :ivar outstanding: the proofs that are still missing.
+    :ivar ticket: who may carry on.
+    """
+
+    checksum: str
+    replaces: str
+    good: str
+    backup: str | None
+    outstanding: tuple[str, ...]
+    ticket: str
+
+
+def new_ticket() -> str:
+    """A name for one run's work on one edit; nobody can have it by accident."""
+    return secrets.token_hex(8)
+
+
+def note_of(target: str) -> str:
+    """Where the note about a file is."""
+    return target + UNPROVED
+
+
+def read(seen: Snapshot) -> Unproved | None:
+    """What is noted about the file as it is now; None when nothing is, or the edit was never made or was undone.
+
+    If somebody edited the file since, the proofs are missing all the same, but no backup is of the state before.
+    """
+    try:
+        with open(note_of(seen.target), encoding="utf-8") as stream:
+            found = json.load(stream)
+        note = Unproved(**{**found, "outstanding": tuple(one for one in PROOFS if one in found["outstanding"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    if seen.checksum == note.good:
+        return None
+    if seen.checksum not in (note.checksum, note.replaces):
+        note = dataclasses.replace(note, good=seen.checksum, backup=None)
+    if seen.checksum != note.checksum:
+        note = dataclasses.replace(note, checksum=seen.checksum, outstanding=PROOFS)
+    return note
+
+
+def write(seen: Snapshot, note: Unproved) -> None:
+    """Put the note beside the file, whole or not at all. FindingError with what the system refused."""
+    try:
+        put_beside(seen, note_of(seen.target), (json.dumps(dataclasses.asdict(note)) + "\n").encode("ascii"))
+    except OSError as error:
+        raise FindingError(trouble(error, note_of(seen.target), "write the file")) from None
+
+
+def clear(seen: Snapshot) -> None:
+    """Remove the note, if there is one. FindingError with what the system refused."""
+    try:
+        os.unlink(note_of(seen.target))
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise FindingError(trouble(error, note_of(seen.target), "remove the file")) from None
+
+
+def check_ticket(seen: Snapshot, note: Unproved | None, ticket: str) -> None:
+    """FindingError C(edit-taken-over) when the edit is no longer the ticket holder's to prove or to undo."""
+    if note is None or note.ticket != ticket:
+        message = "Another rollout has taken over, undone or finished what this run began here."
+        raise FindingError(TABLE.finding("edit-taken-over", seen.path, message))
+
+
+class Proof(t.Protocol):
+    """What a step has in hand while it proves something."""
+
+    def done(self) -> None:
+        """The proof is there."""
+
+
+class _Proof:
+    def __init__(self, seen: Snapshot, note: Unproved, name: str) -> None:
+        self._seen, self._note, self._name = seen, note, name
+
+    def done(self) -> None:
+        left = tuple(one for one in self._note.outstanding if one != self._name)
+        if left:
+            write(self._seen, dataclasses.replace(self._note, outstanding=left))
+        else:
+            clear(self._seen)
+
+
+class _NoProof:
+    def done(self) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def proving(driver: Driver, ticket: str | None, name: str, wait: float = 600.0) -> t.Iterator[Proof]:
+    """Hold an instance's environment file while a step proves something about it.
+
+    :param ticket: from the edit; without one nothing is held and nothing is noted.
+    :param name: one of C(PROOFS).
+    :param wait: seconds to wait for a step of another run to end.
+    :raises FindingError: C(edit-taken-over), C(env-file-busy), or what the system refused.
+    """
+    if not ticket:
+        yield _NoProof()
+        return
+    env_file = driver.instance.env_file
+    with locked(env_file, wait):
+        seen = look(env_file)
+        note = read(seen)
+        check_ticket(seen, note, ticket)
+        yield _Proof(seen, t.cast(Unproved, note), name)
+
+
+def about(env_file: str) -> tuple[list[str], list[Finding]]:
+    """What is still to be proved about a file, and the finding about it; nothing when all is well. Reads only."""
+    try:
+        seen = look(env_file)
+    except FindingError:
+        return [], []
+    note = read(seen)
+    if note is None:
+        return [], []
+    message = f"An earlier rollout edited it and did not finish; still to be proved: {', '.join(note.outstanding)}."
+    if note.backup:
+        message += f" The last good state is in {note.backup}."
+    return list(note.outstanding), [TABLE.finding("edit-unproved", env_file, message)]
