@@ -166,6 +166,11 @@ instance:
       elements: str
       returned: always
       sample: []
+    ticket:
+      description: Who carries that edit on, as RV(fediops.mastodon.env_file#module:ticket). Null when there is nothing.
+      type: str
+      returned: always
+      sample: null
     mail_variables:
       description: Names of the variables in the environment file that begin with C(SMTP_) or C(BULK_SMTP_).
       type: list
@@ -253,11 +258,11 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.effective
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release import Release
 
 
-def evidence(instance: Instance, unproved: t.Sequence[str] = ()) -> dict[str, t.Any]:
+def evidence(instance: Instance) -> dict[str, t.Any]:
     """The instance as it is returned, with what Rails makes of its settings as far as they are known."""
     known = bool(instance.release and instance.env_file_checksum)
     verdict = effective(instance.variables, Release.parse(instance.release), instance.local_domain) if known else None
-    return {**instance.as_dict(), "effective": verdict.as_dict() if verdict else None, "unproved": list(unproved)}
+    return {**instance.as_dict(), "effective": verdict.as_dict() if verdict else None}
 
 
 def main() -> None:
@@ -265,11 +270,11 @@ def main() -> None:
     try:
         instance = find(hints_from(module.params)).instance
     except InstanceError as faulty:
-        conclude(module, faulty.findings, changed=False, instance=evidence(faulty.instance))
+        conclude(module, faulty.findings, changed=False, instance={**evidence(faulty.instance), **about("")[0]})
     except FindingError as nothing:
         conclude(module, [nothing.finding], changed=False, instance=None)
-    unproved, noted = about(instance.env_file)
-    conclude(module, [*instance.findings, *noted], changed=False, instance=evidence(instance, unproved))
+    note, noted = about(instance.env_file)
+    conclude(module, [*instance.findings, *noted], changed=False, instance={**evidence(instance), **note})
 
 
 if __name__ == "__main__":

@@ -150,16 +150,16 @@ def proving(driver: Driver, ticket: str | None, name: str, wait: float = 600.0) 
         yield _Proof(seen, t.cast(Unproved, note), name)
 
 
-def about(env_file: str) -> tuple[list[str], list[Finding]]:
-    """What is still to be proved about a file, and the finding about it; nothing when all is well. Reads only."""
+def about(env_file: str) -> tuple[dict[str, t.Any], list[Finding]]:
+    """What is still to be proved about a file (unproved, ticket), and the finding about it. Reads only."""
     try:
-        seen = look(env_file)
+        note = read(look(env_file))
     except FindingError:
-        return [], []
-    note = read(seen)
+        note = None
     if note is None:
-        return [], []
+        return {"unproved": [], "ticket": None}, []
     message = f"An earlier rollout edited it and did not finish; still to be proved: {', '.join(note.outstanding)}."
     if note.backup:
         message += f" The last good state is in {note.backup}."
-    return list(note.outstanding), [TABLE.finding("edit-unproved", env_file, message)]
+    known = {"unproved": list(note.outstanding), "ticket": note.ticket}
+    return known, [TABLE.finding("edit-unproved", env_file, message)]

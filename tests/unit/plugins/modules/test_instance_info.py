@@ -70,7 +70,7 @@ def test_what_is_found_is_returned_with_the_effective_settings(run):
     result, asked = run(INSTANCE)
     assert asked == [Hints()]
     assert result["changed"] is False
-    added = {"effective": result["instance"]["effective"], "unproved": []}
+    added = {"effective": result["instance"]["effective"], "unproved": [], "ticket": None}
     assert result["instance"] == {**json.loads(json.dumps(INSTANCE.as_dict())), **added}
     effective = result["instance"]["effective"]
     assert effective["main"]["settings"]["address"] == "relay.example"

@@ -1,0 +1,59 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Whether a rollout may go on: after the preflight of the whole fleet, and before each batch."""
+
+from __future__ import annotations
+
+import typing as t
+
+#: What the role registers its step instance_info as, and where it leaves how a host ended.
+INSTANCE = "__mastodon_smtp_instance"
+RESULT = "mastodon_smtp_result"
+#: What every variable begins with that the role registers a step as.
+REGISTERED = "__mastodon_smtp_"
+#: Findings that mean: there is no Mastodon on this host.
+NO_MASTODON = frozenset({"no-instance", "no-systemd"})
+
+
+def preflight_verdict(
+    hostvars: t.Mapping[str, t.Any], hosts: t.Sequence[str], passed: t.Container[str]
+) -> dict[str, list[str]]:
+    """Why hosts have dropped out of the preflight: C(unreachable), C(without_mastodon), or it C(failed).
+
+    :param hosts: all hosts of the run.
+    :param passed: those that are still in it.
+    """
+    verdict: dict[str, list[str]] = {"failed": [], "unreachable": [], "without_mastodon": []}
+    for host in hosts:
+        if host not in passed:
+            verdict[_kind(hostvars[host])].append(host)
+    return verdict
+
+
+def _kind(variables: t.Mapping[str, t.Any]) -> str:
+    steps = [variables[name] for name in variables if name.startswith(REGISTERED)]
+    if any(isinstance(step, t.Mapping) and step.get("unreachable") for step in steps):
+        return "unreachable"
+    instance = variables.get(INSTANCE) or {}
+    codes = {one["code"] for one in instance.get("findings") or ()}
+    return "without_mastodon" if codes & NO_MASTODON else "failed"
+
+
+def unfinished_hosts(
+    hostvars: t.Mapping[str, t.Any], hosts: t.Sequence[str], batch: t.Sequence[str], tolerated: float = 0
+) -> list[str]:
+    """The hosts before this batch that have not ended well; empty as long as no more of them than tolerated.
+
+    A host that was lost on the way has not ended at all, so it is one of them.
+
+    :param hosts: all hosts of the rollout, in its order.
+    :param batch: the hosts that are about to begin.
+    :param tolerated: per cent of the hosts before this batch; more stop the rollout.
+    """
+    before = list(hosts[: hosts.index(batch[0])]) if batch else []
+    bad = [host for host in before if (hostvars[host].get(RESULT) or {}).get("outcome", "failed") == "failed"]
+    return bad if bad and 100 * len(bad) / len(before) > tolerated else []

@@ -1,0 +1,67 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Why hosts drop out of a preflight, and when a rollout stops between batches."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._gate import preflight_verdict, unfinished_hosts
+
+LOOKED: dict[str, t.Any] = {"__mastodon_smtp_instance": {"findings": [], "instance": {}}}
+HOSTVARS: dict[str, t.Any] = {
+    "good": LOOKED,
+    "wrong": {**LOOKED, "__mastodon_smtp_settings": {"failed": True, "findings": [{"code": "host-missing"}]}},
+    "gone": {"__mastodon_smtp_instance": {"unreachable": True, "msg": "no route"}},
+    "lost": {**LOOKED, "__mastodon_smtp_relay": {"unreachable": True}},
+    "other": {"__mastodon_smtp_instance": {"failed": True, "findings": [{"code": "no-instance"}], "instance": None}},
+    "untold": {},
+    "odd": {"__mastodon_smtp_first": "good", "__mastodon_smtp_instance": {"failed": True}},
+}
+
+
+def test_the_reasons_are_told_apart() -> None:
+    assert preflight_verdict(HOSTVARS, list(HOSTVARS), ["good"]) == {
+        "failed": ["wrong", "untold", "odd"],
+        "unreachable": ["gone", "lost"],
+        "without_mastodon": ["other"],
+    }
+
+
+def test_a_host_that_passed_is_in_no_list() -> None:
+    assert preflight_verdict(HOSTVARS, ["good"], ["good"]) == {
+        "failed": [],
+        "unreachable": [],
+        "without_mastodon": [],
+    }
+
+
+FLEET = ["a", "b", "c", "d", "e"]
+
+
+def ended(**outcomes: str) -> dict[str, t.Any]:
+    return {host: {"mastodon_smtp_result": {"outcome": outcomes[host]}} if host in outcomes else {} for host in FLEET}
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "batch", "tolerated", "stops"),
+    [
+        ({}, ["a"], 0, []),
+        ({"a": "changed"}, ["b", "c"], 0, []),
+        ({"a": "failed"}, ["b", "c"], 0, ["a"]),
+        ({"a": "in order", "b": "failed", "c": "changed"}, ["d", "e"], 0, ["b"]),
+        ({"a": "in order", "b": "failed", "c": "changed"}, ["d", "e"], 33, ["b"]),
+        ({"a": "in order", "b": "failed", "c": "changed"}, ["d", "e"], 34, []),
+        # one of this batch that was quicker says nothing about whether the batch may begin
+        ({"a": "changed", "b": "failed"}, ["b", "c"], 0, []),
+        # lost on the way: no result at all
+        ({"a": "changed"}, ["c", "d"], 0, ["b"]),
+        ({"a": "failed"}, ["b"], 100, []),
+    ],
+)
+def test_when_a_rollout_stops(outcomes: dict[str, str], batch: list[str], tolerated: float, stops: list[str]) -> None:
+    assert unfinished_hosts(ended(**outcomes), FLEET, batch, tolerated) == stops
