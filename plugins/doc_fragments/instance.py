@@ -14,27 +14,31 @@ options:
     description:
       - How the instance is run. Found by itself when it is not given.
       - V(systemd) is a source install whose web and Sidekiq run as systemd services.
+      - V(compose) is a project of Docker Compose 2 whose web and Sidekiq run as containers.
     type: str
-    choices: [systemd]
+    choices: [systemd, compose]
   app_dir:
     description:
-      - The directory that holds Mastodon, usually C(/home/mastodon/live).
-      - Found through the systemd units when it is not given. Needed where a host runs more than one instance.
+      - The directory that holds Mastodon, usually C(/home/mastodon/live). With Docker Compose, the project's directory,
+        which holds the Compose file.
+      - Found through the systemd units or the labels of the containers when it is not given. Needed where a host runs
+        more than one instance.
     type: path
   user:
     description:
       - The user that Mastodon runs as.
-      - Taken from the unit of the web service when it is not given.
+      - Taken from the unit, or the container, of the web service when it is not given.
     type: str
   env_file:
     description:
       - The file that holds the mail variables.
       - When it is not given, it is C(.env.production) in the app directory. A symbolic link is followed.
+      - With Docker Compose, it is the C(env_file) of the web and Sidekiq services that sets the mail variables.
     type: path
   services:
     description:
       - The services of the instance, where they cannot be found by themselves. These and no others are used then.
-      - A name without a suffix is a service unit.
+      - A name without a suffix is a service unit. With Docker Compose, they are the names in the Compose file.
     type: list
     elements: str
 """

@@ -15,7 +15,7 @@ from ._instance.model import Hints
 
 #: The options of every module that has to find the instance first; documented in doc_fragments/instance.py.
 INSTANCE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
-    "deployment": {"type": "str", "choices": ["systemd"]},
+    "deployment": {"type": "str", "choices": ["systemd", "compose"]},
     "app_dir": {"type": "path"},
     "user": {"type": "str"},
     "env_file": {"type": "path"},

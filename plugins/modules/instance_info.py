@@ -12,11 +12,15 @@ version_added: 1.0.0
 author:
   - The fediops.mastodon contributors (!UNKNOWN)
 description:
-  - Finds the instance through its systemd units, whatever they are called. From them it takes the app directory, the
-    user, the environment file and the release. Each can be given instead.
+  - Finds the instance through its systemd units, whatever they are called, or through the labels that Docker Compose
+    puts on its containers. From them it takes the app directory, the user, the environment file and the release. Each
+    can be given instead.
   - Says which services run, since when, and whether they run on older settings than the files now hold.
   - Names the mail variables that are set, and those set in a layer that wins over the environment file. That is the
-    unit's C(Environment=) or C(EnvironmentFile=), C(.env.production.local) or C(.env.local).
+    unit's C(Environment=) or C(EnvironmentFile=), C(.env.production.local) or C(.env.local). With Docker Compose it is
+    an C(environment:) entry of the Compose file, or a later C(env_file).
+  - With Docker Compose, it also says what a new container would not have as the running one has it, such as another
+    image, or a variable that was given on a command line. Those are errors, since an edit needs new containers.
   - Works out what Rails of that release makes of the settings, without starting Rails.
   - Values of variables are never returned, other than in RV(instance.effective), which holds neither login nor
     password.
@@ -37,10 +41,13 @@ extends_documentation_fragment:
   - fediops.mastodon.attributes
 notes:
   - Needs nothing but Python on the target.
-  - Needs the permission to read the environment file and the app directory. C(become) is the usual way.
-  - A service counts as stale when its main process started before the last modification of any file that it takes
-    variables from, and also when that cannot be told. A Puma that was reloaded rather than restarted keeps its process
-    and counts as stale.
+  - Needs the permission to read the environment file and the app directory, and with Docker Compose to speak to the
+    Docker Engine. C(become) is the usual way. With a rootless Engine, log in as the user whom it belongs to.
+  - With Docker Compose, a service counts as stale when one of its containers has a variable with another value than
+    Compose would give to a new one. Compose's own reading of its files is what counts (C(docker compose config)).
+  - With systemd, a service counts as stale when its main process started before the last modification of any file that
+    it takes variables from, and also when that cannot be told. A Puma that was reloaded rather than restarted keeps its
+    process and counts as stale.
 seealso:
   - module: fediops.mastodon.mail_services
   - module: fediops.mastodon.mailer_check
@@ -82,7 +89,7 @@ instance:
       returned: always
       sample: systemd
     app_dir:
-      description: The directory that holds Mastodon.
+      description: The directory that holds Mastodon, or the Compose file.
       type: str
       returned: always
       sample: /home/mastodon/live
@@ -124,7 +131,7 @@ instance:
       returned: always
       contains:
         name:
-          description: The name of the unit.
+          description: The name of the unit, or of the service in the Compose file.
           type: str
         role:
           description: V(web), V(sidekiq) or V(streaming).
@@ -135,7 +142,7 @@ instance:
             - V(changing) is on its way up or down, or crashed and waiting to be tried again.
           type: str
         detail:
-          description: The state in systemd's own words.
+          description: The state in systemd's or Docker's own words.
           type: str
         since:
           description: When its main process started, ISO 8601 in UTC. Null when it does not run.
@@ -144,11 +151,18 @@ instance:
           description: Its main process; 0 when it does not run.
           type: int
         restarts:
-          description: How often systemd brought it back by itself since somebody last started it.
+          description: How often it was brought back since somebody last started it.
           type: int
         stale:
           description: Whether it runs on older settings than the files now hold.
           type: bool
+        differs:
+          description:
+            - Names of the variables that it was given with another value than the files now hold. The values are
+              compared and never shown.
+            - Null with systemd, where the processes read the file themselves.
+          type: list
+          elements: str
       sample:
         - name: mastodon-sidekiq.service
           role: sidekiq
@@ -158,6 +172,7 @@ instance:
           pid: 812
           restarts: 0
           stale: false
+          differs: null
     unproved:
       description:
         - What an earlier rollout that died had still to prove about the environment file, as
@@ -187,10 +202,10 @@ instance:
           description: Its name.
           type: str
         layer:
-          description: C(Environment), C(EnvironmentFile) or the name of the file.
+          description: C(Environment), C(EnvironmentFile), C(environment:), C(env_file) or the name of the file.
           type: str
         path:
-          description: The file, or the unit.
+          description: The file, the unit, or the service of the Compose file.
           type: str
       sample:
         - variable: SMTP_PORT

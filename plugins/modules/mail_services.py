@@ -15,7 +15,12 @@ description:
   - Restarts the web service and all Sidekiq services that run on older settings than the files now hold. The streaming
     service sends no mail and is never touched.
   - Looks at facts, not at notifications. A service is stale when its main process started before the last modification
-    of any file that it takes variables from. A second run does nothing.
+    of any file that it takes variables from. With Docker Compose it is stale when a container has other values than a
+    new one would get. A second run does nothing.
+  - With Docker Compose, the containers are made anew by C(docker compose up) for exactly these services, never
+    restarted, since a restart keeps the old environment. They stop within 30 seconds, images are neither fetched nor
+    built, and how many containers a service has stays as it is. At the end, their variables are compared with the
+    files.
   - Waits until each restarted service does its work. For web that is when it accepts connections, for Sidekiq when it
     takes jobs. Then watches for a while that it stays up, since a service that crashes at boot is brought back by
     systemd again and again and looks active in between.
@@ -60,7 +65,7 @@ extends_documentation_fragment:
   - fediops.mastodon.attributes
 notes:
   - Needs nothing but Python on the target.
-  - Needs root, by C(become).
+  - Needs root, by C(become). With Docker Compose, a user of the group C(docker) is enough.
   - A web service that systemd activates by a socket seems to accept connections before it has booted.
     O(steady) is what shows a failed boot there.
 seealso:
@@ -93,7 +98,7 @@ services:
   elements: dict
   contains:
     name:
-      description: The name of the unit.
+      description: The name of the unit, or of the service in the Compose file.
       type: str
     role:
       description: V(web), V(sidekiq) or V(streaming).
@@ -112,7 +117,7 @@ services:
           description: V(running), V(changing), V(failed) or V(stopped).
           type: str
         detail:
-          description: The state in systemd's own words.
+          description: The state in systemd's or Docker's own words.
           type: str
         since:
           description: When its main process started, ISO 8601 in UTC. Null when it does not run.
@@ -121,8 +126,15 @@ services:
           description: Its main process; 0 when it does not run.
           type: int
         restarts:
-          description: How often systemd brought it back by itself since somebody last started it.
+          description: How often it was brought back since somebody last started it.
           type: int
+        differs:
+          description:
+            - Names of the variables that it was given with another value than the files now hold. The values are
+              compared and never shown.
+            - Null with systemd, where the processes read the file themselves.
+          type: list
+          elements: str
     after:
       description: How it is now. In check mode the same as before.
       type: dict
@@ -132,14 +144,18 @@ services:
       role: web
       stale: true
       restarted: true
-      before: {state: running, detail: active (running), since: "2026-11-01T03:12:09Z", pid: 812, restarts: 0}
-      after: {state: running, detail: active (running), since: "2026-11-23T09:11:42Z", pid: 9415, restarts: 0}
+      before:
+        {state: running, detail: active (running), since: "2026-11-01T03:12:09Z", pid: 812, restarts: 0, differs: null}
+      after:
+        {state: running, detail: active (running), since: "2026-11-23T09:11:42Z", pid: 9415, restarts: 0, differs: null}
     - name: mastodon-streaming.service
       role: streaming
       stale: true
       restarted: false
-      before: {state: running, detail: active (running), since: "2026-11-01T03:12:04Z", pid: 790, restarts: 0}
-      after: {state: running, detail: active (running), since: "2026-11-01T03:12:04Z", pid: 790, restarts: 0}
+      before:
+        {state: running, detail: active (running), since: "2026-11-01T03:12:04Z", pid: 790, restarts: 0, differs: null}
+      after:
+        {state: running, detail: active (running), since: "2026-11-01T03:12:04Z", pid: 790, restarts: 0, differs: null}
 ready_after:
   description: Seconds until all restarted services were ready. 0 when none was restarted.
   returned: when the instance was found

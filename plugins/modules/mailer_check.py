@@ -14,6 +14,8 @@ author:
 description:
   - Boots the instance's Rails once, by C(bin/rails runner), as the instance's user and with the environment of its
     services. This fresh process reads the settings that are on disk now, whatever the running services still use.
+  - With Docker Compose, this process runs in a container of its own, made like those of the web service from the files
+    as they are now (C(docker compose run --rm --no-deps)). Values go into it by the process environment only.
   - Reports what ActionMailer really uses for the main relay and, where there is one, the bulk relay. Differences from
     what was planned are errors that name the layer that overrides the file.
   - Compares the passwords that Rails holds with the intended ones by a salted digest. A password that was changed on
@@ -72,8 +74,9 @@ attributes:
   check_mode:
     support: full
     details: >-
-      Rails is shown the environment file as it would be after the edit, without writing it. The verdict and the
-      differences are Rails' own. Nothing is sent.
+      Rails is shown the environment file as it would be after the edit, without writing it. With Docker Compose it is
+      shown the planned variables in the container's environment. The verdict and the differences are Rails' own.
+      Nothing is sent.
   diff_mode:
     support: none
     details: It changes nothing. RV(differences) lists what differs from the plan.
@@ -86,7 +89,7 @@ extends_documentation_fragment:
   - fediops.mastodon.attributes
 notes:
   - Needs nothing but Python and the instance's own Ruby on the target.
-  - Needs root, by C(become), or the instance's own user.
+  - Needs root, by C(become), or the instance's own user. With Docker Compose, a user of the group C(docker) is enough.
   - Booting Mastodon takes some ten seconds of processor time and several hundred megabytes of memory for that time.
 seealso:
   - module: fediops.mastodon.smtp_settings

@@ -36,7 +36,8 @@ options:
   url:
     description:
       - Where the web service is reached for O(reset), such as V(http://127.0.0.1:3000) or the public address.
-      - When it is not given, it is taken from the service's own settings (C(SOCKET), or C(BIND) and C(PORT)).
+      - When it is not given, it is taken from the service's own settings (C(SOCKET), or C(BIND) and C(PORT)). With
+        Docker Compose it is the published port of the web container, or else its own address.
     type: str
   timeout:
     description: Seconds that booting Rails for O(enqueue) may take.
@@ -62,7 +63,7 @@ extends_documentation_fragment:
   - fediops.mastodon.attributes
 notes:
   - Needs nothing but Python on the target, and for O(enqueue) the instance's own Ruby.
-  - Needs root, by C(become), to read the services' log.
+  - Needs root, by C(become), to read the services' log. With Docker Compose, a user of the group C(docker) is enough.
   - Mastodon allows a few password resets per address and time, so do not call it in a loop.
 seealso:
   - module: fediops.mastodon.mailer_check

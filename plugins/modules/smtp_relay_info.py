@@ -129,6 +129,18 @@ options:
     type: str
     choices: [main, bulk]
     default: main
+  vantage:
+    description:
+      - From where the relay is tried.
+      - V(host) is the host itself. Nothing of Mastodon is needed on it.
+      - V(instance) is the place of the instance's Sidekiq service. With systemd that is the host. With Docker Compose
+        it is the network of the Sidekiq container, with the container's C(/etc/hosts), C(/etc/resolv.conf) and trusted
+        authorities. Mastodon's image has no Python, so a process of the host enters that network for the time of the
+        dialogue; this needs root.
+      - The instance is found as in M(fediops.mastodon.instance_info), by the same options.
+    type: str
+    choices: [host, instance]
+    default: host
 attributes:
   action:
     support: full
@@ -146,10 +158,13 @@ attributes:
     support: full
     details: Changes nothing. What it returns depends on the relay.
 extends_documentation_fragment:
+  - fediops.mastodon.instance
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.controller
 notes:
-  - Needs nothing but Python on the target.
+  - Needs nothing but Python on the target. O(vantage=instance) needs root, by C(become).
+  - With O(vantage=instance), a loopback relay inside a container, a network without a way out and an O(ca_file) that
+    the container does not have are findings of their own.
   - The trust store that is used is named in the result. A Ruby that was built with an OpenSSL of its own may trust
     other authorities by default; the authorities in O(ca_file) are trusted by both.
 """
@@ -178,6 +193,16 @@ EXAMPLES = r"""
         tls: implicit
       - port: 587
         tls: starttls
+
+- name: See whether the instance's Sidekiq can, wherever it runs
+  fediops.mastodon.smtp_relay_info:
+    vantage: instance
+    host: smtp.example.org
+    port: 587
+    helo_domain: social.example
+    login: mastodon
+    password: "{{ vault_smtp_password }}"
+  become: true
 
 - name: Try a relay on the host itself, with the sender
   fediops.mastodon.smtp_relay_info:
@@ -386,16 +411,22 @@ findings:
       fix: Set mastodon_smtp_tls to starttls.
 """
 
+import dataclasses
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._edge import conclude
-from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.probe import probe
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INSTANCE_ARGUMENTS, conclude, hints_from
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
+from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.probe import Result, probe
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.settings import Endpoint, Settings
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.verdict import context_of, verdict
 
 TLS_MODES = ["starttls", "starttls_optional", "implicit", "none"]
 
 ARGUMENT_SPEC = {
+    **INSTANCE_ARGUMENTS,
+    "vantage": {"type": "str", "choices": ["host", "instance"], "default": "host"},
     "host": {"type": "str", "required": True},
     "port": {"type": "int", "required": True},
     "tls": {"type": "str", "choices": TLS_MODES, "default": "starttls"},
@@ -453,14 +484,34 @@ def settings_from(options):
     return Settings(alternative_ports=ports, **given)
 
 
+def tried_from_instance(driver, settings):
+    """The probe's result from the place of the instance's sidekiq, and what there is to say about that place."""
+
+    def tried(translate):
+        ca_file = settings.ca_file and translate(settings.ca_file)
+        return probe(dataclasses.replace(settings, ca_file=ca_file))
+
+    result, findings = driver.look_from(tried)
+    reached = any(one.outcome in ("connected", "answered") for one in result.addresses)
+    return result, [*driver.relay_findings(settings.host, settings.ca_file, reached), *findings]
+
+
 def main():
     with_login = [("auth", mechanism, ("login", "password")) for mechanism in ("plain", "login", "cram_md5")]
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, required_if=with_login, supports_check_mode=True)
     settings = settings_from(module.params)
-    result = probe(settings)
+    about_place = []
+    if module.params["vantage"] == "host":
+        result = probe(settings)
+    else:
+        try:
+            result, about_place = tried_from_instance(find(hints_from(module.params)), settings)
+        except FindingError as nothing:
+            nowhere = Result(settings.host, settings.port, settings.tls, mechanism=settings.auth)
+            conclude(module, [nothing.finding], changed=False, relay=nowhere.as_dict())
     context = context_of(settings, module.params["relay"], module.params["provider_hint"])
     findings = verdict(settings, result, context, module.params["certificate_warning_days"])
-    conclude(module, findings, changed=False, relay=result.as_dict())
+    conclude(module, [*about_place, *findings], changed=False, relay=result.as_dict())
 
 
 if __name__ == "__main__":

@@ -213,6 +213,12 @@ TABLE = Table(
         "If the host is just slow, raise mastodon_smtp_service_timeout.",
     ),
     Code(
+        "service-not-current",
+        "error",
+        "A service that was started anew still has other values than its files hold.",
+        "Something else changes the files or the services at the same time; run the task again when it is done.",
+    ),
+    Code(
         "readiness-unknown",
         "unknown",
         "It could not be seen whether a service has finished booting.",

@@ -8,17 +8,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from .._findings.instance import TABLE
-from .._findings.model import FindingError
-from . import systemd
+from .._findings.model import Finding, FindingError
+from . import compose, systemd
 from .model import Deployment, Driver, Hints, InstanceError
 
 #: The one place where a way of running Mastodon is registered. Each takes the hints and returns a Driver. It raises
 #: FindingError when it finds no instance of its kind, or several; InstanceError when it found one that has faults.
 WAYS: dict[Deployment, t.Callable[[Hints], Driver]] = {
     "systemd": systemd.find,
+    "compose": compose.find,
 }
 
 
@@ -40,9 +42,22 @@ def find(hints: Hints) -> Driver:
         except FindingError as refusal:
             refusals.append(refusal)
     if not found:
-        raise refusals[0]
+        raise FindingError(_nowhere([refusal.finding for refusal in refusals]))
     if len(found) > 1:
         listed = "; ".join(f"{one.instance.app_dir} ({one.instance.deployment})" for one in found)
         fix = "Set mastodon_smtp_deployment to the one that is meant."
         raise FindingError(TABLE.finding("several-instances", "host", f"There are several instances: {listed}.", fix))
     return found[0]
+
+
+#: What a refusal says that only means: it is not run this way here.
+_ABSENT = ("no-systemd", "no-instance", "no-engine", "no-compose-instance")
+
+
+def _nowhere(refusals: list[Finding]) -> Finding:
+    """Why no way found an instance: the first refusal that says more than that there is none, else all in one."""
+    for one in refusals:
+        if one.code not in _ABSENT:
+            return one
+    others = " ".join(f"{one.subject}: {one.message}" for one in refusals[1:])
+    return dataclasses.replace(refusals[0], message=f"{refusals[0].message} {others}".strip())

@@ -59,6 +59,8 @@ class Service:
     :ivar pid: its main process; 0 when it does not run.
     :ivar restarts: how often the service manager brought it back by itself since it was last started by someone.
     :ivar stale: it started before the settings on disk last changed, so it runs on older ones; in doubt true.
+    :ivar differs: names of the variables that its processes were given with another value than the files now hold;
+        None where that cannot be compared, because the processes read the files themselves.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Service:
     pid: int = 0
     restarts: int = 0
     stale: bool = False
+    differs: tuple[str, ...] | None = None
 
     @property
     def holds_mail_settings(self) -> bool:
@@ -93,6 +96,7 @@ class Service:
             "pid": self.pid,
             "restarts": self.restarts,
             "stale": self.stale,
+            "differs": None if self.differs is None else list(self.differs),
         }
 
 
@@ -117,6 +121,8 @@ class Override:
 class Instance:
     """One Mastodon server as it was found.
 
+    :ivar app_dir: the directory on the host that it is known by: Mastodon's own, or the Compose project's.
+    :ivar code_dir: where its processes see Mastodon's code, if that is another directory than C(app_dir).
     :ivar env_file: the environment file with symbolic links resolved: what is read and edited.
     :ivar env_file_checksum: sha256 of its bytes, hexadecimal.
     :ivar release: Mastodon's own version text, such as C(4.3.8) or C(4.5.0-rc.1+glitch).
@@ -139,9 +145,15 @@ class Instance:
     mail_variables: tuple[str, ...] = ()
     overrides: tuple[Override, ...] = ()
     findings: tuple[Finding, ...] = ()
+    code_dir: str = ""
     variables: t.Mapping[str, str] = dataclasses.field(
         default_factory=lambda: types.MappingProxyType({}), repr=False, compare=False
     )
+
+    @property
+    def code(self) -> str:
+        """The directory of Mastodon's code, as its processes see it."""
+        return self.code_dir or self.app_dir
 
     def as_dict(self) -> dict[str, t.Any]:
         """The instance as modules return it: names of variables, never values."""
@@ -205,6 +217,12 @@ class LogLine:
     text: str
 
 
+Seen = t.TypeVar("Seen")
+
+#: Makes of a path as the instance's processes know it one that can be opened from here.
+Translate = t.Callable[[str], str]
+
+
 class Driver(t.Protocol):
     """One instance under one way of running it. All methods raise FindingError when they cannot do their work."""
 
@@ -240,6 +258,22 @@ class Driver(t.Protocol):
 
     def log_since(self, services: t.Sequence[Service], cursor: str) -> list[LogLine]:
         """What these services logged after the mark, oldest first."""
+
+    def web_url(self) -> str:
+        """Where the host reaches the web service, such as C(http://127.0.0.1:3000); empty: as its variables say."""
+
+    def look_from(self, work: t.Callable[[Translate], Seen]) -> tuple[Seen, list[Finding]]:
+        """Do C(work) with the network, the name resolution and the trusted authorities of the sidekiq service.
+
+        :returns: what C(work) returned, and what has to be said about where it was done.
+        """
+
+    def relay_findings(self, host: str, ca_file: str, reached: bool) -> list[Finding]:
+        """What stands between the sidekiq service and a relay, other than the relay itself.
+
+        :param ca_file: what the settings name as trusted authorities; may be empty.
+        :param reached: whether C(look_from) came through to the relay.
+        """
 
 
 def iso_time(at: float) -> str:

@@ -47,6 +47,12 @@ class Processes:
         # Inside a container that shares the host's view of control groups, all paths have something in front.
         return sorted(exact or deeper)
 
+    def beside(self, pid: int) -> list[int]:
+        """The processes in the same control group as this one, itself included; empty when it is gone."""
+        group = self._text(str(pid), "cgroup")
+        entries = [entry for entry in os.listdir(self._root) if entry.isdecimal()] if group else []
+        return sorted(int(entry) for entry in entries if self._text(entry, "cgroup") == group)
+
     def title(self, pid: int) -> str:
         """What the process calls itself, or the command line that it was started with; empty when it is gone."""
         return self._text(str(pid), "cmdline").replace("\0", " ").strip()

@@ -160,7 +160,7 @@ def renew(driver: Driver, goal: Goal, *, steady: float, timeout: float, clock: C
         if chosen:
             driver.restart(chosen)
             accepted = True
-        findings += watch.until_ready(timeout) or watch.stay_up(steady)
+        findings += watch.until_ready(timeout) or watch.stay_up(steady) or watch.not_current()
     except FindingError as refusal:
         findings.append(refusal.finding)
     after = _last_look(driver, before, findings)
@@ -241,6 +241,15 @@ class _Watch:
             if left <= 0:
                 return []
             self._clock.sleep(min(_POLL, left))
+
+    def not_current(self) -> list[Finding]:
+        """The errors of those that were given other variables than the files hold, where that can be compared."""
+        found = []
+        for service in self._look():
+            if service.differs:
+                message = f"It runs, but with other values than the files now hold for {', '.join(service.differs)}."
+                found.append(TABLE.finding("service-not-current", service.name, message))
+        return found
 
     def _look(self) -> list[Service]:
         return [service for service in self._driver.services() if service.name in self._names]

@@ -20,7 +20,7 @@ from .._dotenv.dialects import values
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, errors
 from . import layers, process, release
-from .model import Completed, Hints, Instance, InstanceError, LogLine, Role, Service
+from .model import Completed, Hints, Instance, InstanceError, LogLine, Role, Seen, Service, Translate
 from .process import Account
 from .procfs import SIDEKIQ_AT_WORK, Processes
 from .systemd_environment import app_environment
@@ -258,6 +258,18 @@ class SystemdDriver:
     def log_since(self, services: t.Sequence[Service], cursor: str) -> list[LogLine]:
         """See model.Driver."""
         return self._manager.log_since([service.name for service in services], cursor)
+
+    def web_url(self) -> str:
+        """See model.Driver: its own variables say where it listens."""
+        return ""
+
+    def look_from(self, work: t.Callable[[Translate], Seen]) -> tuple[Seen, list[Finding]]:
+        """See model.Driver: the services have the host's network and files."""
+        return work(str), []
+
+    def relay_findings(self, host: str, ca_file: str, reached: bool) -> list[Finding]:  # noqa: ARG002
+        """See model.Driver: nothing stands in between."""
+        return []
 
 
 def start_times(unit: Unit, wall_minus_monotonic: float) -> tuple[float | None, float | None]:

@@ -18,6 +18,7 @@ import re
 import typing as t
 
 from .model import Role, Service, State
+from .roles import role_by
 
 #: What is asked of systemd, for all units in one call.
 PROPERTIES = (
@@ -273,44 +274,9 @@ def _unescape(text: str) -> str:
     return _ESCAPE.sub(plain, text)
 
 
-#: How a service's role is told, best evidence first: what the program is, then what the process calls itself, then
-#: the unit's name. Sources: Mastodon dist/*.service; Puma and Sidekiq set their process titles when they run.
-_BY_PROGRAM: tuple[tuple[re.Pattern[str], Role], ...] = (
-    (re.compile(r"(?:^|[\s/'\"])sidekiq(?:swarm)?(?=$|[\s'\";])"), "sidekiq"),
-    (re.compile(r"(?:^|[\s/'\"])(?:puma|pumactl|unicorn|passenger)(?=$|[\s'\";])"), "web"),
-    (re.compile(r"(?:^|[\s/'\"])rails['\"]?\s+s(?:erver)?(?=$|[\s'\";])"), "web"),
-    (re.compile(r"(?:^|[\s/'\"@])streaming(?:/index\.m?js|/)?(?=$|[\s'\";])"), "streaming"),
-)
-_BY_TITLE: tuple[tuple[re.Pattern[str], Role], ...] = (
-    (re.compile(r"^sidekiq(?:swarm)? \d"), "sidekiq"),
-    (re.compile(r"^puma(?::| \d)"), "web"),
-    (re.compile(r"^\S*node\s.*streaming"), "streaming"),
-)
-_BY_NAME: tuple[tuple[re.Pattern[str], Role], ...] = (
-    (re.compile(r"sidekiq"), "sidekiq"),
-    (re.compile(r"streaming"), "streaming"),
-    (re.compile(r"(?:^|[-_.@])(?:web|puma)(?=[-_.@]|$)"), "web"),
-)
-#: Programs that run beside Mastodon in its directory and are no service of it (tootctl timers, exporters, migrations).
-_BESIDE = re.compile(r"(?:^|[\s/'\"])(?:tootctl|prometheus_exporter|rake|opentelemetry\S*)(?=$|[\s'\";])")
-
-
 def role_of(unit: Unit, titles: t.Iterable[str] = ()) -> Role | None:
     """What the unit does for Mastodon; None when it is none of the three, or cannot be told.
 
     :param titles: the command lines of the unit's processes, if known.
     """
-    program = " ; ".join(unit.exec_start)
-    if _BESIDE.search(program):
-        return None
-    evidence: tuple[tuple[tuple[tuple[re.Pattern[str], Role], ...], t.Iterable[str]], ...] = (
-        (_BY_PROGRAM, [program]),
-        (_BY_TITLE, titles),
-        (_BY_NAME, [unit.name, *unit.aliases]),
-    )
-    for rows, texts in evidence:
-        for text in texts:
-            for shape, role in rows:
-                if shape.search(text):
-                    return role
-    return None
+    return role_by(" ; ".join(unit.exec_start), titles, [unit.name, *unit.aliases])

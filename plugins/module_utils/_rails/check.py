@@ -134,8 +134,10 @@ def _run(instance: Instance, request: Request, text: bytes) -> _Run:
     planned = _planned_bytes(instance, request, readers)
     environment: dict[str, str | None] = {}
     if set(instance.readers) - {"ruby", "node"}:
-        environment.update({**request.set, **request.secrets})
-        environment.update(dict.fromkeys(request.remove))
+        # What another layer hides in the file stays hidden: in the process environment it would win over that layer.
+        hidden = {one.variable for one in instance.overrides}
+        wanted = {**dict.fromkeys(request.remove), **request.set, **request.secrets}
+        environment.update((name, value) for name, value in wanted.items() if name not in hidden)
     if "ruby" not in instance.readers:
         return _Run(runner, text, environment)
     return _Run(("ruby", "-e", PRELUDE), planned_input(instance.env_file, planned, text), environment)

@@ -130,7 +130,9 @@ class QueueCheck:
 
     def _reset(self) -> Verdict:
         """A password reset through the web form. No job in the verdict: why there is none is a finding."""
-        address = Address.of(self._instance.variables, self._instance.local_domain, self._question.url)
+        address = Address.of(
+            self._instance.variables, self._instance.local_domain, self._question.url, self._driver.web_url()
+        )
         browser = Browser(address, min(30.0, self._question.timeout))
         request_id = new_request_id()
         try:
@@ -204,7 +206,7 @@ class QueueCheck:
             if completed.timed_out:
                 message = f"Rails did not put the mail into the queue within {self._question.timeout:g} seconds."
                 return Verdict([TABLE.finding("queue-outcome-unknown", "Rails", message, severity="error")])
-            return Verdict([diagnose(boot_failure(completed.stderr, self._instance.app_dir), self._context)])
+            return Verdict([diagnose(boot_failure(completed.stderr, self._instance.code), self._context)])
         if "failure" in answer:
             return Verdict([diagnose(failure(answer["failure"]), self._context)], "not_queued")
         if "refused" in answer:

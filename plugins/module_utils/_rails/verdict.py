@@ -129,7 +129,7 @@ def _no_answer(instance: Instance, request: Request, asked: Asked, known: Contex
         words = one_line(redact(last[-600:], known.secrets)) or "nothing at all"
         message = f"bin/rails runner ended without running the check. It said: {words}"
         return TABLE.finding("rails-no-answer", instance.app_dir, message)
-    return diagnose(boot_failure(completed.stderr, instance.app_dir), known)
+    return diagnose(boot_failure(completed.stderr, instance.code), known)
 
 
 def _words(error: t.Mapping[str, t.Any]) -> str:

@@ -35,15 +35,18 @@ class Address:
     unix: str = ""
 
     @classmethod
-    def of(cls, variables: t.Mapping[str, str], local_domain: str, url: str = "") -> Address:
+    def of(cls, variables: t.Mapping[str, str], local_domain: str, url: str = "", found: str = "") -> Address:
         """Where Mastodon's own config/puma.rb makes it listen: SOCKET, else BIND and PORT.
 
-        :param url: named by the operator; outranks what the variables say.
+        :param url: named by the operator; outranks everything else.
+        :param found: where the host reaches it, if that is known better than the variables say.
         """
         name = variables.get("WEB_DOMAIN") or local_domain or "localhost"
         if url:
             named = urllib.parse.urlsplit(url).hostname or ""
             return cls(url.rstrip("/"), name if named in ("127.0.0.1", "::1", "localhost") else named)
+        if found:
+            return cls(found, name)
         host = variables.get("BIND") or "127.0.0.1"
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]"}.get(host, host)
         return cls(f"http://{host}:{variables.get('PORT') or '3000'}", name, variables.get("SOCKET", ""))

@@ -395,7 +395,7 @@ def test_which_values_are_secret():
 
 def test_a_renewal_as_it_is_returned():
     (first, *_unused) = do(Scripted(web(stale=True), sidekiq())).renewals
-    same = {"state": "running", "detail": "active (running)", "restarts": 0}
+    same = {"state": "running", "detail": "active (running)", "restarts": 0, "differs": None}
     assert first.as_dict() == {
         "name": "web.service",
         "role": "web",
@@ -404,3 +404,10 @@ def test_a_renewal_as_it_is_returned():
         "before": {**same, "since": "1970-01-01T00:16:40Z", "pid": 10},
         "after": {**same, "since": "1970-01-01T00:33:20Z", "pid": 110},
     }
+
+
+def test_a_new_process_with_other_values_than_the_files_is_an_error_at_the_end():
+    late = dataclasses.replace(web(pid=110, started=2000.0, stale=True), differs=("SMTP_PORT",))
+    outcome = do(Scripted(web(stale=True), sidekiq(), script={"web.service": [(1e9, late)]}))
+    assert [(one.code, one.subject) for one in outcome.findings] == [("service-not-current", "web.service")]
+    assert "SMTP_PORT" in outcome.findings[0].message

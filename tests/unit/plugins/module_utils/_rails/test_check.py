@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import hmac
 import json
@@ -16,7 +17,7 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import values
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Instance
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Instance, Override
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.check import Request, ask
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.program import PRELUDE
 
@@ -135,6 +136,16 @@ def test_in_a_dry_run_without_dotenv_the_process_environment_is_the_planned_one(
     ask(driver, request)  # type: ignore[arg-type]
     assert driver.command == ("bin/rails", "runner", "-")
     assert driver.environment == {"SMTP_SERVER": "new.example", "SMTP_PASSWORD": "x", "SMTP_TLS": None}
+
+
+def test_in_a_dry_run_what_another_layer_hides_stays_hidden(tmp_path: Path) -> None:
+    driver = Recorder(tmp_path / ".env.production", ("compose",))
+    driver.instance = dataclasses.replace(
+        driver.instance, overrides=(Override("SMTP_PORT", "environment:", "web"), Override("SMTP_TLS", "x", "y"))
+    )
+    planned = {"SMTP_SERVER": "new.example", "SMTP_PORT": "465"}
+    ask(driver, Request(set=planned, remove=("SMTP_TLS", "SMTP_SSL"), planned=True))  # type: ignore[arg-type]
+    assert driver.environment == {"SMTP_SERVER": "new.example", "SMTP_SSL": None}
 
 
 def test_in_a_dry_run_with_both_readers_both_are_shown_the_plan(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ class Stub:
             variables=given,
         )
         self.sidekiq = sidekiq
+        self.found_at = ""
         self.answer: dict[str, t.Any] = {}
         self.stdin = b""
 
@@ -121,6 +122,9 @@ class Stub:
     def log_cursor(self, services: t.Sequence[Service]) -> str:
         assert {one.role for one in services} == {"web", "sidekiq"}
         return "here"
+
+    def web_url(self) -> str:
+        return self.found_at
 
     def log_since(self, _services: t.Sequence[Service], cursor: str) -> list[LogLine]:
         assert cursor == "here"
@@ -327,3 +331,13 @@ REDIS_DOWN = {"class": "RedisClient::CannotConnectError", "message": "no"}
 def test_a_mail_that_does_not_get_into_the_queue(answer: dict[str, t.Any], code: str, fate: str) -> None:
     verdict = enqueue(answer)
     assert (codes(verdict), verdict.fate) == ([code], fate)
+
+
+def test_where_the_driver_has_found_it_counts_more_than_where_it_says_it_listens() -> None:
+    web = Web()
+    with web.running() as port:
+        driver = Stub(web, [QUEUED, BEGUN, SENT, DONE], {"PORT": "1", "BIND": "0.0.0.0"})
+        driver.found_at = f"http://127.0.0.1:{port}"
+        verdict = QueueCheck(driver, Question(reset=ACCOUNT, deadline=0.5), *Clock.pair()).run()  # type: ignore[arg-type]
+    assert verdict.findings == []
+    assert web.asked[0][2]["Host"] == "here.example"

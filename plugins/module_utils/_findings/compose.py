@@ -1,0 +1,137 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What can be wrong with an instance that Docker Compose runs."""
+
+from __future__ import annotations
+
+from .model import Code, Table
+
+_PRECEDENCE = "docs.docker.com, Environment variables precedence in Docker Compose"
+
+TABLE = Table(
+    # The Engine
+    Code(
+        "no-engine",
+        "error",
+        "The host has no docker command.",
+        "Check that this is the right host. An instance in containers is found through Docker.",
+    ),
+    Code(
+        "engine-down",
+        "error",
+        "The Docker Engine does not answer.",
+        "Start it (systemctl start docker) and see why it was down (journalctl -u docker).",
+    ),
+    Code(
+        "engine-answer",
+        "error",
+        "docker failed in a way that is not known.",
+        "Run the command that the message names on the host and see what it says.",
+    ),
+    Code(
+        "compose-missing",
+        "error",
+        "The host has no Docker Compose 2.",
+        "Install the plugin (Debian: docker-compose; Docker's own packages: docker-compose-plugin). "
+        "Compose 1 has been without support since 2023.",
+        "docs.docker.com, Migrate to Compose v2",
+    ),
+    # The project
+    Code(
+        "no-compose-instance",
+        "error",
+        "No Compose project on the host runs Mastodon.",
+        "Name the directory of the Compose file with mastodon_smtp_app_dir.",
+    ),
+    Code(
+        "compose-file-missing",
+        "error",
+        "A file or directory that the project was started from is not there any more.",
+        "Put it back, or start the project once from where it is now (docker compose up -d).",
+    ),
+    Code(
+        "compose-refused",
+        "error",
+        "Docker Compose does not take the project's files as they are.",
+        "Run docker compose config in the project's directory; it names the place.",
+    ),
+    Code(
+        "service-reads-no-file",
+        "error",
+        "A service of the instance does not read the environment file, so an edit would not reach it.",
+        "Add the file to env_file of the service in the Compose file.",
+        _PRECEDENCE,
+    ),
+    Code(
+        "env-file-path-unclear",
+        "error",
+        "The Compose file names its environment file through a variable.",
+        "Set mastodon_smtp_env_file to the file.",
+    ),
+    # What a new container would be
+    Code(
+        "image-missing",
+        "error",
+        "An image is not on the host, so no container can be made from it.",
+        "Fetch it (docker compose pull) and bring the instance up with it first; this collection pulls nothing.",
+    ),
+    Code(
+        "image-changed",
+        "error",
+        "The Compose file names another image than the one that runs, so a new container would be another release.",
+        "Finish that update first, with its migrations, or put the old image back into the Compose file.",
+        "Mastodon's release notes: migrations before and after an update",
+    ),
+    Code(
+        "interpolation-lost",
+        "error",
+        "A running container has a variable that was given by hand, and that a new container would not have.",
+        "Write the variable to the .env file beside the Compose file.",
+        _PRECEDENCE,
+    ),
+    Code(
+        "interpolation-changed",
+        "warning",
+        "An environment: entry of the Compose file has another value by now than in the running container.",
+        "Check the .env file beside the Compose file: a new container gets the value from there.",
+        _PRECEDENCE,
+    ),
+    Code(
+        "containers-not-replaced",
+        "error",
+        "Docker Compose could not replace the containers of a service.",
+        "The message has its own words; run docker compose up -d on the host.",
+    ),
+    # What stands between its sidekiq and the relay
+    Code(
+        "relay-is-the-container",
+        "error",
+        "localhost inside a container is the container itself, where no relay runs.",
+        "Name the relay by an address that the containers reach: the host's address on their network "
+        "(host.docker.internal with extra_hosts), or its public name.",
+        "mastodon#2670, #11440",
+    ),
+    Code(
+        "network-without-way-out",
+        "error",
+        "All networks of the sidekiq service are internal: it reaches nothing outside.",
+        "Give the sidekiq service a network that is not internal, such as external_network in Mastodon's own file.",
+        "mastodon#22496; Compose specification, networks, internal",
+    ),
+    Code(
+        "ca-file-not-in-image",
+        "error",
+        "The file of trusted authorities does not exist in the container, whatever the host has.",
+        "Mount it into web and sidekiq (volumes: - FILE:FILE:ro), or name a file that the image has.",
+    ),
+    Code(
+        "looked-from-host",
+        "unknown",
+        "The relay was tried from the host and not from the container's network.",
+        "Run the task as root to have it tried from there.",
+    ),
+)

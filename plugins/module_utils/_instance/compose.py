@@ -1,0 +1,338 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""An instance in containers that Docker Compose runs: its driver. How one is found is in compose_find."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import secrets
+import time
+import types
+import typing as t
+
+from .._dotenv.dialects import values
+from .._findings.instance import TABLE
+from .._findings.model import Finding, FindingError, errors
+from . import compose_network, compose_sight, layers, process, release
+from .compose_containers import Container
+from .compose_engine import Engine
+from .compose_find import Choice, choose, mail_env_file
+from .compose_project import EnvFile, ServiceModel, parse_config
+from .compose_state import Known, as_service, log_lines
+from .model import Completed, Hints, Instance, InstanceError, LogLine, Role, Seen, Service, Translate
+from .procfs import SIDEKIQ_AT_WORK, Processes
+
+_RELEASE_COMMAND = ("cat", release.PATH)
+
+
+def find(hints: Hints, engine: Engine | None = None, processes: Processes | None = None) -> ComposeDriver:
+    """The instance under Docker Compose that the hints speak of.
+
+    FindingError when there is none or more than one; InstanceError, with what is known, when it has faults.
+    """
+    engine, processes = engine or Engine(), processes or Processes()
+    return ComposeDriver(hints, choose(hints, engine), engine, processes)
+
+
+class ComposeDriver:
+    """One instance under Docker Compose; see model.Driver."""
+
+    def __init__(self, hints: Hints, choice: Choice, engine: Engine, processes: Processes) -> None:
+        self._engine = engine
+        self._processes = processes
+        self._project = choice.project
+        self._roles = dict(choice.roles)
+        self._models: t.Mapping[str, ServiceModel] = choice.services
+        self._containers = list(choice.containers)
+        self._raw = choice.raw
+        self._raw_at = [_stamp(path) for path in self._project.files]
+        self._resolved_at: object = None
+        self._file = self._env_file(hints)
+        self.instance = self._describe(hints)
+
+    # What it is
+
+    def _env_file(self, hints: Hints) -> EnvFile | None:
+        if hints.env_file:
+            wanted = os.path.realpath(hints.env_file)
+            named = [one for name in self._mail_services() for one in self._models[name].env_files]
+            return next((one for one in named if os.path.realpath(one.path) == wanted), EnvFile(hints.env_file))
+        return mail_env_file([self._models[name] for name in self._mail_services()], _variables_of)
+
+    def _describe(self, hints: Hints) -> Instance:
+        findings: list[Finding] = []
+        first = self._first()
+        web = next((one for one in self._containers if one.service == first), None)
+        path = self._file.path if self._file else ""
+        instance = Instance(
+            deployment="compose",
+            app_dir=self._project.directory,
+            user=hints.user or (web.user if web else ""),
+            env_file=os.path.realpath(path) if path else "",
+            env_file_checksum="",
+            release="",
+            local_domain="",
+            code_dir=web.directory if web else "",
+        )
+        try:
+            env_file = self._read(path)
+            self._refresh_models()
+        except FindingError as error:
+            findings.append(error.finding)
+            instance = dataclasses.replace(instance, release=self._release({}, findings))
+            raise InstanceError(instance, findings) from None
+        instance = self._with_settings(instance, env_file, findings)
+        findings += self._before_replacing()
+        if errors(findings):
+            raise InstanceError(instance, findings)
+        return dataclasses.replace(instance, findings=tuple(findings))
+
+    def _read(self, path: str) -> layers.EnvFile:
+        named = [one.path for model in self._models.values() for one in model.env_files]
+        if not path:
+            raise FindingError(compose_sight.no_env_file(self._first(), self._project.shown))
+        if "$" in path:
+            raise FindingError(compose_sight.unclear_env_file(path, self._project.shown))
+        return layers.read_env_file(path, [one for one in dict.fromkeys(named) if one != path])
+
+    def _with_settings(self, instance: Instance, env_file: layers.EnvFile, findings: list[Finding]) -> Instance:
+        """The instance with what its environment file and the Compose files around it say."""
+        if not env_file.data.strip():
+            findings.append(TABLE.finding("env-file-empty", env_file.path, "It holds nothing."))
+        overrides = []
+        for name in self._mail_services():
+            stack = compose_sight.layers_of(self._models[name], self._project.shown, findings)
+            if not any(os.path.realpath(layer.path) == env_file.path for layer in stack if layer.data is not None):
+                findings.append(compose_sight.reads_other_file(name, env_file.path, self._models[name]))
+            overrides += layers.overrides(stack, env_file.path)
+        for one in dict.fromkeys(overrides):
+            message = f"{one.layer} sets it there, which wins over {env_file.path}."
+            findings.append(TABLE.finding("override-hides-file", f"{one.variable} in {one.path}", message))
+        reader = self._file.reader if self._file else "compose"
+        own: dict[str, str] = {}
+        try:
+            own = values(env_file.data, reader, {})
+        except FindingError as refused:
+            findings.append(dataclasses.replace(refused.finding, subject=f"{env_file.path}: {refused.finding.subject}"))
+        variables = self._expected(self._first())
+        mounted = [one for one in self._containers if env_file.path in map(os.path.realpath, one.mounts.values())]
+        return dataclasses.replace(
+            instance,
+            env_file_checksum=env_file.checksum,
+            release=self._release(variables, findings),
+            local_domain=variables.get("LOCAL_DOMAIN", ""),
+            # Mounted into the app's directory, the file is also read by the app itself.
+            readers=(reader, "ruby") if mounted else (reader,),
+            services=tuple(self._as_services()),
+            mail_variables=layers.mail_variables(own),
+            overrides=tuple(dict.fromkeys(overrides)),
+            variables=types.MappingProxyType(variables),
+        )
+
+    def _before_replacing(self) -> list[Finding]:
+        """What would become otherwise than it is if containers were made anew now."""
+        found = []
+        for name in self._mail_services():
+            model = self._models[name]
+            image_id, _unused = self._engine.image(model.image)
+            containers = [one for one in self._containers if one.service == name]
+            found += compose_sight.about_replacing(model, image_id, containers, self._project.shown)
+        return found
+
+    def _release(self, variables: t.Mapping[str, str], findings: list[Finding]) -> str:
+        """Mastodon's release: from the code in a running container, from the image's label, from the image itself."""
+        containers = sorted(
+            (one for one in self._containers if self._roles.get(one.service) in ("web", "sidekiq")),
+            key=lambda one: (self._roles[one.service] != "web", one.state != "running"),
+        )
+        for one in containers:
+            if one.state == "running":
+                found = release.read(_text(self._engine.in_container(one.id, _RELEASE_COMMAND)), variables)
+                if found:
+                    return found
+        for one in containers:
+            label = one.release_label.lstrip("v")
+            if label[:1].isdecimal():
+                return label
+        image = next((one.image_id for one in containers), "") or self._models[self._first()].image
+        if image and self._engine.image(image)[0]:
+            found = release.read(_text(self._engine.in_image(image, _RELEASE_COMMAND)), variables)
+            if found:
+                return found
+        message = f"Neither a running container nor the image tells it ({release.PATH})."
+        findings.append(TABLE.finding("release-unreadable", image or self._project.shown, message))
+        return ""
+
+    def _mail_services(self) -> list[str]:
+        """The services that hold mail settings, web first: the first one stands for the instance."""
+        order: tuple[Role, ...] = ("web", "sidekiq")
+        return [name for role in order for name in self._models if self._roles.get(name) == role]
+
+    def _first(self) -> str:
+        return self._mail_services()[0]
+
+    def _expected(self, service: str) -> dict[str, str]:
+        """What a new container of the service has in its environment."""
+        model = self._models[service]
+        running = next((one.image_id for one in self._containers if one.service == service), "")
+        image = self._engine.image(running or model.image)[1]
+        return {**image, **model.environment}
+
+    def _refresh_models(self) -> None:
+        """Have Compose read its files again, if any of them is not what it was."""
+        named = [one.path for model in self._models.values() for one in model.env_files]
+        dotenv = self._project.dotenv_files or (os.path.join(self._project.directory, ".env"),)
+        files = [_stamp(path) for path in self._project.files]
+        if files != self._raw_at:
+            self._raw, self._raw_at = self._engine.config(self._project, resolved=False), files
+        state = [*files, *map(_stamp, (*dotenv, *dict.fromkeys(named)))]
+        if state != self._resolved_at:
+            self._models = parse_config(self._raw, self._engine.config(self._project, resolved=True))[1]
+            self._resolved_at = state
+
+    # Running something in it
+
+    def run_in_app(
+        self,
+        command: t.Sequence[str],
+        *,
+        stdin: bytes = b"",
+        environment: t.Mapping[str, str | None] = types.MappingProxyType({}),
+        timeout: float,
+    ) -> Completed:
+        """See model.Driver: in a container of its own, made like those of the web service from the files as they are.
+
+        Variables go by name only; Compose takes the values out of its own process environment.
+        """
+        name = f"{self._project.name}-check-{secrets.token_hex(4)}"
+        given = {key: value for key, value in environment.items() if value is not None}
+        unset = [part for key, value in environment.items() if value is None for part in ("-u", key)]
+        options = ["--rm", "--no-deps", "--no-TTY", "--name", name]
+        options += [part for key in given for part in ("--env", key)]
+        words = [*(("env", *unset) if unset else ()), *command]
+        done = process.run(
+            [*self._engine.compose_command(), *self._project.arguments, "run", *options, self._first(), *words],
+            environment={**self._engine.environment(), **given},
+            timeout=timeout,
+            stdin=stdin,
+            directory=self._project.directory,
+        )
+        if done.timed_out or done.returncode < 0:
+            self._engine.remove(name)
+        if done.returncode == 127:
+            message = "The image has no such program."
+            raise FindingError(TABLE.finding("app-command-missing", command[0], message))
+        return done
+
+    # Its services
+
+    def services(self) -> list[Service]:
+        """See model.Driver."""
+        self._containers = self._engine.containers(self._project.name)
+        self._refresh_models()
+        return self._as_services()
+
+    def _as_services(self) -> list[Service]:
+        found = []
+        for name, role in self._roles.items():
+            containers = [one for one in self._containers if one.service == name]
+            known = Known(role, self._models[name].replicas > 0, self._expected(name))
+            found.append(as_service(name, containers, known))
+        return found
+
+    def restart(self, services: t.Sequence[Service]) -> None:
+        """See model.Driver. The containers are made anew: a restart would keep their old environment."""
+        names = [service.name for service in services]
+        counts = {name: sum(one.service == name for one in self._containers) for name in names}
+        self._engine.replace(self._project, names, {name: count for name, count in counts.items() if count > 1})
+
+    def ready(self, service: Service) -> bool | None:
+        """See model.Driver: by its processes as under systemd; by its health check where they cannot be looked into."""
+        if service.state != "running":
+            return False
+        containers = [one for one in self._containers if one.service == service.name]
+        verdicts = [self._at_work(service.role, one) for one in containers]
+        return False if False in verdicts else None if None in verdicts else True
+
+    def _at_work(self, role: Role, container: Container) -> bool | None:
+        if container.health == "unhealthy":
+            return False
+        pids = self._processes.beside(container.pid)
+        if role == "sidekiq" and pids:
+            return any(SIDEKIQ_AT_WORK.search(self._processes.title(pid)) for pid in pids)
+        seen = self._processes.listens(pids) if pids else None
+        return {"healthy": True, "starting": False}.get(container.health) if seen is None else seen
+
+    def log_cursor(self, services: t.Sequence[Service]) -> str:  # noqa: ARG002  one clock for all
+        """See model.Driver."""
+        seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+        return f"{seconds}.{nanoseconds:09d}"
+
+    def log_since(self, services: t.Sequence[Service], cursor: str) -> list[LogLine]:
+        """See model.Driver."""
+        names = {service.name for service in services}
+        lines = []
+        for container in self._engine.containers(self._project.name):
+            if container.service in names:
+                lines += log_lines(container, self._engine.log(container, cursor))
+        return sorted(lines, key=lambda line: line.at)
+
+    # Its network
+
+    def web_url(self) -> str:
+        """See model.Driver: its published port, else its own address."""
+        web = [one for one in self._containers if self._roles.get(one.service) == "web" and one.state == "running"]
+        return compose_sight.url_of(web[0], self.instance.variables) if web else ""
+
+    def look_from(self, work: t.Callable[[Translate], Seen]) -> tuple[Seen, list[Finding]]:
+        """See model.Driver and compose_network. From the host, which is said, where the container is out of reach."""
+        sender = self._sender()
+        reason = "No web or sidekiq container is running."
+        if sender is not None:
+            try:
+                return compose_network.enter_and(sender.pid, work), []
+            except OSError as error:
+                reason = f"The network of {sender.name} cannot be entered: {error.strerror}."
+        return work(str), [compose_sight.from_host(reason)]
+
+    def relay_findings(self, host: str, ca_file: str, reached: bool) -> list[Finding]:
+        """See model.Driver."""
+        sender = self._sender()
+        if sender is None:
+            return []
+        found = compose_sight.relay_is_itself(host, sender)
+        if not reached and not found:
+            internal = self._engine.internal_networks(sender.addresses) if sender.addresses else {}
+            found += compose_sight.no_way_out(sender, internal)
+        if ca_file and self._engine.in_container(sender.id, ("test", "-r", ca_file)).returncode != 0:
+            found.append(compose_sight.no_ca_file(ca_file, sender))
+        return found
+
+    def _sender(self) -> Container | None:
+        """The container from which mail leaves: sidekiq's, else web's."""
+        running = [one for one in self._containers if one.state == "running"]
+        by_role = {self._roles.get(one.service): one for one in running}
+        return by_role.get("sidekiq") or by_role.get("web")
+
+
+def _text(done: Completed) -> str:
+    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+
+
+def _stamp(path: str) -> tuple[int, int, int] | None:
+    with contextlib.suppress(OSError):
+        status = os.stat(path)
+        return status.st_ino, status.st_size, status.st_mtime_ns
+    return None
+
+
+def _variables_of(file: EnvFile) -> t.Mapping[str, str]:
+    with contextlib.suppress(OSError, FindingError):
+        return values(layers.read_regular(file.path), file.reader, {})
+    return {}

@@ -1,0 +1,204 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""docker and docker compose, as functions."""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import re
+import typing as t
+
+from .._diagnosis.redact import one_line, redact
+from .._findings.compose import TABLE
+from .._findings.instance import TABLE as INSTANCE
+from .._findings.model import FindingError
+from . import process
+from .compose_containers import Container, parse_containers, parse_image, parse_internal
+from .compose_project import Project
+from .model import Completed
+
+_ABSENT = re.compile(r"Cannot connect to the Docker daemon|Is the docker daemon running|error during connect", re.I)
+_DENIED = re.compile(r"permission denied", re.I)
+_NO_COMPOSE = re.compile(r"is not a docker command|unknown command|unknown flag: --project", re.I)
+_NO_IMAGE = re.compile(r"No such image|pull access denied|manifest unknown|failed to resolve reference", re.I)
+#: Compose quotes the line of an environment file that it does not understand; it may hold a secret.
+_QUOTED_LINE = re.compile(r"(unterminated quoted value|near|unexpected character .*? in) .*", re.S)
+_PROGRESS = re.compile(r"^\s*(?:Container|Network|Volume|Image) \S+\s+\S+\s*$", re.M)
+
+_STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
+#: How this user's own clients find their Engine.
+_CLIENT = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "XDG_RUNTIME_DIR")
+#: Seconds that a question may take, and that the replacement of containers may take.
+_PATIENCE = 60.0
+_REPLACE = 300.0
+#: A stopping Sidekiq has this long to finish its jobs: its own time-out is 25 s (Sidekiq, lib/sidekiq/config.rb).
+GRACE = 30
+_KEEP = (0, 32 * 1024 * 1024)
+
+
+class Engine:
+    """The Docker Engine that this user's client speaks to. Methods raise FindingError (engine-*, compose-*)."""
+
+    def __init__(self) -> None:
+        self._compose: list[str] | None = None
+        self._images: dict[str, tuple[str, dict[str, str]]] = {}
+
+    def containers(self, project: str = "") -> list[Container]:
+        """The containers that Compose has made, whether they run or not; those of one project if it is named."""
+        label = "label=com.docker.compose.project" + (f"={project}" if project else "")
+        listing = self._ask(["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", label])
+        ids = listing.stdout.decode("ascii", "replace").split()
+        if not ids:
+            return []
+        # One may have gone meanwhile: the others are printed all the same.
+        found = parse_containers(self._run(["docker", "inspect", "--type", "container", *ids]).stdout)
+        return sorted((one for one in found if not one.oneoff), key=lambda one: (one.service, one.number))
+
+    def image(self, name: str) -> tuple[str, dict[str, str]]:
+        """Id and environment of an image on this host; an empty id when it is not here."""
+        if name not in self._images:
+            done = self._run(["docker", "image", "inspect", name])
+            self._images[name] = parse_image(done.stdout) if done.returncode == 0 else ("", {})
+        return self._images[name]
+
+    def internal_networks(self, names: t.Iterable[str]) -> dict[str, bool]:
+        """Of each of these networks that exists: whether it is cut off from the outside."""
+        return parse_internal(self._run(["docker", "network", "inspect", *names]).stdout)
+
+    def config(self, project: Project, *, resolved: bool) -> bytes:
+        """The project as its files describe it; see compose_project.
+
+        :param resolved: with what Compose makes of the environment files; it refuses one that it cannot read.
+        """
+        options = ["--format", "json", *(() if resolved else ("--no-interpolate",))]
+        return self.compose(project, ["config", *options]).stdout
+
+    def replace(self, project: Project, services: t.Sequence[str], scale: t.Mapping[str, int]) -> None:
+        """Make new containers for exactly these services, from images that are here.
+
+        Never restart, which keeps the old environment (mastodon#18579). How many there are stays as it is.
+        """
+        options = ["--detach", "--no-deps", "--no-build", "--pull", "never", "--force-recreate"]
+        options += ["--timeout", str(GRACE)]
+        for name, count in scale.items():
+            options += ["--scale", f"{name}={count}"]
+        self.compose(project, ["up", *options, *services], code="containers-not-replaced", patience=_REPLACE)
+
+    def compose(
+        self, project: Project, words: t.Sequence[str], *, code: str = "compose-refused", patience: float = _PATIENCE
+    ) -> Completed:
+        """One command of Compose for a project."""
+        command = [*self.compose_command(), *project.arguments, *words]
+        done = self._run(command, patience, directory=project.directory)
+        if done.returncode != 0:
+            raise self._refusal(code, f"docker compose {words[0]} for {project.shown}", done)
+        return done
+
+    def compose_command(self) -> list[str]:
+        """How Compose 2 is called here: as a plugin of docker, or as a program of its own."""
+        if self._compose is None:
+            version = ""
+            for command in (["docker", "compose"], ["docker-compose"]):
+                try:
+                    done = self._run([*command, "version", "--short"])
+                except FindingError:
+                    continue
+                version = done.stdout.decode("utf-8", "replace").strip().lstrip("v") if done.returncode == 0 else ""
+                if version and not version.startswith("1."):
+                    self._compose = command
+                    break
+            else:
+                message = f"There is docker-compose {version} only." if version else "Neither form of it is installed."
+                raise FindingError(TABLE.finding("compose-missing", "docker compose", message))
+        return self._compose
+
+    def in_container(self, container: str, words: t.Sequence[str]) -> Completed:
+        """Run a short command in a running container."""
+        return self._run(["docker", "exec", container, *words])
+
+    def in_image(self, image: str, words: t.Sequence[str]) -> Completed:
+        """Run a short command in a container of its own, without a network, from an image that is here."""
+        command = ["docker", "run", "--rm", "--network", "none", "--pull", "never", "--entrypoint", words[0]]
+        return self._run([*command, image, *words[1:]])
+
+    def remove(self, container: str) -> None:
+        """Take a container away, if it is there."""
+        self._run(["docker", "rm", "--force", container])
+
+    def log(self, container: Container, since: str) -> bytes:
+        """What a container wrote since a moment, each line behind its own."""
+        done = self._run(["docker", "logs", "--timestamps", "--since", since, container.id])
+        if done.returncode != 0:
+            raise self._refusal("log-unreadable", f"docker logs {container.name}", done, INSTANCE)
+        return done.stdout + done.stderr
+
+    def environment(self) -> dict[str, str]:
+        """What docker is called with: nothing of Ansible's own, which the Compose file might interpolate."""
+        home = os.environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir
+        fixed = {"PATH": _STANDARD_PATH, "HOME": home, "LC_ALL": "C", "COMPOSE_ANSI": "never"}
+        given = {name: os.environ[name] for name in _CLIENT if os.environ.get(name)}
+        own = f"/run/user/{os.geteuid()}/docker.sock"
+        if not {"DOCKER_HOST", "DOCKER_CONTEXT"} & set(given) and os.path.exists(own):
+            given["DOCKER_HOST"] = f"unix://{own}"  # rootless
+        return {**fixed, **given}
+
+    def _ask(self, command: t.Sequence[str]) -> Completed:
+        done = self._run(command)
+        if done.returncode != 0:
+            raise self._refusal("engine-answer", " ".join(command[:2]), done)
+        return done
+
+    def _run(self, command: t.Sequence[str], patience: float = _PATIENCE, directory: str | None = None) -> Completed:
+        try:
+            done = process.run(
+                command, environment=self.environment(), timeout=patience, keep=_KEEP, directory=directory
+            )
+        except OSError as error:
+            if directory and not os.path.isdir(directory):
+                message = "The project's directory does not exist any more."
+                raise FindingError(TABLE.finding("compose-file-missing", directory, message)) from None
+            message = f"{command[0]} cannot be run: {error.strerror}."
+            raise FindingError(TABLE.finding("no-engine", command[0], message)) from None
+        if done.timed_out:
+            message = f"It gave no answer within {patience:.0f} s."
+            raise FindingError(TABLE.finding("engine-answer", " ".join(command[:2]), message))
+        return done
+
+    def _refusal(self, code: str, subject: str, done: Completed, table: t.Any = TABLE) -> FindingError:
+        said = done.stderr.decode("utf-8", "replace")
+        words = one_line(redact(_QUOTED_LINE.sub(r"\1 ...", _PROGRESS.sub("", said))), 500)
+        message = f"It said: {words or f'exit status {done.returncode}'}"
+        if _ABSENT.search(said):
+            return FindingError(TABLE.finding("engine-down", "docker", f"{message}{_rootless()}"))
+        if _DENIED.search(said) and "docker" in said:
+            return FindingError(INSTANCE.finding("not-permitted", "docker", message, _DENIED_FIX))
+        if _NO_COMPOSE.search(said):
+            return FindingError(TABLE.finding("compose-missing", "docker compose", message))
+        if _NO_IMAGE.search(said):
+            return FindingError(TABLE.finding("image-missing", subject, message))
+        if "no such file or directory" in said and code == "compose-refused":
+            code = "compose-file-missing"
+        return FindingError(table.finding(code, subject, message))
+
+
+_DENIED_FIX = "Run the task with become: true, or log in as a user of the group docker."
+
+
+def _rootless() -> str:
+    """A hint at Engines that belong to users of the host."""
+    owners = []
+    for path in sorted(glob.glob("/run/user/*/docker.sock")):
+        uid = path.split("/")[3]
+        try:
+            owners.append(pwd.getpwuid(int(uid)).pw_name)
+        except (KeyError, ValueError):
+            owners.append(f"uid {uid}")
+    if not owners:
+        return ""
+    return f" There is a rootless Engine of {', '.join(owners)}: log in as that user, without become."

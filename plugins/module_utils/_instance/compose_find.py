@@ -1,0 +1,156 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Which Compose project is the instance, and what each of its services does: from labels, programs and the hints."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from .._findings.compose import TABLE
+from .._findings.instance import TABLE as INSTANCE
+from .._findings.model import FindingError
+from .compose_containers import Container
+from .compose_engine import Engine
+from .compose_project import EnvFile, Project, ServiceModel, parse_config, project_of
+from .layers import ENV_FILE, mail_variables
+from .model import Hints, Role
+from .roles import role_by
+
+#: The names under which Compose looks for its file. Source: compose-go, cli/options.go.
+_USUAL = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """The instance that is meant: its project, its services, and what each is.
+
+    :ivar raw: what C(config --no-interpolate) printed of the project.
+    """
+
+    project: Project
+    raw: bytes = dataclasses.field(repr=False)
+    services: t.Mapping[str, ServiceModel]
+    roles: t.Mapping[str, Role]
+    containers: tuple[Container, ...]
+
+
+def choose(hints: Hints, engine: Engine) -> Choice:
+    """Find the one project that the hints speak of. FindingError when that is none, or not one."""
+    candidates = _candidates(engine.containers(), hints)
+    if not candidates:
+        candidates = _in_directory(hints)
+    if len(candidates) > 1 and hints.env_file:
+        folder = os.path.dirname(os.path.realpath(hints.env_file))
+        candidates = {
+            project: found for project, found in candidates.items() if os.path.realpath(project.directory) == folder
+        } or candidates
+    if len(candidates) > 1:
+        listed = "; ".join(sorted(f"{one.name} in {one.directory}" for one in candidates))
+        first = min(one.directory for one in candidates)
+        message = f"There are {len(candidates)} Compose projects with Mastodon: {listed}."
+        fix = f"Set mastodon_smtp_app_dir, for example to {first}; give each instance its own inventory host."
+        raise FindingError(INSTANCE.finding("several-instances", "docker compose", message, fix))
+    ((project, containers),) = candidates.items()
+    raw = engine.config(project, resolved=False)
+    name, services = parse_config(raw)
+    project = dataclasses.replace(project, name=name or project.name)
+    roles = _roles(services, containers, hints)
+    if not any(role in ("web", "sidekiq") for role in roles.values()):
+        message = f"Its services are {', '.join(sorted(services)) or 'none'}."
+        raise FindingError(INSTANCE.finding("no-mail-services", project.shown, message))
+    return Choice(project, raw, services, roles, tuple(one for one in containers if one.service in services))
+
+
+def role_of(container: Container) -> Role | None:
+    """What a container does for Mastodon; None when it is none of Mastodon's."""
+    if not container.is_mastodon:
+        return None
+    return role_by(container.program, (), (container.service,))
+
+
+def _candidates(containers: t.Sequence[Container], hints: Hints) -> dict[Project, list[Container]]:
+    """The projects that the hints allow, with their containers; without hints those that run Mastodon."""
+    by_name: dict[str, list[Container]] = {}
+    for one in containers:
+        by_name.setdefault(one.project, []).append(one)
+    found = {}
+    for members in by_name.values():
+        # The newest labels count: single services may have been made anew from elsewhere.
+        project = project_of(max(members, key=lambda one: one.started or 0.0))
+        if hints.app_dir:
+            fits = _belongs(project, os.path.realpath(hints.app_dir))
+        else:
+            fits = any(role_of(one) in ("web", "sidekiq") for one in members)
+        if fits:
+            found[project] = members
+    if hints.app_dir and len(found) > 1:  # other projects may have their files in the same directory
+        mastodons = {
+            project: members
+            for project, members in found.items()
+            if any(role_of(one) in ("web", "sidekiq") for one in members)
+        }
+        return mastodons or found
+    return found
+
+
+def _belongs(project: Project, directory: str) -> bool:
+    places = [project.directory, *(os.path.dirname(path) for path in project.files)]
+    return any(os.path.realpath(place) == directory for place in places if place)
+
+
+def _in_directory(hints: Hints) -> dict[Project, list[Container]]:
+    """The project of a directory that is named, and of which no container exists."""
+    directory = hints.app_dir
+    if not directory:
+        message = "No container that Compose has made runs Mastodon's web or sidekiq."
+        raise FindingError(TABLE.finding("no-compose-instance", "docker compose", message))
+    if not os.path.isdir(directory):
+        raise FindingError(INSTANCE.finding("app-dir-missing", directory, "There is no such directory."))
+    if not any(os.path.exists(os.path.join(directory, name)) for name in _USUAL):
+        message = f"It holds no Compose file ({', '.join(_USUAL)}), and no container was started from it."
+        raise FindingError(TABLE.finding("no-compose-instance", directory, message))
+    return {Project("", os.path.realpath(directory)): []}
+
+
+def _roles(services: t.Mapping[str, ServiceModel], containers: t.Sequence[Container], hints: Hints) -> dict[str, Role]:
+    unknown = [name for name in hints.services if name not in services]
+    if unknown:
+        message = f"The Compose file has no such service; it has {', '.join(sorted(services))}."
+        raise FindingError(INSTANCE.finding("service-unknown", ", ".join(unknown), message))
+    running = {one.service: one for one in containers}
+    roles: dict[str, Role] = {}
+    for name in hints.services or services:
+        service, container = services[name], running.get(name)
+        known = bool(hints.services) or service.is_mastodon or (container is not None and container.is_mastodon)
+        program = container.program if container else service.program
+        role = role_by(program, (), (name,)) if known else None
+        if role:
+            roles[name] = role
+        elif hints.services:
+            message = "Neither its command nor its name says what it does for Mastodon."
+            raise FindingError(INSTANCE.finding("service-role-unknown", name, message))
+    return roles
+
+
+def mail_env_file(
+    services: t.Iterable[ServiceModel], read: t.Callable[[EnvFile], t.Mapping[str, str]]
+) -> EnvFile | None:
+    """The environment file that the mail variables belong in; None when the services name none.
+
+    The last one that sets such variables, else C(.env.production), else the last one: a later file wins.
+
+    :param read: what is set in a file; empty when it cannot be read.
+    """
+    named = list(dict.fromkeys(one for service in services for one in service.env_files))
+    for one in reversed(named):
+        if mail_variables(read(one)):
+            return one
+    usual = [one for one in named if os.path.basename(one.path) == ENV_FILE]
+    chosen = usual or named
+    return chosen[-1] if chosen else None

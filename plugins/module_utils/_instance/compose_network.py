@@ -1,0 +1,165 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Do something where a container is: with its network, its name resolution and its trusted authorities.
+
+Mastodon's image holds no Python, so nothing can be run in it. A child of this process enters the container's network
+namespace (setns(2)) and, in a mount namespace of its own, sees copies of the container's C(/etc/hosts),
+C(/etc/resolv.conf) and C(/etc/nsswitch.conf) in place of the host's. Nothing on the host or in the container changes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import pickle
+import shutil
+import signal
+import socket
+import tempfile
+import traceback
+import typing as t
+
+from .model import Seen, Translate
+
+_CLONE_NEWNS = 0x00020000
+_CLONE_NEWNET = 0x40000000
+_MS_BIND = 0x1000
+_MS_REC = 0x4000
+_MS_PRIVATE = 0x40000
+
+#: What decides how names are looked up: hosts(5), resolv.conf(5), nsswitch.conf(5).
+_RESOLUTION = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf")
+#: Where an image keeps the authorities that its OpenSSL trusts: Debian, Alpine, Red Hat.
+_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt")
+
+
+def enter_and(pid: int, work: t.Callable[[Translate], Seen], root: str = "/proc") -> Seen:
+    """What C(work) returns when it is done where the process C(pid) is. OSError when that place cannot be entered.
+
+    :param work: is given a function that turns a path of the container into one that can be opened. What it returns
+        must be picklable.
+    """
+    folder = tempfile.mkdtemp(prefix="container-")
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _in_child(pid, work, f"{root}/{pid}", folder, writer)
+    os.close(writer)
+    try:
+        with open(reader, "rb") as answer:
+            data = answer.read()
+    finally:
+        _end(child)
+        shutil.rmtree(folder, ignore_errors=True)
+    if not data:
+        raise OSError(errno.ECHILD, "the process that entered the container ended without an answer")
+    kind, value = pickle.loads(data)
+    if kind == "entered":
+        return t.cast(Seen, value)
+    if kind == "barred":
+        raise OSError(*value)
+    raise RuntimeError(f"in the container's network: {value}")
+
+
+def _end(child: int) -> None:
+    try:
+        os.kill(child, signal.SIGKILL)
+    finally:
+        os.waitpid(child, 0)
+
+
+def _in_child(pid: int, work: t.Callable[[Translate], Seen], process: str, folder: str, writer: int) -> t.NoReturn:
+    """Answer through the pipe and end, without running anything that the parent has registered for its own end."""
+    answer: tuple[str, object]
+    try:
+        try:
+            copies = _copies(f"{process}/root", folder)
+            _enter(pid, process, copies)
+        except OSError as error:
+            answer = ("barred", (error.errno, error.strerror))
+        else:
+            _trust_only(copies)
+            answer = ("entered", work(lambda path: _copy(f"{process}/root", folder, path)))
+        data = pickle.dumps(answer)
+    except BaseException:
+        data = pickle.dumps(("broken", traceback.format_exc()))
+    with open(writer, "wb") as pipe:
+        pipe.write(data)
+        pipe.flush()
+    os._exit(0)
+
+
+def _copies(root: str, folder: str) -> dict[str, str]:
+    """The container's files by name, as copies that stay readable from any mount namespace."""
+    found = {path: _copy(root, folder, path) for path in (*_RESOLUTION, *_BUNDLES)}
+    return {path: copy for path, copy in found.items() if os.path.exists(copy)}
+
+
+def _copy(root: str, folder: str, path: str) -> str:
+    """The path of a copy of one of the container's files; where the container has none, there is no copy either."""
+    copy = os.path.join(folder, path.lstrip("/"))
+    try:
+        with open(inside(root, path), "rb") as source:
+            data = source.read()
+    except OSError:
+        return copy
+    os.makedirs(os.path.dirname(copy), exist_ok=True)
+    with open(copy, "wb") as target:
+        target.write(data)
+    return copy
+
+
+def inside(root: str, path: str, links: int = 20) -> str:
+    """The path with symbolic links resolved as they lead inside of C(root): an absolute one begins there again."""
+    parts, done = [part for part in path.split("/") if part], ""
+    while parts:
+        part = parts.pop(0)
+        if part in (".", ".."):
+            done = done.rpartition("/")[0] if part == ".." else done
+            continue
+        place = f"{root}{done}/{part}"
+        if not os.path.islink(place):
+            done = f"{done}/{part}"
+            continue
+        links -= 1
+        if links < 0:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        target = os.readlink(place)
+        done = "" if target.startswith("/") else done
+        parts = [piece for piece in target.split("/") if piece] + parts
+    return f"{root}{done}"
+
+
+def _enter(pid: int, process: str, copies: t.Mapping[str, str]) -> None:
+    # Name resolution loads its libraries at the first use: now, from the host.
+    socket.getaddrinfo("localhost", None)
+    "localhost".encode("idna")
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def call(name: str, *arguments: t.Any) -> None:
+        if getattr(libc, name)(*arguments) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, f"{name} for process {pid}: {os.strerror(code)}")
+
+    network = os.open(f"{process}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    call("unshare", _CLONE_NEWNS)
+    call("mount", b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)
+    for path in _RESOLUTION:
+        if path in copies and os.path.exists(path):
+            call("mount", copies[path].encode(), os.path.realpath(path).encode(), None, _MS_BIND, None)
+    call("setns", network, _CLONE_NEWNET)
+    os.close(network)
+
+
+def _trust_only(copies: t.Mapping[str, str]) -> None:
+    """OpenSSL's default becomes what the container trusts; see SSL_CTX_set_default_verify_paths(3)."""
+    bundle = next((copies[path] for path in _BUNDLES if path in copies), "")
+    if bundle:
+        os.environ["SSL_CERT_FILE"] = bundle
+        os.environ["SSL_CERT_DIR"] = os.path.dirname(bundle)

@@ -1,0 +1,147 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What is concluded about an instance in containers, from what Docker and Compose say of it."""
+
+from __future__ import annotations
+
+import ipaddress
+import typing as t
+
+from .._findings.compose import TABLE
+from .._findings.model import Finding
+from . import layers
+from .compose_containers import Container
+from .compose_project import ServiceModel, interpolated, lost
+
+
+def layers_of(model: ServiceModel, compose_file: str, findings: list[Finding]) -> list[layers.Layer]:
+    """Where a service's variables come from, the winner first."""
+    own: dict[bool, dict[str, str]] = {False: {}, True: {}}
+    for name in model.own:
+        if name in model.environment:
+            own[interpolated(model, name)][name] = model.environment[name]
+    place = f"service {model.name} of {compose_file}"
+    found = [
+        layers.Layer("environment:", place, given=own[False]),
+        layers.Layer("environment: (filled in from .env)", place, given=own[True]),
+    ]
+    for one in reversed(model.env_files):
+        layer = layers.file_layer("env_file", one.path, one.reader, findings)
+        found += [layer] if layer else []
+    return found
+
+
+def no_env_file(service: str, compose_file: str) -> Finding:
+    """The service names no env_file at all."""
+    message = f"In {compose_file} it has no env_file."
+    return TABLE.finding("service-reads-no-file", service, message)
+
+
+def unclear_env_file(path: str, compose_file: str) -> Finding:
+    """The path of the env_file is interpolated."""
+    return TABLE.finding("env-file-path-unclear", path, f"{compose_file} names it so.")
+
+
+def reads_other_file(service: str, env_file: str, model: ServiceModel) -> Finding:
+    """One of the mail services does not read the file that is edited."""
+    named = " and ".join(one.path for one in model.env_files) or "no file at all"
+    return TABLE.finding("service-reads-no-file", service, f"It reads {named}, not {env_file}.")
+
+
+def about_replacing(
+    model: ServiceModel, image_id: str, containers: t.Sequence[Container], compose_file: str
+) -> list[Finding]:
+    """What would not be as before if the containers of a service were made anew now.
+
+    :param image_id: what the image of the Compose file is on this host; empty when it is not here.
+    """
+    if not image_id:
+        message = f"{compose_file} names {model.image} for {model.name}, which is not on this host."
+        return [TABLE.finding("image-missing", model.image or model.name, message)]
+    found: dict[Finding, None] = {}
+    for one in containers:
+        if one.image_id != image_id:
+            was = one.image if one.image != model.image else f"an older {one.image} ({short(one.image_id)})"
+            message = f"{model.name} runs {was}; a new container would run {model.image} ({short(image_id)})."
+            found[TABLE.finding("image-changed", model.name, message)] = None
+        gone = lost(model, one)
+        for name in gone:
+            message = f"{one.name} has {name}, {compose_file} takes it from who calls Compose, and nothing sets it now."
+            found[TABLE.finding("interpolation-lost", f"{name} of {model.name}", message)] = None
+        for name in sorted(set(model.own) - set(gone)):
+            there = one.environment.get(name)
+            if interpolated(model, name) and there is not None and there != model.environment.get(name):
+                message = f"{one.name} was made with another value for {name} than {compose_file} gives it now."
+                found[TABLE.finding("interpolation-changed", f"{name} of {model.name}", message)] = None
+    return list(found)
+
+
+def short(image_id: str) -> str:
+    """An image's id as docker shows it."""
+    return image_id.replace("sha256:", "")[:12]
+
+
+def url_of(web: Container, variables: t.Mapping[str, str]) -> str:
+    """Where the host reaches a web container; empty when that cannot be told.
+
+    :param variables: its own, which say where it listens.
+    """
+    given = variables.get("PORT", "")
+    port = int(given) if given.isdecimal() else 3000
+    for inner, host, outer in web.published:
+        if inner == port:
+            return f"http://{_host(host)}:{outer}"
+    if web.network_mode == "host":
+        return f"http://127.0.0.1:{port}"
+    address = next((one for one in web.addresses.values() if one), "")
+    return f"http://{_host(address)}:{port}" if address else ""
+
+
+def _host(address: str) -> str:
+    anywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}
+    return anywhere.get(address, f"[{address}]" if ":" in address else address)
+
+
+def from_host(reason: str) -> Finding:
+    """The relay is not tried from where mail leaves."""
+    return TABLE.finding("looked-from-host", "sidekiq", reason)
+
+
+def relay_is_itself(host: str, sender: Container) -> list[Finding]:
+    """The relay's name means the container, unless it shares the host's network."""
+    if sender.network_mode == "host" or not is_loopback(host):
+        return []
+    message = f"Mail leaves from {sender.name}; for it, {host} is {sender.name}."
+    return [TABLE.finding("relay-is-the-container", host, message)]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address is the machine that asks."""
+    if host.rstrip(".").lower() in ("localhost", "localhost.localdomain", "ip6-localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def no_way_out(sender: Container, internal: t.Mapping[str, bool]) -> list[Finding]:
+    """All networks of a container are cut off.
+
+    :param internal: of each of its networks, whether it is internal.
+    """
+    names = sorted(sender.addresses)
+    if not names or not all(internal.get(name, False) for name in names):
+        return []
+    message = f"{sender.name} is only in {', '.join(names)}, which is internal."
+    return [TABLE.finding("network-without-way-out", sender.service, message)]
+
+
+def no_ca_file(ca_file: str, sender: Container) -> Finding:
+    """A file that the settings name is not in the container."""
+    message = f"There is no readable {ca_file} in {sender.name}."
+    return TABLE.finding("ca-file-not-in-image", ca_file, message)

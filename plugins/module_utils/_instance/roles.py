@@ -1,0 +1,57 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What a service does for Mastodon, told from its program, its processes or its name. No I/O here."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .model import Role
+
+#: How a service's role is told, best evidence first: what the program is, then what the process calls itself, then
+#: the service's name. Sources: Mastodon dist/*.service; Puma and Sidekiq set their process titles when they run.
+_BY_PROGRAM: tuple[tuple[re.Pattern[str], Role], ...] = (
+    (re.compile(r"(?:^|[\s/'\"])sidekiq(?:swarm)?(?=$|[\s'\";])"), "sidekiq"),
+    (re.compile(r"(?:^|[\s/'\"])(?:puma|pumactl|unicorn|passenger)(?=$|[\s'\";])"), "web"),
+    (re.compile(r"(?:^|[\s/'\"])rails['\"]?\s+s(?:erver)?(?=$|[\s'\";])"), "web"),
+    (re.compile(r"(?:^|[\s/'\"@])streaming(?:/index\.m?js|/)?(?=$|[\s'\";])"), "streaming"),
+)
+_BY_TITLE: tuple[tuple[re.Pattern[str], Role], ...] = (
+    (re.compile(r"^sidekiq(?:swarm)? \d"), "sidekiq"),
+    (re.compile(r"^puma(?::| \d)"), "web"),
+    (re.compile(r"^\S*node\s.*streaming"), "streaming"),
+)
+_BY_NAME: tuple[tuple[re.Pattern[str], Role], ...] = (
+    (re.compile(r"sidekiq"), "sidekiq"),
+    (re.compile(r"streaming"), "streaming"),
+    (re.compile(r"(?:^|[-_.@])(?:web|puma)(?=[-_.@]|$)"), "web"),
+)
+#: Programs that run beside Mastodon in its directory and are no service of it (tootctl timers, exporters, migrations).
+_BESIDE = re.compile(r"(?:^|[\s/'\"])(?:tootctl|prometheus_exporter|rake|opentelemetry\S*)(?=$|[\s'\";])")
+
+
+def role_by(program: str, titles: t.Iterable[str], names: t.Iterable[str]) -> Role | None:
+    """What a service does for Mastodon; None when it is none of the three, or cannot be told.
+
+    :param program: the command that it is started with.
+    :param titles: the command lines of its processes, if known.
+    :param names: what it is called.
+    """
+    if _BESIDE.search(program):
+        return None
+    evidence: tuple[tuple[tuple[tuple[re.Pattern[str], Role], ...], t.Iterable[str]], ...] = (
+        (_BY_PROGRAM, [program]),
+        (_BY_TITLE, titles),
+        (_BY_NAME, names),
+    )
+    for rows, texts in evidence:
+        for text in texts:
+            for shape, role in rows:
+                if shape.search(text):
+                    return role
+    return None

@@ -1,0 +1,279 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An instance under Docker Compose: how it is found, what is seen, what is said before anything is made anew."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import _nowhere
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, InstanceError
+from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.docker_host import Docker
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> Docker:
+    return Docker(tmp_path)
+
+
+def refusal(docker: Docker, **hints: t.Any) -> list[Finding]:
+    """Why there is no usable instance."""
+    with pytest.raises(FindingError) as caught:
+        docker.driver(**hints)
+    return list(caught.value.findings) if isinstance(caught.value, InstanceError) else [caught.value.finding]
+
+
+def test_a_running_project_is_found_by_the_labels_of_its_containers(docker: Docker) -> None:
+    instance = docker.driver().instance
+    assert (instance.deployment, instance.app_dir, instance.user) == ("compose", str(docker.project), "mastodon")
+    assert instance.env_file == str(docker.project / ".env.production")
+    assert (instance.release, instance.local_domain) == ("4.4.8", "masto3.test")
+    assert (instance.readers, instance.code) == (("compose",), "/opt/mastodon")
+    assert {one.name: one.role for one in instance.services} == {
+        "web": "web",
+        "sidekiq": "sidekiq",
+        "streaming": "streaming",
+    }
+    assert instance.mail_variables == ("SMTP_PORT", "SMTP_SERVER", "SMTP_SSL")
+    assert (instance.overrides, instance.findings) == ((), ())
+
+
+def test_compose_is_told_the_project_as_it_was_started(docker: Docker) -> None:
+    docker.container("web")["Config"]["Labels"]["com.docker.compose.project.environment_file"] = "/etc/mastodon.env"
+    docker.container("web")["State"]["StartedAt"] = "2027-01-01T00:00:00Z"
+    docker.driver()
+    (raw, resolved) = docker.commands("config")
+    assert raw[2:-4] == [
+        *("--project-name", "mastodon", "--project-directory", str(docker.project)),
+        *("--file", str(docker.project / "docker-compose.yml"), "--env-file", "/etc/mastodon.env"),
+        *("--profile", "*"),
+    ]
+    assert resolved == raw[:-1]
+
+
+def test_values_with_dollars_and_quotes_are_the_containers_own(docker: Docker) -> None:
+    driver = docker.driver()
+    assert driver.instance.variables["QUOTED"] == "a $HOME #b"
+    assert driver.instance.variables["DOLLAR"] == "a$b"
+    assert driver.instance.variables["BIND"] == "0.0.0.0"  # the image's own
+    assert [one.differs for one in driver.services()] == [(), (), ()]
+
+
+def test_a_service_of_any_name_is_told_by_its_command(docker: Docker) -> None:
+    for old, new in (("web", "frontend"), ("sidekiq", "queue-mailers")):
+        docker.container(old)["Config"]["Labels"]["com.docker.compose.service"] = new
+        for model in (docker.raw, docker.resolved):
+            model["services"][new] = model["services"].pop(old)
+    model = docker.raw["services"]
+    model["queue-default"] = dict(model["queue-mailers"])
+    docker.resolved["services"]["queue-default"] = docker.resolved["services"]["queue-mailers"]
+    found = {one.name: (one.role, one.state, one.detail) for one in docker.driver().instance.services}
+    assert found["frontend"][0] == "web"
+    assert found["queue-mailers"][:2] == ("sidekiq", "running")
+    assert found["queue-default"] == ("sidekiq", "stopped", "no container")
+    assert "redis" not in found
+
+
+def test_two_projects_are_told_apart_by_the_hints(docker: Docker) -> None:
+    other = docker.second_project("other")
+    (finding,) = refusal(docker)
+    assert finding.code == "several-instances"
+    assert str(other) in finding.message and "mastodon_smtp_app_dir" in finding.fix
+    assert docker.driver(app_dir=str(docker.project)).instance.app_dir == str(docker.project)
+    assert docker.driver(env_file=str(docker.project / ".env.production")).instance.app_dir == str(docker.project)
+
+
+def test_a_directory_without_containers_is_enough(docker: Docker) -> None:
+    docker.containers_.clear()
+    docker.in_app["image cat"] = docker.in_app["cat"]
+    instance = docker.driver(app_dir=str(docker.project)).instance
+    assert (instance.release, {one.state for one in instance.services}) == ("4.4.8", {"stopped"})
+    assert "--project-name" not in docker.commands("config")[0]
+
+
+@pytest.mark.parametrize(
+    ("hints", "code", "word"),
+    [
+        ({}, "no-compose-instance", "No container"),
+        ({"app_dir": "/nonexistent/mastodon"}, "app-dir-missing", "no such directory"),
+        ({"app_dir": "/tmp"}, "no-compose-instance", "no Compose file"),
+    ],
+)
+def test_nothing_there(docker: Docker, hints: dict[str, str], code: str, word: str) -> None:
+    docker.containers_.clear()
+    (finding,) = refusal(docker, **hints)
+    assert finding.code == code
+    assert word in finding.message
+
+
+def test_projects_that_are_no_mastodon_are_passed_over(docker: Docker) -> None:
+    for one in docker.containers_:
+        one["Config"]["Image"] = "gitlab/gitlab:17"
+        one["Config"]["Env"] = []
+    assert refusal(docker)[0].code == "no-compose-instance"
+
+
+@pytest.mark.parametrize(
+    ("services", "code"), [(["web", "sidekik"], "service-unknown"), (["web", "redis"], "service-role-unknown")]
+)
+def test_services_that_are_named_must_exist_and_be_mastodons(docker: Docker, services: list[str], code: str) -> None:
+    assert refusal(docker, services=tuple(services))[0].code == code
+    assert [one.name for one in docker.driver(services=("sidekiq",)).instance.services] == ["sidekiq"]
+
+
+@pytest.mark.parametrize(
+    ("command", "said", "code", "words"),
+    [
+        (
+            "docker ps",
+            "Cannot connect to the Docker daemon at unix:///run/docker.sock.",
+            "engine-down",
+            "systemctl",
+        ),
+        (
+            "docker ps",
+            "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
+            "not-permitted",
+            "become",
+        ),
+        ("docker ps", "something new", "engine-answer", "something new"),
+        ("docker compose version", "docker: 'compose' is not a docker command.", "compose-missing", "plugin"),
+        ("config", "open /srv/x/docker-compose.yml: no such file or directory", "compose-file-missing", "Put it back"),
+        ("config", "services.web.ports must be a list", "compose-refused", "must be a list"),
+    ],
+)
+def test_an_engine_that_does_not_answer_is_told(docker: Docker, command: str, said: str, code: str, words: str) -> None:
+    docker.refuse = {command: said, "docker-compose": "no"}
+    (finding,) = refusal(docker)
+    assert finding.code == code
+    assert words in finding.sentence()
+
+
+def test_compose_1_is_refused(docker: Docker) -> None:
+    docker.version = "1.29.2\n"
+    docker.refuse = {"docker-compose": "no"}
+    assert refusal(docker)[0].code == "compose-missing"
+
+
+def test_the_line_that_compose_does_not_understand_is_not_shown(docker: Docker) -> None:
+    said = 'failed to read .env.production: line 2: unterminated quoted value "s3cr3t-pw'
+    docker.refuse = {"config --format json": said}
+    raw = dict(docker.refuse)
+
+    def only_resolved(command: t.Sequence[str], *more: t.Any, **options: t.Any) -> Completed:
+        docker.refuse = {} if "--no-interpolate" in command else raw
+        return Docker._run(docker, command, *more, **options)
+
+    docker._run = only_resolved  # type: ignore[method-assign]
+    (finding,) = refusal(docker)
+    assert finding.code == "compose-refused"
+    assert "line 2" in finding.message
+    assert "s3cr3t" not in finding.sentence()
+
+
+def test_the_environment_file_must_be_there(docker: Docker) -> None:
+    (docker.project / ".env.production").unlink()
+    with pytest.raises(InstanceError) as caught:
+        docker.driver()
+    assert [one.code for one in caught.value.findings] == ["env-file-missing"]
+    assert (caught.value.instance.release, caught.value.instance.env_file_checksum) == ("4.4.8", "")
+
+
+def test_a_path_that_is_interpolated_needs_a_hint(docker: Docker) -> None:
+    for service in ("web", "sidekiq"):
+        docker.raw["services"][service]["env_file"] = [{"path": f"{docker.project}/${{WHICH:-x}}.env"}]
+    assert refusal(docker)[0].code == "env-file-path-unclear"
+
+
+def test_of_several_files_the_last_one_with_mail_variables_is_meant(docker: Docker) -> None:
+    extra = docker.project / "mail.env"
+    extra.write_text("SMTP_PORT=587\n")
+    usual = str(docker.project / ".env.production")
+    for service in ("web", "sidekiq"):
+        docker.raw["services"][service]["env_file"] = [usual, {"path": str(extra), "format": "raw"}]
+    instance = docker.driver().instance
+    assert (instance.env_file, instance.readers) == (str(extra), ("raw",))
+    instance = docker.driver(env_file=usual).instance
+    assert [(one.variable, one.layer, one.path) for one in instance.overrides] == [
+        ("SMTP_PORT", "env_file", str(extra))
+    ]
+
+
+def test_a_service_that_reads_another_file_would_keep_its_settings(docker: Docker) -> None:
+    docker.raw["services"]["sidekiq"]["env_file"] = ["/etc/sidekiq.env"]
+    findings = refusal(docker)
+    assert [(one.code, one.subject) for one in findings] == [("service-reads-no-file", "sidekiq")]
+    assert "/etc/sidekiq.env" in findings[0].message
+    docker.raw["services"]["web"].pop("env_file")
+    docker.raw["services"]["sidekiq"].pop("env_file")
+    assert refusal(docker)[0].code == "service-reads-no-file"
+
+
+def test_entries_of_the_compose_file_that_win_over_the_file_are_named(docker: Docker) -> None:
+    docker.own_entry("web", "SMTP_PORT", "2525", "2525")
+    docker.own_entry("sidekiq", "SMTP_SERVER", "${RELAY}", "other.example")
+    docker.set_env("web", "SMTP_PORT", "2525")
+    docker.set_env("sidekiq", "SMTP_SERVER", "other.example")
+    instance = docker.driver().instance
+    assert {(one.variable, one.layer.split(":")[1]) for one in instance.overrides} == {
+        ("SMTP_PORT", ""),
+        ("SMTP_SERVER", " (filled in from .env)"),
+    }
+    assert {one.code for one in instance.findings} == {"override-hides-file"}
+    assert instance.variables["SMTP_PORT"] == "2525"
+
+
+def test_what_was_given_by_hand_would_be_lost_in_a_new_container(docker: Docker) -> None:
+    docker.own_entry("web", "DB_PASS", None, None)
+    docker.set_env("web", "DB_PASS", "s3cr3t-pw")
+    (finding,) = refusal(docker)
+    assert (finding.code, finding.subject) == ("interpolation-lost", "DB_PASS of web")
+    assert "s3cr3t" not in finding.sentence()
+
+
+def test_another_value_in_dotenv_by_now_is_a_warning(docker: Docker) -> None:
+    docker.own_entry("web", "DB_PASS", "${DB_PASS}", "new")
+    docker.set_env("web", "DB_PASS", "old")
+    assert [one.code for one in docker.driver().instance.findings] == ["interpolation-changed"]
+
+
+@pytest.mark.parametrize(
+    ("image", "code", "words"),
+    [(None, "image-missing", "not on this host"), ("sha256:beef", "image-changed", "would run mastodon:4.5.0 (beef)")],
+)
+def test_a_new_container_must_be_of_the_same_image(docker: Docker, image: str | None, code: str, words: str) -> None:
+    docker.resolved["services"]["sidekiq"]["image"] = "mastodon:4.5.0"
+    if image:
+        docker.images["mastodon:4.5.0"] = [{"Id": image, "Config": {"Env": []}}]
+    (finding,) = refusal(docker)
+    assert finding.code == code
+    assert words in finding.message
+
+
+def test_the_release_is_read_from_the_label_where_nothing_runs(docker: Docker) -> None:
+    for one in docker.containers_:
+        one["State"].update(Status="exited", ExitCode=0)
+    assert docker.driver().instance.release == "4.4.8"
+    assert docker.commands("exec") == []
+
+
+def test_a_file_that_is_also_mounted_is_read_by_the_app_too(docker: Docker) -> None:
+    env_file = str(docker.project / ".env.production")
+    docker.container("web")["Mounts"].append({"Source": env_file, "Destination": "/opt/mastodon/.env.production"})
+    assert docker.driver().instance.readers == ("compose", "ruby")
+
+
+def test_where_no_way_finds_an_instance_the_most_telling_refusal_counts() -> None:
+    def made(code: str) -> Finding:
+        return Finding(code, "error", code, f"({code})", "fix")
+
+    assert _nowhere([made("no-instance"), made("engine-down")]).code == "engine-down"
+    both = _nowhere([made("no-instance"), made("no-compose-instance")])
+    assert both.code == "no-instance"
+    assert "(no-compose-instance)" in both.message
