@@ -81,11 +81,12 @@ ACCEPTED = [
     "(c) a@b", "Name (comment) <a@b>", "group: a@b, c@d;", "Name <a@b>, ", ",", ";", "a@b;", "a;b@c",
     "Mastodon @ x <a@b>", "a@b_c",
     "a@b <c@d>", "Name<a@b>", " a@b ", "", " ", "Name <a @b>", "Name <a@ b>", "a @ b", "R&D <a@b>", "O'Neil <a@b>",
-    ". <a@b>", "$x@b", "Mastodon #1 <a@b>",
+    ". <a@b>", "$x@b", "Mastodon #1 <a@b>", "Name <a>", "a@b (c)", "g:;", '""@b', 'a@"b"', "<@c,@d:a@b>", 'a"b"c@d',
 ]  # fmt: skip
 REFUSED = [
     "Name <a@b", "Name a@b>", "a@", "@b", "a b", "a@b@c", "a@b c", "a@b.", "Name <>", "<>", "a:b@c", "[x] <a@b>",
     "Mastodon [x] <a@b>", "Mast (x <a@b>", "Mast) <a@b>", "a\\b@c", '"un <a@b>', 'Name " <a@b>', "Name: <a@b>",
+    ".", "..@b", "(a)", ", (a), a@b", ": a@b;", '""a@b',
 ]  # fmt: skip
 
 

@@ -8,16 +8,11 @@ import dataclasses
 import typing as t
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, errors
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
-from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.effective import effective
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.plan import Plan, plan
-from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release import Release
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings import Request, Wanted
-from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.variables import MISNOMERS, VARIABLES
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.variables import VARIABLES
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
 
 LOCAL = "social.example.org"
@@ -259,77 +254,3 @@ def test_fixes_name_the_variables_of_the_role() -> None:
     assert "mastodon_smtp_bulk.tls: starttls" in found.fix
     found = finding("password-not-given", bulk=dataclasses.replace(BULK, password=""))
     assert (found.subject, "mastodon_smtp_bulk_password" in found.fix) == ("bulk_password", True)
-
-
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    relay=st.builds(
-        Wanted,
-        provider=st.sampled_from(["", "", "", "mailgun", "postmark", "sparkpost", "local_postfix", "google_relay"]),
-        region=st.sampled_from(["", "eu"]),
-        host=st.sampled_from(["smtp.example.com", "localhost", "10.0.0.1", "123456", "yes", ""]),
-        port=st.sampled_from([None, None, 25, 465, 587, 2525]),
-        tls=st.sampled_from(["", "", "starttls", "starttls_optional", "implicit", "none"]),
-        auth=st.sampled_from(["", "", "plain", "login", "cram_md5", "none"]),
-        login=st.sampled_from(["", "user", "user@example.com", "0123", "a: b", "@x"]),
-        password=st.sampled_from(["", PASSWORD, "user@example.com", "12345678", "yes", "[secret]!", 'it\'s "odd" $x']),
-        verify=st.sampled_from(["", "peer", "none"]),
-        ca_file=st.sampled_from(["", "/etc/ca.pem", "/etc/my ca: #1.pem"]),
-        helo_domain=st.sampled_from(["", "helo.example.com"]),
-    ),
-    bulk=st.one_of(st.none(), st.just(BULK), st.just(Wanted(host="10.0.0.2", tls="none", auth="none"))),
-    release=st.sampled_from(ERA_RELEASES),
-    more=st.fixed_dictionaries(
-        {},
-        optional={
-            "from_address": st.sampled_from(["Example <a@example.com>", '"Ex, ample" <a@example.com>', "", "a"]),
-            "reply_to": st.just("r@example.com"),
-            "return_path": st.just("b@example.com"),
-            "delivery_method": st.just("sendmail"),
-            "local_domain": st.sampled_from(["", "0x1f", LOCAL]),
-        },
-    ),
-    accept=st.sampled_from([[], ["tls-not-possible"], list(TABLE.rows)]),
-    before=st.dictionaries(
-        st.sampled_from([*VARIABLES, *MISNOMERS, "LOCAL_DOMAIN", "DB_PASS"]),
-        st.sampled_from(["", "x", "true", "false", "always", "never", "587", "none", "a: b", "@x", "[x", "a@"]),
-    ),
-)
-@example(RELAY, None, "4.4.0", {}, [], {"SMTP_PASSWORD": "[x", "SMTP_SSL": "false"})
-def test_a_plan_without_errors_has_the_effect_it_promises_whatever_was_there(
-    relay: Wanted,
-    bulk: Wanted | None,
-    release: str,
-    more: dict[str, t.Any],
-    accept: list[str],
-    before: dict[str, str],
-) -> None:
-    done, findings = plan(asked(relay, release, bulk=bulk, **more), presets(), accept)
-    if errors(findings):
-        return
-
-    def carried_out(variables: dict[str, str]) -> dict[str, str]:
-        kept = {name: text for name, text in variables.items() if name not in done.remove}
-        return {**kept, **done.set, **done.secrets}
-
-    once = carried_out(before)
-    assert carried_out(once) == once
-    assert {name: text for name, text in once.items() if name not in VARIABLES} == {
-        name: text for name, text in before.items() if name not in VARIABLES
-    }
-    local_domain = more.get("local_domain", LOCAL)
-    assert effective(once, Release.parse(release), local_domain) == done.effective
-    if accept != list(TABLE.rows):
-        assert done.effective.error is None
-        for wanted, used in ((done.relay, done.effective.main), (done.bulk_relay, done.effective.bulk)):
-            if wanted:
-                assert used is not None
-                assert used.auth_mode == wanted.auth
-                assert used.tls_mode == wanted.tls or "tls-not-possible" in accept
-                assert used.login_set == used.password_set == (wanted.auth != "none")
-
-
-def test_the_property_has_something_to_say() -> None:
-    """Most of the simplest plans are without errors, in every era."""
-    for release in ERA_RELEASES:
-        assert planned(changed(tls="implicit"), release).effective.error is None
