@@ -38,7 +38,7 @@ RELEASES = {
     "4.4.0": "4.4.0", "4.4": "4.4.22", "4.5.0-rc.1": "4.5.0-rc.1", "4.5": "4.6.5",
 }  # fmt: skip
 CASES_PER_ERA = 40
-BOOTS_PER_ERA = 2
+BOOTS_PER_ERA = 1
 LOCAL = "social.example.org"
 MARK = "rails-verdict:"
 #: Rails 7.0 and later add these by themselves.
