@@ -1,0 +1,318 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: rollout_report
+type: aggregate
+short_description: Writes a report of a rollout, and says what is waited for meanwhile
+version_added: 0.1.0
+author:
+  - The fediops.mastodon contributors (@fediops)
+description:
+  - Writes one report of a run of the collection's playbooks over any number of hosts. It is an HTML page without outside
+    assets, JSON with a published schema (C(docs/rollout_report.schema.json)), JUnit XML and a Markdown summary.
+  - The page shows hosts by steps, what failed first and why, the settings before and after with secrets hidden, how long
+    each step took, and the evidence from DNS, relay, Rails, services and queue.
+  - The files are written again and again while the run goes on, each time as a whole. A run that fails or is interrupted
+    has its report, and one that is killed leaves the last state, marked as unfinished.
+  - The Markdown summary is also appended to the file that the environment variable E(GITHUB_STEP_SUMMARY) names, as
+    GitHub and Forgejo Actions set it.
+  - While a task takes long, a line says which hosts are waited for, for what, for how long already and at most.
+  - It keeps only what it knows to be no secret, and cuts the secrets of the collection's own options out of every text.
+    A task with C(no_log) appears with its state and its time only.
+requirements:
+  - Enable it in the configuration, for instance by E(ANSIBLE_CALLBACKS_ENABLED=fediops.mastodon.rollout_report).
+notes:
+  - Values of variables before the edit are known only when the run has C(--diff).
+options:
+  directory:
+    description:
+      - The folder that the files go to. It is made if it is missing; files of an earlier report in it are replaced.
+    type: path
+    default: rollout-report
+    env:
+      - name: MASTODON_ROLLOUT_REPORT_DIRECTORY
+    ini:
+      - section: callback_rollout_report
+        key: directory
+  formats:
+    description: What is written. The files are C(rollout.html), C(rollout.json), C(rollout.xml) and C(rollout.md).
+    type: list
+    elements: str
+    choices: [html, json, junit, markdown]
+    default: [html, json, junit, markdown]
+    env:
+      - name: MASTODON_ROLLOUT_REPORT_FORMATS
+    ini:
+      - section: callback_rollout_report
+        key: formats
+  title:
+    description: The title of the report.
+    type: str
+    default: Mail rollout
+    env:
+      - name: MASTODON_ROLLOUT_REPORT_TITLE
+    ini:
+      - section: callback_rollout_report
+        key: title
+  summary_file:
+    description: A file to which the Markdown summary is appended at the end of the run. Empty means none.
+    type: path
+    env:
+      - name: MASTODON_ROLLOUT_REPORT_SUMMARY_FILE
+      - name: GITHUB_STEP_SUMMARY
+    ini:
+      - section: callback_rollout_report
+        key: summary_file
+  progress_after:
+    description:
+      - After how many seconds of one task the report says what is waited for, and after how many it says so again.
+      - V(0) means never.
+    type: int
+    default: 15
+    env:
+      - name: MASTODON_ROLLOUT_REPORT_PROGRESS_AFTER
+    ini:
+      - section: callback_rollout_report
+        key: progress_after
+"""
+
+EXAMPLES = r"""
+# ansible.cfg
+# [defaults]
+# callbacks_enabled = fediops.mastodon.rollout_report
+# [callback_rollout_report]
+# directory = report
+"""
+
+import atexit
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+import typing as t
+
+from ansible import context
+from ansible.errors import AnsibleError
+from ansible.plugins.callback import CallbackBase
+from ansible.release import __version__ as ansible_version
+from ansible.template import Templar
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report import progress
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.collect import Collector, Task
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document import (
+    FINISHED,
+    INTERRUPTED,
+    RUNNING,
+    document,
+)
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.files import FILES, append, render, replace
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.words import step_of
+
+#: Seconds between two writings while the run goes on, unless writing takes long.
+PAUSE = 2.0
+#: The share of the time that may go into writing meanwhile.
+SHARE = 0.1
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class CallbackModule(CallbackBase):
+    """Passes the events of a run on to a collector, and writes what it makes of them."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "fediops.mastodon.rollout_report"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen = Collector()
+        self._said = progress.Memory()
+        # Events come from two threads, and a signal may come in the middle of one.
+        self._guard = threading.RLock()
+        self._changed = threading.Event()
+        self._over = threading.Event()
+        self._writer: threading.Thread | None = None
+        self._previous: dict[int, t.Any] = {}
+        self._process = os.getpid()
+        self._play: t.Any = None
+        self._told = False
+
+    def set_options(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().set_options(*args, **kwargs)
+        self._directory = str(self.get_option("directory"))
+        self._formats = [str(one) for one in self.get_option("formats")]
+        self._title = str(self.get_option("title"))
+        self._summary = str(self.get_option("summary_file") or "")
+        self._patience = int(self.get_option("progress_after"))
+
+    # What Ansible calls.
+
+    def v2_playbook_on_start(self, playbook: t.Any) -> None:
+        flags = {name: bool(context.CLIARGS.get(name)) for name in ("check", "diff")}
+        name = os.path.basename(str(getattr(playbook, "_file_name", "") or "playbook"))
+        with self._guard:
+            self._seen.begin(name, time.time(), check_mode=flags["check"], diff=flags["diff"])
+        self._begin()
+
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        self._play = play
+        with self._guard:
+            self._seen.play(str(play.get_name()), _hosts_of(play), time.time())
+        self._changed.set()
+
+    def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
+        limit = self._limit(host, task)
+        with self._guard:
+            made = _task(task)
+            self._seen.started(str(host.get_name()), made, time.time())
+            self._said.limits[str(host.get_name()), made.uuid] = limit
+        self._changed.set()
+
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        self._ended(result, "changed" if result.is_changed() else "ok")
+
+    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
+        self._ended(result, "ignored" if ignore_errors else "failed")
+
+    def v2_runner_on_skipped(self, result: t.Any) -> None:
+        self._ended(result, "skipped")
+
+    def v2_runner_on_unreachable(self, result: t.Any) -> None:
+        self._ended(result, "unreachable")
+
+    def v2_playbook_on_stats(self, stats: t.Any) -> None:  # noqa: ARG002
+        self._finish(FINISHED)
+
+    # What it does with it.
+
+    def _ended(self, result: t.Any, state: str) -> None:
+        with self._guard:
+            self._seen.ended(str(result.host.get_name()), _task(result.task), state, dict(result.result), time.time())
+        self._changed.set()
+
+    def _begin(self) -> None:
+        """Write, go on writing beside the run, and see to the ends that Ansible does not tell of."""
+        self._over.clear()
+        if self._writer is None and threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                self._previous[number] = signal.signal(number, self._on_signal)
+            atexit.register(self._on_exit)
+        if self._write(RUNNING) and (self._writer is None or not self._writer.is_alive()):
+            self._writer = threading.Thread(target=self._keep_writing, name="rollout_report", daemon=True)
+            self._writer.start()
+
+    def _keep_writing(self) -> None:
+        due = 0.0
+        while not self._over.wait(1.0):
+            self._say_progress()
+            now = time.monotonic()
+            if now < due or not self._changed.is_set():
+                continue
+            self._changed.clear()
+            if not self._write(RUNNING):
+                return
+            due = time.monotonic() + max(PAUSE, (time.monotonic() - now) / SHARE)
+
+    def _say_progress(self) -> None:
+        if self._patience <= 0:
+            return
+        with self._guard:
+            lines = progress.lines(self._seen.running, self._said, time.time(), self._patience)
+        for line in lines:
+            self._display.display(line, color="bright gray")
+        if lines:
+            # Into a pipe, Python would keep it back until the run is over.
+            sys.stdout.flush()
+
+    def _write(self, state: str, detail: str = "") -> bool:
+        """Write all files; a folder that cannot be written is said once, and ends the report, not the run."""
+        try:
+            with self._guard:
+                made = document(self._seen, state, time.time(), detail=detail, title=self._title, versions=_versions())
+            files = render(made, self._formats)
+            replace(self._directory, files)
+            if state != RUNNING and self._summary:
+                append(self._summary, render(made, ["markdown"])[FILES["markdown"]])
+        except OSError as why:
+            self._display.warning(
+                f"The rollout report cannot be written: {why.strerror}: {why.filename}. "
+                "Set MASTODON_ROLLOUT_REPORT_DIRECTORY to a folder that can."
+            )
+            self.disabled = True
+            return False
+        return True
+
+    def _finish(self, state: str, detail: str = "") -> None:
+        if self.disabled or self._over.is_set():
+            return
+        self._over.set()
+        if self._writer is not None and self._writer.is_alive():
+            self._writer.join(timeout=10)
+        if self._write(state, detail):
+            names = ", ".join(FILES[one] for one in self._formats)
+            self._display.display(f"Report: {self._directory} ({names})")
+
+    def _on_signal(self, number: int, frame: t.Any) -> None:
+        """Write what is known, then let the signal do what it would have done."""
+        if os.getpid() == self._process:
+            self._finish(INTERRUPTED, f"it got the signal {signal.Signals(number).name}.")
+        previous = self._previous.get(number, signal.SIG_DFL)
+        signal.signal(number, previous)
+        if callable(previous):
+            previous(number, frame)
+        elif previous != signal.SIG_IGN:
+            os.kill(os.getpid(), number)
+
+    def _on_exit(self) -> None:
+        if os.getpid() == self._process:
+            self._finish(INTERRUPTED, "Ansible stopped early and said why in its own output.")
+
+    def _limit(self, host: t.Any, task: t.Any) -> float | None:
+        """How many seconds the task may take on this host at most, where its options say so."""
+        step = step_of(str(task.action))
+        if self._patience <= 0 or step is None or not step.limits:
+            return None
+        given = [task.args.get(name) for name in step.limits]
+        if not all(isinstance(one, (int, float)) for one in given):
+            given = self._template(host, task, given)
+        try:
+            return sum(float(one) for one in given)
+        except (TypeError, ValueError):
+            return None
+
+    def _template(self, host: t.Any, task: t.Any, given: list[t.Any]) -> list[t.Any]:
+        """The values of options that are templates, such as V({{ mastodon_smtp_rails_timeout }})."""
+        try:
+            manager = self._play.get_variable_manager()
+            variables = manager.get_vars(play=self._play, host=host, task=task, include_hostvars=False)
+            return list(Templar(loader=self._play.get_loader(), variables=variables).template(given))
+        except AnsibleError:
+            return [None]
+
+
+def _task(task: t.Any) -> Task:
+    return Task(
+        uuid=str(task._uuid),
+        name=str(task.name or task.get_name()),
+        action=str(task.action),
+        run_once=bool(task.run_once),
+        arguments=task.args if isinstance(task.args, t.Mapping) else {},
+    )
+
+
+def _hosts_of(play: t.Any) -> list[str]:
+    """The hosts of a play, or of its batch; Ansible has no public way to ask."""
+    inventory = getattr(play.get_variable_manager(), "_inventory", None)
+    if inventory is None:
+        return []
+    return [str(host.get_name()) for host in inventory.get_hosts(play.hosts, order=play.order)]
+
+
+def _versions() -> dict[str, str]:
+    return {"ansible-core": ansible_version, "python": platform.python_version()}

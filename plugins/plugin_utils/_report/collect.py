@@ -1,0 +1,240 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What is remembered of a run while it goes on. Ansible and the clock stay outside: plain values come in."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from . import evidence
+from .words import Step, step_of, worse
+
+Plain = t.Any
+
+#: Modules that end a run when they fail once for all hosts.
+_STOPPING = ("assert", "fail", "meta")
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A task as the report needs it."""
+
+    uuid: str
+    name: str
+    action: str
+    run_once: bool = False
+    arguments: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        """The action without its namespace."""
+        return self.action.rpartition(".")[2]
+
+
+@dataclasses.dataclass
+class Cell:
+    """One step of one host; several runs of it are one cell."""
+
+    state: str
+    seconds: float = 0.0
+    hidden: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """One failed task of one host."""
+
+    at: float
+    step: str
+    task: str
+    message: str
+    findings: list[dict[str, str]]
+
+
+@dataclasses.dataclass
+class Host:
+    """All that is known of a host."""
+
+    name: str
+    batch: int = 0
+    cells: dict[str, Cell] = dataclasses.field(default_factory=dict)
+    timeline: list[dict[str, Plain]] = dataclasses.field(default_factory=list)
+    failures: list[Failure] = dataclasses.field(default_factory=list)
+    unreachable: str = ""
+    findings: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    evidence: dict[str, dict[str, Plain]] = dataclasses.field(default_factory=dict)
+    result: dict[str, Plain] = dataclasses.field(default_factory=dict)
+    undoing: bool = False
+
+    @property
+    def outcome(self) -> str:
+        return str(self.result.get("outcome") or "")
+
+
+@dataclasses.dataclass
+class _Play:
+    name: str
+    hosts: list[str]
+    batch: int
+    ours: bool = False
+
+
+class Collector:
+    """Takes the events of a run and keeps what the report shows. All times are seconds since the epoch."""
+
+    def __init__(self) -> None:
+        self.playbook = ""
+        self.check_mode = False
+        self.diff = False
+        self.began = 0.0
+        self.touched = 0.0
+        self.hosts: dict[str, Host] = {}
+        self.senders: dict[str, dict[str, Plain]] = {}
+        self.stops: list[dict[str, str]] = []
+        self.running: dict[tuple[str, str], tuple[float, Task, Step | None]] = {}
+        self.secrets: set[str] = set()
+        self._play = _Play("", [], 0)
+        self._batches: dict[str, int] = {}
+        self._expected: set[str] = set()
+
+    def begin(self, playbook: str, now: float, *, check_mode: bool = False, diff: bool = False) -> None:
+        """A playbook begins; several on one command line make one report."""
+        self.playbook = f"{self.playbook}, {playbook}" if self.playbook else playbook
+        self.check_mode, self.diff = check_mode, diff
+        self.began = self.began or now
+        self.touched = now
+
+    def play(self, name: str, hosts: t.Iterable[str], now: float) -> None:
+        """A play, or the next batch of one, begins."""
+        self._batches[name] = self._batches.get(name, 0) + 1
+        self._play = _Play(name, list(hosts), self._batches[name])
+        self.touched = now
+
+    def started(self, host: str, task: Task, now: float) -> None:
+        """A host begins a task."""
+        step = self._step(self._host(host), task)
+        if step is not None:
+            self._is_ours()
+            self._host(host).cells.setdefault(step.key, Cell("running"))
+        self.running[host, task.uuid] = (now, task, step)
+        self.touched = now
+
+    def ended(self, host: str, task: Task, state: str, result: t.Mapping[str, t.Any], now: float) -> None:
+        """A host is done with a task.
+
+        :param state: ok, changed, failed, ignored, skipped or unreachable.
+        """
+        began, _task, step = self.running.pop((host, task.uuid), (now, task, None))
+        seen = self._host(host)
+        step = step or self._step(seen, task)
+        self.touched = now
+        # Ansible censors a skipped task whenever its no_log is a template, whatever that says.
+        hidden = state != "skipped" and ("censored" in result or bool(result.get("_ansible_no_log")))
+        self.secrets |= evidence.secrets_of(task.arguments)
+        if step is not None:
+            self._is_ours()
+            self._fill(seen, step, state, now - began, hidden)
+            if state != "skipped":
+                seen.timeline.append(
+                    {
+                        "step": step.key,
+                        "task": evidence.plain(task.name),
+                        "state": state,
+                        "started": began,
+                        "seconds": round(now - began, 2),
+                    }
+                )
+            if not hidden and state not in ("skipped", "unreachable"):
+                self._keep(seen, step, task, result)
+        elif state == "failed" and task.run_once and task.module in _STOPPING:
+            # It speaks of the run, not of the host that happens to be the first.
+            self.stops.append({"task": evidence.plain(task.name), "message": _message(result, hidden)})
+            return
+        self._keep_outcome(seen, result)
+        if state == "unreachable":
+            seen.unreachable = seen.unreachable or _message(result, hidden)
+        elif state == "failed":
+            seen.failures.append(
+                Failure(
+                    now,
+                    step.key if step else "",
+                    evidence.plain(task.name),
+                    _message(result, hidden),
+                    [] if hidden else evidence.findings(result),
+                )
+            )
+
+    def listed(self) -> list[Host]:
+        """The hosts of the plays that ran a step of the collection, in the order of the inventory."""
+        return [host for name, host in self.hosts.items() if name in self._expected]
+
+    def masked(self, value: Plain) -> Plain:
+        """A value without the secrets that any task has had."""
+        forms = {form for secret in self.secrets for form in evidence.shapes(secret)}
+        return evidence.mask(value, sorted(forms, key=len, reverse=True))
+
+    def _host(self, name: str) -> Host:
+        return self.hosts.setdefault(name, Host(name))
+
+    def _is_ours(self) -> None:
+        if self._play.ours:
+            return
+        self._play.ours = True
+        for name in self._play.hosts:
+            self._expected.add(name)
+            self._host(name).batch = self._play.batch
+
+    def _step(self, host: Host, task: Task) -> Step | None:
+        """The step of a task; what runs again after the file was put back belongs to the undo."""
+        step = step_of(task.action)
+        if step is None or step.key not in ("edit", "services"):
+            return step
+        if task.arguments.get("state") == "restored":
+            host.undoing = True
+        return UNDO if host.undoing else step
+
+    def _fill(self, host: Host, step: Step, state: str, seconds: float, hidden: bool) -> None:
+        self._expected.add(host.name)
+        cell = host.cells.get(step.key)
+        if cell is None or cell.state == "running":
+            host.cells[step.key] = Cell(state, (cell.seconds if cell else 0.0) + seconds, hidden)
+            return
+        cell.state = worse(cell.state, state)
+        cell.seconds += seconds
+        cell.hidden = cell.hidden or hidden
+
+    def _keep(self, host: Host, step: Step, task: Task, result: t.Mapping[str, t.Any]) -> None:
+        if step.key == "dns":
+            for one in evidence.of_dns(result):
+                self.senders[str(one.get("from_domain"))] = one
+            return
+        host.findings += [{**one, "step": step.key} for one in evidence.findings(result)]
+        taker = evidence.OF_STEP.get(step.key)
+        if taker is None:
+            return
+        key = step.key
+        if key == "relay" and task.arguments.get("relay") == "bulk":
+            key = "bulk_relay"
+        host.evidence[key] = taker(result)
+
+    @staticmethod
+    def _keep_outcome(host: Host, result: t.Mapping[str, t.Any]) -> None:
+        facts = result.get("ansible_facts")
+        outcome = facts.get("mastodon_smtp_result") if isinstance(facts, t.Mapping) else None
+        if isinstance(outcome, t.Mapping):
+            host.result = evidence.some(outcome, "outcome", "undone", "backup_file", "check_mode", "release")
+
+
+UNDO = Step("undo", "Undo", "", "the file and the services to be as they were", ("timeout", "steady"))
+
+
+def _message(result: t.Mapping[str, t.Any], hidden: bool) -> str:
+    if hidden:
+        return "Its output is hidden (no_log); run it again with mastodon_smtp_no_log: false to see the cause."
+    text = result.get("msg") or result.get("module_stderr") or result.get("stderr") or "It ended without a message."
+    return str(evidence.plain(text if isinstance(text, str) else str(text))).strip()

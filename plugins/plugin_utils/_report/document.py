@@ -1,0 +1,281 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The report as one plain document: what the JSON file holds, and what all other formats are made from."""
+
+from __future__ import annotations
+
+import datetime
+import statistics
+import typing as t
+
+from .collect import Collector, Failure, Host
+from .evidence import HIDDEN
+from .words import HOST_RANK, HOST_STATES, OUTCOMES, STEPS, TOUCHING
+
+Plain = t.Any
+
+FORMAT = 1
+SCHEMA = "https://github.com/fediops/ansible-collection-mastodon/blob/main/docs/rollout_report.schema.json"
+#: States of a run.
+RUNNING, FINISHED, INTERRUPTED = "unfinished", "finished", "interrupted"
+
+
+def document(
+    seen: Collector, state: str, now: float, *, detail: str = "", title: str = "", versions: t.Any = None
+) -> dict[str, Plain]:
+    """All of it, masked.
+
+    :param state: unfinished (written while the run goes on), finished or interrupted.
+    :param detail: what interrupted the run.
+    :param versions: names and versions of what made the report.
+    """
+    over = state == FINISHED
+    failed = any(host.failures or host.unreachable for host in seen.listed())
+    hosts = [_host(one, over, failed) for one in seen.listed()]
+    hosts.sort(key=lambda one: HOST_RANK[one["state"]])
+    made = {
+        "$schema": SCHEMA,
+        "format": FORMAT,
+        "versions": dict(versions or {}),
+        "run": {
+            "title": title or "Mail rollout",
+            "playbook": seen.playbook,
+            "state": state,
+            "detail": detail,
+            "check_mode": seen.check_mode,
+            "diff": seen.diff,
+            "started": stamp(seen.began),
+            "updated": stamp(now),
+            "seconds": round(max(0.0, now - seen.began), 1),
+        },
+        "totals": {key: sum(one["state"] == key for one in hosts) for key in HOST_STATES},
+        "problems": _problems(seen),
+        "stops": list(seen.stops),
+        "waiting": _waiting(seen, now) if not over else [],
+        "steps": _steps(hosts),
+        "senders": [_sender(domain, one, hosts) for domain, one in seen.senders.items()],
+        "hosts": hosts,
+    }
+    masked: dict[str, Plain] = seen.masked(made)
+    return masked
+
+
+def stamp(at: float) -> str:
+    """ISO 8601 in UTC, to the second."""
+    return datetime.datetime.fromtimestamp(at, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def host_state(host: Host, over: bool, failed_somewhere: bool) -> str:
+    """Which of HOST_STATES a host is in.
+
+    :param over: whether the run came to its end.
+    """
+    if host.unreachable:
+        return "unreachable"
+    if host.failures:
+        return "failed"
+    if host.outcome in OUTCOMES:
+        return OUTCOMES[host.outcome]
+    touched = TOUCHING & host.cells.keys()
+    if any(cell.state == "running" for cell in host.cells.values()) or touched:
+        return "unfinished"
+    if not over or failed_somewhere:
+        return "stopped" if over or not host.cells else "unfinished"
+    return "checked"
+
+
+def cause_of(host: Host) -> Failure | None:
+    """The first failure: what came after it is its consequence."""
+    return min(host.failures, key=lambda one: one.at) if host.failures else None
+
+
+def _host(host: Host, over: bool, failed: bool) -> dict[str, Plain]:
+    state = host_state(host, over, failed)
+    cause = cause_of(host)
+    settings = host.evidence.get("settings", {})
+    return {
+        "name": host.name,
+        "state": state,
+        "outcome": host.outcome,
+        "batch": host.batch,
+        "seconds": round(sum(one["seconds"] for one in host.timeline), 1),
+        "cause": _cause(cause) if cause else _unreachable(host) if host.unreachable else None,
+        "undone": str(host.result.get("undone") or ""),
+        "steps": {
+            key: {"state": cell.state, "seconds": round(cell.seconds, 2), "hidden": cell.hidden}
+            for key, cell in host.cells.items()
+        },
+        "timeline": [{**one, "started": stamp(one["started"])} for one in host.timeline],
+        "instance": _instance(host),
+        "variables": _variables(host),
+        "settings": _settings(host),
+        "sender": settings.get("sender"),
+        "relays": {
+            name: host.evidence[key]
+            for name, key in (("main", "relay"), ("bulk", "bulk_relay"))
+            if key in host.evidence
+        },
+        "services": _services(host),
+        "test_messages": host.evidence.get("rails", {}).get("test_messages") or [],
+        "queued_mail": host.evidence.get("queue"),
+        "findings": _unique(host.findings),
+    }
+
+
+def _cause(failure: Failure) -> dict[str, Plain]:
+    return {
+        "at": stamp(failure.at),
+        "step": failure.step,
+        "task": failure.task,
+        "message": failure.message,
+        "findings": [one for one in failure.findings if one["severity"] == "error"],
+    }
+
+
+def _unreachable(host: Host) -> dict[str, Plain]:
+    return {"at": "", "step": "", "task": "Connect", "message": host.unreachable, "findings": []}
+
+
+def _instance(host: Host) -> dict[str, Plain] | None:
+    found = host.evidence.get("instance")
+    if not found:
+        return None
+    kept = {key: value for key, value in found.items() if key not in ("services", "effective")}
+    return {**kept, "versions": host.evidence.get("rails", {}).get("versions") or {}}
+
+
+def _variables(host: Host) -> dict[str, Plain] | None:
+    """The variables of the environment file: what happened to each, before and after."""
+    edit, plan = host.evidence.get("edit"), host.evidence.get("settings", {})
+    if edit is None:
+        return None
+    secret = set(plan.get("secret_variables") or ())
+    planned = plan.get("set") or {}
+    shown = []
+    for one in edit["variables"]:
+        name, what = one["name"], one["what"]
+        after = one["after"] if one["after"] is not None else planned.get(name)
+        if name in secret:
+            after, before = HIDDEN, one["before"] and HIDDEN
+        else:
+            before = one["before"]
+        shown.append({"name": name, "what": what, "before": before, "after": None if what == "removed" else after})
+    return {
+        "changed": shown,
+        "recorded": edit["recorded"],
+        "backup_file": edit.get("backup_file") or "",
+        "unchanged": sorted((set(planned) | secret) - {one["name"] for one in edit["variables"]}),
+    }
+
+
+def _settings(host: Host) -> list[dict[str, Plain]]:
+    """Effective settings: before (as worked out from the files), planned, and as Rails itself says."""
+    before = host.evidence.get("instance", {}).get("effective") or {}
+    planned = host.evidence.get("settings", {}).get("effective") or {}
+    rails = host.evidence.get("rails", {}).get("effective") or {}
+    wrong = {one.get("setting") for one in host.evidence.get("rails", {}).get("differences") or ()}
+    names = dict.fromkeys([*before, *planned, *rails])
+    return [
+        {
+            "name": name,
+            "before": before.get(name),
+            "planned": planned.get(name),
+            "rails": rails.get(name),
+            "differs": name in wrong or name.rpartition(".")[2] in wrong,
+        }
+        for name in names
+        if any(values.get(name) is not None for values in (before, planned, rails))
+    ]
+
+
+def _services(host: Host) -> list[dict[str, Plain]]:
+    renewed = host.evidence.get("services")
+    if renewed and renewed["services"]:
+        return list(renewed["services"])
+    return [
+        {
+            "name": one.get("name"),
+            "role": one.get("role"),
+            "stale": one.get("stale"),
+            "restarted": False,
+            "before": {key: one[key] for key in ("state", "since", "restarts") if key in one},
+            "after": {},
+        }
+        for one in host.evidence.get("instance", {}).get("services") or ()
+    ]
+
+
+def _unique(findings: t.Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """Each finding once, worst first."""
+    rank = {"error": 0, "warning": 1, "unknown": 2, "info": 3}
+    kept: dict[tuple[str, ...], dict[str, str]] = {}
+    for one in findings:
+        kept.setdefault((one["code"], one["subject"], one["message"]), one)
+    return sorted(kept.values(), key=lambda one: rank[one["severity"]])
+
+
+def _problems(seen: Collector) -> list[dict[str, Plain]]:
+    """What failed, the first first; hosts that failed of the same cause stand together."""
+    groups: dict[tuple[str, ...], dict[str, Plain]] = {}
+    ends: list[tuple[float, Host, dict[str, Plain]]] = []
+    for host in seen.listed():
+        cause = cause_of(host)
+        if cause is not None:
+            ends.append((cause.at, host, _cause(cause)))
+        elif host.unreachable:
+            ends.append((float("inf"), host, _unreachable(host)))
+    for _at, host, cause in sorted(ends, key=lambda one: one[0]):
+        codes = [one["code"] for one in cause["findings"]]
+        key = (
+            (cause["step"], *codes)
+            if codes
+            else (cause["step"], cause["task"], cause["message"].replace(host.name, "*"))
+        )
+        group = groups.setdefault(key, {**cause, "hosts": [], "codes": codes, "unreachable": bool(host.unreachable)})
+        group["hosts"].append(host.name)
+    return list(groups.values())
+
+
+def _waiting(seen: Collector, now: float) -> list[dict[str, Plain]]:
+    """What was under way when this was written."""
+    return [
+        {
+            "host": host,
+            "step": step.key if step else "",
+            "task": task.name,
+            "seconds": round(now - began, 1),
+        }
+        for (host, _uuid), (began, task, step) in seen.running.items()
+    ]
+
+
+def _steps(hosts: t.Sequence[dict[str, Plain]]) -> list[dict[str, Plain]]:
+    """Each step that any host has run: how many, and how long it took."""
+    found = []
+    for step in STEPS:
+        cells = [(one["steps"][step.key], one["name"]) for one in hosts if step.key in one["steps"]]
+        took = [(cell["seconds"], name) for cell, name in cells if cell["state"] not in ("skipped", "running")]
+        if not cells:
+            continue
+        longest = max(took, default=(0.0, ""))
+        found.append(
+            {
+                "key": step.key,
+                "label": step.label,
+                "hosts": len(took),
+                "failed": sum(cell["state"] in ("failed", "unreachable") for cell, _name in cells),
+                "median": round(statistics.median(one for one, _name in took), 2) if took else 0.0,
+                "longest": longest[0],
+                "longest_host": longest[1],
+            }
+        )
+    return found
+
+
+def _sender(domain: str, one: dict[str, Plain], hosts: t.Sequence[dict[str, Plain]]) -> dict[str, Plain]:
+    users = [host["name"] for host in hosts if (host["sender"] or {}).get("domain") == domain]
+    return {**one, "hosts": users}

@@ -1,0 +1,276 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""From a task's result to what the report keeps of it.
+
+Only what is named here is copied, as plain values: a result may hold anything, tagged strings included.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import typing as t
+import urllib.parse
+
+HIDDEN = "(hidden)"
+#: A shorter secret would eat other text; such a one is left to the modules, which never return it.
+SHORTEST_SECRET = 6
+#: Options of the collection's modules that hold a secret, or a dictionary of secrets.
+SECRET_OPTIONS = ("password", "bulk_password", "secrets")
+
+Plain = t.Any
+Result = t.Mapping[str, t.Any]
+
+
+def plain(value: t.Any, depth: int = 12) -> Plain:
+    """A copy made of plain strings, numbers, lists and dictionaries."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        # surrogates stand for bytes that were no UTF-8; no file format of the report can hold them
+        return "".join(value).encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if depth <= 0:
+        return plain(str(value))
+    if isinstance(value, t.Mapping):
+        return {plain(str(key)): plain(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item, depth - 1) for item in value]
+    return plain(str(value))
+
+
+def some(value: t.Any, *names: str) -> dict[str, Plain]:
+    """Those keys of a dictionary that are there; nothing when it is none."""
+    if not isinstance(value, t.Mapping):
+        return {}
+    return {name: plain(value[name]) for name in names if name in value}
+
+
+def rows(value: t.Any, *names: str) -> list[dict[str, Plain]]:
+    """The same for each dictionary of a list."""
+    return (
+        [some(one, *names) for one in value if isinstance(one, t.Mapping)] if isinstance(value, (list, tuple)) else []
+    )
+
+
+def findings(result: Result) -> list[dict[str, str]]:
+    """The findings of a step."""
+    wanted = ("code", "severity", "subject", "message", "fix")
+    return [
+        {name: str(one.get(name) or "") for name in wanted}
+        for one in rows(result.get("findings"), *wanted)
+        if one.get("severity") in ("error", "warning", "unknown", "info")
+    ]
+
+
+def secrets_of(arguments: t.Any) -> set[str]:
+    """The secret values among a task's arguments."""
+    if not isinstance(arguments, t.Mapping):
+        return set()
+    found: set[str] = set()
+    for name in SECRET_OPTIONS:
+        value = arguments.get(name)
+        for one in value.values() if isinstance(value, t.Mapping) else [value]:
+            if isinstance(one, str) and len(one) >= SHORTEST_SECRET:
+                found.add("".join(one))
+    return found
+
+
+def shapes(secret: str) -> set[str]:
+    """The forms in which a secret slips into other text."""
+    return {
+        secret,
+        json.dumps(secret)[1:-1],
+        urllib.parse.quote(secret, safe=""),
+        base64.b64encode(secret.encode("utf-8", "replace")).decode("ascii").rstrip("="),
+    }
+
+
+def mask(value: Plain, forms: t.Sequence[str]) -> Plain:
+    """The same value with every secret cut out of its texts.
+
+    :param forms: what to cut out, longest first.
+    """
+    if not forms:
+        return value
+    if isinstance(value, str):
+        for one in forms:
+            if one in value:
+                value = value.replace(one, HIDDEN)
+        return value
+    if isinstance(value, dict):
+        return {mask(key, forms): mask(item, forms) for key, item in value.items()}
+    if isinstance(value, list):
+        return [mask(item, forms) for item in value]
+    return value
+
+
+_SERVICE = ("name", "role", "state", "since", "stale", "restarts")
+_RELAY = ("host", "port", "tls", "speaks", "stage", "greeting")
+_TLS = ("version", "cipher", "verified", "would_verify", "subject", "issuer", "not_after", "days_left", "sha256")
+
+
+def of_instance(result: Result) -> dict[str, Plain]:
+    seen = result.get("instance")
+    found = some(seen, "deployment", "app_dir", "user", "env_file", "release", "local_domain")
+    if isinstance(seen, t.Mapping):
+        found["services"] = rows(seen.get("services"), *_SERVICE)
+        found["overrides"] = rows(seen.get("overrides"), "variable", "layer", "path")
+        found["effective"] = effective(seen.get("effective"))
+    return found
+
+
+def of_settings(result: Result) -> dict[str, Plain]:
+    plan = result.get("plan")
+    found = some(plan, "remove", "secret_variables", "release", "era", "relay", "bulk_relay", "sender")
+    if isinstance(plan, t.Mapping):
+        secret = set(found.get("secret_variables") or ())
+        values = plan.get("set")
+        found["set"] = {
+            name: HIDDEN if name in secret else value
+            for name, value in (plain(values) if isinstance(values, t.Mapping) else {}).items()
+        }
+        found["effective"] = effective(plan.get("effective"))
+    return found
+
+
+def of_relay(result: Result) -> dict[str, Plain]:
+    seen = result.get("relay")
+    found = some(seen, *_RELAY)
+    if isinstance(seen, t.Mapping):
+        found["addresses"] = rows(seen.get("addresses"), "family", "address", "outcome", "seconds")
+        found["open_ports"] = rows(seen.get("open_ports"), "port", "tls", "open")
+        found["tls_details"] = some(seen.get("tls_details"), *_TLS) or None
+        found["auth"] = some(seen.get("auth"), "mechanism", "tried", "accepted", "answer") or None
+    return found
+
+
+def of_edit(result: Result) -> dict[str, Plain]:
+    found = some(result, "backup_file", "checksum_before", "checksum_after")
+    changed = rows(result.get("changed_variables"), "name", "what")
+    names = [str(one.get("name")) for one in changed]
+    diff = result.get("diff")
+    diffs = [one for one in (diff if isinstance(diff, (list, tuple)) else [diff]) if isinstance(one, t.Mapping)]
+    before, after = (
+        (_variables(diffs[0].get("before"), names), _variables(diffs[0].get("after"), names)) if diffs else ({}, {})
+    )
+    found["recorded"] = bool(diffs)
+    found["variables"] = [
+        {
+            "name": str(one.get("name")),
+            "what": str(one.get("what")),
+            "before": before.get(str(one.get("name"))),
+            "after": after.get(str(one.get("name"))),
+        }
+        for one in changed
+    ]
+    return found
+
+
+def _variables(text: t.Any, names: t.Sequence[str]) -> dict[str, str]:
+    """The lines NAME=value of a masked diff; a value in quotes may run over several."""
+    found: dict[str, str] = {}
+    current = ""
+    for line in (plain(text) if isinstance(text, str) else "").splitlines():
+        name, equals, value = line.partition("=")
+        if equals and name in names:
+            current, found[name] = name, value
+        elif current:
+            found[current] += f"\n{line}"
+    return {name: HIDDEN if value.startswith("(hidden") else value for name, value in found.items()}
+
+
+def of_rails(result: Result) -> dict[str, Plain]:
+    return {
+        **some(result, "password_matches", "planned"),
+        "versions": some(result.get("rails"), "release", "rails", "mail", "net_smtp", "ruby"),
+        "effective": effective(result.get("effective")),
+        "differences": rows(result.get("differences"), "setting", "expected", "actual"),
+        "test_messages": rows(result.get("test_message"), "relay", "to", "message_id", "envelope_from", "answer"),
+    }
+
+
+def of_services(result: Result) -> dict[str, Plain]:
+    services = result.get("services")
+    return {
+        **some(result, "ready_after"),
+        "services": [
+            {
+                **some(one, "name", "role", "stale", "restarted"),
+                "before": some(one.get("before"), "state", "since", "restarts"),
+                "after": some(one.get("after"), "state", "since", "restarts"),
+            }
+            for one in (services if isinstance(services, (list, tuple)) else [])
+            if isinstance(one, t.Mapping)
+        ],
+    }
+
+
+def of_queue(result: Result) -> dict[str, Plain]:
+    return {
+        **some(result, "outcome", "message_id", "waited"),
+        "job": some(result.get("job"), "id", "queue", "attempts") or None,
+        "error": some(result.get("error"), "class", "message") or None,
+    }
+
+
+def of_dns(result: Result) -> list[dict[str, Plain]]:
+    """What was seen for each sender; the result is one for the whole fleet."""
+    domains = result.get("domains")
+    return [
+        {
+            **some(one, "from_domain", "return_path_domain", "dkim_domain", "provider", "verdict"),
+            "rules": rows(one.get("rules"), "id", "outcome"),
+            "records": {str(topic): answer for topic, answer in (plain(one.get("records")) or {}).items()}
+            if isinstance(one.get("records"), t.Mapping)
+            else {},
+            "findings": findings((domains or {}).get(one.get("from_domain")) or {})
+            if isinstance(domains, t.Mapping)
+            else [],
+            "nameservers": plain(result.get("nameservers") or []),
+        }
+        for one in result.get("sender_dns") or ()
+        if isinstance(one, t.Mapping)
+    ]
+
+
+def effective(value: t.Any) -> dict[str, Plain] | None:
+    """Effective settings, flat: V(main.port) and so on."""
+    if not isinstance(value, t.Mapping):
+        return None
+    flat = some(value, "delivery_method", "from", "reply_to", "return_path")
+    failure = value.get("error")
+    if isinstance(failure, t.Mapping):
+        flat["error"] = f"{failure.get('class')}: {failure.get('message')}"
+    for relay in ("main", "bulk"):
+        seen = value.get(relay)
+        if not isinstance(seen, t.Mapping):
+            continue
+        flat.update({f"{relay}.{name}": item for name, item in some(seen.get("settings"), *_names(seen)).items()})
+        flat.update({f"{relay}.{name}": seen[name] for name in ("login_set", "password_set") if name in seen})
+    return plain(flat)
+
+
+def _names(seen: Result) -> list[str]:
+    settings = seen.get("settings")
+    return (
+        [name for name in settings if name not in ("user_name", "password")] if isinstance(settings, t.Mapping) else []
+    )
+
+
+OF_STEP: dict[str, t.Callable[[Result], dict[str, Plain]]] = {
+    "instance": of_instance,
+    "settings": of_settings,
+    "relay": of_relay,
+    "edit": of_edit,
+    "rails": of_rails,
+    "services": of_services,
+    "queue": of_queue,
+}

@@ -1,0 +1,51 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The files of the report: which there are, and how they are replaced so that a reader never sees half of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import typing as t
+from pathlib import Path
+
+from .junit import junit
+from .markdown import markdown
+from .page import page
+
+FILES = {"html": "rollout.html", "json": "rollout.json", "junit": "rollout.xml", "markdown": "rollout.md"}
+
+_RENDERERS: dict[str, t.Callable[[t.Mapping[str, t.Any]], str]] = {
+    "html": page,
+    "json": lambda made: json.dumps(made, indent=1, ensure_ascii=False) + "\n",
+    "junit": junit,
+    "markdown": markdown,
+}
+
+
+def render(made: t.Mapping[str, t.Any], formats: t.Iterable[str]) -> dict[str, str]:
+    """File names and contents."""
+    return {FILES[one]: _RENDERERS[one](made) for one in formats}
+
+
+def replace(directory: str, files: t.Mapping[str, str]) -> None:
+    """Write each file beside its place and rename it there. Raises OSError."""
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        beside = folder / f".{name}.{os.getpid()}"
+        try:
+            beside.write_bytes(text.encode("utf-8", "replace"))
+            beside.replace(folder / name)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def append(path: str, text: str) -> None:
+    """Add to a file that others write to as well. Raises OSError."""
+    with open(path, "a", encoding="utf-8", errors="replace") as file:
+        file.write(f"\n{text}")

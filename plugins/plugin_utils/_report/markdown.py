@@ -1,0 +1,86 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The report as a short Markdown summary, for the page of a CI run."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .sentences import clock, counts, fixes, names, note, verdict
+from .words import HOST_STATES, duration, label_of, plural
+
+#: Rows and problems beyond which the summary only counts; the HTML page has them all. A job summary is cut at 1 MiB.
+ROWS = 60
+PROBLEMS = 15
+LONGEST = 600
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@:-])")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_SIGNS = {"bad": "❌", "warn": "⚠️", "busy": "⏳", "idle": "⏸️", "info": "🔷", "good": "✅"}
+
+
+def markdown(made: t.Mapping[str, t.Any]) -> str:
+    """The summary; every text that comes from a host or the inventory stands as plain text."""
+    run = made["run"]
+    sentence, tone = verdict(made)
+    lines = [
+        f"## {plain(run['title'])}{' (dry run)' if run['check_mode'] else ''}",
+        "",
+        f"{_SIGNS[tone]} **{plain(sentence)}**",
+        "",
+    ]
+    if note(made):
+        lines += [f"> {plain(note(made))}", ""]
+    lines += [" · ".join(f"{number} {HOST_STATES[key].label}" for key, number in counts(made)), ""]
+    lines += _problems(made)
+    lines += _table(made)
+    lines.append(f"{plain(run['playbook'])}, {clock(run['started'])}, {duration(run['seconds'])}")
+    return "\n".join(lines) + "\n"
+
+
+def plain(text: str) -> str:
+    """A text in which Markdown and HTML see nothing but text, on one line."""
+    line = " ".join(_CONTROL.sub(" ", text).split())
+    if len(line) > LONGEST:
+        line = line[: LONGEST - 1].rstrip() + "…"
+    return _SPECIAL.sub(_entity, line)
+
+
+def _entity(found: re.Match[str]) -> str:
+    # An entity, not a backslash: it works inside a table cell and in every dialect.
+    return f"&#{ord(found[0])};" if found[0] not in "-:()+!#" else found[0]
+
+
+def _problems(made: t.Mapping[str, t.Any]) -> list[str]:
+    problems = made["problems"]
+    lines: list[str] = []
+    for number, one in enumerate(problems[:PROBLEMS]):
+        where = label_of(one["step"]) or one["task"]
+        lead = "What failed first" if number == 0 else "Also"
+        lines += [f"### {lead}: {plain(where)} on {plain(names(one['hosts'], 3))}", ""]
+        for wrong, fix in fixes(one):
+            lines.append(f"- {plain(wrong)}" + (f"<br>**Fix:** {plain(fix)}" if fix else ""))
+        lines.append("")
+    if len(problems) > PROBLEMS:
+        lines += [f"And {plural(len(problems) - PROBLEMS, 'more problem')}: see the HTML page.", ""]
+    return lines + [f"> {plain(one['message'])}\n" for one in made["stops"]]
+
+
+def _table(made: t.Mapping[str, t.Any]) -> list[str]:
+    hosts = made["hosts"]
+    if not hosts:
+        return []
+    lines = ["| | Host | State | Mastodon | Took |", "| --- | --- | --- | --- | ---: |"]
+    for host in hosts[:ROWS]:
+        state = HOST_STATES[host["state"]]
+        release = plain(str((host["instance"] or {}).get("release") or ""))
+        cells = (_SIGNS[state.tone], plain(host["name"]), state.label, release, duration(host["seconds"]))
+        lines.append(f"| {' | '.join(cells)} |")
+    if len(hosts) > ROWS:
+        lines += ["", f"And {plural(len(hosts) - ROWS, 'more host')}: see the HTML page."]
+    return [*lines, ""]

@@ -1,0 +1,399 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The parts of the page that speak of the whole run."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .markup import Child, Markup, el
+from .sentences import clock, counts, fixes
+from .words import CELL_STATES, HOST_STATES, STEPS, duration, label_of, plural
+
+Document = t.Mapping[str, t.Any]
+
+#: Hosts named beside a problem before the rest is only counted.
+NAMED = 12
+#: Topics of DNS as they are usually written.
+TOPICS = {"mx": "MX", "spf": "SPF", "dkim": "DKIM", "dmarc": "DMARC"}
+
+
+def icon(name: str) -> Markup:
+    """A drawing beside words that say the same."""
+    return el("svg", el("use", href=f"#i-{name}"), class_="icon", aria_hidden="true", width="16", height="16")
+
+
+def anchor(made: Document, host: str) -> str:
+    """The id of a host's details; a name may hold anything, its place in the list is safe."""
+    return f"host-{[one['name'] for one in made['hosts']].index(host) + 1}"
+
+
+def badge(state: str) -> Markup:
+    """The state of a host as a chip."""
+    one = HOST_STATES[state]
+    return el("span", icon(one.tone), one.label, class_=f"badge tone-{one.tone}", title=one.meaning)
+
+
+def proportion(made: Document) -> Markup | None:
+    """How many hosts are in each state: a bar, and the chips that filter the page by it."""
+    found = counts(made)
+    total = sum(number for _key, number in found)
+    if not total:
+        return None
+    left, bars = 0.0, []
+    for key, number in found:
+        width = 100.0 * number / total
+        bars.append(
+            el(
+                "rect",
+                x=f"{left:.3f}%",
+                y="0",
+                width=f"{width:.3f}%",
+                height="100%",
+                class_=f"fill-{HOST_STATES[key].tone}",
+            )
+        )
+        left += width
+    chips = [
+        el("input", type="radio", name="only", id="only-all", checked=True),
+        el("label", el("b", total), f" {'host' if total == 1 else 'hosts'}", for_="only-all", class_="chip"),
+    ]
+    for key, number in found:
+        tone = HOST_STATES[key].tone
+        chips += [
+            el("input", type="radio", name="only", id=f"only-{key}"),
+            el(
+                "label",
+                icon(tone),
+                el("b", number),
+                HOST_STATES[key].label,
+                for_=f"only-{key}",
+                class_=f"chip tone-{tone}",
+            ),
+        ]
+    return el(
+        "div",
+        el("svg", bars, class_="proportion", aria_hidden="true", width="100%", height="12"),
+        el("fieldset", el("legend", "Show hosts by state", class_="away"), chips, class_="chips"),
+        class_="totals",
+    )
+
+
+def failures(made: Document) -> Markup | None:
+    """What failed, the first first, each cause once with all its hosts."""
+    problems, stops = made["problems"], made["stops"]
+    if not problems and not stops:
+        return None
+    first, others = problems[:1], problems[1:]
+    parts: list[Child] = [_problem(made, one, first=True) for one in first]
+    if others:
+        parts.append(el("h3", "Other causes", class_="sub"))
+        parts += [_problem(made, one, first=False) for one in others]
+    if stops:
+        parts.append(
+            el("div", el("h3", "Why the run stopped"), [el("p", one["message"]) for one in stops], class_="stop")
+        )
+    return el(
+        "section", el("h2", "What failed first" if problems else "Why the run stopped"), parts, aria_label="Failures"
+    )
+
+
+def _problem(made: Document, one: Document, *, first: bool) -> Markup:
+    hosts = one["hosts"]
+    where = label_of(one["step"]) or ("Connection" if one["unreachable"] else one["task"])
+    links: list[Child] = []
+    for name in hosts[:NAMED]:
+        links += [el("a", name, href=f"#{anchor(made, name)}"), " "]
+    if len(hosts) > NAMED:
+        links.append(el("span", f"and {len(hosts) - NAMED} more", class_="muted"))
+    return el(
+        "article",
+        el(
+            "p",
+            el("strong", where),
+            el("span", plural(len(hosts), "host")),
+            el("time", clock(one["at"]), datetime=one["at"]) if one["at"] else None,
+            class_="meta",
+        ),
+        [
+            el("div", el("p", wrong, class_="wrong"), el("p", el("b", "Fix "), fix, class_="fix") if fix else None)
+            for wrong, fix in fixes(one)
+        ],
+        el("p", links, class_="hostlist"),
+        class_=f"problem{' first' if first else ''}{' warn' if one['unreachable'] else ''}",
+    )
+
+
+def matrix(made: Document) -> Markup:
+    """Hosts by steps."""
+    hosts = made["hosts"]
+    if not hosts:
+        return el("section", el("h2", "Hosts", id="hosts"), el("p", "None.", class_="muted"))
+    used = [step for step in STEPS if any(step.key in host["steps"] for host in hosts)]
+    head = el(
+        "tr",
+        el("th", "Host", scope="col", class_="host"),
+        el("th", "State", scope="col"),
+        [el("th", el("span", step.label), scope="col", class_="step") for step in used],
+        el("th", "Took", scope="col", class_="number"),
+    )
+    rows = [
+        el(
+            "tr",
+            el("th", el("a", host["name"], href=f"#host-{place}"), scope="row", class_="host"),
+            el("td", badge(host["state"]), class_="state"),
+            [_cell(host["steps"].get(step.key), step.label) for step in used],
+            el("td", duration(host["seconds"]) if host["timeline"] else "", class_="number"),
+            data_state=host["state"],
+            data_name=host["name"],
+        )
+        for place, host in enumerate(hosts, 1)
+    ]
+    return el(
+        "section",
+        el("div", el("h2", "Hosts by steps", id="hosts", tabindex="-1"), _tools(), class_="headline"),
+        el(
+            "div",
+            el(
+                "table",
+                el("caption", "Every host and how each step ended there", class_="away"),
+                el("thead", head),
+                el("tbody", rows),
+                id="matrix",
+            ),
+            class_="scroll",
+            tabindex="0",
+            role="region",
+            aria_label="Hosts by steps",
+        ),
+        _legend(hosts, used),
+    )
+
+
+def _tools() -> Markup:
+    """Shown by the script: it is what makes them work."""
+    return el(
+        "div",
+        el("label", "Find a host", for_="find", class_="away"),
+        el("input", type="search", id="find", placeholder="Find a host", autocomplete="off", spellcheck="false"),
+        el("output", id="found", for_="find", aria_live="polite"),
+        el("button", "Open all", type="button", id="unfold", aria_controls="details"),
+        class_="tools",
+        id="tools",
+        hidden=True,
+    )
+
+
+def _cell(cell: Document | None, step: str) -> Markup:
+    if cell is None:
+        return el("td", el("span", f"{step}: not reached", class_="away"), class_="cell none")
+    state = CELL_STATES[cell["state"]]
+    took = cell["seconds"] if cell["state"] not in ("skipped", "running") else None
+    return el(
+        "td",
+        icon(state.tone),
+        el("span", f"{step}: {state.label} ", class_="away"),
+        el("small", duration(took)) if took is not None else None,
+        icon("lock") if cell["hidden"] else None,
+        class_=f"cell tone-{state.tone}",
+        data_label=step,
+        title=f"{step}: {state.label}{', output hidden by no_log' if cell['hidden'] else ''}",
+    )
+
+
+def _legend(hosts: t.Sequence[Document], used: t.Sequence[t.Any]) -> Markup:
+    seen = {host["steps"][step.key]["state"] for host in hosts for step in used if step.key in host["steps"]}
+    keys = [state for key, state in CELL_STATES.items() if key in seen]
+    return el(
+        "p",
+        [el("span", icon(state.tone), state.label, class_=f"key tone-{state.tone}") for state in keys],
+        el("span", el("span", class_="blank"), "not reached", class_="key"),
+        class_="legend",
+        aria_hidden="true",
+    )
+
+
+def timings(made: Document) -> Markup | None:
+    """How long each step took: the median host, and the longest."""
+    steps = [one for one in made["steps"] if one["hosts"]]
+    top = max((one["longest"] for one in steps), default=0.0)
+    if not steps or top <= 0:
+        return None
+    rows = [
+        el(
+            "tr",
+            el("th", one["label"], scope="row"),
+            el(
+                "td",
+                el(
+                    "svg",
+                    el(
+                        "rect",
+                        x="0",
+                        y="3",
+                        width=f"{100 * one['longest'] / top:.2f}%",
+                        height="8",
+                        rx="2",
+                        class_="bar-long",
+                    ),
+                    el(
+                        "rect",
+                        x="0",
+                        y="3",
+                        width=f"{100 * one['median'] / top:.2f}%",
+                        height="8",
+                        rx="2",
+                        class_="bar-mid",
+                    ),
+                    width="100%",
+                    height="14",
+                    aria_hidden="true",
+                ),
+                class_="bar",
+            ),
+            el("td", duration(one["median"]), class_="number"),
+            el("td", duration(one["longest"]), class_="number"),
+            el("td", one["longest_host"] if one["hosts"] > 1 else "", class_="slowest"),
+        )
+        for one in steps
+    ]
+    head = el(
+        "tr",
+        el("th", "Step", scope="col"),
+        el("td", "", class_="bar"),
+        el("th", "Median", scope="col", class_="number"),
+        el("th", "Longest", scope="col", class_="number"),
+        el("th", "Slowest host", scope="col", class_="slowest"),
+    )
+    return el(
+        "section",
+        el("h2", "How long each step took"),
+        el(
+            "div",
+            el("table", el("thead", head), el("tbody", rows), class_="timings"),
+            class_="scroll",
+            tabindex="0",
+            role="region",
+            aria_label="How long each step took",
+        ),
+    )
+
+
+def senders(made: Document) -> Markup | None:
+    """What receivers find out about each sender, once per sender."""
+    if not made["senders"]:
+        return None
+    return el("section", el("h2", "Sender DNS"), [_sender(one) for one in made["senders"]])
+
+
+def _sender(one: Document) -> Markup:
+    tone = {"ok": "good", "error": "bad", "warning": "warn"}.get(str(one.get("verdict")), "idle")
+    words = {"ok": "in order", "error": "errors", "warning": "warnings", "unknown": "DNS did not say"}
+    records = [
+        el(
+            "tr",
+            el("th", topic, scope="row"),
+            el("td", el("code", answer.get("name") or "")),
+            el("td", _answer(answer)),
+        )
+        for topic, answer in _answers(one.get("records") or {})
+    ]
+    return el(
+        "article",
+        el(
+            "h3",
+            one.get("from_domain") or "",
+            el(
+                "span",
+                icon(tone),
+                words.get(str(one.get("verdict")), str(one.get("verdict"))),
+                class_=f"badge tone-{tone}",
+            ),
+        ),
+        el("p", _sender_facts(one), class_="muted"),
+        findings(one.get("findings") or []),
+        el(
+            "details",
+            el("summary", "What DNS answered"),
+            el(
+                "div",
+                el("table", el("tbody", records), class_="plain"),
+                class_="scroll",
+                tabindex="0",
+                role="region",
+                aria_label="What DNS answered",
+            ),
+        )
+        if records
+        else None,
+        class_="card",
+    )
+
+
+def _sender_facts(one: Document) -> str:
+    hosts = one.get("hosts") or []
+    facts = [plural(len(hosts), "host") if len(hosts) != 1 else hosts[0]]
+    if one.get("provider"):
+        facts.append(f"provider {one['provider']}")
+    if one.get("return_path_domain"):
+        facts.append(f"bounces to {one['return_path_domain']}")
+    if one.get("nameservers"):
+        facts.append(f"asked {', '.join(one['nameservers'])}")
+    return " · ".join(facts)
+
+
+def _answers(records: Document) -> t.Iterator[tuple[str, Document]]:
+    """The answers by topic; a topic may hold one, several by name, or a list."""
+    for topic, answer in records.items():
+        label = TOPICS.get(topic, topic.replace("_", " "))
+        if isinstance(answer, dict) and "status" in answer:
+            yield label, answer
+        elif isinstance(answer, dict):
+            for name, inner in answer.items():
+                if isinstance(inner, dict):
+                    yield f"{label} {name}", inner
+        elif isinstance(answer, list):
+            for inner in answer:
+                if isinstance(inner, dict):
+                    yield label, inner
+
+
+def _answer(answer: Document) -> Child:
+    records = answer.get("records")
+    if isinstance(records, list) and records:
+        return [el("code", str(one), class_="record") for one in records]
+    known = {key: value for key, value in answer.items() if key not in ("name", "type", "status", "records")}
+    said = str(answer.get("status") or "")
+    more = ", ".join(f"{key} {value}" for key, value in known.items() if isinstance(value, (str, int, float)))
+    return " ".join(one for one in (said, more) if one)
+
+
+def findings(found: t.Sequence[Document]) -> Markup | None:
+    """Findings as a list, infos last."""
+    if not found:
+        return None
+    tones = {"error": "bad", "warning": "warn", "unknown": "idle", "info": "info"}
+    return el(
+        "ul",
+        [
+            el(
+                "li",
+                icon(tones[one["severity"]]),
+                el(
+                    "div",
+                    el("p", el("b", one["severity"]), " ", el("span", one["subject"]), ": ", one["message"]),
+                    el("p", el("b", "Fix "), one["fix"], class_="fix")
+                    if one["fix"] and one["severity"] != "info"
+                    else None,
+                    el("code", one["code"], class_="code"),
+                ),
+                class_=f"finding tone-{tones[one['severity']]}",
+            )
+            for one in found
+        ],
+        class_="findings",
+    )

@@ -1,0 +1,146 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The words of the report: the steps of the chain and the states of a host, each with what a person reads."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+NAMESPACE = "fediops.mastodon"
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One column of the matrix.
+
+    :ivar waiting: what is waited for while the step runs, in words that follow "waiting for".
+    :ivar limits: its options that say how long it may take at most, in seconds; they add up.
+    """
+
+    key: str
+    label: str
+    action: str
+    waiting: str
+    limits: tuple[str, ...] = ()
+
+
+STEPS: tuple[Step, ...] = (
+    Step("instance", "Instance", "instance_info", "a look at the units, the files and the processes"),
+    Step("settings", "Settings", "smtp_settings", "the plan of the variables"),
+    Step("dns", "DNS", "sender_dns_info", "the name servers", ("lifetime",)),
+    Step("relay", "Relay", "smtp_relay_info", "the relay's answers"),
+    Step("edit", "Edit", "env_file", "the edit of the environment file"),
+    Step("rails", "Rails", "mailer_check", "Rails to boot and answer", ("timeout",)),
+    Step("services", "Services", "mail_services", "the services to be ready and steady", ("timeout", "steady")),
+    Step("queue", "Queue", "queued_mail_check", "the queue to deliver the mail", ("deadline",)),
+    Step("undo", "Undo", "", "the file and the services to be as they were"),
+)
+BY_KEY = {step.key: step for step in STEPS}
+_BY_ACTION = {step.action: step for step in STEPS if step.action}
+#: Steps that change the host; a host that has seen none of them has not been touched.
+TOUCHING = frozenset({"edit", "services", "undo"})
+
+
+def step_of(action: str) -> Step | None:
+    """The step that a module or action is; None for what belongs to others."""
+    namespace, _, name = action.rpartition(".")
+    return _BY_ACTION.get(name) if namespace in ("", NAMESPACE) else None
+
+
+def label_of(key: str) -> str:
+    """The name of a step for a person; empty for a task of others."""
+    return BY_KEY[key].label if key in BY_KEY else ""
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """How a host or a step ended.
+
+    :ivar label: a word or two; never carried by colour alone.
+    :ivar tone: the colour family of the page (bad, warn, busy, good, quiet, idle).
+    """
+
+    key: str
+    label: str
+    tone: str
+    meaning: str
+
+
+#: Worst first: the order of the page.
+HOST_STATES: dict[str, State] = {
+    one.key: one
+    for one in (
+        State("failed", "failed", "bad", "A step failed; the details say why and what became of the file."),
+        State("unreachable", "unreachable", "warn", "Ansible could not connect."),
+        State("unfinished", "unfinished", "busy", "The run ended, or was looked at, while this host was at work."),
+        State("stopped", "not begun", "idle", "Nothing failed here and nothing was changed: the run stopped before."),
+        State("changed", "changed", "good", "New settings are in place and in use."),
+        State("would_change", "would change", "info", "A dry run: this host differs from the inventory."),
+        State("in_order", "in order", "good", "There was nothing to change."),
+        State("checked", "checked", "good", "The steps that ran had nothing to object; none of them was the rollout."),
+    )
+}
+
+#: Worst first: of several runs of a step on a host the worst is shown.
+CELL_STATES: dict[str, State] = {
+    one.key: one
+    for one in (
+        State("failed", "failed", "bad", ""),
+        State("unreachable", "unreachable", "warn", ""),
+        State("running", "unfinished", "busy", ""),
+        State("ignored", "failed, went on", "warn", ""),
+        State("changed", "changed", "info", ""),
+        State("ok", "ok", "good", ""),
+        State("skipped", "skipped", "idle", ""),
+    )
+}
+_CELL_RANK = {key: rank for rank, key in enumerate(CELL_STATES)}
+HOST_RANK = {key: rank for rank, key in enumerate(HOST_STATES)}
+
+#: mastodon_smtp_result.outcome -> state
+OUTCOMES = {
+    "failed": "failed",
+    "changed": "changed",
+    "would change": "would_change",
+    "in order": "in_order",
+}
+
+
+def worse(one: str, other: str) -> str:
+    """The worse of two states of a step."""
+    return one if _CELL_RANK[one] <= _CELL_RANK[other] else other
+
+
+def plural(number: int, noun: str, several: str = "") -> str:
+    """V(1 host), V(2 hosts)."""
+    return f"{number} {noun if number == 1 else several or noun + 's'}"
+
+
+def duration(seconds: float | None) -> str:
+    """As a person says it: V(0.4 s), V(12 s), V(3 min 5 s), V(1 h 2 min)."""
+    if seconds is None:
+        return ""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def text_of(value: t.Any) -> str:
+    """A value of a setting as a person reads it."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

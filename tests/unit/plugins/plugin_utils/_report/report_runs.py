@@ -1,0 +1,421 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs to report on: the events that the chain sends, with results as the modules return them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.collect import Collector, Task
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document import FINISHED, document
+
+#: The clock of every run begins here.
+BEGAN = 1_790_000_000.0
+PASSWORD = "correct horse battery staple"
+
+#: Texts that want to be more than text, for a browser, a Markdown page, a terminal or an XML parser.
+HOSTILE = [
+    "<script>window.pwned=1</script>",
+    '"><img src=x onerror="window.pwned=1">',
+    "'\"><svg/onload=window.pwned=1>",
+    "</style></script><script>window.pwned=1</script>",
+    "{{ 7*7 }} ${7*7} &lt;b&gt; &#60;",
+    "| a | b |\n\n# head\n- [x](javascript:window.pwned=1) `code` <b>bold</b> ![i](//x.test/i.png)",
+    "a\x00b\x1b[31mred\x07\u202egnp.exe\u2028line\ud800",
+    "]]><x/> --> <!-- &entity;",
+    "javascript:window.pwned=1",
+]
+
+
+def finding(code: str, severity: str, subject: str, message: str, fix: str) -> dict[str, str]:
+    return {"code": code, "severity": severity, "subject": subject, "message": message, "fix": fix}
+
+
+REFUSED = finding(
+    "login-refused",
+    "error",
+    "smtp.eu.mailgun.org:587",
+    'smtp.eu.mailgun.org:587 refuses the login: "535 5.7.8 Authentication failed".',
+    "Check mastodon_smtp_login and mastodon_smtp_password; Mailgun wants the SMTP credentials of the domain.",
+)
+CRASHED = finding(
+    "service-crash-loop",
+    "error",
+    "mastodon-sidekiq.service",
+    "It has ended and been started again 2 times. The end of its log: Could not find rake-13.2.1 in installed gems",
+    "Run bundle install as the user mastodon; the whole log is in journalctl -u mastodon-sidekiq.",
+)
+DMARC = finding(
+    "dmarc-missing",
+    "warning",
+    "social.example",
+    'Publish _dmarc.social.example TXT "v=DMARC1; p=none". No DMARC record was found.',
+    "p=none changes nothing for the mail that is sent today.",
+)
+
+
+class Run:
+    """A run as it goes on: tasks in the order of the chain, each host in turn."""
+
+    def __init__(self, *names: str, check_mode: bool = False) -> None:
+        self.seen = Collector()
+        self.now = BEGAN
+        self.names = list(names)
+        self._number = 0
+        self.seen.begin("smtp_rollout.yml", self.now, check_mode=check_mode, diff=True)
+        self.seen.play("Preflight over the whole fleet (reads only)", names, self.now)
+
+    def task(self, name: str, action: str, *, run_once: bool = False, **arguments: t.Any) -> Task:
+        self._number += 1
+        return Task(f"uuid-{self._number}", name, f"fediops.mastodon.{action}", run_once, arguments)
+
+    def step(
+        self,
+        task: Task,
+        hosts: t.Iterable[str],
+        result: t.Callable[[str], tuple[str, dict[str, t.Any]]] | tuple[str, dict[str, t.Any]],
+        seconds: float = 1.0,
+    ) -> None:
+        """All these hosts do a task, at the same time."""
+        wanted = list(hosts)
+        for host in wanted:
+            self.seen.started(host, task, self.now)
+        for place, host in enumerate(wanted):
+            state, given = result(host) if callable(result) else result
+            self.seen.ended(host, task, state, given, self.now + seconds * (1 + (place * 7 % 11) / 10))
+        self.now += seconds * 2.2
+
+    def document(self, state: str = FINISHED, **more: t.Any) -> dict[str, t.Any]:
+        return document(self.seen, state, self.now, versions={"ansible-core": "2.21.5", "python": "3.13.0"}, **more)
+
+
+def instance(host: str, release: str = "4.5.3") -> dict[str, t.Any]:
+    services = [
+        {"name": f"mastodon-{role}.service", "role": role, "state": "running", "since": "2026-11-01T03:12:09Z"}
+        for role in ("sidekiq", "streaming", "web")
+    ]
+    return {
+        "changed": False,
+        "findings": [],
+        "instance": {
+            "deployment": "systemd",
+            "app_dir": "/home/mastodon/live",
+            "user": "mastodon",
+            "env_file": "/home/mastodon/live/.env.production",
+            "release": release,
+            "local_domain": host,
+            "services": [{**one, "stale": False, "restarts": 0} for one in services],
+            "overrides": [],
+            "mail_variables": ["SMTP_SERVER"],
+            "effective": _effective("localhost", "25", "auto"),
+        },
+    }
+
+
+def _effective(address: str, port: str, starttls: str) -> dict[str, t.Any]:
+    return {
+        "delivery_method": "smtp",
+        "from": "Mastodon <notifications@social.example>",
+        "reply_to": None,
+        "return_path": None,
+        "error": None,
+        "main": {
+            "settings": {"address": address, "port": port, "enable_starttls": starttls, "ca_file": "/etc/ssl/ca.crt"},
+            "login_set": True,
+            "password_set": True,
+            "tls_mode": "starttls",
+            "auth_mode": "plain",
+        },
+        "bulk": None,
+    }
+
+
+NOW = _effective("smtp.eu.mailgun.org", "587", "always")
+PLAN: dict[str, t.Any] = {
+    "changed": False,
+    "findings": [],
+    "plan": {
+        "set": {"SMTP_SERVER": "smtp.eu.mailgun.org", "SMTP_PORT": "587", "SMTP_ENABLE_STARTTLS": "always"},
+        "remove": ["SMTP_SSL"],
+        "secret_variables": ["SMTP_PASSWORD"],
+        "effective": NOW,
+        "release": "4.5.3",
+        "sender": {"address": "notifications@social.example", "domain": "social.example"},
+    },
+}
+DNS: dict[str, t.Any] = {
+    "changed": False,
+    "verdict": "warning",
+    "nameservers": ["192.0.2.53"],
+    "findings": [DMARC],
+    "domains": {"social.example": {"verdict": "warning", "findings": [DMARC]}},
+    "sender_dns": [
+        {
+            "from_domain": "social.example",
+            "return_path_domain": "mg.social.example",
+            "dkim_domain": "social.example",
+            "provider": "mailgun",
+            "verdict": "warning",
+            "rules": [{"id": "M1", "outcome": "warning"}, {"id": "D1", "outcome": "ok"}],
+            "records": {
+                "mx": {
+                    "name": "social.example",
+                    "type": "MX",
+                    "status": "records",
+                    "records": ["10 mx.social.example"],
+                },
+                "spf": {
+                    "name": "mg.social.example",
+                    "type": "TXT",
+                    "status": "records",
+                    "records": ["v=spf1 include:mailgun.org ~all"],
+                },
+                "dmarc": {"name": "_dmarc.social.example", "type": "TXT", "status": "nxdomain", "records": []},
+            },
+        }
+    ],
+}
+
+
+def relay(*, accepted: bool = True, findings: t.Sequence[dict[str, str]] = ()) -> dict[str, t.Any]:
+    return {
+        "changed": False,
+        "findings": list(findings),
+        "relay": {
+            "host": "smtp.eu.mailgun.org",
+            "port": 587,
+            "tls": "starttls",
+            "speaks": "starttls",
+            "stage": None if accepted else "auth",
+            "greeting": "220 smtp.eu.mailgun.org ESMTP",
+            "addresses": [{"family": "ipv4", "address": "192.0.2.25", "outcome": "answered", "seconds": 0.02}],
+            "open_ports": [],
+            "tls_details": {
+                "version": "TLSv1.3",
+                "cipher": "TLS_AES_256_GCM_SHA384",
+                "verified": True,
+                "issuer": "CN=Example CA",
+                "not_after": "2027-02-01T00:00:00Z",
+                "days_left": 69,
+            },
+            "auth": {
+                "mechanism": "plain",
+                "tried": True,
+                "accepted": accepted,
+                "answer": "235 2.7.0 OK" if accepted else "535 5.7.8 Authentication failed",
+            },
+        },
+    }
+
+
+EDIT: dict[str, t.Any] = {
+    "changed": True,
+    "changed_variables": [
+        {"name": "SMTP_SERVER", "what": "changed"},
+        {"name": "SMTP_PORT", "what": "changed"},
+        {"name": "SMTP_SSL", "what": "removed"},
+        {"name": "SMTP_PASSWORD", "what": "added"},
+    ],
+    "backup_file": "/home/mastodon/live/.env.production.last-smtp",
+    "checksum_before": "aa",
+    "checksum_after": "bb",
+    "findings": [],
+    "diff": {
+        "before": "SMTP_SERVER=localhost\nSMTP_PORT=25\nSMTP_SSL=true\n",
+        "after": "SMTP_SERVER=smtp.eu.mailgun.org\nSMTP_PORT=587\nSMTP_PASSWORD=(hidden, added)\n",
+        "before_header": "/home/mastodon/live/.env.production",
+    },
+}
+
+
+def rails(host: str) -> dict[str, t.Any]:
+    return {
+        "changed": False,
+        "findings": [],
+        "rails": {"release": "4.5.3", "rails": "8.0.3", "mail": "2.8.1", "net_smtp": "0.5.1", "ruby": "3.4.7"},
+        "effective": NOW,
+        "differences": [],
+        "password_matches": True,
+        "test_message": [
+            {
+                "relay": "main",
+                "to": "admin@social.example",
+                "message_id": f"674164a2b1f3_2c8c1d0@{host}",
+                "envelope_from": "bounces@mg.social.example",
+                "answer": "250 2.0.0 Ok: queued as 4XyZ1q0000",
+            }
+        ],
+    }
+
+
+def services(*, findings: t.Sequence[dict[str, str]] = ()) -> dict[str, t.Any]:
+    old = {"state": "running", "since": "2026-11-01T03:12:09Z", "restarts": 0}
+    new = {"state": "running", "since": "2026-11-24T15:02:54Z", "restarts": 0}
+    return {
+        "changed": True,
+        "ready_after": 14.5,
+        "findings": list(findings),
+        "services": [
+            {"name": "mastodon-sidekiq.service", "role": "sidekiq", "stale": True, "restarted": True}
+            | {"before": old, "after": new},
+            {"name": "mastodon-streaming.service", "role": "streaming", "stale": True, "restarted": False}
+            | {"before": old, "after": old},
+        ],
+    }
+
+
+QUEUE: dict[str, t.Any] = {
+    "changed": False,
+    "findings": [],
+    "outcome": "delivered",
+    "job": {"id": "82325230-88b1", "queue": "mailers", "attempts": 1},
+    "message_id": "674164a2b1f3_99@social.example",
+    "error": None,
+    "waited": 1.4,
+}
+
+
+def failed(result: dict[str, t.Any], message: str = "") -> dict[str, t.Any]:
+    found = result.get("findings") or []
+    text = message or "\n".join(f"{one['subject']}: {one['message']} {one['fix']} [{one['code']}]" for one in found)
+    return {**result, "failed": True, "msg": text}
+
+
+def result_fact(outcome: str, **more: t.Any) -> dict[str, t.Any]:
+    return {"changed": False, "ansible_facts": {"mastodon_smtp_result": {"outcome": outcome, **more}}}
+
+
+def rollout(
+    names: t.Sequence[str],
+    *,
+    refused: t.Container[str] = (),
+    crashed: t.Container[str] = (),
+    unreachable: t.Container[str] = (),
+    same: t.Container[str] = (),
+    check_mode: bool = False,
+) -> Run:
+    """The whole chain over these hosts; the named ones end otherwise."""
+    run = Run(*names, check_mode=check_mode)
+    gone = {"unreachable": True, "msg": "Failed to connect to the host via ssh: Connection timed out"}
+    run.step(
+        run.task("See what runs here", "instance_info"),
+        names,
+        lambda host: ("unreachable", gone) if host in unreachable else ("ok", instance(host)),
+        1.5,
+    )
+    left = [name for name in names if name not in unreachable]
+    run.step(run.task("Plan the variables", "smtp_settings", password=PASSWORD), left, ("ok", PLAN), 0.2)
+    run.step(run.task("Look up the sender", "sender_dns_info", run_once=True), left[:1], ("ok", DNS), 0.6)
+    bad = failed(relay(accepted=False, findings=[REFUSED]))
+    run.step(
+        run.task("Reach the relay and log in", "smtp_relay_info", password=PASSWORD),
+        left,
+        lambda host: ("failed", bad) if host in refused else ("ok", relay()),
+        0.8,
+    )
+    left = [name for name in left if name not in refused]
+    nothing = {
+        **EDIT,
+        "changed": False,
+        "changed_variables": [],
+        "backup_file": None,
+        "diff": {"before": "", "after": ""},
+    }
+    run.step(
+        run.task("Back up and edit the environment file", "env_file", secrets={"SMTP_PASSWORD": PASSWORD}),
+        left,
+        lambda host: ("ok", nothing) if host in same else ("changed", EDIT),
+        0.9,
+    )
+    run.step(run.task("Ask Rails and send", "mailer_check"), left, lambda host: ("ok", rails(host)), 6)
+    if check_mode:
+        run.step(
+            Task("fact", "Remember", "ansible.builtin.set_fact"),
+            left,
+            lambda host: ("ok", result_fact("in order" if host in same else "would change")),
+        )
+        return run
+    crash = failed(services(findings=[CRASHED]))
+    run.step(
+        run.task("Restart what still runs on old settings", "mail_services"),
+        left,
+        lambda host: ("failed", crash) if host in crashed else ("ok" if host in same else "changed", services()),
+        24,
+    )
+    back = [name for name in left if name in crashed]
+    run.step(run.task("Put the file back", "env_file", state="restored"), back, ("changed", {"changed": True}), 0.8)
+    run.step(run.task("Make the services run on it again", "mail_services"), back, ("changed", services()), 20)
+    undone = "/home/mastodon/live/.env.production was put back byte for byte, and the services run on it again."
+    run.step(
+        Task("fact-failed", "Remember", "ansible.builtin.set_fact"),
+        back,
+        ("ok", result_fact("failed", undone=undone)),
+    )
+    run.step(
+        Task("fail", "Report the first cause", "ansible.builtin.fail"),
+        back,
+        ("failed", {"failed": True, "msg": "Restart what still runs on old settings: it crashed."}),
+    )
+    left = [name for name in left if name not in crashed]
+    run.step(run.task("Send one mail through the queue", "queued_mail_check"), left, ("ok", QUEUE), 2)
+    run.step(
+        Task("fact", "Remember", "ansible.builtin.set_fact"),
+        left,
+        lambda host: ("ok", result_fact("in order" if host in same else "changed")),
+    )
+    return run
+
+
+def fleet(number: int = 200) -> Run:
+    """A fleet in which everything happens."""
+    names = [f"social-{place:03}.example" for place in range(1, number + 1)]
+    return rollout(
+        names,
+        refused=names[40:44],
+        crashed=names[90:91],
+        unreachable=names[120:123],
+        same=names[150:180],
+    )
+
+
+def hostile() -> Run:
+    """Every text that comes from outside is one that attacks."""
+    names = [f"{text}-{place}" for place, text in enumerate(HOSTILE)]
+    run = Run(*names)
+    everything = " ".join(HOSTILE)
+    nasty = finding("<b>code</b>", "error", everything, everything, everything)
+
+    def seen(host: str) -> tuple[str, dict[str, t.Any]]:
+        found = instance(host)
+        found["instance"].update(app_dir=everything, release=everything, env_file=everything)
+        found["instance"]["overrides"] = [{"variable": everything, "layer": everything, "path": everything}]
+        found["instance"]["services"][0]["name"] = everything
+        return "ok", found
+
+    run.step(run.task(everything, "instance_info"), names, seen)
+    plan = {"plan": {**PLAN["plan"], "set": {"SMTP_SERVER": everything}, "sender": {"domain": everything}}}
+    run.step(run.task(everything, "smtp_settings"), names, ("ok", plan))
+    dns = {**DNS["sender_dns"][0], "from_domain": everything, "records": {everything: {"name": everything}}}
+    dns["records"]["mx"] = {"name": everything, "status": everything, "records": [everything]}
+    looked = {"sender_dns": [dns], "domains": {everything: {"findings": [nasty]}}, "nameservers": [everything]}
+    run.step(run.task(everything, "sender_dns_info", run_once=True), names[:1], ("ok", looked))
+    answer = relay()
+    answer["relay"].update(host=everything, greeting=everything, stage=everything)
+    answer["relay"]["auth"]["answer"] = everything
+    run.step(run.task(everything, "smtp_relay_info"), names, ("ok", answer))
+    edit = {**EDIT, "diff": {"before": f"SMTP_SERVER={everything}\n", "after": f"SMTP_SERVER={everything}\n"}}
+    run.step(run.task(everything, "env_file"), names, ("changed", edit))
+    booted = rails(everything)
+    booted["test_message"][0].update(answer=everything, to=everything)
+    booted["effective"] = {**NOW, "from": everything, "error": {"class": everything, "message": everything}}
+    run.step(run.task(everything, "mailer_check"), names, ("ok", booted))
+    run.step(run.task(everything, "mail_services"), names, ("failed", failed(services(findings=[nasty]))))
+    run.step(
+        Task("fact-hostile", everything, "ansible.builtin.set_fact"),
+        names,
+        ("ok", result_fact("failed", undone=everything)),
+    )
+    stop = Task("stop", everything, "ansible.builtin.assert", run_once=True)
+    run.step(stop, names[:1], ("failed", {"failed": True, "msg": everything}))
+    return run
