@@ -12,12 +12,12 @@ version_added: 0.1.0
 author:
   - The fediops.mastodon contributors (@fediops)
 description:
-  - Writes one report of a run of the collection's playbooks over any number of hosts. It is an HTML page without outside
-    assets, JSON with a published schema (C(docs/rollout_report.schema.json)), JUnit XML and a Markdown summary.
-  - The page shows hosts by steps, what failed first and why, the settings before and after with secrets hidden, how long
-    each step took, and the evidence from DNS, relay, Rails, services and queue.
-  - The files are written again and again while the run goes on, each time as a whole. A run that fails or is interrupted
-    has its report, and one that is killed leaves the last state, marked as unfinished.
+  - Writes one report of a run of the collection's playbooks over any number of hosts. It is an HTML page without
+    outside assets, JSON with a published schema (C(docs/rollout_report.schema.json)), JUnit XML and a Markdown summary.
+  - The page shows hosts by steps, what failed first and why, the settings before and after with secrets hidden, how
+    long each step took, and the evidence from DNS, relay, Rails, services and queue.
+  - The files are written again and again while the run goes on, each time as a whole. A run that fails or is
+    interrupted has its report, and one that is killed leaves the last state, marked as unfinished.
   - The Markdown summary is also appended to the file that the environment variable E(GITHUB_STEP_SUMMARY) names, as
     GitHub and Forgejo Actions set it.
   - While a task takes long, a line says which hosts are waited for, for what, for how long already and at most.
@@ -278,7 +278,7 @@ class CallbackModule(CallbackBase):
         step = step_of(str(task.action))
         if self._patience <= 0 or step is None or not step.limits:
             return None
-        given = [task.args.get(name) for name in step.limits]
+        given = [task.args.get(name, default) for name, default in step.limits.items()]
         if not all(isinstance(one, (int, float)) for one in given):
             given = self._template(host, task, given)
         try:
@@ -301,7 +301,6 @@ def _task(task: t.Any) -> Task:
         uuid=str(task._uuid),
         name=str(task.name or task.get_name()),
         action=str(task.action),
-        run_once=bool(task.run_once),
         arguments=task.args if isinstance(task.args, t.Mapping) else {},
     )
 

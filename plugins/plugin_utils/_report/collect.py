@@ -12,12 +12,12 @@ import dataclasses
 import typing as t
 
 from . import evidence
-from .words import Step, step_of, worse
+from .words import BY_KEY, Step, step_of, worse
 
 Plain = t.Any
 
-#: Modules that end a run when they fail once for all hosts.
-_STOPPING = ("assert", "fail", "meta")
+#: The gates of the playbooks: what fails there speaks of the run, not of the host.
+_GATE = "assert"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,6 @@ class Task:
     uuid: str
     name: str
     action: str
-    run_once: bool = False
     arguments: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -65,7 +64,7 @@ class Host:
     cells: dict[str, Cell] = dataclasses.field(default_factory=dict)
     timeline: list[dict[str, Plain]] = dataclasses.field(default_factory=list)
     failures: list[Failure] = dataclasses.field(default_factory=list)
-    unreachable: str = ""
+    unreachable: Failure | None = None
     findings: list[dict[str, str]] = dataclasses.field(default_factory=list)
     evidence: dict[str, dict[str, Plain]] = dataclasses.field(default_factory=dict)
     result: dict[str, Plain] = dataclasses.field(default_factory=dict)
@@ -151,23 +150,17 @@ class Collector:
                 )
             if not hidden and state not in ("skipped", "unreachable"):
                 self._keep(seen, step, task, result)
-        elif state == "failed" and task.run_once and task.module in _STOPPING:
-            # It speaks of the run, not of the host that happens to be the first.
-            self.stops.append({"task": evidence.plain(task.name), "message": _message(result, hidden)})
+        elif state == "failed" and task.module == _GATE:
+            self._stop({"task": evidence.plain(task.name), "message": _message(result, hidden)})
             return
         self._keep_outcome(seen, result)
+        message = _message(result, hidden)
         if state == "unreachable":
-            seen.unreachable = seen.unreachable or _message(result, hidden)
+            seen.unreachable = seen.unreachable or Failure(now, "", "Connect", message, [])
         elif state == "failed":
-            seen.failures.append(
-                Failure(
-                    now,
-                    step.key if step else "",
-                    evidence.plain(task.name),
-                    _message(result, hidden),
-                    [] if hidden else evidence.findings(result),
-                )
-            )
+            found = [] if hidden else evidence.findings(result)
+            failure = Failure(now, step.key if step else "", evidence.plain(task.name), message, found)
+            seen.failures.append(failure)
 
     def listed(self) -> list[Host]:
         """The hosts of the plays that ran a step of the collection, in the order of the inventory."""
@@ -196,7 +189,7 @@ class Collector:
             return step
         if task.arguments.get("state") == "restored":
             host.undoing = True
-        return UNDO if host.undoing else step
+        return BY_KEY["undo"] if host.undoing else step
 
     def _fill(self, host: Host, step: Step, state: str, seconds: float, hidden: bool) -> None:
         self._expected.add(host.name)
@@ -208,11 +201,17 @@ class Collector:
         cell.seconds += seconds
         cell.hidden = cell.hidden or hidden
 
+    def _stop(self, said: dict[str, str]) -> None:
+        # With the strategy free, each host of a batch stops by itself and says the same.
+        if said not in self.stops:
+            self.stops.append(said)
+
     def _keep(self, host: Host, step: Step, task: Task, result: t.Mapping[str, t.Any]) -> None:
         if step.key == "dns":
             for one in evidence.of_dns(result):
-                self.senders[str(one.get("from_domain"))] = one
-            return
+                who = (str(one.get(name)) for name in ("from_domain", "return_path_domain", "provider"))
+                sender = self.senders.setdefault(" ".join(who), {**one, "hosts": []})
+                sender["hosts"].append(host.name)
         host.findings += [{**one, "step": step.key} for one in evidence.findings(result)]
         taker = evidence.OF_STEP.get(step.key)
         if taker is None:
@@ -228,9 +227,6 @@ class Collector:
         outcome = facts.get("mastodon_smtp_result") if isinstance(facts, t.Mapping) else None
         if isinstance(outcome, t.Mapping):
             host.result = evidence.some(outcome, "outcome", "undone", "backup_file", "check_mode", "release")
-
-
-UNDO = Step("undo", "Undo", "", "the file and the services to be as they were", ("timeout", "steady"))
 
 
 def _message(result: t.Mapping[str, t.Any], hidden: bool) -> str:

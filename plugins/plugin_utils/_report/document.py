@@ -14,7 +14,7 @@ import typing as t
 
 from .collect import Collector, Failure, Host
 from .evidence import HIDDEN
-from .words import HOST_RANK, HOST_STATES, OUTCOMES, STEPS, TOUCHING
+from .words import HOST_RANK, HOST_STATES, NO_MASTODON, OUTCOMES, STEPS, TOUCHING
 
 Plain = t.Any
 
@@ -57,7 +57,7 @@ def document(
         "stops": list(seen.stops),
         "waiting": _waiting(seen, now) if not over else [],
         "steps": _steps(hosts),
-        "senders": [_sender(domain, one, hosts) for domain, one in seen.senders.items()],
+        "senders": list(seen.senders.values()),
         "hosts": hosts,
     }
     masked: dict[str, Plain] = seen.masked(made)
@@ -77,7 +77,8 @@ def host_state(host: Host, over: bool, failed_somewhere: bool) -> str:
     if host.unreachable:
         return "unreachable"
     if host.failures:
-        return "failed"
+        codes = {one["code"] for failure in host.failures for one in failure.findings}
+        return "without" if codes & NO_MASTODON else "failed"
     if host.outcome in OUTCOMES:
         return OUTCOMES[host.outcome]
     touched = TOUCHING & host.cells.keys()
@@ -90,7 +91,9 @@ def host_state(host: Host, over: bool, failed_somewhere: bool) -> str:
 
 def cause_of(host: Host) -> Failure | None:
     """The first failure: what came after it is its consequence."""
-    return min(host.failures, key=lambda one: one.at) if host.failures else None
+    return min(
+        [*host.failures, *([host.unreachable] if host.unreachable else [])], key=lambda one: one.at, default=None
+    )
 
 
 def _host(host: Host, over: bool, failed: bool) -> dict[str, Plain]:
@@ -103,7 +106,7 @@ def _host(host: Host, over: bool, failed: bool) -> dict[str, Plain]:
         "outcome": host.outcome,
         "batch": host.batch,
         "seconds": round(sum(one["seconds"] for one in host.timeline), 1),
-        "cause": _cause(cause) if cause else _unreachable(host) if host.unreachable else None,
+        "cause": _cause(cause) if cause else None,
         "undone": str(host.result.get("undone") or ""),
         "steps": {
             key: {"state": cell.state, "seconds": round(cell.seconds, 2), "hidden": cell.hidden}
@@ -134,10 +137,6 @@ def _cause(failure: Failure) -> dict[str, Plain]:
         "message": failure.message,
         "findings": [one for one in failure.findings if one["severity"] == "error"],
     }
-
-
-def _unreachable(host: Host) -> dict[str, Plain]:
-    return {"at": "", "step": "", "task": "Connect", "message": host.unreachable, "findings": []}
 
 
 def _instance(host: Host) -> dict[str, Plain] | None:
@@ -221,21 +220,13 @@ def _unique(findings: t.Iterable[dict[str, str]]) -> list[dict[str, str]]:
 def _problems(seen: Collector) -> list[dict[str, Plain]]:
     """What failed, the first first; hosts that failed of the same cause stand together."""
     groups: dict[tuple[str, ...], dict[str, Plain]] = {}
-    ends: list[tuple[float, Host, dict[str, Plain]]] = []
-    for host in seen.listed():
-        cause = cause_of(host)
-        if cause is not None:
-            ends.append((cause.at, host, _cause(cause)))
-        elif host.unreachable:
-            ends.append((float("inf"), host, _unreachable(host)))
-    for _at, host, cause in sorted(ends, key=lambda one: one[0]):
+    causes = [(cause, host) for host in seen.listed() for cause in [cause_of(host)] if cause is not None]
+    for failure, host in sorted(causes, key=lambda one: one[0].at):
+        cause = _cause(failure)
         codes = [one["code"] for one in cause["findings"]]
-        key = (
-            (cause["step"], *codes)
-            if codes
-            else (cause["step"], cause["task"], cause["message"].replace(host.name, "*"))
-        )
-        group = groups.setdefault(key, {**cause, "hosts": [], "codes": codes, "unreachable": bool(host.unreachable)})
+        wording = codes or [failure.task, failure.message.replace(host.name, "*")]
+        state = host_state(host, over=True, failed_somewhere=True)
+        group = groups.setdefault((failure.step, *wording), {**cause, "hosts": [], "codes": codes, "state": state})
         group["hosts"].append(host.name)
     return list(groups.values())
 
@@ -274,8 +265,3 @@ def _steps(hosts: t.Sequence[dict[str, Plain]]) -> list[dict[str, Plain]]:
             }
         )
     return found
-
-
-def _sender(domain: str, one: dict[str, Plain], hosts: t.Sequence[dict[str, Plain]]) -> dict[str, Plain]:
-    users = [host["name"] for host in hosts if (host["sender"] or {}).get("domain") == domain]
-    return {**one, "hosts": users}

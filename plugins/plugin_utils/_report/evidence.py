@@ -53,11 +53,14 @@ def some(value: t.Any, *names: str) -> dict[str, Plain]:
     return {name: plain(value[name]) for name in names if name in value}
 
 
+def maps(value: t.Any) -> list[Result]:
+    """The dictionaries of a list; none when it is no list."""
+    return [one for one in value if isinstance(one, t.Mapping)] if isinstance(value, (list, tuple)) else []
+
+
 def rows(value: t.Any, *names: str) -> list[dict[str, Plain]]:
-    """The same for each dictionary of a list."""
-    return (
-        [some(one, *names) for one in value if isinstance(one, t.Mapping)] if isinstance(value, (list, tuple)) else []
-    )
+    """Those keys of each dictionary of a list."""
+    return [some(one, *names) for one in maps(value)]
 
 
 def findings(result: Result) -> list[dict[str, str]]:
@@ -157,7 +160,7 @@ def of_edit(result: Result) -> dict[str, Plain]:
     changed = rows(result.get("changed_variables"), "name", "what")
     names = [str(one.get("name")) for one in changed]
     diff = result.get("diff")
-    diffs = [one for one in (diff if isinstance(diff, (list, tuple)) else [diff]) if isinstance(one, t.Mapping)]
+    diffs = maps(diff if isinstance(diff, (list, tuple)) else [diff])
     before, after = (
         (_variables(diffs[0].get("before"), names), _variables(diffs[0].get("after"), names)) if diffs else ({}, {})
     )
@@ -198,7 +201,6 @@ def of_rails(result: Result) -> dict[str, Plain]:
 
 
 def of_services(result: Result) -> dict[str, Plain]:
-    services = result.get("services")
     return {
         **some(result, "ready_after"),
         "services": [
@@ -207,8 +209,7 @@ def of_services(result: Result) -> dict[str, Plain]:
                 "before": some(one.get("before"), "state", "since", "restarts"),
                 "after": some(one.get("after"), "state", "since", "restarts"),
             }
-            for one in (services if isinstance(services, (list, tuple)) else [])
-            if isinstance(one, t.Mapping)
+            for one in maps(result.get("services"))
         ],
     }
 
@@ -222,23 +223,22 @@ def of_queue(result: Result) -> dict[str, Plain]:
 
 
 def of_dns(result: Result) -> list[dict[str, Plain]]:
-    """What was seen for each sender; the result is one for the whole fleet."""
+    """What was seen for each sender."""
     domains = result.get("domains")
-    return [
-        {
-            **some(one, "from_domain", "return_path_domain", "dkim_domain", "provider", "verdict"),
-            "rules": rows(one.get("rules"), "id", "outcome"),
-            "records": {str(topic): answer for topic, answer in (plain(one.get("records")) or {}).items()}
-            if isinstance(one.get("records"), t.Mapping)
-            else {},
-            "findings": findings((domains or {}).get(one.get("from_domain")) or {})
-            if isinstance(domains, t.Mapping)
-            else [],
-            "nameservers": plain(result.get("nameservers") or []),
-        }
-        for one in result.get("sender_dns") or ()
-        if isinstance(one, t.Mapping)
-    ]
+    found = []
+    for one in maps(result.get("sender_dns")):
+        own = domains.get(one.get("from_domain")) if isinstance(domains, t.Mapping) else None
+        records = one.get("records")
+        found.append(
+            {
+                **some(one, "from_domain", "return_path_domain", "dkim_domain", "provider", "verdict"),
+                "rules": rows(one.get("rules"), "id", "outcome"),
+                "records": plain(records) if isinstance(records, t.Mapping) else {},
+                "findings": findings(own) if isinstance(own, t.Mapping) else [],
+                "nameservers": [str(each) for each in plain(result.get("nameservers") or [])],
+            }
+        )
+    return found
 
 
 def effective(value: t.Any) -> dict[str, Plain] | None:

@@ -12,15 +12,15 @@ import re
 import typing as t
 
 from .sentences import clock, counts, fixes, names, note, verdict
-from .words import HOST_STATES, duration, label_of, plural
+from .words import HOST_STATES, UNSEEN, duration, label_of, plural
 
 #: Rows and problems beyond which the summary only counts; the HTML page has them all. A job summary is cut at 1 MiB.
 ROWS = 60
 PROBLEMS = 15
 LONGEST = 600
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@:-])")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+#: What Markdown or HTML could take for more than text, a link by itself included.
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~&@]|:(?=//)|(?<=www)\.")
 _SIGNS = {"bad": "❌", "warn": "⚠️", "busy": "⏳", "idle": "⏸️", "info": "🔷", "good": "✅"}
 
 
@@ -45,15 +45,11 @@ def markdown(made: t.Mapping[str, t.Any]) -> str:
 
 def plain(text: str) -> str:
     """A text in which Markdown and HTML see nothing but text, on one line."""
-    line = " ".join(_CONTROL.sub(" ", text).split())
+    line = " ".join(UNSEEN.sub("\ufffd", text).split())
     if len(line) > LONGEST:
         line = line[: LONGEST - 1].rstrip() + "…"
-    return _SPECIAL.sub(_entity, line)
-
-
-def _entity(found: re.Match[str]) -> str:
     # An entity, not a backslash: it works inside a table cell and in every dialect.
-    return f"&#{ord(found[0])};" if found[0] not in "-:()+!#" else found[0]
+    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", line)
 
 
 def _problems(made: t.Mapping[str, t.Any]) -> list[str]:

@@ -9,12 +9,11 @@
 from __future__ import annotations
 
 import html
-import re
 import typing as t
 
+from .words import UNSEEN
+
 _VOID = frozenset({"br", "input", "meta", "wbr"})
-#: Direction overrides and control characters: they would let a name show as another.
-_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
 class Markup(str):
@@ -47,7 +46,7 @@ def join(children: Child) -> Markup:
 
 def escape(text: str) -> str:
     """A text as HTML shows it, and nothing else."""
-    return html.escape(_UNSEEN.sub("\ufffd", text), quote=True)
+    return html.escape(UNSEEN.sub("\ufffd", text), quote=True)
 
 
 def asset(text: str) -> Markup:

@@ -105,7 +105,7 @@ def _cause(host: Document) -> Markup | None:
             for wrong, fix in fixes(cause)
         ],
         el("p", el("b", "Afterwards "), host["undone"]) if host["undone"] else None,
-        class_=f"problem{' warn' if host['state'] == 'unreachable' else ''}",
+        class_=f"problem{' warn' if host['state'] != 'failed' else ''}",
     )
 
 

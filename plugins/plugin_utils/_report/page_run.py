@@ -104,7 +104,7 @@ def failures(made: Document) -> Markup | None:
 
 def _problem(made: Document, one: Document, *, first: bool) -> Markup:
     hosts = one["hosts"]
-    where = label_of(one["step"]) or ("Connection" if one["unreachable"] else one["task"])
+    where = label_of(one["step"]) or ("Connection" if one["state"] == "unreachable" else one["task"])
     links: list[Child] = []
     for name in hosts[:NAMED]:
         links += [el("a", name, href=f"#{anchor(made, name)}"), " "]
@@ -124,7 +124,7 @@ def _problem(made: Document, one: Document, *, first: bool) -> Markup:
             for wrong, fix in fixes(one)
         ],
         el("p", links, class_="hostlist"),
-        class_=f"problem{' first' if first else ''}{' warn' if one['unreachable'] else ''}",
+        class_=f"problem{' first' if first else ''}{' warn' if one['state'] != 'failed' else ''}",
     )
 
 

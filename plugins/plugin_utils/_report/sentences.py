@@ -15,14 +15,15 @@ from .words import HOST_STATES, plural
 
 Document = t.Mapping[str, t.Any]
 
-GOOD = ("changed", "in_order", "checked")
+GOOD = ("changed", "rolled_back", "in_order", "checked", "partly")
+BAD = ("failed", "unreachable", "without")
 
 
 def verdict(made: Document) -> tuple[str, str]:
     """The whole run in one sentence, and its tone (good, info, bad, busy or idle)."""
     totals, run = made["totals"], made["run"]
     number = sum(totals.values())
-    bad = totals["failed"] + totals["unreachable"]
+    bad = sum(totals[key] for key in BAD)
     if run["state"] == RUNNING:
         return (f"Unfinished: {_so_far(totals, number)}", "busy")
     if run["state"] != FINISHED:
@@ -39,8 +40,9 @@ def verdict(made: Document) -> tuple[str, str]:
         if would:
             return (f"{would} of {plural(number, 'host')} would change.", "info")
         return (f"{_all(number)} in order.", "good")
-    what = "in order" if totals["in_order"] or totals["changed"] else "checked"
-    some = f", {totals['changed']} changed" if totals["changed"] and number > 1 else ""
+    done = [(totals[key], HOST_STATES[key].label) for key in ("changed", "rolled_back") if totals[key]]
+    what = "in order" if done or totals["in_order"] else "checked"
+    some = "".join(f", {how_many} {word}" for how_many, word in done) if number > 1 else ""
     return (f"{_all(number)} {what}{some}.", "good")
 
 
@@ -50,7 +52,7 @@ def _all(number: int) -> str:
 
 def _so_far(totals: t.Mapping[str, int], number: int) -> str:
     done = sum(totals[key] for key in (*GOOD, "would_change"))
-    bad = totals["failed"] + totals["unreachable"]
+    bad = sum(totals[key] for key in BAD)
     return f"{done} of {plural(number, 'host')} done" + (f", {bad} did not pass." if bad else ".")
 
 

@@ -9,9 +9,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 NAMESPACE = "fediops.mastodon"
+
+#: Control characters, and marks that turn the direction of writing: they would let a name show as another.
+UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,26 +23,30 @@ class Step:
     """One column of the matrix.
 
     :ivar waiting: what is waited for while the step runs, in words that follow "waiting for".
-    :ivar limits: its options that say how long it may take at most, in seconds; they add up.
+    :ivar limits: its options that say how long it may take at most, in seconds, with their defaults; they add up.
     """
 
     key: str
     label: str
     action: str
     waiting: str
-    limits: tuple[str, ...] = ()
+    limits: t.Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 STEPS: tuple[Step, ...] = (
     Step("instance", "Instance", "instance_info", "a look at the units, the files and the processes"),
     Step("settings", "Settings", "smtp_settings", "the plan of the variables"),
-    Step("dns", "DNS", "sender_dns_info", "the name servers", ("lifetime",)),
+    Step("dns", "DNS", "sender_dns_info", "the name servers", {"lifetime": 60}),
     Step("relay", "Relay", "smtp_relay_info", "the relay's answers"),
-    Step("edit", "Edit", "env_file", "the edit of the environment file"),
-    Step("rails", "Rails", "mailer_check", "Rails to boot and answer", ("timeout",)),
-    Step("services", "Services", "mail_services", "the services to be ready and steady", ("timeout", "steady")),
-    Step("queue", "Queue", "queued_mail_check", "the queue to deliver the mail", ("deadline",)),
-    Step("undo", "Undo", "", "the file and the services to be as they were"),
+    Step(
+        "edit", "Edit", "env_file", "the edit, or for an earlier run that is still at work here", {"busy_timeout": 20}
+    ),
+    Step("rails", "Rails", "mailer_check", "Rails to boot and answer", {"timeout": 180}),
+    Step(
+        "services", "Services", "mail_services", "the services to be ready and steady", {"timeout": 180, "steady": 10}
+    ),
+    Step("queue", "Queue", "queued_mail_check", "the queue to deliver the mail", {"deadline": 120, "timeout": 180}),
+    Step("undo", "Undo", "", "the services to run on the old settings again", {"timeout": 180, "steady": 10}),
 )
 BY_KEY = {step.key: step for step in STEPS}
 _BY_ACTION = {step.action: step for step in STEPS if step.action}
@@ -77,12 +85,15 @@ HOST_STATES: dict[str, State] = {
     for one in (
         State("failed", "failed", "bad", "A step failed; the details say why and what became of the file."),
         State("unreachable", "unreachable", "warn", "Ansible could not connect."),
+        State("without", "no Mastodon", "warn", "No Mastodon was found here, so the host was left out."),
         State("unfinished", "unfinished", "busy", "The run ended, or was looked at, while this host was at work."),
         State("stopped", "not begun", "idle", "Nothing failed here and nothing was changed: the run stopped before."),
         State("changed", "changed", "good", "New settings are in place and in use."),
         State("would_change", "would change", "info", "A dry run: this host differs from the inventory."),
+        State("rolled_back", "put back", "good", "The settings before the last edit are in place and in use again."),
         State("in_order", "in order", "good", "There was nothing to change."),
         State("checked", "checked", "good", "The steps that ran had nothing to object; none of them was the rollout."),
+        State("partly", "in part", "good", "The steps that ran went well; others were left out by tags."),
     )
 }
 
@@ -102,12 +113,18 @@ CELL_STATES: dict[str, State] = {
 _CELL_RANK = {key: rank for rank, key in enumerate(CELL_STATES)}
 HOST_RANK = {key: rank for rank, key in enumerate(HOST_STATES)}
 
+#: Findings of a host that has no instance to look at.
+NO_MASTODON = frozenset({"no-instance", "no-systemd"})
+
 #: mastodon_smtp_result.outcome -> state
 OUTCOMES = {
     "failed": "failed",
     "changed": "changed",
     "would change": "would_change",
     "in order": "in_order",
+    "in part": "partly",
+    "rolled back": "rolled_back",
+    "would roll back": "would_change",
 }
 
 

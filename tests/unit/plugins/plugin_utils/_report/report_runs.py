@@ -66,9 +66,9 @@ class Run:
         self.seen.begin("smtp_rollout.yml", self.now, check_mode=check_mode, diff=True)
         self.seen.play("Preflight over the whole fleet (reads only)", names, self.now)
 
-    def task(self, name: str, action: str, *, run_once: bool = False, **arguments: t.Any) -> Task:
+    def task(self, name: str, action: str, **arguments: t.Any) -> Task:
         self._number += 1
-        return Task(f"uuid-{self._number}", name, f"fediops.mastodon.{action}", run_once, arguments)
+        return Task(f"uuid-{self._number}", name, f"fediops.mastodon.{action}", arguments)
 
     def step(
         self,
@@ -306,7 +306,7 @@ def rollout(
     )
     left = [name for name in names if name not in unreachable]
     run.step(run.task("Plan the variables", "smtp_settings", password=PASSWORD), left, ("ok", PLAN), 0.2)
-    run.step(run.task("Look up the sender", "sender_dns_info", run_once=True), left[:1], ("ok", DNS), 0.6)
+    run.step(run.task("Look up the sender", "sender_dns_info"), left, ("ok", DNS), 0.6)
     bad = failed(relay(accepted=False, findings=[REFUSED]))
     run.step(
         run.task("Reach the relay and log in", "smtp_relay_info", password=PASSWORD),
@@ -399,7 +399,7 @@ def hostile() -> Run:
     dns = {**DNS["sender_dns"][0], "from_domain": everything, "records": {everything: {"name": everything}}}
     dns["records"]["mx"] = {"name": everything, "status": everything, "records": [everything]}
     looked = {"sender_dns": [dns], "domains": {everything: {"findings": [nasty]}}, "nameservers": [everything]}
-    run.step(run.task(everything, "sender_dns_info", run_once=True), names[:1], ("ok", looked))
+    run.step(run.task(everything, "sender_dns_info"), names[:1], ("ok", looked))
     answer = relay()
     answer["relay"].update(host=everything, greeting=everything, stage=everything)
     answer["relay"]["auth"]["answer"] = everything
@@ -416,6 +416,6 @@ def hostile() -> Run:
         names,
         ("ok", result_fact("failed", undone=everything)),
     )
-    stop = Task("stop", everything, "ansible.builtin.assert", run_once=True)
+    stop = Task("stop", everything, "ansible.builtin.assert")
     run.step(stop, names[:1], ("failed", {"failed": True, "msg": everything}))
     return run

@@ -1,0 +1,226 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The callback in real runs of ansible-playbook: all ends that a run can have, and the files that it leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import typing as t
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+SCHEMA = json.loads((CHECKOUT / "docs" / "rollout_report.schema.json").read_text())
+SECRET = "correct horse battery staple"
+#: How long anything may take that a test waits for; only a defect makes it wait so long.
+PATIENCE = 120.0
+
+
+class Run:
+    """One ansible-playbook with the callback switched on, over hosts that are files of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.report = folder / "report"
+        self.summary = folder / "summary.md"
+        self.process: subprocess.Popen[str] | None = None
+        self.settings: dict[str, str] = {}
+
+    def start(self, hosts: t.Mapping[str, t.Mapping[str, t.Any]], *arguments: str, **variables: t.Any) -> None:
+        for name in hosts:
+            (self.folder / f"{name}.env").write_text("LOCAL_DOMAIN=example.org\nSMTP_SERVER=localhost\n")
+        local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+        listed = {name: {**local, **own} for name, own in hosts.items()}
+        inventory = self.folder / "hosts.yml"
+        inventory.write_text(yaml.safe_dump({"fleet": {"hosts": listed}}))
+        extra = {"secret": SECRET, "folder": str(self.folder), **variables}
+        self.process = subprocess.Popen(
+            [
+                *(str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory)),
+                *("-e", json.dumps(extra), *arguments, str(Path(__file__).with_name("run.yml"))),
+            ],
+            env={
+                **os.environ,
+                "ANSIBLE_CALLBACKS_ENABLED": "fediops.mastodon.rollout_report",
+                "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".work" / "collections"),
+                "ANSIBLE_HOME": str(self.folder / "home"),
+                "ANSIBLE_NOCOLOR": "1",
+                "ANSIBLE_SSH_TIMEOUT": "2",
+                "LC_ALL": "C.UTF-8",
+                "MASTODON_ROLLOUT_REPORT_DIRECTORY": str(self.report),
+                "GITHUB_STEP_SUMMARY": str(self.summary),
+                **self.settings,
+            },
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def end(self) -> tuple[int, str]:
+        """Exit status and all that was printed."""
+        assert self.process
+        output, _ = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, output
+
+    def document(self) -> dict[str, t.Any]:
+        """The JSON file, which is whole and true to its schema whenever it is read."""
+        made: dict[str, t.Any] = json.loads((self.report / "rollout.json").read_text())
+        jsonschema.Draft202012Validator(SCHEMA).validate(made)
+        return made
+
+    def await_document(self, wanted: t.Callable[[dict[str, t.Any]], bool]) -> dict[str, t.Any]:
+        """The file as soon as it says so, read again and again while the run goes on."""
+        assert self.process
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            if (self.report / "rollout.json").exists():
+                made = self.document()
+                if wanted(made):
+                    return made
+            if self.process.poll() is not None:
+                pytest.fail(f"the run ended too early:\n{self.end()[1]}")
+            time.sleep(0.02)
+        raise AssertionError("it never came to that")
+
+    def texts(self) -> str:
+        """All files of the report and the summary together."""
+        files = [*self.report.glob("*"), *([self.summary] if self.summary.exists() else [])]
+        return "\n".join(one.read_text() for one in files)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> t.Iterator[Run]:
+    made = Run(tmp_path)
+    yield made
+    if made.process and made.process.poll() is None:
+        made.process.kill()
+        made.process.communicate()
+
+
+@contextlib.contextmanager
+def silent_relay() -> t.Iterator[int]:
+    """A port that takes connections and says nothing."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(50)
+        yield listening.getsockname()[1]
+
+
+def closed_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def states(made: dict[str, t.Any]) -> dict[str, str]:
+    return {one["name"]: one["state"] for one in made["hosts"]}
+
+
+def test_hosts_that_pass_fail_and_do_not_answer_are_all_in_every_file(run: Run) -> None:
+    port = closed_port()
+    gone = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": port}
+    run.start({"good": {}, "bad": {"relay_port": port}, "gone": gone}, "--diff")
+    status, output = run.end()
+    assert status != 0, output
+    made = run.document()
+    assert states(made) == {"bad": "failed", "gone": "unreachable", "good": "changed"}
+    assert made["run"]["state"] == "finished"
+    bad = next(one for one in made["hosts"] if one["name"] == "bad")
+    assert bad["cause"]["step"] == "relay" and str(port) in bad["cause"]["findings"][0]["subject"]
+    variables = {one["name"]: one for one in bad["variables"]["changed"]}
+    assert variables["SMTP_SERVER"]["before"] == "localhost" and variables["SMTP_SERVER"]["after"] == "smtp.example.org"
+    assert variables["SMTP_PASSWORD"]["after"] == "(hidden)"
+    page = (run.report / "rollout.html").read_text()
+    suites = {one.get("name") for one in ET.parse(run.report / "rollout.xml").getroot()}
+    summary = run.summary.read_text()
+    for name in ("good", "bad", "gone"):
+        assert f">{name}<" in page and name in suites and f"| {name} |" in summary
+    assert f"Report: {run.report}" in output and SECRET not in run.texts()
+
+
+def test_a_dry_run_says_so_and_what_is_hidden_by_no_log_is_hidden_here_too(run: Run) -> None:
+    run.start({"good": {}}, "--check", hide=True)
+    status, output = run.end()
+    assert status == 0, output
+    made = run.document()
+    good = made["hosts"][0]
+    assert made["run"]["check_mode"] is True and "dry run" in run.summary.read_text()
+    assert good["steps"]["settings"]["hidden"] and good["steps"]["edit"]["hidden"]
+    assert good["variables"] is None and "smtp.example.org" not in run.texts()
+
+
+@pytest.mark.parametrize(
+    ("number", "ends_with", "state"),
+    [
+        (signal.SIGINT, 99, "interrupted"),
+        (signal.SIGTERM, -signal.SIGTERM, "interrupted"),
+        (signal.SIGHUP, -signal.SIGHUP, "interrupted"),
+        (signal.SIGKILL, -signal.SIGKILL, "unfinished"),
+    ],
+    ids=["INT", "TERM", "HUP", "KILL"],
+)
+def test_a_run_that_is_ended_by_a_signal_leaves_its_report(
+    run: Run, number: signal.Signals, ends_with: int, state: str
+) -> None:
+    with silent_relay() as port:
+        run.start({"one": {"relay_port": port}, "two": {"relay_port": port}}, patience=PATIENCE)
+        run.await_document(lambda made: len(made["waiting"]) == 2 and made["waiting"][0]["step"] == "relay")
+        assert run.process
+        run.process.send_signal(number)
+        status, output = run.end()
+    assert status == ends_with, output
+    made = run.document()
+    assert made["run"]["state"] == state
+    assert states(made) == {"one": "unfinished", "two": "unfinished"}
+    assert made["hosts"][0]["variables"]["changed"]
+    page = (run.report / "rollout.html").read_text()
+    if number == signal.SIGKILL:
+        assert "it was killed" in page and not run.summary.exists()
+    else:
+        assert number.name in made["run"]["detail"] and number.name in page
+        assert "Interrupted" in run.summary.read_text()
+    assert [one.name for one in run.report.iterdir() if one.name.startswith(".")] == []
+
+
+def test_a_run_that_ansible_itself_breaks_off_leaves_its_report(run: Run) -> None:
+    run.start({"good": {}}, break_off=True)
+    status, output = run.end()
+    assert status not in (0, 2), output
+    made = run.document()
+    assert made["run"]["state"] == "interrupted" and states(made) == {"good": "changed"}
+    assert "Ansible stopped early" in run.summary.read_text()
+
+
+def test_while_a_step_takes_long_it_is_said_what_is_waited_for_and_how_long_at_most(run: Run) -> None:
+    run.settings = {"MASTODON_ROLLOUT_REPORT_PROGRESS_AFTER": "1"}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        run.start({"one": {}}, dns_port=silent.getsockname()[1], patience=PATIENCE)
+        assert run.process and run.process.stdout
+        # It is seen while the run goes on, though the output goes into a pipe.
+        line = next(line for line in run.process.stdout if "name servers" in line)
+        run.process.terminate()
+        run.end()
+    assert line.startswith("... one: waiting for the name servers (") and line.endswith(" so far, at most 2 min)\n")
+
+
+def test_a_folder_that_cannot_be_written_costs_the_report_and_not_the_run(run: Run) -> None:
+    run.report.write_text("a file")
+    run.start({"good": {}})
+    status, output = run.end()
+    assert status == 0, output
+    assert output.count("The rollout report cannot be written") == 1
+    assert run.report.read_text() == "a file"

@@ -1,0 +1,268 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the events of a run to the document: states, first causes, before and after, and what must not be in it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import typing as t
+from pathlib import Path
+
+import jsonschema
+import pytest
+import report_runs as runs
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report import evidence
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.collect import Task
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document import INTERRUPTED, RUNNING
+
+SCHEMA = json.loads((Path(__file__).parents[5] / "docs" / "rollout_report.schema.json").read_text())
+NAMES = ["social.example", "art.example", "books.example", "music.example", "games.example"]
+
+
+def valid(made: dict[str, t.Any]) -> None:
+    jsonschema.Draft202012Validator(SCHEMA).validate(made)
+
+
+def host(made: dict[str, t.Any], name: str) -> dict[str, t.Any]:
+    found: dict[str, t.Any] = next(one for one in made["hosts"] if one["name"] == name)
+    return found
+
+
+def mixed() -> dict[str, t.Any]:
+    return runs.rollout(
+        NAMES, refused=["art.example"], crashed=["books.example"], unreachable=["games.example"], same=["music.example"]
+    ).document()
+
+
+def test_the_schema_is_one() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        mixed(),
+        runs.fleet(30).document(),
+        runs.hostile().document(),
+        runs.rollout(NAMES, check_mode=True).document(),
+        runs.rollout(["one.example"]).document(INTERRUPTED, detail="it got the signal SIGTERM."),
+        runs.Run("one.example").document(RUNNING),
+    ],
+    ids=["mixed", "fleet", "hostile", "dry", "interrupted", "nothing yet"],
+)
+def test_every_document_follows_the_schema(made: dict[str, t.Any]) -> None:
+    valid(made)
+    valid(json.loads(json.dumps(made)))
+
+
+@pytest.mark.parametrize("path", [("run", "started"), ("hosts", 0, "state"), ("hosts", 3, "variables", "changed")])
+def test_the_schema_refuses_what_is_wrong(path: tuple[t.Any, ...]) -> None:
+    made = copy.deepcopy(mixed())
+    place: t.Any = made
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = "nonsense"
+    with pytest.raises(jsonschema.ValidationError):
+        valid(made)
+
+
+def test_states_of_hosts_worst_first() -> None:
+    made = mixed()
+    assert [(one["name"], one["state"]) for one in made["hosts"]] == [
+        ("art.example", "failed"),
+        ("books.example", "failed"),
+        ("games.example", "unreachable"),
+        ("social.example", "changed"),
+        ("music.example", "in_order"),
+    ]
+    assert {key: number for key, number in made["totals"].items() if number} == {
+        "failed": 2,
+        "unreachable": 1,
+        "changed": 1,
+        "in_order": 1,
+    }
+
+
+def test_the_first_cause_is_the_first_failure_of_a_host_and_the_report_of_it_is_none() -> None:
+    books = host(mixed(), "books.example")
+    assert books["cause"]["step"] == "services"
+    assert [one["code"] for one in books["cause"]["findings"]] == ["service-crash-loop"]
+    assert "put back byte for byte" in books["undone"]
+    assert books["steps"]["undo"]["state"] == "changed"
+    # what ran in the undo does not hide the failure of the step itself
+    assert books["steps"]["services"]["state"] == "failed"
+
+
+def test_problems_come_in_the_order_of_time_and_hosts_with_one_cause_stand_together() -> None:
+    made = runs.fleet().document()
+    assert [(one["step"], len(one["hosts"])) for one in made["problems"]] == [("", 3), ("relay", 4), ("services", 1)]
+    assert made["problems"][0]["state"] == "unreachable"
+
+
+def test_before_and_after_of_variables() -> None:
+    variables = host(mixed(), "social.example")["variables"]
+    assert [tuple(one.values()) for one in variables["changed"]] == [
+        ("SMTP_SERVER", "changed", "localhost", "smtp.eu.mailgun.org"),
+        ("SMTP_PORT", "changed", "25", "587"),
+        ("SMTP_SSL", "removed", "true", None),
+        ("SMTP_PASSWORD", "added", None, "(hidden)"),
+    ]
+    assert variables["unchanged"] == ["SMTP_ENABLE_STARTTLS"]
+
+
+def test_without_diff_the_planned_value_is_the_one_after_and_the_one_before_is_said_to_be_unknown() -> None:
+    found = evidence.of_edit({key: value for key, value in runs.EDIT.items() if key != "diff"})
+    assert found["recorded"] is False
+    run = runs.Run("one.example")
+    run.step(run.task("Plan", "smtp_settings"), ["one.example"], ("ok", runs.PLAN))
+    bare = {key: value for key, value in runs.EDIT.items() if key != "diff"}
+    run.step(run.task("Edit", "env_file"), ["one.example"], ("changed", bare))
+    changed = host(run.document(), "one.example")["variables"]["changed"]
+    assert changed[0] == {"name": "SMTP_SERVER", "what": "changed", "before": None, "after": "smtp.eu.mailgun.org"}
+    assert changed[3]["after"] == "(hidden)"
+
+
+def test_a_value_in_quotes_may_run_over_lines() -> None:
+    result = {
+        "changed_variables": [{"name": "A", "what": "changed"}, {"name": "B", "what": "changed"}],
+        "diff": {"before": 'A="one\nC=two"\nB=3\n', "after": "A=1\nB=4\n"},
+    }
+    assert [one["before"] for one in evidence.of_edit(result)["variables"]] == ['"one\nC=two"', "3"]
+
+
+def test_effective_settings_before_planned_and_from_rails() -> None:
+    settings = {one["name"]: one for one in host(mixed(), "social.example")["settings"]}
+    assert settings["main.port"] == {
+        "name": "main.port",
+        "before": "25",
+        "planned": "587",
+        "rails": "587",
+        "differs": False,
+    }
+
+
+def test_a_gate_of_the_playbook_speaks_of_the_run_and_leaves_the_hosts_not_begun() -> None:
+    run = runs.Run("a.example", "b.example")
+    names = ["a.example", "b.example"]
+    bad = runs.failed(runs.relay(accepted=False, findings=[runs.REFUSED]))
+    run.step(
+        run.task("Relay", "smtp_relay_info"),
+        names,
+        lambda name: ("failed", bad) if name[0] == "a" else ("ok", runs.relay()),
+    )
+    gate = Task("gate", "Stop before the first change", "ansible.builtin.assert")
+    run.step(gate, ["b.example"], ("failed", {"failed": True, "msg": "Preflight did not pass on a.example."}))
+    made = run.document()
+    assert [(one["name"], one["state"]) for one in made["hosts"]] == [("a.example", "failed"), ("b.example", "stopped")]
+    assert [one["message"] for one in made["stops"]] == ["Preflight did not pass on a.example."]
+    assert [one["hosts"] for one in made["problems"]] == [["a.example"]]
+
+
+def test_a_host_without_mastodon_is_left_out_and_said_so() -> None:
+    run = runs.Run("relay.example")
+    none = runs.finding(
+        "no-instance", "error", "this host", "No Mastodon was found here.", "Give mastodon_smtp_app_dir."
+    )
+    run.step(run.task("See", "instance_info"), ["relay.example"], ("failed", runs.failed({"findings": [none]})))
+    assert host(run.document(), "relay.example")["state"] == "without"
+
+
+def test_an_unfinished_run_says_what_was_under_way() -> None:
+    run = runs.Run("a.example", "b.example")
+    task = run.task("Ask Rails", "mailer_check")
+    run.seen.started("a.example", task, run.now)
+    run.now += 12
+    made = run.document(RUNNING)
+    assert made["waiting"] == [{"host": "a.example", "step": "rails", "task": "Ask Rails", "seconds": 12.0}]
+    assert [(one["name"], one["state"]) for one in made["hosts"]] == [
+        ("a.example", "unfinished"),
+        ("b.example", "stopped"),
+    ]
+    assert host(made, "a.example")["steps"]["rails"]["state"] == "running"
+
+
+def test_plays_without_a_step_of_the_collection_are_not_in_the_report() -> None:
+    run = runs.Run("a.example")
+    run.step(run.task("Plan", "smtp_settings"), ["a.example"], ("ok", runs.PLAN))
+    run.seen.play("Evidence", ["localhost"], run.now)
+    run.step(Task("copy", "Keep", "ansible.builtin.copy"), ["localhost"], ("changed", {"changed": True}))
+    assert [one["name"] for one in run.document()["hosts"]] == ["a.example"]
+
+
+@pytest.mark.parametrize("shape", sorted(evidence.shapes(runs.PASSWORD)))
+def test_a_secret_that_a_result_lets_slip_is_cut_out_everywhere(shape: str) -> None:
+    run = runs.Run("a.example")
+    leak = runs.finding("login-refused", "error", f"x {shape}", f"said {shape}", f"do {shape}")
+    result = runs.failed(runs.relay(accepted=False, findings=[leak]), f"It said {shape}.")
+    result["relay"]["auth"]["answer"] = f"535 {shape}"
+    run.step(run.task("Relay", "smtp_relay_info", password=runs.PASSWORD), ["a.example"], ("failed", result))
+    text = json.dumps(run.document(), ensure_ascii=False)
+    assert shape not in text and "It said (hidden)." in text
+
+
+def test_no_option_of_a_task_and_no_unknown_key_of_a_result_gets_into_the_document() -> None:
+    run = runs.Run("a.example")
+    result = {
+        **runs.relay(),
+        "invocation": {"module_args": {"password": "in the invocation"}},
+        "stdout": "in stdout",
+        "something": "in something",
+    }
+    run.step(run.task("Relay", "smtp_relay_info", login="in the options"), ["a.example"], ("ok", result))
+    text = json.dumps(run.document())
+    for words in ("in the invocation", "in stdout", "in something", "in the options"):
+        assert words not in text
+
+
+def test_a_task_with_no_log_shows_its_state_and_nothing_else() -> None:
+    run = runs.Run("a.example")
+    censored = {"censored": "the output has been hidden", "changed": False, "msg": "must not be seen"}
+    run.step(run.task("Relay", "smtp_relay_info"), ["a.example"], ("failed", censored))
+    seen = host(run.document(), "a.example")
+    assert seen["steps"]["relay"]["hidden"] is True
+    assert "mastodon_smtp_no_log" in seen["cause"]["message"] and "must not" not in json.dumps(seen)
+
+
+def test_a_skipped_task_is_not_hidden_and_keeps_a_better_state() -> None:
+    run = runs.Run("a.example")
+    run.step(run.task("First", "smtp_relay_info"), ["a.example"], ("ok", runs.relay()))
+    run.step(run.task("Others", "smtp_relay_info"), ["a.example"], ("skipped", {"censored": "hidden"}))
+    cell = host(run.document(), "a.example")["steps"]["relay"]
+    assert cell["state"] == "ok" and cell["hidden"] is False
+
+
+def test_timings_are_those_of_the_hosts() -> None:
+    steps = {one["key"]: one for one in mixed()["steps"]}
+    assert steps["services"]["hosts"] == 3 and steps["services"]["failed"] == 1
+    assert steps["rails"]["median"] <= steps["rails"]["longest"]
+    assert steps["rails"]["longest_host"] in NAMES
+
+
+class Tagged(str):
+    """As ansible-core's tagged strings: a subclass that knows more than its text."""
+
+
+def test_values_are_copied_as_plain_ones() -> None:
+    copied = evidence.plain({Tagged("a"): [Tagged("b"), (1, 2.5, None, True)], "odd": object})
+    assert json.loads(json.dumps(copied))["a"] == ["b", [1, 2.5, None, True]]
+    assert {type(one) for one in copied} == {str} and type(copied["a"][0]) is str
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, "text", 7, [], {"instance": None}, {"plan": "x", "relay": [1], "services": {}}]
+)
+def test_a_result_of_another_shape_is_borne(wrong: t.Any) -> None:
+    run = runs.Run("a.example")
+    for name in ("instance_info", "smtp_settings", "sender_dns_info", "smtp_relay_info", "env_file", "mailer_check"):
+        given = (
+            wrong
+            if isinstance(wrong, dict)
+            else {"instance": wrong, "plan": wrong, "sender_dns": wrong, "relay": wrong}
+        )
+        run.step(run.task(name, name), ["a.example"], ("ok", given))
+    for name in ("mail_services", "queued_mail_check"):
+        run.step(run.task(name, name), ["a.example"], ("ok", {"services": wrong, "job": wrong, "findings": wrong}))
+    valid(run.document())

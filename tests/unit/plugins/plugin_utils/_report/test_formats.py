@@ -1,0 +1,172 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The formats: each says what happened, and none lets a text be more than text."""
+
+from __future__ import annotations
+
+import html.parser
+import json
+import re
+import typing as t
+import xml.etree.ElementTree as ET
+
+import pytest
+import report_runs as runs
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report import markup
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document import FINISHED, INTERRUPTED, RUNNING
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.files import FILES, append, render, replace
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.junit import junit
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.markdown import markdown, plain
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.page import page
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.sentences import verdict
+
+NAMES = ["social.example", "art.example", "books.example"]
+
+
+class Elements(html.parser.HTMLParser):
+    """Which elements and attributes a page has."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.attributes: set[str] = set()
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        for name, value in attrs:
+            self.attributes.add(name)
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("href", "src", "for", "aria-controls"):
+                self.targets.append(value or "")
+
+
+def test_the_page_of_hostile_texts_has_the_elements_and_attributes_of_an_ordinary_one() -> None:
+    ordinary = Elements(page(runs.rollout(NAMES, crashed=["books.example"]).document()))
+    hostile = Elements(page(runs.hostile().document()))
+    assert hostile.names <= ordinary.names | {"b", "details", "h3"}
+    assert hostile.attributes <= ordinary.attributes
+    assert not any(name.startswith("on") for name in hostile.attributes)
+
+
+@pytest.mark.parametrize("run", [runs.hostile(), runs.fleet(20)], ids=["hostile", "fleet"])
+def test_links_stay_within_the_page_and_have_a_target(run: runs.Run) -> None:
+    seen = Elements(page(run.document()))
+    assert len(seen.ids) == len(set(seen.ids))
+    for target in seen.targets:
+        assert target.lstrip("#") in seen.ids
+
+
+def test_nothing_is_loaded_from_elsewhere_and_only_the_own_script_may_run() -> None:
+    text = page(runs.fleet(5).document())
+    assert not re.search(r"\b(src|srcset|poster|action)=|@import|url\(", text)
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy and "default-src &#x27;none&#x27;" in policy[1] and "unsafe" not in policy[1]
+
+
+def test_an_own_script_cannot_end_its_element() -> None:
+    with pytest.raises(ValueError, match="end tag"):
+        markup.asset("</script>")
+
+
+def test_markup_is_escaped_unless_it_was_made_here() -> None:
+    assert markup.el("p", "<b>", markup.el("i", '"'), title='"<') == '<p title="&quot;&lt;">&lt;b&gt;<i>&quot;</i></p>'
+    assert markup.escape("a\x00\u202eb") == "a\ufffd\ufffdb"
+
+
+@pytest.mark.parametrize("run", [runs.hostile(), runs.fleet(20), runs.Run()], ids=["hostile", "fleet", "nothing"])
+def test_junit_is_xml_whose_counts_are_true(run: runs.Run) -> None:
+    root = ET.fromstring(junit(run.document()))
+    assert root.tag == "testsuites"
+    cases = list(root.iter("testcase"))
+    assert root.get("tests") == str(len(cases))
+    for kind, name in (("failure", "failures"), ("error", "errors")):
+        assert int(root.get(name, "x")) == sum(case.find(kind) is not None for case in cases)
+    for suite in root:
+        assert suite.get("tests") == str(len(list(suite)))
+    assert {one.tag for one in root.iter()} <= {"testsuites", "testsuite", "testcase", "failure", "error", "skipped"}
+
+
+def test_junit_names_the_first_cause_at_the_step_that_failed() -> None:
+    made = runs.rollout(NAMES, crashed=["books.example"], unreachable=["art.example"]).document()
+    root = ET.fromstring(junit(made))
+    failure = root.find("testsuite[@name='books.example']/testcase[@name='Services']/failure")
+    assert (
+        failure is not None and "rake-13.2.1" in failure.get("message", "") and "bundle install" in (failure.text or "")
+    )
+    error = root.find("testsuite[@name='art.example']/testcase/error")
+    assert error is not None and "Connection timed out" in error.get("message", "")
+
+
+def test_junit_of_an_unfinished_run_has_errors_for_what_is_missing() -> None:
+    run = runs.Run("a.example")
+    run.seen.started("a.example", run.task("Ask Rails", "mailer_check"), run.now)
+    assert ET.fromstring(junit(run.document(RUNNING))).get("errors") != "0"
+
+
+def test_the_summary_names_the_first_failure_its_fix_and_every_host() -> None:
+    text = markdown(runs.rollout(NAMES, crashed=["books.example"]).document())
+    assert "❌ **1 of 3 hosts did not pass.**" in text
+    assert "What failed first: Services on books.example" in text and "**Fix:** Run bundle install" in text
+    assert [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| ")][2:] == [
+        "books.example",
+        "social.example",
+        "art.example",
+    ]
+
+
+def test_the_summary_of_hostile_texts_holds_neither_html_nor_links_nor_more_lines() -> None:
+    text = markdown(runs.hostile().document())
+    # what is not made here
+    mine = text.replace("<br>", "")
+    assert not re.search(r"<|\]\(|`|\x1b|\x00|\u202e", mine)
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + len(runs.HOSTILE) and {row.count("|") for row in rows} == {6}
+
+
+def test_a_text_of_any_kind_is_one_short_line() -> None:
+    assert plain("a\r\nb|c <d> **e**") == "a b&#124;c &#60;d&#62; &#42;&#42;e&#42;&#42;"
+    assert len(plain("x" * 5000)) == 600
+
+
+def test_the_summary_of_a_large_fleet_stays_far_below_the_limit_of_a_job_page() -> None:
+    assert len(markdown(runs.fleet(1000).document()).encode()) < 100_000
+
+
+@pytest.mark.parametrize(
+    ("made", "words", "tone"),
+    [
+        (runs.rollout(["a"]).document(), "The host is in order.", "good"),
+        (runs.rollout(["a", "b"], same=["b"]).document(), "Both hosts are in order, 1 changed.", "good"),
+        (runs.rollout(NAMES, same=NAMES).document(), "All 3 hosts are in order.", "good"),
+        (runs.rollout(NAMES, unreachable=["art.example"]).document(), "1 of 3 hosts did not pass.", "bad"),
+        (runs.rollout(NAMES, check_mode=True).document(), "3 of 3 hosts would change.", "info"),
+        (runs.rollout(NAMES, same=NAMES, check_mode=True).document(), "All 3 hosts are in order.", "good"),
+        (runs.rollout(["a"]).document(RUNNING), "Unfinished: 1 of 1 host done.", "busy"),
+        (runs.rollout(["a"]).document(INTERRUPTED), "Interrupted: 1 of 1 host done.", "bad"),
+        (runs.Run().document(), "No host ran a step of the rollout.", "idle"),
+    ],
+)
+def test_the_run_in_one_sentence(made: dict[str, t.Any], words: str, tone: str) -> None:
+    assert verdict(made) == (words, tone)
+
+
+def test_files_are_replaced_as_a_whole_and_nothing_is_left_beside(tmp_path: t.Any) -> None:
+    folder = tmp_path / "new" / "report"
+    files = render(runs.hostile().document(), list(FILES))
+    replace(str(folder), {"rollout.json": "old"})
+    replace(str(folder), files)
+    assert sorted(one.name for one in folder.iterdir()) == sorted(FILES.values())
+    assert json.loads((folder / "rollout.json").read_text())["run"]["state"] == FINISHED
+
+
+def test_a_summary_is_added_to_what_is_there(tmp_path: t.Any) -> None:
+    target = tmp_path / "summary.md"
+    target.write_text("before\n")
+    append(str(target), "after\n")
+    assert target.read_text() == "before\n\nafter\n"
