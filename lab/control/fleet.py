@@ -21,7 +21,8 @@ NETWORK = f"fediops-lab-{KEY}"
 LABEL = "fediops.lab"
 
 #: What the machines get at their start comes from these files; a container made from others is made anew.
-SEED_SOURCES = (*sorted((SOURCE / "hosts").iterdir()), SOURCE / "control" / "seed.py", Path(__file__))
+_HOST_FILES = sorted(path for path in (SOURCE / "hosts").rglob("*") if path.is_file())
+SEED_SOURCES = (*_HOST_FILES, SOURCE / "control" / "seed.py", Path(__file__))
 SEED_KEY = hashlib.sha256(b"\0".join(path.read_bytes() for path in SEED_SOURCES)).hexdigest()[:12]
 
 RELAY_NAME = "smtp.relay.test"
