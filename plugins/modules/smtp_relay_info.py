@@ -116,6 +116,11 @@ options:
         type: str
         choices: [starttls, starttls_optional, implicit, none]
         required: true
+  control_host:
+    description:
+      - A web server elsewhere that is always there, to tell a blocked port from a host that has no way out at all.
+      - It is connected to on port 443, and only when neither O(port) nor any of O(alternative_ports) can be reached.
+    type: str
   certificate_warning_days:
     description: Warn when the relay's certificate expires in fewer days.
     type: int
@@ -383,6 +388,11 @@ relay:
       returned: always
       sample:
         - {port: 2465, tls: implicit, open: true}
+    control_reached:
+      description: Whether O(control_host) could be reached; null when it was not tried.
+      type: bool
+      returned: always
+      sample: null
     speaks:
       description:
         - What the port speaks. V(implicit), V(starttls), V(plain) (no encryption offered), V(rejecting) (greets
@@ -452,6 +462,7 @@ ARGUMENT_SPEC = {
             "tls": {"type": "str", "choices": TLS_MODES, "required": True},
         },
     },
+    "control_host": {"type": "str"},
     "certificate_warning_days": {"type": "int", "default": 14},
     "provider_hint": {"type": "str", "default": ""},
     "relay": {"type": "str", "choices": ["main", "bulk"], "default": "main"},
@@ -474,6 +485,7 @@ PLAIN_SETTINGS = (
     "recipient",
     "connect_timeout",
     "timeout",
+    "control_host",
 )
 
 

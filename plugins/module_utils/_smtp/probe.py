@@ -31,6 +31,8 @@ from .settings import Endpoint, Settings
 from .tls import TlsDetails, Trust, trusting
 from .trouble import Stopped, Trouble
 
+#: Port on which a control host is tried: the one that no hoster blocks.
+CONTROL_PORT = 443
 #: Finding out what is wrong, after a dialogue that failed, takes no longer than this (or the dialogue's time-out).
 AFTERMATH_SECONDS = 15.0
 
@@ -65,6 +67,7 @@ class Result:
     :ivar unusable: settings with which nothing could be tried, with reasons; then the rest is empty.
     :ivar speaks: what the port speaks; None where that could not be seen.
     :ivar words: the port's first words, where they were not SMTP or a refusal.
+    :ivar control: whether the control host could be reached; None where it was not asked.
     :ivar elsewhere: another address of the relay with which the greeting worked, after the first one's failed.
     """
 
@@ -78,6 +81,7 @@ class Result:
     speaks: Speaks | None = None
     words: str = ""
     ports: list[Port] = dataclasses.field(default_factory=list)
+    control: bool | None = None
     elsewhere: Candidate | None = None
 
     @property
@@ -114,6 +118,7 @@ class Result:
             "auth": {"mechanism": self.mechanism, **dataclasses.asdict(seen.auth)},
             "envelope": {"sender": _step(seen.sender), "recipient": _step(seen.recipient)},
             "open_ports": [dataclasses.asdict(one) for one in self.ports],
+            "control_reached": self.control,
             "speaks": self.speaks,
             "stage": seen.trouble.stage if seen.trouble else None,
         }
@@ -187,6 +192,21 @@ def _unreached(settings: Settings, attempts: list[Attempt], result: Result) -> N
     if others:
         tried = first_of_each_family([one.candidate for one in attempts], 1)
         result.ports = _open_ports(tried, others, settings.connect_timeout)
+    if settings.control_host and not any(port.open for port in result.ports):
+        result.control = _takes_connections(settings.control_host, CONTROL_PORT, settings.connect_timeout)
+
+
+def _takes_connections(host: str, port: int, seconds: float) -> bool:
+    """Whether a host can be reached at all; in so many seconds, its name included."""
+    deadline = Deadline(seconds)
+    try:
+        candidates = first_of_each_family(resolve(host, port, deadline), ADDRESSES_PER_FAMILY)
+    except Stopped:
+        return False
+    attempts = connect_all(candidates, deadline)
+    for attempt in attempts:
+        attempt.discard()
+    return any(attempt.outcome == "connected" for attempt in attempts)
 
 
 def _open_ports(candidates: list[Candidate], endpoints: list[Endpoint], seconds: float) -> list[Port]:

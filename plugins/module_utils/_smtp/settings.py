@@ -46,6 +46,7 @@ class Settings:
     :ivar connect_timeout: seconds for the name look-up, and again for the TCP connections.
     :ivar timeout: seconds for the whole dialogue after that.
     :ivar alternative_ports: the provider's other ports, tried when this one cannot be reached.
+    :ivar control_host: a web server that has nothing to do with the relay, tried when none of its ports can be reached.
     :ivar skip_auth: leave the AUTH step out.
     :ivar refused_on: the host from which the same login was already refused; leaves the AUTH step out too.
     """
@@ -64,6 +65,7 @@ class Settings:
     connect_timeout: float = 5.0
     timeout: float = 30.0
     alternative_ports: tuple[Endpoint, ...] = ()
+    control_host: str = ""
     skip_auth: bool = False
     refused_on: str = ""
 
@@ -80,6 +82,11 @@ class Settings:
                 ("timeout", not _is_wait(self.timeout), f"{self.timeout} is no time to wait; give seconds up to 3600."),
                 ("connect_timeout", not _is_wait(self.connect_timeout), f"{self.connect_timeout} is no time to wait."),
                 ("host", not _is_host(self.host), f"{self.host!r} is not a host name or address in plain ASCII."),
+                (
+                    "control_host",
+                    bool(self.control_host) and not _is_host(self.control_host),
+                    f"{self.control_host!r} is not a host name or address in plain ASCII.",
+                ),
                 ("port", not 0 < self.port < 65536, f"{self.port} is not a port; ports are 1 to 65535."),
                 ("helo_domain", not _HELO.match(self.helo_domain), f"{self.helo_domain!r} cannot stand in EHLO."),
                 ("login", self.wants_auth and not self.login, f"It is empty, and {self.auth} needs it."),

@@ -13,7 +13,6 @@ the probe has looked.
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import typing as t
 
 from .._diagnosis.diagnose import diagnose
@@ -22,21 +21,14 @@ from .._findings.delivery import TABLE as DELIVERY
 from .._findings.model import Finding
 from .._findings.relay import TABLE
 from .auth import travelling_forms
-from .probe import Port, Result
+from .probe import CONTROL_PORT, Result
+from .remarks import remarks
 from .settings import MECHANISMS, Settings
 from .trouble import Trouble
+from .wording import MODES, certificate, listed, port_words
 
-#: Below this a mail of Mastodon with its HTML part and a few long lines may not fit (bytes).
-SMALL_MESSAGE = 256 * 1024
 #: A certificate that is long valid is checked for renewal by its owner's robots some weeks before it ends.
 WARNING_DAYS = 14
-
-_MODES = {
-    "implicit": "implicit TLS",
-    "starttls": "STARTTLS",
-    "starttls_optional": "STARTTLS if offered",
-    "none": "no encryption",
-}
 
 
 def context_of(settings: Settings, relay: t.Literal["main", "bulk"] = "main", hint: str = "") -> Context:
@@ -68,7 +60,7 @@ def verdict(settings: Settings, result: Result, context: Context, warning_days: 
     findings = [_failure(result.trouble, settings, result, context)] if result.trouble else []
     if settings.refused_on:
         findings.append(_refused_elsewhere(settings, context))
-    return findings + _remarks(settings, result, context, warning_days)
+    return findings + remarks(settings, result, context, warning_days)
 
 
 #: Where the role calls a setting otherwise than the probe.
@@ -77,7 +69,7 @@ _OPTIONS = {"sender": "from_address", "recipient": "test_recipient"}
 
 def _option(setting: str, context: Context) -> str:
     """How the role calls a setting; what it has no variable for goes by the module's own name."""
-    if setting in ("timeout", "connect_timeout"):
+    if setting in ("timeout", "connect_timeout", "control_host"):
         return setting
     return context.option(_OPTIONS.get(setting, setting))
 
@@ -91,15 +83,15 @@ def _failure(trouble: Trouble, settings: Settings, result: Result, context: Cont
         return _asks_on(settings, context)
     if trouble.code is not None and trouble.code < 400:
         return _not_smtp(trouble, settings, result, context)
-    if trouble.stage == "connect" and result.ports:
-        return _unreachable(trouble, result, context)
+    if trouble.stage == "connect" and (result.ports or result.control is not None):
+        return _unreachable(trouble, settings, result, context)
     if trouble.stage in ("banner", "tls") and trouble.kind != "reply":
         doubted = _by_what_it_speaks(trouble, settings, result, context)
         if doubted:
             return doubted
     finding = diagnose(trouble.failure(), context)
     if trouble.kind == "certificate":
-        return dataclasses.replace(finding, message=f"{finding.message} {_certificate(result)}".strip())
+        return dataclasses.replace(finding, message=f"{finding.message} {certificate(result)}".strip())
     return finding
 
 
@@ -125,16 +117,19 @@ def _asks_on(settings: Settings, context: Context) -> Finding:
     )
 
 
-def _unreachable(trouble: Trouble, result: Result, context: Context) -> Finding:
-    """The port cannot be reached; the other ports of the provider were tried."""
+def _unreachable(trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding:
+    """The port cannot be reached; the other ports of the provider were tried, and perhaps a host elsewhere."""
     finding = diagnose(trouble.failure(), context)
     best = next((port for port in result.ports if port.open), None)
     if best is None:
-        tried = _listed([str(port.port) for port in result.ports])
-        return dataclasses.replace(
-            finding, message=f"{finding.message} Of its other ports, {tried} cannot be reached from here either."
-        )
-    answering = _listed([_port(port) for port in result.ports if port.open])
+        also = ""
+        if result.ports:
+            tried = listed([str(port.port) for port in result.ports])
+            also = f" Of its other ports, {tried} cannot be reached from here either."
+        if result.control is not None:
+            also += f" {settings.control_host}:{CONTROL_PORT} {_CONTROL[result.control]}"
+        return dataclasses.replace(finding, message=finding.message + also)
+    answering = listed([port_words(port) for port in result.ports if port.open])
     how = {"timed-out": "does not answer", "refused": "is refused"}.get(trouble.kind, "cannot be reached")
     return TABLE.finding(
         "relay-port-blocked",
@@ -145,9 +140,15 @@ def _unreachable(trouble: Trouble, result: Result, context: Context) -> Finding:
     )
 
 
+_CONTROL = {
+    True: "can be reached, so this host has a way out: it is the relay, or SMTP is blocked on the way.",
+    False: "cannot be reached either: this host has no way out, or only one through a proxy, which SMTP cannot use.",
+}
+
+
 def _by_what_it_speaks(trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding | None:
     """The port was asked what it speaks: say so, when it is something else than the settings say."""
-    wanted, port, tls = _MODES[settings.tls], context.port, context.option("tls")
+    wanted, port, tls = MODES[settings.tls], context.port, context.option("tls")
     speaks = result.speaks
     if settings.tls == "implicit" and speaks == "starttls":
         message = f"Port {port} speaks STARTTLS, the settings say implicit TLS."
@@ -319,94 +320,5 @@ _BY_KIND: dict[str, t.Callable[[Trouble, Settings, Result, Context], Finding]] =
 }
 
 
-def _remarks(settings: Settings, result: Result, context: Context, warning_days: int) -> list[Finding]:
-    """What should be known besides what failed."""
-    found: list[tuple[str, str, str]] = []
-    found += _about_addresses(result, context)
-    found += _about_encryption(settings, result, context)
-    tls, offered = result.seen.tls, result.seen.offered
-    if tls and tls.days_left is not None and 0 <= tls.days_left < warning_days and result.trouble_kind != "certificate":
-        message = f"The certificate of {context.endpoint} expires in {tls.days_left} days, at {tls.not_after}."
-        found.append(("certificate-expires-soon", message, ""))
-    if settings.skip_auth and settings.auth != "none" and not result.trouble:
-        message = f"The login at {context.endpoint} was not tried from this host, as asked (skip_auth)."
-        found.append(("login-not-tried", message, ""))
-    if offered and offered.size and offered.size < SMALL_MESSAGE:
-        message = (
-            f"{context.endpoint} takes messages of up to {offered.size} bytes only; some of Mastodon's are larger."
-        )
-        found.append(("relay-size-limit-small", message, ""))
-    return [TABLE.finding(code, context.endpoint, message, fix) for code, message, fix in found]
-
-
-def _about_addresses(result: Result, context: Context) -> t.Iterator[tuple[str, str, str]]:
-    dead: list[str] = []
-    for one in result.addresses:
-        if one.outcome == "timed out":
-            dead.append(one.address)
-        elif one.outcome not in ("refused", "unreachable", "not tried"):
-            if dead:
-                message = (
-                    f"{_listed(dead)} of {context.host} does not answer, {one.address} does. Mastodon tries them in "
-                    "this order; with Ruby before 3.4 the first one uses up the time-out, and mail fails."
-                )
-                yield "relay-address-dead", message, ""
-            break
-    if result.elsewhere:
-        used = next((one.address for one in result.addresses if one.outcome in _USED), "the first address")
-        message = f"With {result.elsewhere.address} the relay works up to the login; Mastodon uses {used} first."
-        yield "relay-other-address-answers", message, ""
-
-
-_USED = ("answered", "silent", "closed", "connected")
-
-
-def _about_encryption(settings: Settings, result: Result, context: Context) -> t.Iterator[tuple[str, str, str]]:
-    seen = result.seen
-    if seen.greeting is None or _loopback(settings.host, result):
-        return
-    if seen.tls is None and settings.tls in ("none", "starttls_optional") and result.trouble_kind != "no-encryption":
-        offer = "It offers STARTTLS." if seen.starttls else "It offers no STARTTLS."
-        fix = f"Set {context.option('tls')} to starttls." if seen.starttls else ""
-        if settings.auth != "none":
-            yield "login-in-the-clear", f"Login and password travel unencrypted to {context.endpoint}. {offer}", fix
-        else:
-            yield "relay-unencrypted", f"Mail travels unencrypted to {context.endpoint}. {offer}", fix
-    if seen.tls and settings.verify == "none":
-        verify, ca_file = context.option("verify"), context.option("ca_file")
-        if seen.tls.would_verify:
-            message = f"The certificate of {context.endpoint} is good, but the settings do not verify it."
-            yield "verification-off-needlessly", message, f"Set {verify} to peer."
-        elif seen.tls.would_verify is False:
-            message = f"The settings do not verify the certificate of {context.endpoint}. {_certificate(result)}"
-            yield "verification-off", message, f"Set {ca_file} to the authority's certificate and {verify} to peer."
-
-
-def _certificate(result: Result) -> str:
-    """The certificate in a sentence or two."""
-    tls = result.seen.tls
-    if tls is None or tls.subject is None:
-        return ""
-    names = _listed(list(tls.names[:6]) + (["others"] if len(tls.names) > 6 else [])) or "no name at all"
-    issuer = "itself" if tls.self_issued else tls.issuer or "nobody named"
-    return f"It is for {names}, issued by {issuer}, valid from {tls.not_before} to {tls.not_after}."
-
-
 def _only_helo(result: Result) -> str:
     return " (it refuses EHLO)" if result.seen.offered and not result.seen.offered.esmtp else ""
-
-
-def _loopback(host: str, result: Result) -> bool:
-    addresses = [one.address for one in result.addresses] or [host]
-    try:
-        return all(ipaddress.ip_address(one.split("%")[0]).is_loopback for one in addresses)
-    except ValueError:
-        return False
-
-
-def _port(port: Port) -> str:
-    return f"{port.port} ({_MODES[port.tls]})"
-
-
-def _listed(words: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp import connect
+from ansible_collections.fediops.mastodon.plugins.module_utils._smtp import probe as probing
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.probe import Result, probe
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.settings import Endpoint, Settings
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.verdict import context_of, verdict
@@ -100,6 +101,30 @@ def test_refused_port_names_the_open_one(settings: Make) -> None:
     [finding] = findings_of(mine, result)
     assert (finding.code, result.speaks) == ("relay-port-blocked", "refused")
     assert "Port 1 of localhost is refused" in finding.message
+
+
+@pytest.mark.parametrize("alternatives", [(), (Endpoint(2, "starttls"),)])
+@pytest.mark.parametrize(("there", "words"), [(True, "this host has a way out"), (False, "this host has no way out")])
+def test_a_host_elsewhere_tells_a_blocked_port_from_no_network(
+    settings: Make, monkeypatch: pytest.MonkeyPatch, alternatives: tuple[Endpoint, ...], there: bool, words: str
+) -> None:
+    with FaultyServer(cut) as elsewhere:
+        monkeypatch.setattr(probing, "CONTROL_PORT", elsewhere.port if there else 1)
+        mine = settings(port=1, control_host="127.0.0.1", alternative_ports=alternatives)
+        result = probe(mine)
+    [finding] = findings_of(mine, result)
+    assert (finding.code, result.as_dict()["control_reached"]) == ("relay-connection-refused", there)
+    assert words in finding.message
+    assert ("either. 127.0.0.1:443" in finding.message) is bool(alternatives)
+
+
+def test_a_host_elsewhere_is_not_asked_without_need(settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    with FaultyServer(cut) as elsewhere, FaultyServer(cut) as other:
+        monkeypatch.setattr(probing, "CONTROL_PORT", elsewhere.port)
+        mine = settings(port=1, control_host="127.0.0.1", alternative_ports=(Endpoint(other.port, "starttls"),))
+        assert probe(mine).as_dict()["control_reached"] is None
+    unknown = settings(port=1, control_host="no-such-host.invalid", connect_timeout=1.0)
+    assert probe(unknown).control is False
 
 
 def test_unknown_name(settings: Make) -> None:

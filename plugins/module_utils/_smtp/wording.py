@@ -1,0 +1,36 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""How the probe's findings speak of ports, certificates and lists."""
+
+from __future__ import annotations
+
+from .probe import Port, Result
+
+MODES = {
+    "implicit": "implicit TLS",
+    "starttls": "STARTTLS",
+    "starttls_optional": "STARTTLS if offered",
+    "none": "no encryption",
+}
+
+
+def certificate(result: Result) -> str:
+    """The certificate in a sentence or two."""
+    tls = result.seen.tls
+    if tls is None or tls.subject is None:
+        return ""
+    names = listed(list(tls.names[:6]) + (["others"] if len(tls.names) > 6 else [])) or "no name at all"
+    issuer = "itself" if tls.self_issued else tls.issuer or "nobody named"
+    return f"It is for {names}, issued by {issuer}, valid from {tls.not_before} to {tls.not_after}."
+
+
+def port_words(port: Port) -> str:
+    return f"{port.port} ({MODES[port.tls]})"
+
+
+def listed(words: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

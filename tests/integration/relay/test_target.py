@@ -1,0 +1,27 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The target smtp_relay_info through a real ansible-playbook, against a relay of its own on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness import BIN, CHECKOUT, run
+
+
+def test_the_step_against_a_relay_on_the_host_itself(tmp_path: Path) -> None:
+    play = tmp_path / "play.yml"
+    play.write_text("- hosts: localhost\n  connection: local\n  gather_facts: false\n  roles: [smtp_relay_info]\n")
+    done = run(
+        str(BIN / "ansible-playbook"),
+        *("-i", "localhost,", "-e", f"ansible_python_interpreter={BIN / 'python'}", str(play)),
+        env={
+            "ANSIBLE_ROLES_PATH": str(CHECKOUT / "tests" / "integration" / "targets"),
+            "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".work" / "collections"),
+            "ANSIBLE_HOME": str(tmp_path / "home"),
+            "ANSIBLE_NOCOLOR": "1",
+        },
+    )
+    assert done.status == 0, done.output
+    assert "ok=27" in done.output and "ignored=10" in done.output, done.output
