@@ -16,16 +16,12 @@ import re
 import typing as t
 import unicodedata
 
-from .source import Reading, Source, Statement, Trap
+from .source import GO_SPACE, Reading, Source, Statement, Trap
 
 _BLANK = "\t\v\f\r \u0085\u00a0"
-#: Go's unicode.IsSpace.
-_SPACE = (
-    _BLANK + "\n\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
-)
 _EXPORT = re.compile(r"export[\t\n\f\r ]+")
 _NAME = re.compile(r"[A-Za-z0-9_.\[\]\t\v\f\r \u0085\u00a0-]*")
-_SPACES = re.compile(f"[{_SPACE}]*")
+_SPACES = re.compile(f"[{GO_SPACE}]*")
 _BLANKS = re.compile(f"[{_BLANK}]*")
 _ESCAPE = re.compile(r'\\(?:[abcfnrtv$"\\]|0[0-9]{0,3})')
 _NAMED_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", '"': '"', "\\": "\\"}
@@ -117,7 +113,7 @@ class _Parser:
                 break
             char = text[position]
             if char in "=:\n":
-                return text[start:position].rstrip(_SPACE), position + 1, char
+                return text[start:position].rstrip(GO_SPACE), position + 1, char
             # Go's unicode.IsLetter and IsNumber
             if unicodedata.category(char)[0] not in "LN":
                 raise _Refused("refused-line")
@@ -132,7 +128,7 @@ class _Parser:
         if quote not in ("'", '"') or not quote:
             feed = text.find("\n", start)
             line_end = len(text) if feed < 0 else feed
-            raw = text[start:line_end].split(" #", 1)[0].rstrip(_SPACE)
+            raw = text[start:line_end].split(" #", 1)[0].rstrip(GO_SPACE)
             return self.expand(raw), start + len(raw), min(line_end + 1, len(text))
         content: list[str] = []
         position = start + 1

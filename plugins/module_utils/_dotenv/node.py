@@ -69,18 +69,19 @@ def _statement(found: re.Match[str], traps: list[Trap]) -> Statement:
     if value:
         value_start = found.start(3) + raw.index(value[0])
         value_end = value_start + len(value)
-        first = value[0]
-        if first in "'\"`":
-            value = _unquoted(value, first, traps, Trap("text-after-quote", found.start(), name))
+        value = _unquoted(value, traps, Trap("text-after-quote", found.start(), name))
     return Statement(name, value, found.start(), value_start, value_end)
 
 
-def _unquoted(value: str, first: str, traps: list[Trap], odd: Trap) -> str:
-    inner = value[1:-1] if len(value) > 1 and value[-1] == first else None
-    if inner is None:
-        traps.append(odd._replace(kind="quote-not-closed") if value.count(first) == 1 else odd)
-    elif first in inner.replace("\\" + first, ""):
-        traps.append(odd)
+def _unquoted(value: str, traps: list[Trap], odd: Trap) -> str:
+    first = value[0]
+    if first in "'\"`":
+        inner = value[1:-1] if len(value) > 1 and value[-1] == first else None
+        if inner is None:
+            traps.append(odd._replace(kind="quote-not-closed") if value.count(first) == 1 else odd)
+        elif first in inner.replace("\\" + first, ""):
+            traps.append(odd)
+    # Not only at the value's beginning: behind a line separator of Unicode quotes are taken off too.
     value = _QUOTED.sub(lambda found: found[2], value)
     if first == '"':
         value = value.replace(r"\n", "\n").replace(r"\r", "\r")

@@ -46,7 +46,7 @@ _QUOTED = {
 }
 _ESCAPES = {"'": re.compile(r"\\([\\'])"), '"': re.compile(r"\\([\\'\"abfnrtv])")}
 _MEANING = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_REFERENCE = re.compile(r"\$\{([^}:]*)(?::-([^}]*))?\}")
+_NAME_END = re.compile("[}:]")
 
 
 class _Unreadable(Exception):
@@ -141,10 +141,21 @@ def _value(text: str, start: int, rules: Rules, spaced: bool) -> tuple[str, int]
 
 
 def _resolve(value: str, values: t.Mapping[str, str | None], environment: t.Mapping[str, str]) -> str:
-    def replace(found: re.Match[str]) -> str:
-        name, default = found.groups()
-        if name in values:
-            return values[name] or ""
-        return environment.get(name, default or "")
-
-    return _REFERENCE.sub(replace, value)
+    """C(${NAME}) and C(${NAME:-default}) replaced; a name may be any text without a closing brace or a colon."""
+    parts: list[str] = []
+    position = 0
+    while True:
+        start = value.find("${", position)
+        name_end = _NAME_END.search(value, start + 2) if start >= 0 else None
+        end = value.find("}", name_end.start()) if name_end else -1
+        if name_end is None or end < 0:
+            return "".join((*parts, value[position:]))
+        at = name_end.start()
+        if at == end or value.startswith(":-", at):
+            name, default = value[start + 2 : at], value[at + 2 : end]
+            known = values.get(name) or "" if name in values else environment.get(name, default)
+            parts.extend((value[position:start], known))
+            position = end + 1
+        else:
+            parts.append(value[position:at])
+            position = at

@@ -15,7 +15,7 @@ import dataclasses
 import re
 import typing as t
 
-from .source import Reading, Source, Statement, Trap
+from .source import GO_SPACE, Reading, Source, Statement, Trap
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Rules:
 GENERATIONS: dict[str, Rules] = {"docker": Rules(True), "podman": Rules(False)}
 
 _LINES = re.compile(r"[^\n]+")
-_BLANK_INSIDE = re.compile(r"\s")
+_BLANKS = " \t"
 
 
 def read(source: Source, rules: Rules, environment: t.Mapping[str, str]) -> Reading:
@@ -42,18 +42,19 @@ def read(source: Source, rules: Rules, environment: t.Mapping[str, str]) -> Read
             continue
         end = line.end() - (1 if line[0].endswith("\r") else 0)
         start = line.start() + (1 if rules.strict and line.start() == 0 and source.starts_with_mark else 0)
-        while start < end and source.text[start] in " \t\v\f\r\u0085\u00a0":
-            start += 1
-        if start == end or source.text[start] == "#":
+        written = source.text[start:end].lstrip(GO_SPACE if rules.strict else _BLANKS)
+        start = end - len(written)
+        if not written or written.startswith("#"):
             continue
-        name, equals, value = source.text[start:end].partition("=")
-        if rules.strict and (not name or _BLANK_INSIDE.search(name)):
+        name, equals, value = written.partition("=")
+        if rules.strict and (not name or any(blank in name for blank in _BLANKS)):
             trap = Trap("refused-line", start)
             return Reading(statements, [*traps, trap], trap)
         value_start = start + len(name) + len(equals)
         if not equals:
             traps.append(Trap("lone-word", start, name))
-            statements.append(Statement(name, environment.get(name), start, value_start, value_start))
+            if name in environment:
+                statements.append(Statement(name, environment[name], start, value_start, value_start))
         else:
             statements.append(Statement(name, value, start, value_start, end))
     return Reading(statements, traps)

@@ -29,6 +29,7 @@ class Rules:
     lone_words: bool = False  # a word without a separator is an empty variable
     bare_backslash_goes: bool = True
     line_breaks: bool = False  # backslash-n in double quotes is a line break
+    commands_first: bool = False  # else a variable that brings $(...) into a value has it run
 
 
 GENERATIONS: dict[str, Rules] = {
@@ -36,7 +37,8 @@ GENERATIONS: dict[str, Rules] = {
     "2.7": Rules(bare_backslash_goes=False, line_breaks=True),
     "2.8": Rules(line_breaks=True),
     "3.0-3.1.4": Rules(),
-    "3.1.5-3.2": Rules(lone_words=True),
+    "3.1.5-3.1.8": Rules(lone_words=True),
+    "3.2": Rules(lone_words=True, commands_first=True),
 }
 
 _VALUE = r"""\s*'(?:\\'|[^'])*'|\s*"(?:\\"|[^"])*"|[^#\n]+"""
@@ -210,11 +212,13 @@ def _value(
         return text
     if _WITH_DEFAULT.search(text):
         traps.append(Trap("shell-default", start, name))
-    text = _VARIABLE.sub(lambda found: _variable(found, values, environment), text)
-    substituted = _commands(text)
-    if UNKNOWABLE in substituted:
-        traps.append(Trap("command", start, name))
-    return substituted
+    steps: list[t.Callable[[str], str]] = [
+        lambda text: _VARIABLE.sub(lambda found: _variable(found, values, environment), text),
+        lambda text: _commands(text, traps, Trap("command", start, name)),
+    ]
+    for step in reversed(steps) if rules.commands_first else steps:
+        text = step(text)
+    return text
 
 
 def _legacy(values: t.Mapping[str, str], environment: t.Mapping[str, str]) -> bool:
@@ -239,16 +243,17 @@ def _variable(found: re.Match[str], values: t.Mapping[str, str], environment: t.
     return environment[name] if name in environment else values.get(name, "")
 
 
-def _commands(text: str) -> str:
+def _commands(text: str, traps: list[Trap], trap: Trap) -> str:
     """The value with each C($(...)) that the gem would run marked as unknowable; an escaped one loses its backslash."""
     parts: list[str] = []
     position = 0
+    closing = _closing(text)
     while True:
         at = text.find("$(", position)
         if at < 0:
             return "".join((*parts, text[position:]))
-        end = _closing(text, at + 1)
-        if end < 0:
+        end = closing.get(at + 1)
+        if end is None:
             parts.append(text[position : at + 2])
             position = at + 2
         elif at > position and text[at - 1] == "\\":
@@ -256,19 +261,23 @@ def _commands(text: str) -> str:
             position = end
         else:
             parts.extend((text[position:at], UNKNOWABLE, text[at:end]))
+            traps.append(trap)
             position = end
 
 
-def _closing(text: str, opening: int) -> int:
-    """The offset behind the parenthesis that closes the one at C(opening), or -1; empty pairs do not count."""
-    depth = 0
-    for position in range(opening, len(text)):
-        if text[position] == "(":
-            depth += 1
-        elif text[position] == ")":
-            if text[position - 1] == "(":
-                return -1
-            depth -= 1
-            if not depth:
-                return position + 1
-    return -1
+def _closing(text: str) -> dict[int, int]:
+    """Opening parenthesis -> the offset behind the one that closes it; not if an empty pair is inside."""
+    found: dict[int, int] = {}
+    opened: list[int] = []
+    empty = -1  # where the last empty pair was opened
+    for each in re.finditer(r"[()]", text):
+        position = each.start()
+        if each[0] == "(":
+            opened.append(position)
+        elif opened:
+            start = opened.pop()
+            if start == position - 1:
+                empty = start
+            elif empty < start:
+                found[start] = position + 1
+    return found

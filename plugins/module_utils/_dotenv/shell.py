@@ -26,6 +26,8 @@ _BARE = re.compile(r"[^\s'\"\\$`;&|<>()#~\x00]+")
 _IN_DOUBLE = re.compile(r'[^"\\$`]*')
 _PARAMETER = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}'\"\\$`]*))?\})")
 _BACKTICKS = re.compile(r"`(?:[^`\\]|\\[\s\S])*`")
+#: What stands between the braces or parentheses of an expansion: quoted or escaped, they do not count.
+_INSIDE = re.compile(r"""\\[\s\S]|'[^']*'|"(?:[^"\\]|\\[\s\S])*"|\$\{|[\s\S]""")
 #: What makes a dollar sign mean something; C($[) is bash's old arithmetic.
 _SPECIAL = "0123456789@*#?$!-{(["
 _OPERATORS = ";&|<>()"
@@ -51,6 +53,8 @@ class _Shell:
         self.environment = environment
         self.values: dict[str, str] = {}
         self.statements: list[Statement] = []
+        #: Assigned earlier on the same line: visible to some shells (bash) already, to others (dash) not yet.
+        self.pending: list[Statement] = []
         self.traps: list[Trap] = []
 
     def read(self) -> Reading:
@@ -85,7 +89,7 @@ class _Shell:
         """One simple command: assignments alone, C(export) with assignments, or something that runs."""
         text = self.text
         position = start
-        pending: list[Statement] = []
+        pending = self.pending = []
         exporting = False
         while True:
             blanks = _BLANKS.match(text, position)
@@ -197,6 +201,9 @@ class _Shell:
         found = _PARAMETER.match(text, position)
         if found:
             name = found[1] or found[2]
+            goes_on = found[1] and text.startswith("\\\n", found.end())  # the name does, in the next line
+            if name == "_" or goes_on or any(one.name == name for one in self.pending):
+                return UNKNOWABLE + found[0], found.end()
             value = self.values.get(name, self.environment.get(name, ""))
             if found[3] is not None and not value:
                 value = found[3]
@@ -218,9 +225,9 @@ class _Shell:
         pair = {"(": ")", "{": "}", "[": "]"}.get(self.text[position])
         if pair is None:
             return position if self.text[position] in "'\"" else position + 1
-        opening, depth = self.text[position], 0
-        for at in range(position, len(self.text)):
-            depth += (self.text[at] == opening) - (self.text[at] == pair)
-            if not depth:
-                return at + 1
+        opening, depth = self.text[position].replace("{", "${"), 0
+        for found in _INSIDE.finditer(self.text, position - 1):
+            depth += (found[0] == opening) - (found[0] == pair)
+            if not depth and found.end() > position:
+                return found.end()
         raise _Broken("quote-not-closed")

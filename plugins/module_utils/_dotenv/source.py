@@ -22,6 +22,12 @@ BYTE_ORDER_MARK = "\ufeff"
 #: Characters that mean nothing to any reader: what needs no quotes anywhere.
 HARMLESS = r"A-Za-z0-9_./:@%+,=^-"
 
+#: White space in the eyes of Go (unicode.IsSpace), in which Compose, docker and podman are written.
+GO_SPACE = (
+    "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+
 _PLAIN_LINE = re.compile(rf"^([A-Za-z_][A-Za-z0-9_]*)=([{HARMLESS}]+)$", re.MULTILINE)
 
 #: Stands in a value for what no model can know (the output of a command, a process id). A NUL cannot stand in a file.

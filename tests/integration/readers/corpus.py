@@ -11,6 +11,9 @@ import pathlib
 
 import yaml
 
+#: What every reader has in its environment: C($NAME) in a value may refer to it.
+PROCESS = {"FROM_PROCESS": "process"}
+
 FOLDER = pathlib.Path(__file__).parent / "corpus"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import string
 
-_LETTERS = string.ascii_letters + string.digits
+LETTERS = string.ascii_letters + string.digits
 _PRINTABLE = "".join(chr(code) for code in range(32, 127))
 _WICKED = "'\"$\\`#"
 _ODD = "äßé漢字🐘\u00a0\u2028\u0301\t€"
@@ -62,7 +62,7 @@ def _value(source: random.Random, soup: str) -> str:
     kind = source.random()
     inner = "".join(source.choice(soup) for _unused in range(source.randint(0, 8)))
     if kind < 0.2:
-        return "".join(source.choice(_LETTERS) for _unused in range(source.randint(0, 6)))
+        return "".join(source.choice(LETTERS) for _unused in range(source.randint(0, 6)))
     if kind < 0.45:
         return inner
     if kind < 0.5:

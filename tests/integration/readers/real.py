@@ -7,11 +7,19 @@
 from __future__ import annotations
 
 import collections.abc as c
+import functools
+import http.server
 import json
 import os
 import pathlib
 import re
+import socketserver
 import subprocess
+import tempfile
+import threading
+import typing as t
+
+from corpus import PROCESS
 
 HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -22,7 +30,7 @@ PROGRAMS = HERE / "programs"
 Seen = dict[str, "str | None"] | None
 
 
-def _run(command: c.Sequence[str | os.PathLike[str]], text: str = "", **environment: str) -> str:
+def run(command: c.Sequence[str | os.PathLike[str]], text: str = "", **environment: str) -> str:
     done = subprocess.run(
         [str(one) for one in command],
         input=text,
@@ -39,43 +47,40 @@ def _run(command: c.Sequence[str | os.PathLike[str]], text: str = "", **environm
 def _lines(
     command: c.Sequence[str | os.PathLike[str]], files: c.Sequence[pathlib.Path], **environment: str
 ) -> list[Seen]:
-    output = _run(command, "".join(f"{one}\n" for one in files), **environment)
+    output = run(command, "".join(f"{one}\n" for one in files), **environment)
     # Not splitlines: JSON may hold line separators of Unicode as they are.
     seen = [json.loads(line) for line in output.split("\n") if line]
     assert len(seen) == len(files)
     return seen
 
 
-def _which(name: str) -> str:
+def which(name: str) -> str:
     for folder in ("/usr/bin", "/bin", "/usr/local/bin"):
         if os.access(f"{folder}/{name}", os.X_OK):
             return f"{folder}/{name}"
     raise AssertionError(f"{name} is missing; run tests/integration/readers/setup")
 
 
-def ruby_version() -> str:
-    return _run([_which("ruby"), "-e", "require 'dotenv/version'; print Dotenv::VERSION"])
-
-
-def ruby(files: c.Sequence[pathlib.Path]) -> list[Seen]:
-    return _lines([_which("ruby"), "-Eutf-8", PROGRAMS / "read.rb"], files)
+def ruby(version: str, files: c.Sequence[pathlib.Path]) -> list[Seen]:
+    library = next((HOME / f"ruby-{version}").rglob("dotenv.rb")).parent
+    return _lines([which("ruby"), "-Eutf-8", "-I", library, PROGRAMS / "read.rb"], files, **PROCESS)
 
 
 def node(version: str, files: c.Sequence[pathlib.Path]) -> list[Seen]:
-    return _lines([_which("node"), PROGRAMS / "read.js", HOME / f"node-{version}"], files)
+    return _lines([which("node"), PROGRAMS / "read.js", HOME / f"node-{version}"], files, **PROCESS)
 
 
 def python_dotenv(version: str, files: c.Sequence[pathlib.Path]) -> list[Seen]:
     python = next(ROOT.glob(".work/venv-*/bin/python"))
-    return _lines([python, PROGRAMS / "read.py"], files, PYTHONPATH=str(HOME / f"python-{version}"))
+    return _lines([python, PROGRAMS / "read.py"], files, PYTHONPATH=str(HOME / f"python-{version}"), **PROCESS)
 
 
 def shell(name: str, files: c.Sequence[pathlib.Path]) -> list[Seen]:
     """A shell that cannot find any command but env: what a file would run, does not run."""
     done = subprocess.run(
-        [_which(name), str(PROGRAMS / "read.sh")],
+        [which(name), str(PROGRAMS / "read.sh")],
         input="".join(f"{one}\n" for one in files).encode(),
-        env={"PATH": "/nonexistent"},
+        env={"PATH": "/nonexistent", **PROCESS},
         cwd=files[0].parent,
         capture_output=True,
         check=False,
@@ -89,33 +94,49 @@ def shell(name: str, files: c.Sequence[pathlib.Path]) -> list[Seen]:
         found = {name.decode(): value.decode(errors="surrogateescape") for name, _equals, value in pairs}
         for own in ("PWD", "OLDPWD", "_", "SHLVL", "path"):
             found.pop(own, None)
+        if found.get("FROM_PROCESS") == PROCESS["FROM_PROCESS"]:
+            del found["FROM_PROCESS"]
         seen.append(found if found.pop("PATH", None) is not None else None)
     assert len(seen) == len(files), done.stderr[-2000:]
     return seen
 
 
-def compose(files: c.Sequence[pathlib.Path]) -> list[Seen]:
-    """C(docker compose config) with a service for each file. One refused file makes it fail, so the rest is split."""
+def _bisected(
+    files: c.Sequence[pathlib.Path], together: c.Callable[[c.Sequence[pathlib.Path]], list[Seen] | None]
+) -> list[Seen]:
+    """Many files in one process. One refused file makes it fail (None); then each half is tried."""
     if not files:
         return []
+    seen = together(files)
+    if seen is not None:
+        return seen
+    if len(files) == 1:
+        return [None]
+    half = len(files) // 2
+    return _bisected(files[:half], together) + _bisected(files[half:], together)
+
+
+def compose(version: str, files: c.Sequence[pathlib.Path]) -> list[Seen]:
+    """C(docker compose config) with a service for each file."""
+    return _bisected(files, functools.partial(_compose, version))
+
+
+def _compose(version: str, files: c.Sequence[pathlib.Path]) -> list[Seen] | None:
     folder = files[0].parent
     project = folder / "compose.json"
     services = {f"s{number}": {"image": "x", "env_file": [str(one)]} for number, one in enumerate(files)}
     project.write_text(json.dumps({"name": "x", "services": services}))
-    binary = HOME / "compose-2.26/usr/libexec/docker/cli-plugins/docker-compose"
+    binary = HOME / f"compose-{version}" / "usr/libexec/docker/cli-plugins/docker-compose"
     done = subprocess.run(
         [binary, "-f", project, "config", "--format", "json", "--no-path-resolution"],
-        env={"HOME": str(folder)},
+        env={"HOME": str(folder), **PROCESS},
         capture_output=True,
         text=True,
         check=False,
         timeout=300,
     )
     if done.returncode:
-        if len(files) == 1:
-            return [None]
-        half = len(files) // 2
-        return compose(files[:half]) + compose(files[half:])
+        return None
     found = json.loads(done.stdout)["services"]
     return [
         {
@@ -124,6 +145,76 @@ def compose(files: c.Sequence[pathlib.Path]) -> list[Seen]:
         }
         for number in range(len(files))
     ]
+
+
+class _Daemon(http.server.BaseHTTPRequestHandler):
+    """As much of a Docker Engine as C(docker create) needs; keeps the environment that it is asked for."""
+
+    asked: t.ClassVar[list[list[str]]] = []
+
+    def _answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Api-Version", "1.44")
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_HEAD(self) -> None:
+        self._answer(200, b"")
+
+    def do_POST(self) -> None:
+        assert self.path.startswith("/v1.44/containers/create"), self.path
+        self.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["Env"])
+        self._answer(201, b'{"Id": "x"}')
+
+    def log_message(self, *_unused: object) -> None:
+        pass
+
+
+class _Listener(socketserver.UnixStreamServer):
+    def handle_error(self, _request: object, _client: object) -> None:
+        """The command goes away when it refuses a file; if anything else is wrong, it fails by itself."""
+
+
+def docker(files: c.Sequence[pathlib.Path]) -> list[Seen]:
+    """C(docker create --env-file): the command reads the files itself, so the daemon's place is taken by a listener."""
+    with tempfile.TemporaryDirectory() as folder:
+        address = f"{folder}/s"
+        with _Listener(address, _Daemon) as server:
+            threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+            try:
+                return _bisected(files, functools.partial(_docker, address, pathlib.Path(folder)))
+            finally:
+                server.shutdown()
+
+
+def _docker(address: str, folder: pathlib.Path, files: c.Sequence[pathlib.Path]) -> list[Seen] | None:
+    # All in one process; the result is one list, so a variable of ours stands between two files.
+    options = []
+    for number, one in enumerate(files):
+        mark = folder / str(number)
+        mark.write_text(f"__NEXT__={number}\n")
+        options += ["--env-file", str(mark), "--env-file", str(one)]
+    done = subprocess.run(
+        [HOME / "docker/usr/bin/docker", "-H", f"unix://{address}", "create", "--pull", "never", *options, "image"],
+        env={"HOME": str(folder), **PROCESS},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    if done.returncode:
+        return None
+    seen: list[Seen] = []
+    for one in _Daemon.asked.pop():
+        name, _equals, value = one.partition("=")
+        if name == "__NEXT__":
+            seen.append({})
+        else:
+            t.cast("dict[str, str | None]", seen[-1])[name] = value
+    assert len(seen) == len(files)
+    return seen
 
 
 #: The generator gives C($) a meaning that EnvironmentFile= does not; the parser they share has none for it.
@@ -162,11 +253,20 @@ def systemd(version: str, files: c.Sequence[pathlib.Path], *, together: bool = F
         if together and number < len(files) - 1:
             continue
         done = subprocess.run(
-            command, env={"XDG_CONFIG_HOME": str(config)}, capture_output=True, text=True, check=False, timeout=60
+            command,
+            env={"XDG_CONFIG_HOME": str(config), **PROCESS},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr
         seen.append(_assignments(done.stdout.replace(STAND_IN, "$")))
     return seen
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return chr(int(found[1], 8)) if len(found[1]) == 3 else _ESCAPES.get(found[1], found[1])
 
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
@@ -178,7 +278,7 @@ def _assignments(text: str) -> dict[str, str | None]:
     for line in text.split("\n"):
         name, _equals, value = line.partition("=")
         if value.startswith('"'):
-            value = re.sub(r"\\(.)", lambda one: _ESCAPES.get(one[1], one[1]), value[1:-1])
+            value = re.sub(r"\\([0-7]{3}|.)", _unescaped, value[1:-1])
         found[name] = value
     for own in ("", "QT_ACCESSIBILITY", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "SSH_AUTH_SOCK"):
         found.pop(own, None)

@@ -11,7 +11,7 @@ import pathlib
 import corpus
 import pytest
 import real
-from test_models import PROGRAMS, write
+from test_models import PROGRAMS, TOGETHER, model, write
 
 CASES = corpus.cases()
 
@@ -25,10 +25,11 @@ def check(cases: list[corpus.Case], expected: list[real.Seen], found: list[real.
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize(("reader", "version"), PROGRAMS)
+@pytest.mark.parametrize(("reader", "version"), [*PROGRAMS, *TOGETHER])
 def test_program(reader: str, version: str, tmp_path: pathlib.Path) -> None:
     paths = write(tmp_path, [one.text for one in CASES])
-    check(CASES, [one.expected(reader, version) for one in CASES], PROGRAMS[(reader, version)](paths))
+    expected = [one.expected(reader, model(reader, version).version) for one in CASES]
+    check(CASES, expected, {**PROGRAMS, **TOGETHER}[(reader, version)](paths))
 
 
 @pytest.mark.parametrize("name", ["dash", "bash"])
@@ -55,6 +56,30 @@ def test_systemd(program: str, version: str, tmp_path: pathlib.Path) -> None:
     check(cases, expected, real.systemd(program, write(tmp_path, [one.text for one in cases])))
 
 
-def test_compose(tmp_path: pathlib.Path) -> None:
-    paths = write(tmp_path, [one.text for one in CASES])
-    check(CASES, [one.expected("compose", "v2") for one in CASES], [real.compose([one])[0] for one in paths])
+_LOADS = {
+    "ruby": ("-I", "{library}", "-e", "require 'dotenv'; Dotenv.load(ARGV[0]); puts ENV['FROM_PROCESS'], ENV['B']"),
+    "node": (
+        "-e",
+        "require('{library}').config({path: process.argv[1], quiet: true});"
+        "console.log(process.env.FROM_PROCESS + '\\n' + process.env.B)",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("program", "library"),
+    [
+        ("ruby", "ruby-2.4"),
+        ("ruby", "ruby-newest"),
+        ("node", "node-16.0.3/node_modules/dotenv"),
+        ("node", "node-18.0.10/node_modules/dotenv"),
+    ],
+)
+def test_what_the_process_has_already_outranks_the_file(program: str, library: str, tmp_path: pathlib.Path) -> None:
+    """As Mastodon and its streaming server load it: a variable that the unit sets hides the one in the file."""
+    (path,) = write(tmp_path, ["FROM_PROCESS=file\nB=file\n"])
+    folder = real.HOME / library
+    if program == "ruby":
+        folder = next(folder.rglob("dotenv.rb")).parent
+    arguments = [one.replace("{library}", str(folder)) for one in _LOADS[program]]
+    assert real.run([real.which(program), *arguments, path], **corpus.PROCESS) == "process\nfile\n"

@@ -13,6 +13,7 @@ import pathlib
 import generate
 import pytest
 import real
+from corpus import PROCESS
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS, Generation
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.source import UNKNOWABLE, Reading, Source
@@ -21,12 +22,19 @@ COUNT = 2500
 
 #: (reader, generation) -> the real program for it.
 PROGRAMS: dict[tuple[str, str], c.Callable[[c.Sequence[pathlib.Path]], list[real.Seen]]] = {
-    ("ruby", "2.4"): real.ruby,
+    ("ruby", "2.4"): functools.partial(real.ruby, "2.4"),
+    ("ruby", "newest"): functools.partial(real.ruby, "newest"),
     ("node", "16.0.3"): functools.partial(real.node, "16.0.3"),
     ("node", "18.0.10"): functools.partial(real.node, "18.0.10"),
     ("python_dotenv", "0.21"): functools.partial(real.python_dotenv, "0.21.0"),
     ("python_dotenv", "1.2.1"): functools.partial(real.python_dotenv, "1.2.1"),
     ("python_dotenv", "1.2.4"): functools.partial(real.python_dotenv, "1.2.4"),
+}
+#: The same for those that take many files in one process, as long as none of them is refused.
+TOGETHER: dict[tuple[str, str], c.Callable[[c.Sequence[pathlib.Path]], list[real.Seen]]] = {
+    ("compose", "2.26"): functools.partial(real.compose, "2.26"),
+    ("compose", "newest"): functools.partial(real.compose, "newest"),
+    ("raw", "docker"): real.docker,
 }
 
 
@@ -59,7 +67,7 @@ def compare(texts: c.Sequence[str], readings: c.Sequence[Reading], found: c.Sequ
 def test_model_reads_random_files_as_the_program_does(reader: str, version: str, tmp_path: pathlib.Path) -> None:
     texts = generate.files(COUNT)
     generation = model(reader, version)
-    readings = [generation.read(Source(text), {}) for text in texts]
+    readings = [generation.read(Source(text), PROCESS) for text in texts]
     compare(texts, readings, PROGRAMS[(reader, version)](write(tmp_path, texts)))
 
 
@@ -69,7 +77,7 @@ def test_shell_model(name: str, tmp_path: pathlib.Path) -> None:
     generation = READERS["sh"][0]
     texts, readings = [], []
     for text in generate.files(COUNT * 6, seed=99, wild=False):
-        reading = generation.read(Source(text), {})
+        reading = generation.read(Source(text), PROCESS)
         if any(one.kind == "runs-command" for one in reading.traps):
             continue
         if any(UNKNOWABLE in (one.value or "") for one in reading.statements):
@@ -87,22 +95,20 @@ def test_systemd_model(version: str, tmp_path: pathlib.Path) -> None:
     generation = READERS["systemd"][0 if version == "252" else 1]
     texts = [one for one in generate.files(3000, seed=31) if "\\$" not in one][:2000]
     assert len(texts) == 2000
-    readings = [generation.read(Source(text), {}) for text in texts]
+    readings = [generation.read(Source(text), PROCESS) for text in texts]
     for reading in readings:
         reading.statements = [one for one in reading.statements if one.value]
     compare(texts, readings, real.systemd(version, write(tmp_path, texts)))
 
 
-def test_compose_model(tmp_path: pathlib.Path) -> None:
-    generation = READERS["compose"][0]
+@pytest.mark.parametrize(("reader", "version"), TOGETHER)
+def test_model_of_a_program_that_refuses_files(reader: str, version: str, tmp_path: pathlib.Path) -> None:
+    generation, program = model(reader, version), TOGETHER[(reader, version)]
     texts = generate.files(8000, seed=57)
-    readings = [generation.read(Source(text), {}) for text in texts]
-    taken = [(text, one) for text, one in zip(texts, readings) if not one.refusal]
+    readings = [generation.read(Source(text), PROCESS) for text in texts]
+    taken = [(text, one) for text, one in zip(texts, readings) if not one.refusal][:2500]
     refused = [(text, one) for text, one in zip(texts, readings) if one.refusal][:100]
     assert len(taken) > 2000
-    for chosen in (taken[:2500], refused):
-        folder = tmp_path / str(len(chosen))
-        folder.mkdir()
-        paths = write(folder, [text for text, _one in chosen])
-        found = real.compose(paths) if chosen is not refused else [real.compose([one])[0] for one in paths]
-        compare([text for text, _one in chosen], [one for _text, one in chosen], found)
+    paths = write(tmp_path, [text for text, _one in [*taken, *refused]])
+    found = program(paths[: len(taken)]) + [program([one])[0] for one in paths[len(taken) :]]
+    compare([text for text, _one in [*taken, *refused]], [one for _text, one in [*taken, *refused]], found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections.abc as c
 import functools
 import pathlib
+import random
 
 import generate
 import pytest
@@ -23,12 +24,15 @@ VALUES = generate.values(2000)
 ALL = ("ruby", "node", "compose", "python_dotenv", "systemd", "sh")
 EVERY_PROGRAM: dict[tuple[str, str], c.Callable[[c.Sequence[pathlib.Path]], list[real.Seen]]] = {
     **PROGRAMS,
-    ("compose", "2.26.1"): real.compose,
+    ("compose", "2.26"): functools.partial(real.compose, "2.26"),
+    ("compose", "newest"): functools.partial(real.compose, "newest"),
     ("systemd", "252"): functools.partial(real.systemd, "252"),
     ("systemd", "257"): functools.partial(real.systemd, "257"),
     ("sh", "dash"): functools.partial(real.shell, "dash"),
     ("sh", "bash"): functools.partial(real.shell, "bash"),
 }
+#: A verbatim reader has no quoting rules: only what is written for it, or for it too, is right for it.
+VERBATIM = {("raw", "docker"): real.docker}
 
 
 @functools.cache
@@ -76,7 +80,7 @@ def test_values_for_all_readers_each_in_a_file(reader: str, version: str, tmp_pa
     check(written, merged)
 
 
-@pytest.mark.parametrize(("reader", "version"), EVERY_PROGRAM)
+@pytest.mark.parametrize(("reader", "version"), [*EVERY_PROGRAM, *VERBATIM])
 def test_values_for_one_reader(reader: str, version: str, tmp_path: pathlib.Path) -> None:
     """Its own spellings: escapes, joined quotes, backticks."""
     written = lines((reader,), tuple(VALUES))
@@ -84,7 +88,22 @@ def test_values_for_one_reader(reader: str, version: str, tmp_path: pathlib.Path
         written = without_references(written)
     assert len(written) > 1700
     text = "".join(line for _value, line in written.values())
-    (seen,) = EVERY_PROGRAM[(reader, version)](write(tmp_path, [text]))
+    (seen,) = {**EVERY_PROGRAM, **VERBATIM}[(reader, version)](write(tmp_path, [text]))
+    check(written, seen or {})
+
+
+@pytest.mark.parametrize(("reader", "version"), [*EVERY_PROGRAM, *VERBATIM])
+def test_values_for_verbatim_and_quoting_readers_alike(reader: str, version: str, tmp_path: pathlib.Path) -> None:
+    """Only bare text is left: what needs quotes is refused."""
+    source = random.Random(31)
+    alphabet = generate.LETTERS * 2 + "_./:@%+,=^-!*?[]{}~äß漢"
+    values = tuple("".join(source.choice(alphabet) for _unused in range(source.randint(1, 24))) for _unused in VALUES)
+    written = lines((*ALL, "raw"), values)
+    assert len(written) > 1500
+    assert not lines((*ALL, "raw"), ("a b", "a#b", "$a", "'a'", '"a"', "a;b", "a&b", "~a", "a:~b"))
+    (seen,) = {**EVERY_PROGRAM, **VERBATIM}[(reader, version)](
+        write(tmp_path, ["".join(line for _value, line in written.values())])
+    )
     check(written, seen or {})
 
 

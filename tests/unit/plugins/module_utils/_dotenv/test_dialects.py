@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import pathlib
 import sys
-import time
 
 import pytest
 
@@ -34,7 +33,7 @@ def label(generation: Generation) -> str:
 @pytest.mark.parametrize("generation", GENERATIONS, ids=label)
 @pytest.mark.parametrize("case", corpus.cases(), ids=lambda one: one.row.replace(" ", "-"))
 def test_corpus(case: corpus.Case, generation: Generation) -> None:
-    reading = generation.read(Source(case.text), {})
+    reading = generation.read(Source(case.text), corpus.PROCESS)
     seen = None if reading.refusal else reading.values()
     assert seen == case.expected(generation.reader, generation.version)
 
@@ -136,16 +135,19 @@ def test_an_unknown_reader_is_a_programming_error() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "\n" * 20000 + "# c\n",
-        "A=1\n" + "\n" * 20000 + "B=2\n",
-        "K='" + "\\'" * 20000 + "\n",
-        "# it's\n" * 10000 + "A='x'\n",
-        "A=" + "$" * 20000 + "\n",
+        "\n" * 100_000 + "# c\n",
+        "A=1\n" + "\n" * 100_000 + "B=2\n",
+        "K='" + "\\'" * 100_000 + "\n",
+        "# it's\n" * 30_000 + "A='x'\n",
+        "A=" + "$" * 100_000 + "\n",
+        "A=" + "${A" * 30_000 + "\n",
+        "A=" + "$(" * 30_000 + "\n",
+        "A='x'y\n" * 10_000,
+        "A='\n" * 10_000,
+        "export A\n" * 10_000,
     ],
-    ids=["blank", "gap", "escapes", "comments", "dollars"],
+    ids=["blank", "gap", "escapes", "comments", "dollars", "references", "commands", "joined", "open", "exports"],
 )
-def test_no_text_makes_a_model_slow(generation: Generation, text: str) -> None:
-    """Generous: what is quadratic takes minutes here."""
-    started = time.monotonic()
+def test_no_text_takes_a_model_quadratic_time(generation: Generation, text: str) -> None:
+    """Nothing is measured: what is quadratic does not come to an end here for minutes."""
     generation.read(Source(text), {})
-    assert time.monotonic() - started < 20

@@ -29,7 +29,7 @@ def found(text: str, *readers: str) -> list[Finding]:
         ("A='x\n", ("python_dotenv",), "env-quote-open", "line 2", "python-dotenv"),
         ("A='it's'\n", ("ruby", "node"), "env-text-after-quote", "line 2 (A)", "the Ruby gem dotenv"),
         ("A='x'y\n", ("systemd",), "env-text-after-quote", "line 2 (A)", "systemd"),
-        ("word\n", ("ruby",), "env-lone-word", "line 2", "the Ruby gem dotenv 3.1.5-3.2"),
+        ("word\n", ("ruby",), "env-lone-word", "line 2", "the Ruby gem dotenv 3.1.5-3.1.8, 3.2"),
         ("A=${B:-c}\n", ("ruby", "compose"), "env-shell-default", "line 2 (A)", "the Ruby gem dotenv"),
         ("unset X\n", ("ruby",), "env-line-skipped", "line 2", "Ruby"),
         ("export A=1\n", ("systemd",), "env-line-skipped", "line 2", "systemd"),
@@ -64,7 +64,7 @@ def test_a_refused_file_is_an_error(text: str, reader: str, reason: str) -> None
 
 def test_only_some_versions_are_told() -> None:
     (one,) = [finding for finding in found("export A=\n", "ruby", "node") if finding.severity == "error"]
-    assert "the Ruby gem dotenv 3.1.5-3.2:" in one.message
+    assert "the Ruby gem dotenv 3.1.5-3.1.8, 3.2:" in one.message
 
 
 def test_byte_order_mark() -> None:
