@@ -72,6 +72,12 @@ DIALOGUE: tuple[Row, ...] = (
         "{endpoint} refuses the name that Mastodon greets with: {said}.",
         "Set {option[helo_domain]} to this host's full name (it falls back to LOCAL_DOMAIN only if it is absent).",
         Sign(stages=("ehlo",), status=r"5\d\d"),
+        Sign(
+            stages=("queue",),
+            text=r"\b(EHLO|HELO)\b",
+            status="50[0-4]",
+            source="as Sidekiq logs it, which does not tell the stage",
+        ),
     ),
     Row(
         "encryption-required",
@@ -198,6 +204,12 @@ DIALOGUE: tuple[Row, ...] = (
         "{endpoint} does not know this login method: {said}.",
         "Set {option[auth]} to another one: plain and login are the usual two.",
         Sign(stages=("auth",), status="504", source="RFC 4954: 504 5.5.4"),
+        Sign(
+            stages=("queue",),
+            text=r"authentication (type|mechanism)",
+            status="504",
+            source="net-smtp: SMTPSyntaxError in the intermediate steps of LOGIN and CRAM-MD5, as Sidekiq logs it",
+        ),
         Sign(
             classes=("Net::SMTPAuthenticationError", "SMTPAuthenticationError"),
             status="504",

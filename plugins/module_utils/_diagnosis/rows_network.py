@@ -192,6 +192,12 @@ NETWORK: tuple[Row, ...] = (
             stages=("build", "connect", "tls", "starttls"),
             classes=("Errno::ENOENT", "FileNotFoundError", "Errno::EACCES", "PermissionError"),
         ),
+        Sign(
+            stages=("queue",),
+            classes=("Errno::ENOENT", "Errno::EACCES"),
+            text=r"\.(crt|pem|cer)\b|/certs?/|/ssl/",
+            source="as Sidekiq logs it, which does not tell the stage",
+        ),
     ),
     Row(
         "certificate-wrong-name",
@@ -255,6 +261,12 @@ NETWORK: tuple[Row, ...] = (
             stages=("tls", "starttls"),
             classes=(*HANG_UPS, *SSL_ERRORS),
             text=r"unexpected.eof|SYSCALL returned=5|connection unexpectedly closed|end of file|EOF occurred",
+        ),
+        Sign(
+            stages=("queue",),
+            classes=SSL_ERRORS,
+            text=r"unexpected.eof|SYSCALL returned=5",
+            source="as Sidekiq logs it, which does not tell the stage",
         ),
     ),
     Row(

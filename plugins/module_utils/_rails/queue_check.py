@@ -153,8 +153,7 @@ class QueueCheck:
         return self._queued_by(request_id)
 
     def _form_failed(self, reply: Reply, address: Address, request_id: str) -> Finding:
-        texts = [line.text for line in self._lines()]
-        raised = job_log.request_error(texts, request_id)
+        raised = self._raised(request_id) if reply.status >= 500 else None
         if raised and raised[0].startswith("Redis"):
             return diagnose(Failure("queue", (raised[0],), raised[1]), self._context)
         finding = _refused(reply, address)
@@ -162,6 +161,15 @@ class QueueCheck:
             words = one_line(redact(f"{raised[0]}: {raised[1]}", self._context.secrets))
             finding = dataclasses.replace(finding, message=f"{finding.message} It logged: {words}")
         return finding
+
+    def _raised(self, request_id: str) -> tuple[str, str] | None:
+        """The exception that ended a request; the log may lag behind the answer."""
+        until = self._clock() + _LOG_LAG
+        while True:
+            raised = job_log.request_error([line.text for line in self._lines()], request_id)
+            if raised or self._clock() >= until:
+                return raised
+            self._sleep(_PAUSES[1])
 
     def _queued_by(self, request_id: str) -> Verdict:
         """The job that the accepted request put into the queue."""

@@ -103,6 +103,11 @@ def conclude_from(
     return verdict
 
 
+def _misread(relay: str, answer: t.Mapping[str, t.Any]) -> bool:
+    """Whether Rails holds another login or password for this relay than the intended one."""
+    return not all(answer["matches"].get(relay, {}).values())
+
+
 def known_secrets(instance: Instance, request: Request) -> tuple[str, ...]:
     """What must not stand in any text: the given secrets, and those of the environment file.
 
@@ -253,4 +258,6 @@ def _sent(sent: t.Mapping[str, t.Any], answer: t.Mapping[str, t.Any], known: Con
     context = _context(sent["relay"], answer, known)
     if sent["envelope_from"]:
         context = dataclasses.replace(context, sender=sent["envelope_from"])
-    return [diagnose(failure(sent["error"]), context)]
+    finding = diagnose(failure(sent["error"]), context)
+    # The misread credential is the cause and is told already; that the relay refuses it only follows.
+    return [] if finding.code == "login-refused" and _misread(sent["relay"], answer) else [finding]

@@ -147,42 +147,6 @@ def test_check_mode_shows_the_planned_file_and_touches_nothing(host: Host) -> No
     assert run(sys.executable, str(CHECKOUT / "lab/mailboxes.py"), "count").output == mails
 
 
-#: The settings that are spoilt, the recipient, and the finding.
-FAILURES: dict[str, tuple[dict[str, str | None], str, str]] = {
-    "wrong password": ({"SMTP_PASSWORD": "not-the-password-1234"}, RECIPIENT, "login-refused"),
-    "STARTTLS client on 465": ({"SMTP_PORT": "465"}, RECIPIENT, "plaintext-on-tls-port"),
-    "TLS client on 587": ({"SMTP_TLS": "true", "SMTP_ENABLE_STARTTLS": None}, RECIPIENT, "tls-on-plaintext-port"),
-    "unknown authority": ({"SMTP_PORT": "10587"}, RECIPIENT, "certificate-untrusted"),
-    "name that does not exist": ({"SMTP_SERVER": "no-such-relay.invalid"}, RECIPIENT, "relay-name-unknown"),
-    "closed port": ({"SMTP_PORT": "5999"}, RECIPIENT, "relay-connection-refused"),
-    "localhost": ({"SMTP_SERVER": "localhost", "SMTP_PORT": "25"}, RECIPIENT, "relay-connection-refused"),
-    "sender not owned": (
-        {"SMTP_FROM_ADDRESS": "boss@example.com", "SMTP_RETURN_PATH": None},
-        RECIPIENT,
-        "sender-refused",
-    ),
-    "relay denied": (
-        {"SMTP_PORT": "25", "SMTP_LOGIN": None, "SMTP_PASSWORD": None, "SMTP_AUTH_METHOD": "none"},
-        "someone@elsewhere.test",
-        "relay-denied",
-    ),
-    "no such recipient": ({}, "nobody-here@example.com", "recipient-refused"),
-    "unknown method": ({"SMTP_AUTH_METHOD": "magic"}, RECIPIENT, "login-method-unknown"),
-    "unknown verify mode": ({"SMTP_OPENSSL_VERIFY_MODE": "strict"}, RECIPIENT, "verify-mode-unknown"),
-    "sender that is no address": ({"SMTP_FROM_ADDRESS": "Mastodon <a@b.test"}, RECIPIENT, "from-address-unreadable"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", FAILURES)
-def test_a_failure_gets_its_cause(host: Host, case: str) -> None:
-    changes, recipient, code = FAILURES[case]
-    host.write(changes)
-    result = host.check(send_to=recipient)
-    assert found(result) == [code], result
-    assert "Traceback" not in result["msg"]
-    assert host.password not in json.dumps(result)
-
-
 def test_a_password_that_quoting_mangled_is_told_from_a_wrong_one(host: Host) -> None:
     plan = host.write({})
     # As a careless template writes it: dotenv cuts at the blank before the number sign.

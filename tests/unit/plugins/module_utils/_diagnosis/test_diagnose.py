@@ -70,6 +70,25 @@ def test_a_reply_means_the_same_whether_it_comes_apart_or_inside_an_exception(ca
     assert diagnose(inside, case.context).code == case.code
 
 
+#: What only the stage can tell: a handshake that gets no answer looks like a connection that gets none.
+STAGE_TELLS = {("tls", "Net::OpenTimeout")}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        case
+        for case in CASES
+        if case.stage not in ("boot", "queue") and any("::" in name for name in case.classes[:1])
+        if (case.stage, case.classes[0]) not in STAGE_TELLS
+    ],
+    ids=lambda case: f"{case.stage}: {case.message[:40]}",
+)
+def test_the_cause_is_the_same_where_sidekiq_logs_it_without_a_stage(case: Case) -> None:
+    without = Failure("queue", case.classes, case.message)
+    assert diagnose(without, case.context).code == case.code
+
+
 def test_every_row_speaks_for_a_case() -> None:
     spoken = {id(row_for(case.failure, case.context)) for case in CASES}
     assert [f"{row.code}: {row.message}" for row in ROWS if id(row) not in spoken] == []

@@ -290,6 +290,17 @@ def test_a_web_service_that_refuses(web: Web, log: list[str], found: str) -> Non
     assert verdict.job is None
 
 
+def test_the_log_may_lag_behind_an_answer_of_500() -> None:
+    web = Web(get=500)
+    with web.running() as port:
+        driver = Stub(web, ["[REQUEST] RedisClient::CannotConnectError (no):"], {"PORT": port})
+        clock, sleep = Clock.pair()
+        complete = driver.log_since
+        driver.log_since = lambda *asked: complete(*asked) if clock() > 1 else []  # type: ignore[method-assign]
+        verdict = QueueCheck(driver, Question(reset=ACCOUNT), clock, sleep).run()  # type: ignore[arg-type]
+    assert codes(verdict) == ["redis-unreachable"]
+
+
 def test_a_web_service_that_is_not_there() -> None:
     driver = Stub(Web(), [], {"PORT": "1"})
     verdict = QueueCheck(driver, Question(reset=ACCOUNT)).run()  # type: ignore[arg-type]

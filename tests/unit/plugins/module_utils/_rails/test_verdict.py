@@ -133,6 +133,17 @@ def test_credentials_are_compared(
     assert found.password_matches is verdict_
 
 
+def test_a_refused_login_that_follows_from_a_misread_password_is_not_told_twice() -> None:
+    error = {"stage": "auth", "chain": [{"class": "Net::SMTPAuthenticationError", "message": "535 5.7.8 no"}]}
+    refused = {**SENT, "answer": None, "error": error}
+    assert codes(verdict(answer(messages=[refused], matches={"main": {"password": False}}), expected=None)) == [
+        "password-misread"
+    ]
+    assert codes(verdict(answer(messages=[refused], matches={"main": {"password": True}}), expected=None)) == [
+        "login-refused"
+    ]
+
+
 def test_a_refused_message_is_diagnosed_with_the_relay_that_rails_uses() -> None:
     error = {
         "stage": "auth",

@@ -1,0 +1,147 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole rollouts that fail, one for each step and for each way in which the undo itself can go wrong (faults.yml).
+
+They run at the highest verbosity, and nothing of what they print may hold a password.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import typing as t
+from pathlib import Path
+
+import jinja2
+import pytest
+import yaml
+from harness import CHECKOUT, ENV_FILE, Lab
+from leaks import logged
+
+RUNS: list[dict[str, t.Any]] = yaml.safe_load((Path(__file__).parent / "faults.yml").read_text())["rollouts"]
+DEFAULTS = yaml.safe_load((CHECKOUT / "roles/mastodon_smtp/defaults/main.yml").read_text())
+#: What an error must never look like.
+UGLY = re.compile(r"Traceback|MODULE FAILURE|is undefined|object has no attribute|AnsibleUndefined")
+UNITS = "mastodon-web mastodon-sidekiq mastodon-streaming"
+
+APP = "/home/mastodon/live"
+DROP_IN = "/etc/systemd/system/mastodon-sidekiq.service.d"
+#: What the commands of faults.yml are made of.
+WORDS = {
+    "env_file": ENV_FILE,
+    "initializer": f"{APP}/config/initializers/zz_fault.rb",
+    "keep": f"cp -p {ENV_FILE} /root/fault.env",
+    "put_back": f"cp -p /root/fault.env {ENV_FILE} && rm /root/fault.env",
+    "drop_in": f"mkdir -p {DROP_IN} && printf '%s\\n' '[Service]'",
+    "into": f"> {DROP_IN}/fault.conf && systemctl daemon-reload",
+    "no_drop_in": f"rm -r {DROP_IN} && systemctl daemon-reload",
+}
+
+
+class Host:
+    """One host of a run, as it was before and as it is."""
+
+    def __init__(self, lab: Lab, name: str, row: dict[str, t.Any] | None) -> None:
+        self.lab, self.name, self.row = lab, name, row or {"file": "same", "services": "same"}
+        self.words = {**WORDS, "relay": lab.variables[name]["mastodon_smtp_host"]}
+        self.checksum, self.processes = lab.checksum(name), lab.processes(name)
+
+    def text(self, key: str) -> str:
+        return jinja2.Template(self.row.get(key, ""), undefined=jinja2.StrictUndefined).render(self.words)
+
+    @contextlib.contextmanager
+    def broken(self) -> t.Iterator[None]:
+        try:
+            if "break" in self.row:
+                self.lab.ssh(self.name, self.text("break"))
+            yield
+        finally:
+            if "mend" in self.row:
+                self.lab.ssh(self.name, self.text("mend"))
+
+    def file_is_as_it_should(self) -> None:
+        assert (self.lab.checksum(self.name) == self.checksum) is (self.row["file"] == "same"), self.row
+
+    def services_are_as_they_should(self) -> None:
+        wanted = self.row["services"]
+        if wanted == "same":
+            assert self.lab.processes(self.name) == self.processes
+            return
+        states = self.lab.ssh(self.name, f"systemctl is-active {UNITS}", check=False).split()
+        if wanted == "down":
+            assert states[0] == states[2] == "active" and states[1] != "active"
+            return
+        assert states == ["active"] * 3
+        found = self.lab.module(self.name, "instance_info")["instance"]["services"]
+        assert [one["stale"] for one in found if one["role"] in ("web", "sidekiq")] == [False, False], found
+
+
+def variables(lab: Lab, run: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The variables of a run. What differs between hosts is chosen by name: nothing else outranks the inventory."""
+    by_host = {host: run["hosts"].get(host, {}).get("variables", {}) for host in lab.hosts}
+    found = {"mastodon_smtp_batches": ["100%"], **run.get("variables", {})}
+    for name in {name for given in by_host.values() for name in given}:
+        values = {
+            host: by_host[host].get(name, lab.variables[host].get(name, DEFAULTS.get(name))) for host in lab.hosts
+        }
+        found[name] = f"{{{{ {json.dumps(values)}[inventory_hostname] }}}}"
+    return found
+
+
+def last_words(output: str, host: str) -> str:
+    """All failures of a host, on one line: Ansible wraps them."""
+    blocks = re.findall(rf"^fatal: \[{host}\]: FAILED! =>.*?(?=^\S|\Z)", output, re.M | re.S)
+    return " ".join(" ".join(blocks).split())
+
+
+@pytest.mark.parametrize("run", RUNS, ids=[one["run"] for one in RUNS])
+def test_a_rollout_that_fails(first_state: Lab, run: dict[str, t.Any], tmp_path: Path) -> None:
+    hosts = [Host(first_state, name, run["hosts"].get(name)) for name in first_state.hosts]
+    handed = tmp_path / "variables.json"
+    handed.write_text(json.dumps(variables(first_state, run)))
+    with contextlib.ExitStack() as stack:
+        for host in hosts:
+            stack.enter_context(host.broken())
+        done = logged(first_state, "-e", f"@{handed}")
+        assert done.status != 0 and not UGLY.search(done.output), done.output
+        flat = " ".join(done.output.split())
+        for words in run.get("says", []):
+            assert words in flat, done.output
+        for host in hosts:
+            said = last_words(done.output, host.name)
+            if host.name in run["hosts"]:
+                assert f"[{host.row['code']}]" in said and host.text("undone") in said, done.output
+            host.file_is_as_it_should()
+            host.services_are_as_they_should()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "code"),
+    [
+        ("mv {f} {f}.away", "env-file-missing"),
+        ("mv {f} {f}.away && mkdir {f}", "env-file-not-a-file"),
+        ("mv {f} {f}.away && ln -s nowhere {f}", "env-file-dangling-link"),
+        ("cp -p {f} {f}.away && printf 'X=\\377\\n' >> {f}", "env-file-not-utf8"),
+    ],
+    ids=["missing", "a-folder", "dangling-link", "not-utf8"],
+)
+def test_an_environment_file_that_cannot_be_edited_is_named(first_state: Lab, break_it: str, code: str) -> None:
+    first_state.ssh("masto2", break_it.format(f=ENV_FILE))
+    try:
+        found = first_state.module("masto2", "instance_info")
+    finally:
+        first_state.ssh("masto2", f"rm -rf {ENV_FILE}; mv {ENV_FILE}.away {ENV_FILE}")
+    assert found["failed"] and ENV_FILE in found["msg"] and f"[{code}]" in found["msg"]
+
+
+def test_a_host_without_mastodon_is_named(lab: Lab) -> None:
+    done = lab.rollout(mastodon_smtp_hosts="relay")
+    assert done.status != 0 and "No Mastodon was found here" in " ".join(done.output.split())
+    assert "mastodon_smtp_app_dir" in done.output and not UGLY.search(done.output)
+
+
+def test_without_root_the_way_out_is_named(lab: Lab) -> None:
+    found = lab.module("masto2", "instance_info", user="mastodon", become=False)
+    assert found["failed"] and "become" in found["msg"]
