@@ -5,7 +5,7 @@
 
 usage: script/lab COMMAND
 
-  up                    make what is missing and start it: images, containers, inventory
+  up [HOST ...]         make what is missing and start it: images, containers, inventory (default: all hosts)
   down [--purge]        remove the containers and the network (--purge: keys, secrets and inventory too)
   status                what runs, where, on which release (exit status 1 when the lab is not up)
   reset [HOST ...]      back to the first state: settings that do not work, empty mailboxes (default: all)
@@ -13,8 +13,9 @@ usage: script/lab COMMAND
   logs [HOST] [ARGS]    the journal of a host (ARGS go to journalctl, e.g. -u mastodon-sidekiq -n 50); without HOST: all
   ssh HOST [COMMAND]    a root shell on a host, or one command
 
-Hosts: masto1 (Debian 13, Rails 7.2, Ruby behind rbenv), masto2 (Debian 12, Rails 6.1), relay (Postfix, Dovecot).
-Ansible: ansible -i .work/lab/inventory mastodon -m ping   (with ANSIBLE_CONFIG=lab/ansible.cfg)
+Hosts: masto1 (Debian 13, Rails 7.2, Ruby behind rbenv), masto2 (Debian 12, Rails 6.1), masto3 (Debian 13, Rails 7.2 in
+containers of Docker Compose), relay (Postfix, Dovecot). Groups: mastodon (1, 2), mastodon_compose (3), fleet (both).
+Ansible: ansible -i .work/lab/inventory fleet -m ping   (with ANSIBLE_CONFIG=lab/ansible.cfg)
 
 Needs root on Debian or Ubuntu, where it installs and starts what is missing; or any user for whom `docker info` works,
 with mmdebstrap installed or LAB_BASE_TRIXIE and LAB_BASE_BOOKWORM naming Debian images (such as debian:trixie-slim).
@@ -32,7 +33,7 @@ import sys
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from . import containers, engine, fleet, images, inventory, seed
+from . import containers, engine, fleet, images, inventory, project, seed
 from .progress import LabError, fail, say, step
 
 
@@ -60,22 +61,22 @@ def main(arguments: list[str]) -> int:
 
 
 def up(arguments: list[str]) -> int:
-    _expect(arguments, 0)
+    machines = [_machine(name) for name in arguments] or list(fleet.MACHINES)
     _locked()
     for program in ("ssh", "ssh-keygen", "openssl"):
         if not shutil.which(program):
             engine.install(["openssh-client", "openssl"], program)
     engine.ensure()
-    if _is_up():
+    if _is_up(machines):
         # Its variables may be those of an older checkout.
-        addresses = {name: state.address for name, state in containers.states().items()}
+        addresses = containers.addresses()
         inventory.write(addresses, containers.host_keys(), seed.ensure())
         say("the lab is already up")
         return 0
-    images.ensure_all()
+    images.ensure(machines)
     with step("starting the machines"):
         secrets = seed.ensure()
-        addresses = containers.ensure()
+        addresses = containers.ensure(machines)
     containers.wait(addresses)
     with step("writing the inventory"):
         inventory.write(addresses, containers.host_keys(), secrets)
@@ -108,17 +109,17 @@ def status(arguments: list[str]) -> int:
     with ThreadPoolExecutor(len(fleet.MACHINES)) as pool:
         lines = list(pool.map(lambda machine: _describe(machine, states.get(machine.name)), fleet.MACHINES))
     print("\n".join(lines))
-    if not _is_up():
+    if not _is_up(fleet.MACHINES):
         print("not up as it should be: script/lab up")
         return 1
     return 0
 
 
 def reset(arguments: list[str]) -> int:
-    machines = [_machine(name) for name in arguments] or list(fleet.MACHINES)
-    _require_up()
+    addresses = containers.addresses() if engine.answers() else {}
+    machines = [_machine(name) for name in arguments or addresses]
+    _require_up(machines, addresses)
     seed.ensure()
-    addresses = {name: state.address for name, state in containers.states().items()}
     with (
         step(f"resetting {', '.join(machine.name for machine in machines)}"),
         ThreadPoolExecutor(len(machines)) as pool,
@@ -132,7 +133,7 @@ def release(arguments: list[str]) -> int:
     _expect(arguments, 2)
     machine = _machine(arguments[0])
     if machine.kind != "mastodon":
-        raise LabError(f"{machine.name} runs no Mastodon")
+        raise LabError(f"{machine.name} runs no Mastodon from source")
     containers.execute(machine, "lab-release", arguments[1])
     containers.execute(machine, "systemctl", "restart", "mastodon-web", "mastodon-sidekiq", timeout=120)
     return 0
@@ -165,10 +166,10 @@ def ssh(arguments: list[str]) -> int:
     return subprocess.run([*command, remote], check=False).returncode
 
 
-def _is_up() -> bool:
-    """Whether every machine runs on the image of today's sources, and the inventory names their addresses of today."""
+def _is_up(machines: t.Sequence[fleet.Machine]) -> bool:
+    """Whether they all run on the image of today's sources, and the inventory names their addresses of today."""
     states = containers.states()
-    for machine in fleet.MACHINES:
+    for machine in machines:
         state = states.get(machine.name)
         if state is None or not state.running or not state.fits(machine):
             return False
@@ -179,6 +180,8 @@ def _is_up() -> bool:
 def _describe(machine: fleet.Machine, state: containers.State | None) -> str:
     if state is None or not state.running:
         return f"{machine.name:7} {'not made' if state is None else 'stopped'}"
+    if machine.kind == "compose":
+        return f"{machine.name:7} {state.address:15} {project.describe(machine)}"
     command = "systemctl is-system-running; systemctl is-active " + (
         " ".join(containers.UNITS) if machine.kind == "mastodon" else "postfix dovecot"
     )
@@ -198,11 +201,10 @@ def _machine(name: str) -> fleet.Machine:
         raise LabError(f"there is no host {name!r}: {', '.join(each.name for each in fleet.MACHINES)}") from None
 
 
-def _require_up() -> None:
-    if not engine.answers() or len([each for each in containers.states().values() if each.running]) < len(
-        fleet.MACHINES
-    ):
-        raise LabError("the lab is not up: script/lab up")
+def _require_up(machines: t.Sequence[fleet.Machine], addresses: t.Mapping[str, str]) -> None:
+    missing = [machine.name for machine in machines if machine.name not in addresses]
+    if missing or not machines:
+        raise LabError(f"the lab is not up{f' ({missing[0]} does not run)' if missing else ''}: script/lab up")
 
 
 def _expect(arguments: list[str], count: int) -> None:

@@ -17,7 +17,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import fleet, images, seed
+from . import fleet, images, project, seed
 from .progress import LabError, capture, step, succeeds
 
 #: systemd as PID 1 needs exactly these; --privileged fails on machines that lack CAP_SYS_RESOURCE themselves.
@@ -40,7 +40,13 @@ class State:
 
     def fits(self, machine: fleet.Machine) -> bool:
         """Whether it was made from today's sources."""
-        return self.image == images.final(machine) and self.seed == fleet.SEED_KEY
+        return self.image == images.final(machine) and self.seed == made_from(machine)
+
+
+def made_from(machine: fleet.Machine) -> str:
+    """What a container is made from besides its own image: it is made anew when that changes."""
+    inner = images.container(machine).tag.rsplit(":", 1)[1] if machine.kind == "compose" else ""
+    return f"{fleet.SEED_KEY}-{inner}".rstrip("-")
 
 
 def states() -> dict[str, State]:
@@ -63,14 +69,19 @@ def states() -> dict[str, State]:
     return found
 
 
-def ensure() -> dict[str, str]:
-    """Every machine runs, on the image of today's sources; their addresses by name."""
+def ensure(machines: t.Sequence[fleet.Machine]) -> dict[str, str]:
+    """These machines run, on the image of today's sources; the addresses of all that run, by name."""
     if not succeeds("docker", "network", "inspect", fleet.NETWORK):
         capture("docker", "network", "create", "--label", f"{fleet.LABEL}={fleet.KEY}", fleet.NETWORK)
     existing = states()
-    with ThreadPoolExecutor(len(fleet.MACHINES)) as pool:
-        list(pool.map(lambda machine: _ensure(machine, existing.get(machine.name)), fleet.MACHINES))
-    return {name: state.address for name, state in states().items()}
+    with ThreadPoolExecutor(len(machines)) as pool:
+        list(pool.map(lambda machine: _ensure(machine, existing.get(machine.name)), machines))
+    return addresses()
+
+
+def addresses() -> dict[str, str]:
+    """The addresses of the machines that run, by name."""
+    return {name: state.address for name, state in states().items() if state.running}
 
 
 def _ensure(machine: fleet.Machine, state: State | None) -> None:
@@ -78,12 +89,13 @@ def _ensure(machine: fleet.Machine, state: State | None) -> None:
         capture("docker", "rm", "--force", "--volumes", machine.container)
         state = None
     if state and state.running:
+        project.ensure(machine)
         return
     if not state:
         names = [part for alias in machine.aliases for part in ("--network-alias", alias)]
         capture(
             *("docker", "create", "--name", machine.container, "--hostname", machine.name),
-            *("--label", f"{fleet.LABEL}={fleet.KEY}", "--label", f"{fleet.LABEL}.seed={fleet.SEED_KEY}"),
+            *("--label", f"{fleet.LABEL}={fleet.KEY}", "--label", f"{fleet.LABEL}.seed={made_from(machine)}"),
             *("--network", fleet.NETWORK, *names),
             *SYSTEMD,
             *(images.final(machine), "/sbin/init"),
@@ -91,6 +103,7 @@ def _ensure(machine: fleet.Machine, state: State | None) -> None:
     # Before each start, so that a lab whose making was cut short is whole at the next try.
     capture("docker", "cp", "-", f"{machine.container}:/", stdin=_seed_archive(machine))
     capture("docker", "start", machine.container)
+    project.ensure(machine)
 
 
 def _seed_archive(machine: fleet.Machine) -> bytes:
@@ -114,8 +127,9 @@ def execute(machine: fleet.Machine, *command: str, timeout: float = 120) -> str:
 
 def wait(addresses: t.Mapping[str, str], seconds: float = 120) -> None:
     """Until every machine answers to SSH, the relay takes mail, and the applications answer their health check."""
-    with step("waiting for the machines to be ready"), ThreadPoolExecutor(len(fleet.MACHINES)) as pool:
-        list(pool.map(lambda machine: _wait(machine, addresses[machine.name], seconds), fleet.MACHINES))
+    machines = [fleet.machine(name) for name in addresses]
+    with step("waiting for the machines to be ready"), ThreadPoolExecutor(len(machines)) as pool:
+        list(pool.map(lambda machine: _wait(machine, addresses[machine.name], seconds), machines))
 
 
 def _wait(machine: fleet.Machine, address: str, seconds: float) -> None:
@@ -139,9 +153,12 @@ def not_ready(machine: fleet.Machine, address: str) -> str | None:
                     return f"port {port} closes at once"
         except OSError as error:
             return f"port {port} of {address}: {error}"
-    if machine.kind == "mastodon":
+    if machine.kind != "relay":
         try:
-            execute(machine, "systemctl", "is-active", *UNITS)
+            if machine.kind == "mastodon":
+                execute(machine, "systemctl", "is-active", *UNITS)
+            else:
+                project.at_work(machine)
             execute(machine, "python3", "-c", HEALTH)
         except LabError as error:
             return str(error).splitlines()[-1]
@@ -154,7 +171,7 @@ HEALTH = "import urllib.request as r; assert r.urlopen('http://127.0.0.1:3000/he
 def host_keys() -> dict[str, str]:
     """The public SSH host key of each machine, read from inside: nothing is trusted on first sight."""
     names = {}
-    for machine in fleet.MACHINES:
+    for machine in map(fleet.machine, addresses()):
         fields = execute(machine, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").split()
         names[machine.name] = " ".join(fields[:2])
     return names

@@ -39,7 +39,7 @@ class Machine:
 
     :ivar name: short name; the inventory has the same.
     :ivar suite: Debian release of its base image.
-    :ivar kind: which folder of lab/images builds it: C(mastodon) or C(relay).
+    :ivar kind: which folder of lab/images builds it: C(mastodon) (from source), C(compose) (in containers) or C(relay).
     :ivar login: the user that Ansible logs in as; one that is not root uses sudo.
     :ivar ruby: C(rbenv) behind shims, or C(system).
     :ivar release: the Mastodon release it starts with.
@@ -82,9 +82,10 @@ class Machine:
 MACHINES: t.Final = (
     Machine("masto1", "trixie", "mastodon", "root", "rbenv", "4.5.3", "0600", ("masto1.test",)),
     Machine("masto2", "bookworm", "mastodon", "admin", "system", "4.2.17", "0640", ("masto2.test",)),
+    Machine("masto3", "trixie", "compose", "root", release="4.4.8", env_mode="0600", aliases=("masto3.test",)),
     Machine("relay", "bookworm", "relay", "root", aliases=(RELAY_NAME, OTHER_RELAY_NAME)),
 )
-INSTANCES: t.Final = tuple(machine for machine in MACHINES if machine.kind == "mastodon")
+INSTANCES: t.Final = tuple(machine for machine in MACHINES if machine.kind != "relay")
 
 
 def machine(name: str) -> Machine:

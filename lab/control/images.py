@@ -66,7 +66,7 @@ def packages(machine: fleet.Machine) -> Build:
     """The build of the layer with a machine's packages."""
     folder = FOLDER / machine.kind
     context = [(FOLDER / "machine", "machine")]
-    if machine.kind == "relay":
+    if machine.kind != "mastodon":
         context.append((folder / "system", "system"))
     arguments = [f"BASE={base(machine.suite)[0]}", f"COMMON={' '.join(COMMON)}"]
     if machine.ruby:
@@ -87,24 +87,35 @@ def application(machine: fleet.Machine) -> Build:
     )
 
 
+def container(machine: fleet.Machine) -> Build:
+    """The build of the image that an instance in containers runs: nothing of it is on the machine itself."""
+    app = fleet.SOURCE / "app"
+    return _build(
+        f"{machine.name}-container",
+        FOLDER / "container" / "Dockerfile",
+        [(app / "live", "live"), (app / "system/usr/local/sbin", "sbin")],
+        [f"BASE={base(machine.suite)[0]}", f"RELEASE={machine.release}"],
+    )
+
+
 def final(machine: fleet.Machine) -> str:
     """Name of the image that a machine runs."""
     return (application(machine) if machine.kind == "mastodon" else packages(machine)).tag
 
 
-def ensure_all() -> None:
-    """Make what is missing; the suites side by side."""
-    suites = {machine.suite for machine in fleet.MACHINES}
+def ensure(machines: t.Sequence[fleet.Machine]) -> None:
+    """Make what these machines are missing; the suites side by side."""
+    suites = sorted({machine.suite for machine in machines})
     with ThreadPoolExecutor(len(suites)) as pool:
-        list(pool.map(_ensure_suite, sorted(suites)))
+        list(pool.map(lambda suite: _ensure_suite(suite, machines), suites))
 
 
 def exists(tag: str) -> bool:
     return succeeds("docker", "image", "inspect", tag)
 
 
-def _ensure_suite(suite: str) -> None:
-    machines = [machine for machine in fleet.MACHINES if machine.suite == suite and not exists(final(machine))]
+def _ensure_suite(suite: str, wanted: t.Sequence[fleet.Machine]) -> None:
+    machines = [machine for machine in wanted if machine.suite == suite and not _complete(machine)]
     if not machines:
         return
     tag, ours = base(suite)
@@ -115,6 +126,12 @@ def _ensure_suite(suite: str) -> None:
         _ensure(packages(machine))
         if machine.kind == "mastodon":
             _ensure(application(machine))
+        if machine.kind == "compose":
+            _ensure(container(machine))
+
+
+def _complete(machine: fleet.Machine) -> bool:
+    return exists(final(machine)) and (machine.kind != "compose" or exists(container(machine).tag))
 
 
 def _ensure(build: Build) -> None:

@@ -30,12 +30,13 @@ def write(addresses: t.Mapping[str, str], host_keys: t.Mapping[str, str], secret
         "all": {
             "vars": everything,
             "children": {
-                "mastodon": {"hosts": {each.name: _connection(each, addresses) for each in fleet.INSTANCES}},
-                "relays": {"hosts": {"relay": _connection(fleet.machine("relay"), addresses)}},
+                "fleet": {"children": {group: _hosts(kind, addresses) for group, kind in GROUPS.items()}},
+                "relays": _hosts("relay", addresses),
             },
         }
     }
-    _yaml("group_vars/mastodon.yml", GROUP_VARS)
+    for group in GROUPS:
+        _yaml(f"group_vars/{group}.yml", GROUP_VARS)
     for instance in fleet.INSTANCES:
         _yaml(
             f"host_vars/{instance.name}/main.yml",
@@ -53,6 +54,9 @@ def write(addresses: t.Mapping[str, str], host_keys: t.Mapping[str, str], secret
     _yaml("hosts.yml", groups)
 
 
+#: The group of each kind of instance; together they are the group C(fleet).
+GROUPS = {"mastodon": "mastodon", "mastodon_compose": "compose"}
+
 #: The settings of the whole fleet, in the role's own terms.
 GROUP_VARS: dict[str, t.Any] = {
     "mastodon_smtp_host": fleet.RELAY_NAME,
@@ -64,6 +68,11 @@ GROUP_VARS: dict[str, t.Any] = {
     # The names under .test are in no DNS.
     "mastodon_smtp_check_dns": False,
 }
+
+
+def _hosts(kind: str, addresses: t.Mapping[str, str]) -> dict[str, t.Any]:
+    found = [each for each in fleet.MACHINES if each.kind == kind and each.name in addresses]
+    return {"hosts": {each.name: _connection(each, addresses) for each in found}}
 
 
 def _connection(machine: fleet.Machine, addresses: t.Mapping[str, str]) -> dict[str, t.Any]:

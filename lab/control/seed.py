@@ -70,24 +70,21 @@ def write(path: Path, content: str | bytes, mode: int = 0o600) -> None:
 
 
 def _secrets() -> Secrets:
+    made = Secrets({}, {}, text(20), {})
     if SECRETS.exists():
-        return Secrets(**json.loads(SECRETS.read_text()))
-    made = Secrets(
-        # Characters that mean something to dotenv, YAML, a shell or Jinja, in a form that Ruby's dotenv and npm's read
-        # alike (single quotes): hash sign, dollar before a letter, blank, double quote.
-        logins={
-            machine.name: f'{text(8)}#{text(4)} ${text(4)}"{text(4)}' if number == 0 else f"{text(12)}&={text(8)}"
-            for number, machine in enumerate(fleet.INSTANCES)
-        },
-        bulk_logins={machine.name: text(20) for machine in fleet.INSTANCES},
-        mailbox=text(20),
-        templates={machine.name: {} for machine in fleet.INSTANCES},
-    )
-    for machine in fleet.INSTANCES:
-        for name, length in sorted(_placeholders(machine)):
-            made.templates[machine.name][name] = (
-                secrets.token_hex(length // 2) if name.startswith("HEX") else text(length)
-            )
+        made = Secrets(**json.loads(SECRETS.read_text()))
+    for number, machine in enumerate(fleet.INSTANCES):
+        if machine.name in made.logins:
+            continue
+        # Characters that mean something to dotenv, YAML, a shell or Jinja, in a form that Ruby's dotenv, npm's and
+        # Compose read alike (single quotes): hash sign, dollar before a letter, blank, double quote.
+        odd = f'{text(8)}#{text(4)} ${text(4)}"{text(4)}'
+        made.logins[machine.name] = f"{text(12)}&={text(8)}" if number == 1 else odd
+        made.bulk_logins[machine.name] = text(20)
+        made.templates[machine.name] = {
+            name: secrets.token_hex(length // 2) if name.startswith("HEX") else text(length)
+            for name, length in sorted(_placeholders(machine))
+        }
     write(SECRETS, json.dumps(made._asdict(), indent=1))
     return made
 
@@ -140,7 +137,9 @@ def _seed(machine: fleet.Machine, found: Secrets) -> None:
     write(folder / "authorized_keys", (fleet.HOME / "id_ed25519.pub").read_text())
     write(folder / "apply", (fleet.SOURCE / "hosts" / f"apply-{machine.kind}").read_text())
     write(folder / "ca.crt", CA.read_text(), 0o644)
-    if machine.kind == "mastodon":
+    if machine.kind == "compose":
+        write(folder / "compose.yml", (fleet.SOURCE / "hosts" / f"{machine.name}.compose.yml").read_text(), 0o644)
+    if machine.kind != "relay":
         write(folder / "env.production", first_env(machine, found))
         write(folder / "release", machine.release + "\n")
         write(folder / "env.mode", machine.env_mode + "\n")

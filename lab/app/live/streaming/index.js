@@ -8,6 +8,7 @@ const path = require('path');
 
 // Enough of the file for a port and a host name. Mastodon uses the npm package dotenv, which is in no Debian package.
 const readEnvironment = (file) => {
+  if (!fs.existsSync(file)) return; // in a container, Compose has read it
   for (const line of fs.readFileSync(file, 'utf8').split(/\r?\n/)) {
     const found = /^\s*(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*?)\s*$/.exec(line);
     if (found && !(found[1] in process.env)) process.env[found[1]] = found[2].replace(/^(['"])(.*)\1$/, '$2');

@@ -1,0 +1,68 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs inside of a machine with Docker Compose: its image goes in from here, since there is no registry."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+from . import fleet, images
+from .progress import LabError, capture, step, succeeds
+
+#: What the Compose file calls the image.
+NAME = "ghcr.io/mastodon/mastodon"
+STREAMING = "ghcr.io/mastodon/mastodon-streaming"
+DIRECTORY = "/srv/mastodon"
+
+
+def ensure(machine: fleet.Machine) -> None:
+    """A machine with Docker Compose has the image of today's application, and its project runs."""
+    if machine.kind != "compose":
+        return
+    _wait_for_engine(machine)
+    tags = [f"{name}:v{machine.release}" for name in (NAME, STREAMING)]
+    if not succeeds("docker", "exec", machine.container, "docker", "image", "inspect", *tags):
+        with step(f"giving {machine.name} its image"):
+            _copy_image(images.container(machine).tag, machine)
+            for tag in tags:
+                capture("docker", "exec", machine.container, "docker", "tag", images.container(machine).tag, tag)
+    capture("docker", "exec", machine.container, "sh", "/opt/lab/seed/apply", "project", timeout=180)
+
+
+def _wait_for_engine(machine: fleet.Machine) -> None:
+    until = time.monotonic() + 60
+    while not succeeds("docker", "exec", machine.container, "docker", "info"):
+        if time.monotonic() > until:
+            raise LabError(
+                f"the Docker Engine in {machine.name} does not start: script/lab logs {machine.name} -u docker"
+            )
+        time.sleep(0.5)
+
+
+def _copy_image(tag: str, machine: fleet.Machine) -> None:
+    save = subprocess.Popen(["docker", "save", tag], stdout=subprocess.PIPE)
+    load = subprocess.run(
+        ["docker", "exec", "-i", machine.container, "docker", "load", "--quiet"],
+        stdin=save.stdout,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    if save.wait() != 0 or load.returncode != 0:
+        raise LabError(f"{tag} could not be copied into {machine.name}: {load.stderr.decode(errors='replace').strip()}")
+
+
+def at_work(machine: fleet.Machine) -> None:
+    """LabError unless its Sidekiq takes jobs; web is asked by the health check."""
+    capture("docker", "exec", machine.container, "pgrep", "--full", r"^sidekiq [0-9.]+ .*\[[0-9]+ of [0-9]+ busy\]")
+
+
+def describe(machine: fleet.Machine) -> str:
+    """Its services and their state, on one line."""
+    listed = capture(
+        *("docker", "exec", "--workdir", DIRECTORY, machine.container),
+        *("docker", "compose", "ps", "--all", "--format", "{{.Service}} {{.State}}"),
+    )
+    return f"Docker Compose; {', '.join(sorted(listed.splitlines()))}; Mastodon {machine.release}"
