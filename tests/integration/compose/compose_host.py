@@ -1,0 +1,101 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Docker Compose host of the lab as tests see it, with Docker's and Compose's own words as the judge.
+
+Run as a program it notes, or compares, what a dry run must not touch: compose_host.py --save | --compare
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from harness import CHECKOUT, Lab, Run, run
+
+NAME = "masto3"
+PROJECT = "/srv/mastodon"
+ENV_FILE = f"{PROJECT}/.env.production"
+COMPOSE_FILE = f"{PROJECT}/docker-compose.yml"
+NOTE = CHECKOUT / ".work" / "compose-snapshot.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class ComposeHost:
+    """masto3."""
+
+    lab: Lab = dataclasses.field(default_factory=Lab)
+
+    def ssh(self, command: str, *, stdin: str = "", check: bool = True) -> str:
+        return self.lab.ssh(NAME, command, stdin=stdin, check=check)
+
+    def compose(self, words: str, *, check: bool = True) -> str:
+        return self.ssh(f"cd {PROJECT} && docker compose {words}", check=check)
+
+    def module(self, name: str, check_mode: bool = False, **options: t.Any) -> dict[str, t.Any]:
+        return self.lab.module(NAME, name, options, check_mode=check_mode)
+
+    def rollout(self, *arguments: str, **variables: t.Any) -> Run:
+        return self.lab.rollout(*arguments, mastodon_smtp_hosts="mastodon_compose", **variables)
+
+    def variables(self) -> dict[str, t.Any]:
+        """The variables that the inventory has for it, vault decrypted."""
+        done = run(
+            str(Path(sys.executable).parent / "ansible"),
+            *("-i", str(CHECKOUT / ".work/lab/inventory"), NAME, "-m", "ansible.builtin.debug"),
+            *("-a", "msg={{ dict(vars) | to_json }}"),
+            env={**self.lab.environment, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
+        )
+        found: dict[str, t.Any] = json.loads(done.output[done.output.index("{") :])["msg"]
+        return t.cast("dict[str, t.Any]", json.loads(found)) if isinstance(found, str) else found
+
+    def containers(self) -> dict[str, str]:
+        """Id, start and restarts of each service's container: equal before and after means not touched."""
+        shape = '{{index .Config.Labels "com.docker.compose.service"}} {{.Id}} {{.State.StartedAt}} {{.RestartCount}}'
+        listed = self.ssh(f"docker ps --all --quiet | xargs docker inspect --format '{shape}'")
+        return dict(line.split(" ", 1) for line in listed.splitlines())
+
+    def config(self, service: str) -> dict[str, str]:
+        """What Compose itself makes of the files for a service."""
+        found = json.loads(self.compose("config --format json"))["services"][service]["environment"]
+        return {name: value.replace("$$", "$") for name, value in found.items()}
+
+    def environment(self, service: str) -> dict[str, str]:
+        """What the service's container was started with."""
+        given = json.loads(self.ssh(f"docker inspect $(cd {PROJECT} && docker compose ps -q {service})"))
+        return dict(one.split("=", 1) for one in given[0]["Config"]["Env"])
+
+    def look(self) -> dict[str, object]:
+        """Everything that a dry run must leave as it is."""
+        boxes = [sys.executable, str(CHECKOUT / "lab" / "mailboxes.py"), "count"]
+        counts = subprocess.run(boxes, capture_output=True, text=True, check=True)
+        return {
+            "containers": self.containers(),
+            "files": self.ssh(f"ls -lA --time-style=full-iso {PROJECT}; sha256sum {PROJECT}/.env* {COMPOSE_FILE}"),
+            "images": self.ssh("docker images --no-trunc --quiet | sort"),
+            "mailboxes": counts.stdout,
+        }
+
+
+def main() -> None:
+    now = json.loads(json.dumps(ComposeHost().look()))
+    if sys.argv[1:] == ["--save"]:
+        NOTE.write_text(json.dumps(now))
+        return
+    before = json.loads(NOTE.read_text())
+    for key in now:
+        if now[key] != before[key]:
+            print(f"{key}: before {before[key]}\n{key}: now    {now[key]}")
+    if now != before:
+        sys.exit(1)
+    print("nothing was touched: containers, files, images and mailboxes are as before")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every module on an instance that a real Docker Compose runs."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from compose_host import COMPOSE_FILE, ENV_FILE, NAME, PROJECT, ComposeHost
+from harness import CHECKOUT, INVENTORY, run
+
+ODD = "p#a $HOME s'w\"x\\0rd ${SMTP_SERVER} end"
+SETTINGS = {"SMTP_SERVER": "smtp.relay.test", "SMTP_PORT": "587", "SMTP_AUTH_METHOD": "plain"}
+
+
+def codes(result: dict[str, object]) -> list[str]:
+    return [one["code"] for one in result["findings"]]  # type: ignore[attr-defined]
+
+
+def replace(host: ComposeHost, path: str, old: str, new: str) -> None:
+    """Another text in a file of the host."""
+    text = host.ssh(f"cat {path}")
+    assert old in text
+    host.ssh(f"cat > {path}", stdin=text.replace(old, new))
+
+
+def test_the_instance_is_found_as_compose_describes_it(host: ComposeHost) -> None:
+    found = host.module("instance_info")["instance"]
+    assert (found["deployment"], found["app_dir"], found["env_file"]) == ("compose", PROJECT, ENV_FILE)
+    assert (found["release"], found["local_domain"], found["readers"]) == ("4.4.8", "masto3.test", ["compose"])
+    services = {one["name"]: one for one in found["services"]}
+    assert {name: one["role"] for name, one in services.items()} == {
+        "web": "web",
+        "sidekiq": "sidekiq",
+        "streaming": "streaming",
+    }
+    assert all(one["state"] == "running" and one["differs"] == [] for one in services.values())
+    assert found["effective"]["main"]["settings"]["address"] == "localhost"
+
+
+def test_an_edit_is_read_by_compose_itself_and_reaches_exactly_the_two_services(host: ComposeHost) -> None:
+    """Also that nothing is done where nothing is stale, and that check mode says what would be."""
+    before = host.containers()
+    edit = host.module("env_file", path=ENV_FILE, set=SETTINGS, secrets={"SMTP_PASSWORD": ODD}, readers=["compose"])
+    assert not edit["failed"], edit
+    # Compose's own reading is the judge of the file.
+    wanted = {**SETTINGS, "SMTP_PASSWORD": ODD}
+    assert {name: host.config("web")[name] for name in wanted} == wanted
+
+    stale = {one["name"]: one["differs"] for one in host.module("instance_info")["instance"]["services"]}
+    # The streaming service has the same env_file, but holds no mail settings: it is not touched.
+    assert stale == dict.fromkeys(["web", "sidekiq", "streaming"], sorted(wanted))
+    planned = host.module("mail_services", check_mode=True)
+    assert {one["name"] for one in planned["services"] if one["restarted"]} == {"web", "sidekiq"}
+    assert host.containers() == before
+
+    done = host.module("mail_services", steady=2)
+    assert (done["failed"], done["changed"]) == (False, True), done
+    after = host.containers()
+    assert {name for name in after if after[name] != before[name]} == {"web", "sidekiq"}
+    for service in ("web", "sidekiq"):
+        assert {name: host.environment(service)[name] for name in wanted} == wanted
+    states = {one["name"]: one["after"] for one in done["services"]}
+    assert (states["web"]["differs"], states["sidekiq"]["differs"]) == ([], [])
+    assert "p#a" not in str(done)
+
+    again = host.module("mail_services")
+    assert (again["changed"], host.containers()) == (False, after)
+
+
+def test_rails_is_shown_the_plan_in_a_container_of_its_own(host: ComposeHost) -> None:
+    before = host.look()
+    password = "another $secret#1"
+    asked = host.module(
+        "mailer_check",
+        check_mode=True,
+        set={"SMTP_SERVER": "planned.example", "SMTP_PORT": "2525", "SMTP_LOGIN": "planned"},
+        secrets={"SMTP_PASSWORD": password},
+        remove=["SMTP_SSL"],
+    )
+    assert asked["effective"], asked
+    settings = asked["effective"]["main"]["settings"]
+    assert (settings["address"], settings["port"], asked["password_matches"]) == ("planned.example", 2525, True)
+    assert asked["planned"]
+    assert host.look() == before
+    assert host.lab.places_of(NAME, password) == []
+
+
+def test_a_reset_goes_through_the_queue_and_is_found_in_the_log(host: ComposeHost) -> None:
+    """With the password that the relay does not know: so the outcome is a real failure of that very job."""
+    sent = host.module("queued_mail_check", reset="alice@example.com", deadline=30)
+    assert sent["outcome"] == "failed", sent
+    assert sent["job"]["queue"] == "mailers"
+    assert codes(sent) != []
+
+
+def test_the_relay_is_tried_from_the_container(host: ComposeHost) -> None:
+    relay = {"helo_domain": "masto3.test", "auth": "none", "tls": "none"}
+    # A name that only the container's network knows.
+    there = host.module("smtp_relay_info", vantage="instance", host="redis", port=6379, timeout=5, **relay)
+    assert there["relay"]["addresses"][0]["outcome"] in ("answered", "silent", "connected", "closed"), there
+    here = host.module("smtp_relay_info", vantage="host", host="redis", port=6379, **relay)
+    assert here["relay"]["addresses"] == []
+    # localhost and a file that only the host has
+    only_here = "/usr/local/share/ca-certificates/fediops-lab.crt"
+    options = {**relay, "tls": "starttls", "port": 25, "ca_file": only_here}
+    itself = host.module("smtp_relay_info", vantage="instance", host="localhost", **options)
+    assert {"relay-is-the-container", "ca-file-not-in-image"} <= set(codes(itself))
+    # trusted as the container trusts, with the bundle that is mounted into it
+    trusted = {"helo_domain": "masto3.test", "auth": "none", "tls": "starttls", "port": 587}
+    good = host.module("smtp_relay_info", vantage="instance", host="smtp.relay.test", **trusted)
+    assert not good["failed"], good
+    assert good["relay"]["tls_details"]["verified"]
+
+
+def test_a_network_without_a_way_out(host: ComposeHost) -> None:
+    network = "mastodon_external_network"
+    host.ssh(f"docker network disconnect {network} mastodon-sidekiq-1")
+    try:
+        done = host.module(
+            *("smtp_relay_info",),
+            vantage="instance",
+            host="172.31.255.1",
+            port=587,
+            helo_domain="masto3.test",
+            auth="none",
+            connect_timeout=1,
+        )
+        assert "network-without-way-out" in codes(done)
+    finally:
+        host.ssh(f"docker network connect --alias sidekiq {network} mastodon-sidekiq-1")
+
+
+def test_what_would_not_be_as_before_in_new_containers_is_told_first(disturbed: ComposeHost) -> None:
+    host, before = disturbed, disturbed.containers()
+    own = "    environment:\n      SMTP_PORT: ${RELAY_PORT}\n      SMTP_LOGIN: fixed\n      DB_PASS:\n"
+    replace(host, COMPOSE_FILE, "    command: bundle exec sidekiq\n", f"    command: bundle exec sidekiq\n{own}")
+    host.ssh(f"echo RELAY_PORT=2525 > {PROJECT}/.env")
+    done = host.module("instance_info")
+    found = {(one["variable"], one["layer"]) for one in done["instance"]["overrides"]}
+    assert found == {("SMTP_PORT", "environment: (filled in from .env)"), ("SMTP_LOGIN", "environment:")}
+    assert "interpolation-changed" in codes(done)
+    replace(host, COMPOSE_FILE, "ghcr.io/mastodon/mastodon:v4.4.8", "ghcr.io/mastodon/mastodon:v4.5.0")
+    done = host.module("mail_services", state="restarted")
+    assert done["failed"]
+    assert codes(done)[0] == "image-missing"
+    assert host.containers() == before
+
+
+def test_two_projects_are_told_apart(disturbed: ComposeHost) -> None:
+    host = disturbed
+    host.ssh("cp -a /srv/mastodon /srv/other && cd /srv/other && sed -i /127.0.0.1:/d docker-compose.yml"
+             " && sed -i /ports:/d docker-compose.yml && docker compose create --no-build 2>&1")  # fmt: skip
+    try:
+        done = host.module("instance_info")
+        assert codes(done) == ["several-instances"]
+        assert "/srv/other" in done["msg"]
+        assert host.module("instance_info", app_dir=PROJECT)["instance"]["app_dir"] == PROJECT
+    finally:
+        host.ssh("cd /srv/other && docker compose down --timeout 1 2>&1; rm -rf /srv/other")
+
+
+@pytest.mark.parametrize(
+    ("login", "code", "words"),
+    [
+        ({"ansible_user": "deploy"}, "not-permitted", ENV_FILE),  # in the group docker, but not the file's owner
+        ({"ansible_become": True, "ansible_become_user": "mastodon"}, "not-permitted", "become: true"),
+    ],
+    ids=["group-docker", "no-group"],
+)
+def test_logins_that_may_not(host: ComposeHost, login: dict[str, object], code: str, words: str) -> None:
+    extra = [part for name, value in login.items() for part in ("-e", f"{name}={value}")]
+    done = run(
+        str(Path(sys.executable).parent / "ansible"),
+        *("-i", str(INVENTORY), NAME, "-m", "fediops.mastodon.instance_info", "-a", "deployment=compose", *extra),
+        env=host.lab.environment,
+    )
+    assert done.status != 0
+    assert f"[{code}]" in done.output and words in done.output, done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_sidekiq_that_ends_on_the_new_settings_brings_everything_back(disturbed: ComposeHost) -> None:
+    """The undo makes the containers anew once more, with the old file."""
+    host = disturbed
+    host.lab.reset(NAME, "relay")
+    script = "[ $$SMTP_SERVER = localhost ] && exec bundle exec sidekiq; sleep 1; exit 7"
+    replace(host, COMPOSE_FILE, "command: bundle exec sidekiq", f'command: ["sh", "-c", "{script}"]')
+    host.compose("up --detach --no-deps --timeout 1 sidekiq")
+    before, file = host.containers(), host.ssh(f"sha256sum {ENV_FILE}")
+    done = host.rollout(mastodon_smtp_service_timeout=60, mastodon_smtp_steady=3)
+    assert done.status != 0
+    flat = " ".join(done.output.split())
+    assert "put back byte for byte" in flat and "the services run on it again" in flat, done.output
+    assert host.ssh(f"sha256sum {ENV_FILE}") == file
+    after = host.containers()
+    assert {name for name in after if after[name] != before[name]} == {"web", "sidekiq"}
+    assert host.environment("sidekiq")["SMTP_SERVER"] == host.environment("web")["SMTP_SERVER"] == "localhost"
+    assert not re.search(r"Traceback|is undefined", done.output)
+
+
+def test_an_engine_that_is_down(host: ComposeHost) -> None:
+    """The last one: what it stops has to start again."""
+    host.ssh("systemctl stop docker.socket docker")
+    try:
+        done = host.module("instance_info")
+        assert codes(done) == ["engine-down"]
+        assert "systemctl start docker" in done["msg"]
+    finally:
+        host.lab.reset(NAME)
+
+
+def test_the_lab_can_be_limited_to_hosts() -> None:
+    done = run(str(CHECKOUT / "script/lab"), "up", NAME, "relay")
+    assert (done.status, "already up" in done.output) == (0, True), done.output
