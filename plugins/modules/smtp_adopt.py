@@ -1,0 +1,159 @@
+#!/usr/bin/python
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: smtp_adopt
+short_description: Write the mail settings that an instance uses into the inventory
+version_added: 0.1.0
+author:
+  - The fediops.mastodon contributors (@fediops)
+description:
+  - Reads what a running Mastodon instance uses, from all layers as Rails reads them, and writes it into the inventory
+    on the controller, in the variables of the role P(fediops.mastodon.mastodon_smtp#role).
+  - Works out whether a rollout of these settings would give the same again, and says where it would not.
+  - Secrets are never shown, and never written in clear. They are left as placeholders, or go straight into a file that
+    is encrypted with Ansible Vault.
+  - The instance is only read.
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: The diff shows the file of settings, which holds no secret.
+  idempotent:
+    support: full
+    details: Files that already say the same are left alone.
+extends_documentation_fragment:
+  - fediops.mastodon.instance
+  - fediops.mastodon.attributes
+options:
+  dest:
+    description:
+      - The folder of the host's variables on the controller, usually C(host_vars/<host>). It is made if it is missing.
+      - The settings go into C(mastodon_smtp.yml) there, and secrets into C(mastodon_smtp_vault.yml).
+    type: path
+    required: true
+  secrets:
+    description:
+      - V(placeholder) writes a reference to a variable C(vault_mastodon_smtp_password), which you have to set.
+      - V(vault) writes the secrets into a file encrypted with the vault password that Ansible was given.
+    type: str
+    choices: [placeholder, vault]
+    default: placeholder
+  vault_id:
+    description:
+      - The vault ID to encrypt with. By default, C(vault_encrypt_identity) of Ansible's configuration, else the first
+        one given.
+    type: str
+  overwrite:
+    description: Whether to replace files that are there already and say something else.
+    type: bool
+    default: false
+  seal:
+    description: For the controller's part of this step only, which fills it in by itself.
+    type: str
+notes:
+  - Needs nothing but Python on the target, and the permission to read the environment file there.
+seealso:
+  - module: fediops.mastodon.instance_info
+"""
+
+EXAMPLES = r"""
+- name: Adopt what runs here, with the secrets in a vault
+  fediops.mastodon.smtp_adopt:
+    dest: "{{ inventory_dir }}/host_vars/{{ inventory_hostname }}"
+    secrets: vault
+  become: true
+"""
+
+RETURN = r"""
+files:
+  description: The files on the controller that have (in check mode, would have) the settings.
+  returned: success
+  type: list
+  elements: str
+  sample: [/srv/inventory/host_vars/social/mastodon_smtp.yml, /srv/inventory/host_vars/social/mastodon_smtp_vault.yml]
+variables:
+  description: The names of the role variables that were adopted. Never values.
+  returned: success
+  type: list
+  elements: str
+  sample: [mastodon_smtp_host, mastodon_smtp_port, mastodon_smtp_login, mastodon_smtp_password]
+findings:
+  description: What was noticed, worst first; the module fails when one of them is an error.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: Stable name of the kind of problem.
+      type: str
+    severity:
+      description: V(error), V(warning), V(unknown) or V(info).
+      type: str
+    subject:
+      description: What it is about.
+      type: str
+    message:
+      description: What is wrong.
+      type: str
+    fix:
+      description: What to do.
+      type: str
+  sample:
+    - code: adopt-rewrites
+      severity: info
+      subject: SMTP_ENABLE_STARTTLS_AUTO, SMTP_ENABLE_STARTTLS
+      message: A rollout would write these variables in another way; Rails uses the same settings either way.
+      fix: Nothing to do.
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INSTANCE_ARGUMENTS, conclude, hints_from
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.variables import VARIABLES
+from ansible_collections.fediops.mastodon.plugins.module_utils._seal import seal
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            INSTANCE_ARGUMENTS,
+            dest={"type": "path", "required": True},
+            secrets={"type": "str", "choices": ["placeholder", "vault"], "default": "placeholder", "no_log": False},
+            vault_id={"type": "str"},
+            overwrite={"type": "bool", "default": False},
+            seal={"type": "str", "no_log": True},
+        ),
+        supports_check_mode=True,
+    )
+    if not module.params["seal"]:
+        module.fail_json(msg="This step has a part on the controller; call fediops.mastodon.smtp_adopt in a play.")
+    try:
+        instance = find(hints_from(module.params)).instance
+    except InstanceError as faulty:
+        conclude(module, faulty.findings, changed=False)
+    except FindingError as nothing:
+        conclude(module, [nothing.finding], changed=False)
+    mail = {name: text for name, text in instance.variables.items() if name in VARIABLES}
+    stale = [one.name for one in instance.services if one.stale and one.holds_mail_settings]
+    conclude(
+        module,
+        instance.findings,
+        changed=False,
+        sealed=seal(mail, module.params["seal"]),
+        release=instance.release,
+        local_domain=instance.local_domain,
+        stale=stale,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""From what the steps of the drift check saw to the verdict: is this instance as the inventory says?"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.drift import TABLE
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import (
+    SEVERITIES,
+    Finding,
+    explain,
+    worst_first,
+)
+
+#: The steps in the order in which they are asked.
+STEPS = ("instance", "settings", "relay", "relay_bulk", "dns", "edit", "mailer", "services")
+#: Findings of mailer_check that only say what the file says as well.
+_OF_THE_FILE = frozenset({"effective-differs", "password-misread", "login-misread"})
+
+
+def drift(steps: t.Mapping[str, t.Any], fail_on: str = "error") -> dict[str, t.Any]:
+    """The verdict: C(in_order), all C(findings) worst first, C(blocking), and C(message) about those that block.
+
+    :param steps: what the steps were registered as, by the names in C(STEPS); one that did not run may be missing.
+    :param fail_on: the mildest severity that blocks, or C(never).
+    """
+    results = {name: steps.get(name) or {} for name in STEPS}
+    findings = [*_about_file(results), *_about_services(results["instance"])]
+    for name, result in results.items():
+        findings += _of_step(name, result, results)
+    ranked = worst_first(findings)
+    severe = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on in SEVERITIES else ()
+    blocking = [one for one in ranked if one.severity in severe]
+    return {
+        "in_order": not blocking,
+        "findings": [one.as_dict() for one in ranked],
+        "blocking": [one.as_dict() for one in blocking],
+        "message": explain([dataclasses.replace(one, severity="error") for one in blocking]) if blocking else "",
+    }
+
+
+def drift_summary(verdict: t.Mapping[str, t.Any], instance: t.Mapping[str, t.Any] | None) -> list[str]:
+    """The verdict in sentences: what is in order, and every finding that is more than an info."""
+    first = "In order: file, effective settings and running services are as the inventory says."
+    if not verdict["in_order"]:
+        first = f"NOT in order: {len(verdict['blocking'])} finding(s)."
+    seen = f"Mastodon {instance['release']} in {instance['app_dir']}" if instance else "No instance was looked at."
+    lines = [Finding(**one).sentence() for one in verdict["findings"] if one["severity"] != "info"]
+    kinds = [one["severity"] for one in verdict["findings"] if one["severity"] != "info"]
+    return [first, seen, *(f"{kind}: {line}" for kind, line in zip(kinds, lines, strict=True))]
+
+
+def _changed(results: t.Mapping[str, t.Any]) -> list[str]:
+    return [one["name"] for one in results["edit"].get("changed_variables") or ()]
+
+
+def _about_file(results: t.Mapping[str, t.Any]) -> list[Finding]:
+    changed = results["edit"].get("changed_variables") or []
+    if not changed:
+        return []
+    what = ", ".join(f"{one['name']} ({'missing' if one['what'] == 'added' else one['what']})" for one in changed)
+    words = {"changed": "other value", "removed": "not wanted", "requoted": "read differently"}
+    for kind, said in words.items():
+        what = what.replace(f"({kind})", f"({said})")
+    mailer = results["mailer"]
+    bad = {one["code"] for one in mailer.get("findings") or () if one["severity"] == "error"}
+    same = mailer.get("effective") is not None and not bad & _OF_THE_FILE
+    subject = (results["instance"].get("instance") or {}).get("env_file", ".env.production")
+    message = f"It differs from the inventory: {what}."
+    if same:
+        return [TABLE.finding("file-differs", subject, f"{message} Rails uses the same settings.", severity="warning")]
+    return [TABLE.finding("file-differs", subject, message)]
+
+
+def _about_services(instance: t.Mapping[str, t.Any]) -> list[Finding]:
+    services = (instance.get("instance") or {}).get("services") or ()
+    return [
+        TABLE.finding(
+            "service-stale", one["name"], f"It has run since {one['since']}, on older settings than the file."
+        )
+        for one in services
+        if one["stale"] and one["role"] in ("web", "sidekiq") and one["state"] == "running"
+    ]
+
+
+def _of_step(name: str, result: t.Mapping[str, t.Any], results: t.Mapping[str, t.Any]) -> list[Finding]:
+    found = [_weighed(Finding(**one), results) for one in result.get("findings") or ()]
+    failed = result.get("failed") or result.get("failed_when_result")
+    if (failed or "msg" in result) and not found and not result.get("skipped"):
+        message = " ".join(str(result.get("msg") or "It ended without a message; run it again with -vvv.").split())
+        found.append(TABLE.finding("check-incomplete", name, message))
+    return found
+
+
+def _weighed(one: Finding, results: t.Mapping[str, t.Any]) -> Finding:
+    """The finding as it counts here: an unproved edit is no mere info, and a rollout mends what the file says."""
+    if one.code == "edit-unproved":
+        return dataclasses.replace(one, severity="error")
+    if one.code in _OF_THE_FILE and any(name in (one.subject, *_words(one.message)) for name in _changed(results)):
+        return dataclasses.replace(one, fix=TABLE.rows["file-differs"].remedy)
+    return one
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip("().,:") for word in text.split()]

@@ -1,0 +1,100 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Variables of a host as files of the inventory: what goes into them, and putting them there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import typing as t
+
+import yaml
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.adopt import TABLE
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+
+PREFIX = "mastodon_smtp_"
+#: What Ansible would take for a template.
+_TEMPLATES = ("{{", "{%", "{#")
+
+
+class _Unsafe(str):
+    """A text that Ansible must not take for a template."""
+
+
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
+_Dumper.add_representer(_Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style='"'))
+
+
+def document(variables: t.Mapping[str, t.Any], heading: t.Sequence[str]) -> str:
+    """A file of variables as text; the names get the role's prefix."""
+    content = {PREFIX + name: _safe(value) for name, value in variables.items()}
+    comment = "".join(f"# {line}\n" for line in heading)
+    return f"---\n{comment}{yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=4096)}"
+
+
+def placeholders(names: t.Iterable[str]) -> str:
+    """Lines that refer to variables of a vault that is still to be made."""
+    return "".join(f'{PREFIX}{name}: "{{{{ vault_{PREFIX}{name} }}}}"\n' for name in names)
+
+
+def _safe(value: t.Any) -> t.Any:
+    if isinstance(value, dict):
+        return {key: _safe(one) for key, one in value.items()}
+    if isinstance(value, str) and any(mark in value for mark in _TEMPLATES):
+        return _Unsafe(value)
+    return value
+
+
+def refuse_hidden(folder: str) -> None:
+    """FindingError when making the folder would make Ansible overlook a file of the same name."""
+    if os.path.isdir(folder):
+        return
+    for name in (folder, *(folder + ending for ending in (".yml", ".yaml", ".json"))):
+        if os.path.lexists(name):
+            message = f"Ansible would not read {name} any more beside a folder {folder}."
+            raise FindingError(TABLE.finding("adopt-hides-file", name, message))
+
+
+def read(path: str) -> bytes | None:
+    """What is there; None when nothing is."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FindingError(_refused(path, error)) from None
+
+
+def write(path: str, data: bytes, mode: int) -> None:
+    """Put a file there as a whole, never readable by more than the mode says."""
+    folder = os.path.dirname(path)
+    new = ""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        descriptor, new = tempfile.mkstemp(prefix=".mastodon_smtp-", dir=folder)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            os.fchmod(stream.fileno(), mode)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(new, path)
+    except OSError as error:
+        if new:
+            with contextlib.suppress(OSError):
+                os.unlink(new)
+        raise FindingError(_refused(path, error)) from None
+
+
+def _refused(path: str, error: OSError) -> t.Any:
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    return TABLE.finding("adopt-write-failed", path, f"The system refused: {reason}.")

@@ -1,0 +1,29 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fleet for each test: as it is; a test makes an edit of its own on top."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fleet_runs import Fleet
+from harness import Lab
+
+
+@pytest.fixture(scope="session")
+def clean_lab(lab: Lab) -> Lab:
+    """The lab in its first state, once: each test edits on top of what the one before left in order."""
+    lab.reset()
+    return lab
+
+
+@pytest.fixture
+def fleet(clean_lab: Lab, tmp_path: Path) -> Fleet:
+    """The instances of the lab, with a mark of this test's own."""
+    return Fleet(clean_lab, tmp_path)

@@ -1,0 +1,151 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fleet on the lab: runs that die, are held, or meet one another; and what is left of the hosts afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+from harness import BIN, CHECKOUT, ENV_FILE, INVENTORY, Lab, Run
+
+sys.path.insert(0, str(CHECKOUT / "lab"))
+
+from mailboxes import Mailboxes
+
+#: The steps as their tasks are called.
+EDIT = "Back up and edit the environment file"
+CHECK = "Ask Rails for its own settings, and send the test message through them"
+RESTART = "Restart what still runs on old settings"
+QUEUE = "Send one mail through the queue, and follow that job to its end"
+SUMMARY = "Remember how this host ended"
+
+#: What is not what these tests are about is left out, to be quick.
+QUICK = {"mastodon_smtp_steady": 1, "mastodon_smtp_check_relay": False}
+_marks = itertools.count(1)
+
+
+@dataclasses.dataclass
+class Background:
+    """A rollout that runs beside the test."""
+
+    process: subprocess.Popen[str]
+    hold: Path
+
+    def reached(self) -> None:
+        """Wait until it is held."""
+        while not self.hold.exists():
+            assert self.process.poll() is None, self.process.communicate()[0]
+            time.sleep(0.2)
+
+    def go_on(self) -> Run:
+        """Let it go on, and wait for its end."""
+        self.hold.unlink(missing_ok=True)
+        output = self.process.communicate(timeout=600)[0]
+        return Run(self.process.returncode, output)
+
+
+class Fleet:
+    """The instances of the lab, and rollouts over them."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        self.lab = lab
+        self.folder = folder
+        self.mark = f"mark-{os.getpid()}-{next(_marks)}@{lab.hosts[0]}.test"
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        return self.lab.hosts
+
+    def start(self, *arguments: str, env: t.Mapping[str, str] | None = None, **variables: t.Any) -> Background:
+        """A rollout in a process group of its own."""
+        hold = self.folder / f"hold-{next(_marks)}"
+        wanted = {**QUICK, "mastodon_smtp_reply_to": self.mark, "mastodon_smtp_batches": ["100%"], **variables}
+        process = subprocess.Popen(
+            [
+                str(BIN / "ansible-playbook"),
+                *("-i", str(INVENTORY), "fediops.mastodon.smtp_rollout", "-e", json.dumps(wanted)),
+                *arguments,
+            ],
+            cwd=CHECKOUT,
+            env={
+                **os.environ,
+                **self.lab.environment,
+                "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callback"),
+                "ANSIBLE_CALLBACKS_ENABLED": "fleet_stop",
+                "FLEET_HOLD": str(hold),
+                **(env or {}),
+            },
+            text=True,
+            errors="replace",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        return Background(process, hold)
+
+    def rollout(self, *arguments: str, env: t.Mapping[str, str] | None = None, **variables: t.Any) -> Run:
+        """A rollout from its beginning to its end."""
+        return self.start(*arguments, env=env, **variables).go_on()
+
+    def killed(self, at: str, after: float = 0, *arguments: str, **variables: t.Any) -> Run:
+        """A rollout whose controller is killed right before a task, or so many seconds after it began."""
+        done = self.rollout(*arguments, env={"FLEET_KILL_AT": at, "FLEET_KILL_IN": str(after)}, **variables)
+        assert done.status == -signal.SIGKILL, done.output
+        return done
+
+    def info(self, host: str) -> dict[str, t.Any]:
+        """What instance_info says about a host."""
+        result = self.lab.module(host, "instance_info")
+        assert not result["failed"], result
+        return t.cast("dict[str, t.Any]", result["instance"])
+
+    def missing(self, host: str) -> list[str]:
+        """What is noted as not yet proved."""
+        return t.cast("list[str]", self.info(host)["unproved"])
+
+    def left_behind(self, host: str) -> list[str]:
+        """Files beside the environment file, by the ends of their names."""
+        names = self.lab.ssh(host, f"ls -A $(dirname {ENV_FILE})").split()
+        return sorted(name.replace(".env.production", "") for name in names if ".env.production" in name)
+
+    def mails(self, host: str) -> dict[str, int]:
+        """How many mails with this test's mark came from a host: the test message, and the one through the queue.
+
+        The mark is a setting (Reply-To), so the mail through the queue has it only when Sidekiq runs on the new file.
+        """
+        sender = self.lab.variables[host]["mastodon_smtp_from_address"]
+        boxes = Mailboxes()
+        counts = {}
+        for what, box in (("test", "admin@example.com"), ("queue", "alice@example.com")):
+            found = [
+                one for one in boxes.messages(box) if one["From"] == sender and self.mark in (one.get("Reply-To") or "")
+            ]
+            counts[what] = len(found)
+        return counts
+
+    def agrees(self, host: str) -> None:
+        """File and processes agree, nothing is half done, nothing odd lies about."""
+        found = self.info(host)
+        assert [one["name"] for one in found["services"] if one["state"] != "running"] == []
+        assert [one["name"] for one in found["services"] if one["stale"] and one["role"] != "streaming"] == []
+        assert found["unproved"] == []
+        assert self.left_behind(host) in (["", ".before-smtp", ".last-smtp", ".last-smtp.sha256"], [""])
+
+    def proved(self, host: str) -> None:
+        """The rollout of this test is in force, and each mail arrived exactly once."""
+        self.agrees(host)
+        assert f"SMTP_REPLY_TO={self.mark}" in self.lab.ssh(host, f"cat {ENV_FILE}").splitlines()
+        deadline = time.monotonic() + 15
+        while self.mails(host) != {"test": 1, "queue": 1} and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert self.mails(host) == {"test": 1, "queue": 1}

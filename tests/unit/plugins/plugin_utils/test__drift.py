@@ -1,0 +1,103 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The verdict of the drift check."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._drift import drift, drift_summary
+
+SINCE = "2026-11-01T03:12:09Z"
+
+
+def finding(code: str, severity: str, subject: str = "x", message: str = "It is so.") -> dict[str, str]:
+    return {"code": code, "severity": severity, "subject": subject, "message": message, "fix": "Do it."}
+
+
+def service(role: str, stale: bool = False, state: str = "running") -> dict[str, t.Any]:
+    return {"name": f"mastodon-{role}.service", "role": role, "state": state, "stale": stale, "since": SINCE}
+
+
+def steps(**other: t.Any) -> dict[str, t.Any]:
+    services = [service("web"), service("sidekiq"), service("streaming", stale=True)]
+    instance = {"env_file": "/live/.env.production", "release": "4.5.3", "app_dir": "/live", "services": services}
+    return {
+        "instance": {"instance": instance, "findings": []},
+        "settings": {"findings": []},
+        "edit": {"changed_variables": [], "findings": []},
+        "mailer": {"effective": {"main": {}}, "findings": []},
+        "services": {"findings": []},
+        **other,
+    }
+
+
+def codes(verdict: dict[str, t.Any]) -> list[tuple[str, str]]:
+    return [(one["code"], one["severity"]) for one in verdict["findings"]]
+
+
+def test_in_order() -> None:
+    seen = steps()
+    verdict = drift(seen)
+    assert verdict == {"in_order": True, "findings": [], "blocking": [], "message": ""}
+    assert drift_summary(verdict, seen["instance"]["instance"])[0].startswith("In order")
+
+
+def test_a_file_that_differs_is_an_error_unless_rails_uses_the_same_all_the_same() -> None:
+    changed = {"changed_variables": [{"name": "SMTP_PORT", "what": "changed"}, {"name": "SMTP_X", "what": "added"}]}
+    other = finding("effective-differs", "error", "main.port", "Rails uses '25', the plan says '587' (SMTP_PORT).")
+    verdict = drift(steps(edit=changed, mailer={"effective": {}, "findings": [other]}))
+    assert codes(verdict) == [("file-differs", "error"), ("effective-differs", "error")]
+    assert "SMTP_PORT (other value), SMTP_X (missing)" in verdict["message"]
+    # the fix names the file, not layers above it
+    assert "smtp_rollout" in verdict["findings"][1]["fix"]
+    assert codes(drift(steps(edit=changed))) == [("file-differs", "warning")]
+    assert codes(drift(steps(edit=changed, mailer={"effective": None, "findings": []})))[0] == ("file-differs", "error")
+
+
+def test_a_difference_that_the_file_does_not_explain_keeps_its_own_fix() -> None:
+    other = finding("effective-differs", "error", "main.port", "Rails uses '25', the plan says '587' (SMTP_PORT).")
+    verdict = drift(steps(mailer={"effective": {}, "findings": [other]}))
+    assert verdict["findings"] == [other]
+
+
+def test_stale_services_are_named_and_streaming_holds_no_settings() -> None:
+    seen = steps()
+    seen["instance"]["instance"]["services"][1]["stale"] = True
+    verdict = drift(seen)
+    assert [one["subject"] for one in verdict["blocking"]] == ["mastodon-sidekiq.service"]
+    assert SINCE in verdict["message"]
+
+
+def test_an_edit_that_is_not_proved_is_not_in_order() -> None:
+    seen = steps()
+    seen["instance"]["findings"] = [finding("edit-unproved", "info")]
+    assert codes(drift(seen)) == [("edit-unproved", "error")]
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "blocking"),
+    [("error", 1), ("warning", 2), ("unknown", 3), ("info", 4), ("never", 0)],
+)
+def test_from_which_severity_on_it_fails(fail_on: str, blocking: int) -> None:
+    dns = {"findings": [finding(f"a-{one}", one) for one in ("info", "unknown", "warning", "error")]}
+    verdict = drift(steps(dns=dns), fail_on)
+    assert len(verdict["blocking"]) == blocking and verdict["in_order"] is (blocking == 0)
+    assert [one["severity"] for one in verdict["findings"]] == ["error", "warning", "unknown", "info"]
+    assert verdict["message"].count("[a-") == blocking
+
+
+def test_a_step_that_failed_without_a_finding_is_not_in_order() -> None:
+    verdict = drift(steps(mailer={"msg": "timeout must be\nbetween", "failed_when_result": False}))
+    assert codes(verdict) == [("check-incomplete", "error")] and "timeout must be between" in verdict["message"]
+    nothing = drift({"instance": {"failed": True, "instance": None, "findings": [finding("no-instance", "error")]}})
+    assert codes(nothing) == [("no-instance", "error")]
+    assert drift_summary(nothing, None)[1] == "No instance was looked at."
+
+
+def test_a_step_that_was_left_out_says_nothing() -> None:
+    assert drift(steps(relay={"skipped": True, "msg": "no"}, relay_bulk={}))["in_order"]
