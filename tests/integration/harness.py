@@ -116,12 +116,14 @@ class Lab:
         result.setdefault("failed", found[1] in ("FAILED!", "UNREACHABLE!"))
         return result
 
-    def playbook(self, *arguments: str, env: t.Mapping[str, str] | None = None, **variables: t.Any) -> Run:
-        """ansible-playbook over the lab's inventory; variables become extra vars."""
+    def playbook(
+        self, *arguments: str, env: t.Mapping[str, str] | None = None, lab: bool = True, **variables: t.Any
+    ) -> Run:
+        """ansible-playbook over the lab's inventory (or another one that is given); variables become extra vars."""
         extra = ["-e", json.dumps(variables)] if variables else []
         return run(
             str(BIN / "ansible-playbook"),
-            *("-i", str(INVENTORY)),
+            *(["-i", str(INVENTORY)] if lab else []),
             *extra,
             *arguments,
             env={**self.environment, **(env or {})},

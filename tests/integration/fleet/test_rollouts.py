@@ -1,0 +1,104 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many hosts: one goes wrong, one is gone, two rollouts meet; whatever the strategy and the tags."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from fleet_runs import CHECK, EDIT, RESTART, Fleet
+from harness import Run
+
+
+def flat(done: Run) -> str:
+    return " ".join(done.output.split())
+
+
+def test_two_rollouts_at_once_do_each_step_once(fleet: Fleet) -> None:
+    """One has looked and comes too late to edit; one has edited and is overtaken; the third does what is left."""
+    late = fleet.start(env={"FLEET_HOLD_AT": EDIT})
+    late.reached()
+    overtaken = fleet.start(env={"FLEET_HOLD_AT": RESTART})
+    overtaken.reached()
+    last = fleet.rollout()
+    assert last.status == 0, last.output
+    for host in fleet.hosts:
+        fleet.proved(host)
+    processes = {host: fleet.lab.processes(host) for host in fleet.hosts}
+    first, second = overtaken.go_on(), late.go_on()
+    assert first.status != 0 and "[edit-taken-over]" in first.output, first.output
+    assert "this run undoes nothing" in flat(first)
+    assert second.status != 0 and "[env-file-changed]" in second.output, second.output
+    assert "so there was nothing to put back" in flat(second)
+    for host in fleet.hosts:
+        fleet.proved(host)
+        assert fleet.lab.processes(host) == processes[host]
+
+
+def test_a_bad_instance_in_the_middle_stops_the_hosts_after_it_and_no_other(fleet: Fleet) -> None:
+    """The fault shows only when Rails logs in, so the preflight does not find it."""
+    first, bad, last = fleet.hosts
+    before = {host: (fleet.lab.checksum(host), fleet.lab.processes(host)) for host in (bad, last)}
+    login = f"{{{{ 'nobody' if inventory_hostname == '{bad}' else inventory_hostname }}}}@relay.test"
+    variables = {"mastodon_smtp_login": login, "mastodon_smtp_batches": [2, 1]}
+    done = fleet.rollout(**variables)
+    assert done.status != 0 and "put back byte for byte" in flat(done), done.output
+    assert f"The rollout failed on {bad}, so it stops here: {last} and the hosts after have not been touched" in flat(
+        done
+    )
+    fleet.proved(first)
+    for host in (bad, last):
+        assert (fleet.lab.checksum(host), fleet.lab.processes(host)) == before[host]
+        fleet.agrees(host)
+    # half of the hosts so far may fail: the last one has its turn; the first, which is done, gets no second mail
+    done = fleet.rollout(mastodon_smtp_max_fail_percentage=50, **variables)
+    assert done.status != 0
+    for host in (first, last):
+        fleet.proved(host)
+    assert (fleet.lab.checksum(bad), fleet.lab.processes(bad)) == before[bad]
+
+
+def test_hosts_that_do_not_answer_or_have_no_mastodon_are_named_and_left_out(fleet: Fleet, tmp_path: Path) -> None:
+    """They come first, so the canary must be another; and the strategy is one in which no host waits for another."""
+    extra = tmp_path / "extra.yml"
+    gone = {"ansible_host": "127.0.0.1", "ansible_port": 9, "ansible_user": "root", "ansible_ssh_common_args": ""}
+    hosts = {"gone": gone, "relay": {}, **{host: {} for host in fleet.hosts}}
+    extra.write_text(json.dumps({"fleet": {"hosts": hosts}}))
+    arguments = ("-i", str(extra))
+    before = {host: fleet.lab.checksum(host) for host in fleet.hosts}
+    asked = {"mastodon_smtp_hosts": "fleet", "mastodon_smtp_batches": [1, "100%"]}
+    refused = fleet.rollout(*arguments, mastodon_smtp_require_all=True, **asked)
+    assert refused.status != 0 and "Preflight did not pass on gone, relay" in flat(refused), refused.output
+    assert {host: fleet.lab.checksum(host) for host in fleet.hosts} == before
+
+    done = fleet.rollout(*arguments, env={"ANSIBLE_STRATEGY": "host_pinned"}, **asked)
+    # 4: Ansible's own word for a host that was unreachable, on top of the failed one
+    assert done.status != 0 and "Did not answer: gone" in done.output and "Have no Mastodon: relay" in done.output
+    assert "Using run_once" not in done.output
+    for host in fleet.hosts:
+        fleet.proved(host)
+
+
+@pytest.mark.parametrize("strategy", ["free"])
+def test_the_steps_one_by_one_by_their_tags(fleet: Fleet, strategy: str) -> None:
+    env = {"ANSIBLE_STRATEGY": strategy}
+    for tag, left in (
+        ("edit", ["mailer", "services", "queue"]),
+        ("check", ["services", "queue"]),
+        ("restart", ["queue"]),
+        ("queue", []),
+    ):
+        done = fleet.rollout("--tags", f"mastodon_smtp_{tag}", env=env)
+        assert done.status == 0, done.output
+        for host in fleet.hosts:
+            assert fleet.missing(host) == left, (tag, done.output)
+    for host in fleet.hosts:
+        fleet.proved(host)
+    # only the preflight: nothing is edited, whatever is asked for
+    looked = fleet.rollout("--tags", "mastodon_smtp_preflight", mastodon_smtp_reply_to="other@masto1.test")
+    assert looked.status == 0 and CHECK not in looked.output
+    for host in fleet.hosts:
+        fleet.proved(host)
