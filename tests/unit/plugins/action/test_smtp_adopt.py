@@ -1,0 +1,169 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Adopting: which files come to be, what is in them, and what never is."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import typing as t
+import unittest.mock
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.vault import VaultLib, VaultSecret
+
+from ansible_collections.fediops.mastodon.plugins.action.smtp_adopt import ActionModule
+from ansible_collections.fediops.mastodon.plugins.module_utils._seal import seal
+
+SECRET = "pa$$ {{ not a template }} #wörd"
+VARIABLES = {
+    "SMTP_SERVER": "smtp.example.net",
+    "SMTP_PORT": "587",
+    "SMTP_LOGIN": "masto@example.net",
+    "SMTP_PASSWORD": SECRET,
+    "SMTP_AUTH_METHOD": "plain",
+    "SMTP_ENABLE_STARTTLS": "always",
+    "SMTP_OPENSSL_VERIFY_MODE": "peer",
+    "SMTP_FROM_ADDRESS": "Social <social@example.org>",
+}
+Adopt = t.Callable[..., dict[str, t.Any]]
+
+
+@pytest.fixture
+def adopt(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Adopt:
+    def run(
+        variables: dict[str, str] = VARIABLES,
+        vaults: tuple[tuple[str, bytes], ...] = (("default", b"vault-password"),),
+        check: bool = False,
+        answer: dict[str, t.Any] | None = None,
+        **options: t.Any,
+    ) -> dict[str, t.Any]:
+        loader = DataLoader()
+        loader.set_vault_secrets([(name, VaultSecret(password)) for name, password in vaults])
+        task = unittest.mock.Mock(
+            args={"dest": str(tmp_path / "host_vars" / "social"), **options},
+            check_mode=check,
+            diff=True,
+            async_val=0,
+            action="fediops.mastodon.smtp_adopt",
+        )
+        action = ActionModule(
+            task=task,
+            connection=unittest.mock.Mock(),
+            play_context=unittest.mock.Mock(),
+            loader=loader,
+            templar=unittest.mock.Mock(),
+            shared_loader_obj=unittest.mock.Mock(),
+        )
+
+        def execute(module_name: str, module_args: dict[str, t.Any], task_vars: t.Any) -> dict[str, t.Any]:  # noqa: ARG001
+            assert module_name == "fediops.mastodon.smtp_adopt"
+            known = {"findings": [], "release": "4.5.3", "local_domain": "example.org", "stale": []}
+            return {**known, "sealed": seal(variables, module_args["seal"])} if answer is None else answer
+
+        monkeypatch.setattr(action, "_execute_module", execute)
+        result = action.run(task_vars={})
+        assert SECRET not in json.dumps(result, ensure_ascii=False)
+        return result
+
+    return run
+
+
+def files(tmp_path: pathlib.Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (tmp_path / "host_vars" / "social").glob("*")}
+
+
+def codes(result: dict[str, t.Any]) -> list[str]:
+    return [one["code"] for one in result["findings"]]
+
+
+class Loader(yaml.SafeLoader):
+    pass
+
+
+Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+
+
+def test_placeholders(adopt: Adopt, tmp_path: pathlib.Path) -> None:
+    result = adopt()
+    assert result["changed"] and not result.get("failed") and result["findings"] == []
+    found = files(tmp_path)
+    assert list(found) == ["mastodon_smtp.yml"]
+    content = yaml.safe_load(found["mastodon_smtp.yml"])
+    assert content["mastodon_smtp_host"] == "smtp.example.net" and content["mastodon_smtp_port"] == 587
+    assert content["mastodon_smtp_password"] == "{{ vault_mastodon_smtp_password }}"
+    assert "mastodon_smtp_password" in result["variables"]
+    assert adopt()["changed"] is False
+
+
+def test_a_vault(adopt: Adopt, tmp_path: pathlib.Path) -> None:
+    vaults = (("default", b"one"), ("prod", b"two"))
+    result = adopt(secrets="vault", vault_id="prod", vaults=vaults)
+    path = tmp_path / "host_vars" / "social" / "mastodon_smtp_vault.yml"
+    assert result["files"][1] == str(path) and path.stat().st_mode & 0o777 == 0o600
+    text = path.read_text()
+    assert text.startswith("$ANSIBLE_VAULT;1.2;AES256;prod")
+    opened = VaultLib([("prod", VaultSecret(b"two"))]).decrypt(text.encode()).decode()
+    assert yaml.load(opened, Loader) == {"mastodon_smtp_password": SECRET}
+    # Ansible would take it for a template otherwise
+    assert "!unsafe" in opened
+    again = adopt(secrets="vault", vaults=vaults)
+    assert again["changed"] is False and path.read_text() == text
+
+
+def test_check_mode_shows_and_writes_nothing(adopt: Adopt, tmp_path: pathlib.Path) -> None:
+    result = adopt(secrets="vault", check=True)
+    assert result["changed"] and len(result["diff"]) == 1 and "+" not in result["diff"][0]["before"]
+    assert not (tmp_path / "host_vars").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"vaults": ()}, "adopt-no-vault"),
+        ({"vault_id": "other"}, "adopt-no-vault"),
+    ],
+)
+def test_without_a_vault_password_nothing_is_written(
+    adopt: Adopt, tmp_path: pathlib.Path, options: dict[str, t.Any], code: str
+) -> None:
+    result = adopt(secrets="vault", **options)
+    assert result["failed"] and codes(result) == [code]
+    assert not (tmp_path / "host_vars").exists()
+
+
+def test_words_of_somebody_else_are_kept_unless_told_otherwise(adopt: Adopt, tmp_path: pathlib.Path) -> None:
+    adopt()
+    plain = tmp_path / "host_vars" / "social" / "mastodon_smtp.yml"
+    plain.write_text("mastodon_smtp_port: 2525\n")
+    result = adopt()
+    assert result["failed"] and codes(result) == ["adopt-file-exists"] and "2525" in plain.read_text()
+    assert adopt(overwrite=True)["changed"] and "587" in plain.read_text()
+
+
+@pytest.mark.parametrize("name", ["social.yml", "social.yaml", "social.json", "social"])
+def test_a_file_that_the_new_folder_would_hide_is_named(adopt: Adopt, tmp_path: pathlib.Path, name: str) -> None:
+    (tmp_path / "host_vars").mkdir()
+    (tmp_path / "host_vars" / name).write_text("x: 1\n")
+    result = adopt()
+    assert result["failed"] and codes(result) == ["adopt-hides-file"] and name in result["msg"]
+
+
+def test_a_folder_that_cannot_be_written_is_said(adopt: Adopt, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "host_vars").write_text("in the way")
+    result = adopt()
+    assert result["failed"] and codes(result) == ["adopt-write-failed"]
+
+
+def test_what_does_not_work_is_not_adopted(adopt: Adopt, tmp_path: pathlib.Path) -> None:
+    result = adopt({"SMTP_FROM_ADDRESS": "<broken"})
+    assert result["failed"] and codes(result) == ["adopt-unusable"] and not (tmp_path / "host_vars").exists()
+
+
+def test_a_failure_on_the_host_is_told_as_it_is(adopt: Adopt, tmp_path: pathlib.Path) -> None:
+    result = adopt(answer={"failed": True, "msg": "No Mastodon was found here.", "findings": []})
+    assert result["failed"] and result["msg"] == "No Mastodon was found here." and not (tmp_path / "host_vars").exists()
