@@ -15,6 +15,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.drift i
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import (
     SEVERITIES,
     Finding,
+    errors,
     explain,
     worst_first,
 )
@@ -29,12 +30,15 @@ def drift(steps: t.Mapping[str, t.Any], fail_on: str = "error") -> dict[str, t.A
     """The verdict: C(in_order), all C(findings) worst first, C(blocking), and C(message) about those that block.
 
     :param steps: what the steps were registered as, by the names in C(STEPS); one that did not run may be missing.
+        C(cause) is the message with which the preflight ended, if it did.
     :param fail_on: the mildest severity that blocks, or C(never).
     """
     results = {name: steps.get(name) or {} for name in STEPS}
     findings = [*_about_file(results), *_about_services(results["instance"])]
     for name, result in results.items():
         findings += _of_step(name, result, results)
+    if steps.get("cause") and not errors(findings):
+        findings.append(TABLE.finding("check-incomplete", "preflight", " ".join(str(steps["cause"]).split())))
     ranked = worst_first(findings)
     severe = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on in SEVERITIES else ()
     blocking = [one for one in ranked if one.severity in severe]

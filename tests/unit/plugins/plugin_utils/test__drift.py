@@ -99,5 +99,12 @@ def test_a_step_that_failed_without_a_finding_is_not_in_order() -> None:
     assert drift_summary(nothing, None)[1] == "No instance was looked at."
 
 
+def test_a_preflight_that_ended_without_a_finding_is_not_in_order() -> None:
+    verdict = drift(steps(cause="a template failed"))
+    assert codes(verdict) == [("check-incomplete", "error")] and "a template failed" in verdict["message"]
+    told = drift(steps(cause="said already", relay={"findings": [finding("relay-down", "error")]}))
+    assert codes(told) == [("relay-down", "error")]
+
+
 def test_a_step_that_was_left_out_says_nothing() -> None:
     assert drift(steps(relay={"skipped": True, "msg": "no"}, relay_bulk={}))["in_order"]
