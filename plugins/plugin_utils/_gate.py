@@ -16,7 +16,7 @@ RESULT = "mastodon_smtp_result"
 #: What every variable begins with that the role registers a step as.
 REGISTERED = "__mastodon_smtp_"
 #: Findings that mean: there is no Mastodon on this host.
-NO_MASTODON = frozenset({"no-instance", "no-systemd"})
+NO_MASTODON = frozenset({"no-instance", "no-systemd", "no-compose-instance", "no-engine"})
 
 
 def preflight_verdict(
