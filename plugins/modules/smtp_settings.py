@@ -30,8 +30,13 @@ options:
         V(sparkpost), V(zeptomail) and V(zoho_mail).
     type: str
   region:
-    description: The provider's region, where it has more than one. V(eu-west-1) for V(amazon_ses), V(eu) for
-      V(mailgun).
+    description:
+      - The provider's region, or another choice of its host, where it has more than one.
+      - Any region of Amazon's, such as V(eu-west-1), for V(amazon_ses), which needs one; V(us) or V(eu) for V(mailgun)
+        and V(sparkpost); V(transactional) or V(broadcast) for V(postmark); V(us), V(eu), V(eu2) or V(au) for
+        V(smtp2go); V(eu) or V(ca) for V(ovh); V(fr-par) for V(scaleway_tem).
+      - V(com), V(eu), V(in), V(com.au), V(jp) or V(ca) for V(zoho_mail); V(pro-com), V(pro-eu), V(pro-in),
+        V(pro-com.au), V(pro-jp) or V(pro-ca) for its paid organisations.
     type: str
   host:
     description: Host name or IP address of the relay.

@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+import yaml
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import errors
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.plan import plan
@@ -98,6 +99,16 @@ def test_the_preset_says_what_the_provider_documents(name: str) -> None:
     assert preset.needs_login is (name not in ("google_relay", "local_postfix"))
     assert bool(preset.hint) is (name != "local_postfix")
     assert preset.warn is (name == "microsoft365")
+
+
+def test_the_documentation_names_every_region() -> None:
+    from ansible_collections.fediops.mastodon.plugins.modules import smtp_settings
+
+    option = " ".join(yaml.safe_load(smtp_settings.DOCUMENTATION)["options"]["region"]["description"])
+    for preset in _presets.presets().values():
+        for region in set(preset.hosts) - {"", "*"}:
+            assert f"V({region})" in option
+            assert f"V({preset.name})" in option
 
 
 def test_no_region_is_left_out() -> None:

@@ -21,12 +21,12 @@ OPEN: dict[str, t.Any] = {"host": "relay.example.com", "login": "", "password": 
 SENDGRID = {"provider": "sendgrid", "host": "", "login": ""}
 
 
-def severities(relay: dict[str, t.Any] | None = None, **more: t.Any) -> dict[str, str]:
+def severities(relay: dict[str, t.Any] | None = None, accept: t.Collection[str] = (), **more: t.Any) -> dict[str, str]:
     values = {"from_address": "a@example.com", "mastodon_release": "4.6.5", **more}
     if isinstance(values.get("bulk"), dict):
         values["bulk"] = Wanted(**values["bulk"])
     request = Request(relay=Wanted(**{**GOOD, **(relay or {})}), **values)
-    return {one.code: one.severity for one in plan(request, presets())[1]}
+    return {one.code: one.severity for one in plan(request, presets(), accept)[1]}
 
 
 # (code, severity, relay, everything else)
@@ -122,6 +122,25 @@ SPEAKS: list[tuple[str, str, dict[str, t.Any], dict[str, t.Any]]] = [
 @pytest.mark.parametrize(("code", "severity", "relay", "more"), SPEAKS)
 def test_rule_speaks(code: str, severity: str, relay: dict[str, t.Any], more: dict[str, t.Any]) -> None:
     assert severities(relay, **more).get(code) == severity
+
+
+@pytest.mark.parametrize(("code", "severity", "relay", "more"), [one for one in SPEAKS if one[1] == "error"])
+def test_only_its_own_code_accepts_an_error(
+    code: str, severity: str, relay: dict[str, t.Any], more: dict[str, t.Any]
+) -> None:
+    others = [one for one in TABLE.rows if one != code]
+    assert severities(relay, accept=others, **more)[code] == severity
+    accepted = severities(relay, accept=[code], **more)
+    assert accepted[code] == "info"
+    before = severities(relay, **more)
+    assert {**accepted, code: ""} == {**before, code: ""}
+
+
+@pytest.mark.parametrize(("code", "severity", "relay", "more"), [one for one in SPEAKS if one[1] != "error"])
+def test_nothing_but_errors_is_accepted(
+    code: str, severity: str, relay: dict[str, t.Any], more: dict[str, t.Any]
+) -> None:
+    assert severities(relay, accept=list(TABLE.rows), **more)[code] == severity
 
 
 def test_every_code_is_tested() -> None:
