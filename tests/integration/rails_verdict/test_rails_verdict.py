@@ -37,7 +37,7 @@ RELEASES = {
     "3.4": "3.4.10", "3.5": "3.5.19", "4.0": "4.0.15", "4.1.0": "4.1.0", "4.1": "4.2.29", "4.3": "4.3.23",
     "4.4.0": "4.4.0", "4.4": "4.4.22", "4.5.0-rc.1": "4.5.0-rc.1", "4.5": "4.6.5",
 }  # fmt: skip
-CASES_PER_ERA = 40
+CASES_PER_ERA = 25
 BOOTS_PER_ERA = 1
 LOCAL = "social.example.org"
 MARK = "rails-verdict:"
