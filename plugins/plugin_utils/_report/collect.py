@@ -111,11 +111,12 @@ class Collector:
     def play(self, name: str, hosts: t.Iterable[str], now: float) -> None:
         """A play, or the next batch of one, begins."""
         self._batches[name] = self._batches.get(name, 0) + 1
-        self._play = _Play(name, list(hosts), self._batches[name])
+        self._play = _Play(name, [evidence.plain(one) for one in hosts], self._batches[name])
         self.touched = now
 
     def started(self, host: str, task: Task, now: float) -> None:
         """A host begins a task."""
+        host = evidence.plain(host)
         step = self._step(self._host(host), task)
         if step is not None:
             self._is_ours()
@@ -128,6 +129,7 @@ class Collector:
 
         :param state: ok, changed, failed, ignored, skipped or unreachable.
         """
+        host = evidence.plain(host)
         began, _task, step = self.running.pop((host, task.uuid), (now, task, None))
         seen = self._host(host)
         step = step or self._step(seen, task)

@@ -13,7 +13,7 @@ import statistics
 import typing as t
 
 from .collect import Collector, Failure, Host
-from .evidence import HIDDEN
+from .evidence import HIDDEN, plain
 from .words import HOST_RANK, HOST_STATES, NO_MASTODON, OUTCOMES, STEPS, TOUCHING
 
 Plain = t.Any
@@ -237,7 +237,7 @@ def _waiting(seen: Collector, now: float) -> list[dict[str, Plain]]:
         {
             "host": host,
             "step": step.key if step else "",
-            "task": task.name,
+            "task": plain(task.name),
             "seconds": round(now - began, 1),
         }
         for (host, _uuid), (began, task, step) in seen.running.items()

@@ -129,7 +129,7 @@ def _table(label: str, head: t.Sequence[str], rows: t.Sequence[t.Sequence[Child]
         ),
         class_="scroll",
         tabindex="0",
-        role="region",
+        role="group",
         aria_label=label,
     )
 

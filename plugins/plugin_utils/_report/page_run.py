@@ -324,7 +324,7 @@ def _sender(one: Document) -> Markup:
                 el("table", el("tbody", records), class_="plain"),
                 class_="scroll",
                 tabindex="0",
-                role="region",
+                role="group",
                 aria_label="What DNS answered",
             ),
         )

@@ -6,16 +6,21 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
+import time
 import typing as t
 from pathlib import Path
 
 #: The pipe ends that Chromium reads and writes, by its own definition.
 READS, WRITES = 3, 4
+#: Seconds without an answer after which the browser is given up; only a defect makes it that long.
+PATIENCE = 60.0
 
 
 class Browser:
@@ -25,20 +30,21 @@ class Browser:
         self._folder = tempfile.mkdtemp(prefix="report-browser-")
         to_read, self._out = os.pipe()
         self._in, to_write = os.pipe()
-        # The shell puts the ends where Chromium looks for them.
-        start = f'exec "$@" {READS}<&{to_read} {WRITES}>&{to_write}'
+        # Out of the way of the numbers that they get in the browser.
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_read, to_write)]
+        start = f'exec "$@" {READS}<&{ends[0]} {WRITES}>&{ends[1]}'
         self._process = subprocess.Popen(
             [
-                *("sh", "-c", start, "sh", "chromium"),
+                *("bash", "-c", start, "bash", "chromium"),
                 *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"),
                 *("--no-first-run", "--remote-debugging-pipe", f"--user-data-dir={self._folder}", "about:blank"),
             ],
-            pass_fds=(to_read, to_write),
+            pass_fds=ends,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        os.close(to_read)
-        os.close(to_write)
+        for end in (to_read, to_write, *ends):
+            os.close(end)
         self._number = 0
         self._rest = b""
         #: What the browser reported beside the answers: console messages, dialogs, requests.
@@ -76,6 +82,8 @@ class Browser:
 
     def receive(self) -> dict[str, t.Any]:
         while b"\0" not in self._rest:
+            ready, _, _ = select.select([self._in], [], [], PATIENCE)
+            assert ready, "the browser does not answer"
             piece = os.read(self._in, 1 << 20)
             assert piece, "the browser has ended"
             self._rest += piece
@@ -140,6 +148,12 @@ class Page:
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    def wait_until(self, expression: str) -> None:
+        """Ask until the answer is true."""
+        until = time.monotonic() + PATIENCE
+        while not self.ask(expression):
+            assert time.monotonic() < until, f"it never came to that: {expression}"
 
     def click(self, selector: str) -> None:
         """A real click in the middle of an element."""
