@@ -13,7 +13,7 @@ import typing as t
 from .markup import Child, Markup, el
 from .page_run import Document, badge, findings, icon
 from .sentences import clock, fixes
-from .words import CELL_STATES, HOST_STATES, duration, label_of, plural, text_of
+from .words import CELL_STATES, HOST_STATES, cell_label, duration, label_of, plural, text_of
 
 #: Effective settings as a person names them; those of the relay without its name.
 SETTING_WORDS = {
@@ -49,14 +49,14 @@ def hosts(made: Document, *, all_open: bool) -> Markup | None:
         "section",
         el("h2", "Details"),
         [
-            _host(place, one, all_open or HOST_STATES[one["state"]].tone in ("bad", "busy"))
+            _host(place, one, all_open or HOST_STATES[one["state"]].tone in ("bad", "busy"), made["run"]["check_mode"])
             for place, one in enumerate(found, 1)
         ],
         id="details",
     )
 
 
-def _host(place: int, host: Document, is_open: bool) -> Markup:
+def _host(place: int, host: Document, is_open: bool, dry: bool) -> Markup:
     instance = host["instance"] or {}
     release = f"Mastodon {instance['release']}" if instance.get("release") else ""
     # The target of links is inside, so that a browser opens the details by itself.
@@ -76,13 +76,13 @@ def _host(place: int, host: Document, is_open: bool) -> Markup:
             "div",
             _cause(host),
             _facts(host),
-            _variables(host["variables"]),
+            _variables(host["variables"], dry),
             _settings(host["settings"]),
             _relays(host["relays"]),
-            _services(host["services"]),
+            _services(host["services"], dry),
             _mail(host),
             _findings(host),
-            _timeline(host["timeline"]),
+            _timeline(host["timeline"], dry),
             id=f"host-{place}",
             class_="inside",
         ),
@@ -161,7 +161,7 @@ def _facts(host: Document) -> Markup | None:
     return el("dl", [el("div", el("dt", name), el("dd", value)) for name, value in facts if value], class_="facts")
 
 
-def _variables(variables: Document | None) -> Markup | None:
+def _variables(variables: Document | None, dry: bool) -> Markup | None:
     if variables is None:
         return None
     changed = variables["changed"]
@@ -180,8 +180,12 @@ def _variables(variables: Document | None) -> Markup | None:
     unknown = "" if variables["recorded"] else "Values before the edit are recorded by a run with --diff."
     remarks = " ".join(one for one in (kept, unknown) if one)
     return _part(
-        "Environment file: before and after",
-        _table("Variables before and after", ("Variable", "What", "Before", "After"), rows, "change"),
+        "Environment file: now, and after the rollout" if dry else "Environment file: before and after",
+        _table(
+            "Variables before and after",
+            ("Variable", "What", *(("Now", "Planned") if dry else ("Before", "After"))),
+            rows,
+        ),
         el("p", remarks, class_="muted") if remarks else None,
     )
 
@@ -270,7 +274,7 @@ def _login(auth: Document) -> str:
     return f"{auth.get('mechanism') or 'none'}, {outcome}{answer}"
 
 
-def _services(services: t.Sequence[Document]) -> Markup | None:
+def _services(services: t.Sequence[Document], dry: bool) -> Markup | None:
     if not services:
         return None
     rows: list[list[Child]] = [
@@ -278,16 +282,16 @@ def _services(services: t.Sequence[Document]) -> Markup | None:
             el("code", one.get("name") or ""),
             _service(one.get("before") or {}),
             _service(one.get("after") or {}) or "as before",
-            _renewal(one),
+            _renewal(one, dry),
         ]
         for one in services
     ]
     return _part("Services", _table("Services", ("Service", "Before", "After", "What"), rows))
 
 
-def _renewal(one: Document) -> str:
+def _renewal(one: Document, dry: bool) -> str:
     if one.get("restarted"):
-        return "restarted by this run"
+        return "would be restarted" if dry else "restarted by this run"
     if one.get("stale") and one.get("role") != "streaming":
         return "runs on old settings"
     return "left alone"
@@ -335,7 +339,7 @@ def _findings(host: Document) -> Markup | None:
     return _part("Findings", findings(rest)) if rest else None
 
 
-def _timeline(timeline: t.Sequence[Document]) -> Markup | None:
+def _timeline(timeline: t.Sequence[Document], dry: bool) -> Markup | None:
     if not timeline:
         return None
     top = max(one["seconds"] for one in timeline) or 1.0
@@ -345,7 +349,7 @@ def _timeline(timeline: t.Sequence[Document]) -> Markup | None:
         rows.append(
             [
                 one["task"],
-                el("span", icon(state.tone), state.label, class_=f"key tone-{state.tone}"),
+                el("span", icon(state.tone), cell_label(one["state"], dry), class_=f"key tone-{state.tone}"),
                 duration(one["seconds"]),
                 el(
                     "svg",

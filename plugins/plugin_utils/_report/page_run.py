@@ -12,7 +12,7 @@ import typing as t
 
 from .markup import Child, Markup, el
 from .sentences import clock, counts, fixes
-from .words import CELL_STATES, HOST_STATES, STEPS, duration, label_of, plural
+from .words import CELL_STATES, HOST_STATES, STEPS, cell_label, duration, label_of, plural
 
 Document = t.Mapping[str, t.Any]
 
@@ -146,7 +146,7 @@ def matrix(made: Document) -> Markup:
             "tr",
             el("th", el("a", host["name"], href=f"#host-{place}"), scope="row", class_="host"),
             el("td", badge(host["state"]), class_="state"),
-            [_cell(host["steps"].get(step.key), step.label) for step in used],
+            [_cell(host["steps"].get(step.key), step.label, made["run"]["check_mode"]) for step in used],
             el("td", duration(host["seconds"]) if host["timeline"] else "", class_="number"),
             data_state=host["state"],
             data_name=host["name"],
@@ -170,7 +170,7 @@ def matrix(made: Document) -> Markup:
             role="region",
             aria_label="Hosts by steps",
         ),
-        _legend(hosts, used),
+        _legend(made, used),
     )
 
 
@@ -188,29 +188,30 @@ def _tools() -> Markup:
     )
 
 
-def _cell(cell: Document | None, step: str) -> Markup:
+def _cell(cell: Document | None, step: str, check_mode: bool) -> Markup:
     if cell is None:
         return el("td", el("span", f"{step}: not reached", class_="away"), class_="cell none")
-    state = CELL_STATES[cell["state"]]
+    state, label = CELL_STATES[cell["state"]], cell_label(cell["state"], check_mode)
     took = cell["seconds"] if cell["state"] not in ("skipped", "running") else None
     return el(
         "td",
         icon(state.tone),
-        el("span", f"{step}: {state.label} ", class_="away"),
+        el("span", f"{step}: {label} ", class_="away"),
         el("small", duration(took)) if took is not None else None,
         icon("lock") if cell["hidden"] else None,
         class_=f"cell tone-{state.tone}",
         data_label=step,
-        title=f"{step}: {state.label}{', output hidden by no_log' if cell['hidden'] else ''}",
+        title=f"{step}: {label}{', output hidden by no_log' if cell['hidden'] else ''}",
     )
 
 
-def _legend(hosts: t.Sequence[Document], used: t.Sequence[t.Any]) -> Markup:
+def _legend(made: Document, used: t.Sequence[t.Any]) -> Markup:
+    hosts, dry = made["hosts"], made["run"]["check_mode"]
     seen = {host["steps"][step.key]["state"] for host in hosts for step in used if step.key in host["steps"]}
-    keys = [state for key, state in CELL_STATES.items() if key in seen]
+    keys = [(state.tone, cell_label(key, dry)) for key, state in CELL_STATES.items() if key in seen]
     return el(
         "p",
-        [el("span", icon(state.tone), state.label, class_=f"key tone-{state.tone}") for state in keys],
+        [el("span", icon(tone), label, class_=f"key tone-{tone}") for tone, label in keys],
         el("span", el("span", class_="blank"), "not reached", class_="key"),
         class_="legend",
         aria_hidden="true",

@@ -133,6 +133,11 @@ def worse(one: str, other: str) -> str:
     return one if _CELL_RANK[one] <= _CELL_RANK[other] else other
 
 
+def cell_label(state: str, check_mode: bool) -> str:
+    """The state of a step in words; a dry run changes nothing."""
+    return "would change" if check_mode and state == "changed" else CELL_STATES[state].label
+
+
 def plural(number: int, noun: str, several: str = "") -> str:
     """V(1 host), V(2 hosts)."""
     return f"{number} {noun if number == 1 else several or noun + 's'}"

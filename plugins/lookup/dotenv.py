@@ -1,0 +1,128 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: dotenv
+short_description: Read a secret from a .env file on the controller
+version_added: 0.1.0
+author:
+  - The fediops.mastodon contributors (@fediops)
+description:
+  - Reads variables from a C(.env) file on the controller, as python-dotenv understands it. It is one way to hand over a
+    secret that is not in a vault, beside the environment.
+  - Nothing is put into the environment, and no other file is read.
+  - The file may be encrypted with Ansible Vault.
+requirements:
+  - python-dotenv 1.0 or newer, on the controller
+options:
+  _terms:
+    description: Names of variables.
+    type: list
+    elements: str
+    required: true
+  file:
+    description:
+      - The file. A relative path is looked for in the folder C(files) beside the playbook or the role, and beside the
+        playbook itself.
+    type: str
+    default: .env
+    env:
+      - name: MASTODON_DOTENV_FILE
+  interpolate:
+    description:
+      - Whether C(${NAME}) in a value stands for another variable. Off, so that a password with a V($) stays what it is.
+    type: bool
+    default: false
+  default:
+    description: What to return for a variable that is not in the file. Without it, that is an error.
+    type: raw
+notes:
+  - A file that others can read is warned of.
+seealso:
+  - plugin: ansible.builtin.env
+    plugin_type: lookup
+"""
+
+EXAMPLES = r"""
+# group_vars/mastodon.yml: the password is in a file that is in no repository
+mastodon_smtp_password: "{{ lookup('fediops.mastodon.dotenv', 'RELAY_PASSWORD', file='~/.config/relay.env') }}"
+
+# the same file for every lookup, by MASTODON_DOTENV_FILE
+mastodon_smtp_login: "{{ lookup('fediops.mastodon.dotenv', 'RELAY_LOGIN', default='postmaster@social.example') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: The values, in the order of the names.
+  type: list
+  elements: str
+"""
+
+import io
+import os
+import stat
+import typing as t
+
+from ansible.errors import AnsibleLookupError
+from ansible.module_utils.basic import missing_required_lib
+from ansible.plugins.lookup import LookupBase
+from ansible.utils.display import Display
+
+try:
+    from dotenv import dotenv_values
+    from dotenv.parser import parse_stream
+except ImportError:
+    HAS_DOTENV = False
+else:
+    HAS_DOTENV = True
+
+#: Stands for "no default was given"; None may be one.
+NOTHING: t.Any = object()
+
+
+class LookupModule(LookupBase):
+    """Thin: finds and reads the file, and lets python-dotenv understand it."""
+
+    def run(self, terms: t.Any, variables: t.Any = None, **kwargs: t.Any) -> list[t.Any]:
+        self.set_options(var_options=variables, direct=kwargs)
+        if not HAS_DOTENV:
+            raise AnsibleLookupError(missing_required_lib("python-dotenv") + " It is needed on the controller.")
+        path = self._path(variables)
+        text = self._loader.get_text_file_contents(path)
+        broken = line_of_nonsense(text)
+        if broken:
+            # Never the line itself: it may hold a secret.
+            raise AnsibleLookupError(f"{path}, line {broken}: this is no NAME=value. Mend it, or put a # before it.")
+        found = dotenv_values(stream=io.StringIO(text), interpolate=self.get_option("interpolate"))
+        default = self.get_option("default") if "default" in kwargs else NOTHING
+        return [value_of(str(name), found, path, default) for name in terms]
+
+    def _path(self, variables: t.Any) -> str:
+        given = os.path.expanduser(str(self.get_option("file")))
+        path = self.find_file_in_search_path(variables, "files", given, ignore_missing=True)
+        if not path:
+            raise AnsibleLookupError(
+                f"There is no file {given} here. Give its path by file, or in the variable MASTODON_DOTENV_FILE."
+            )
+        if os.stat(path).st_mode & (stat.S_IRGRP | stat.S_IROTH):
+            Display().warning(f"{path} can be read by others on this machine: chmod 600 {path}")
+        return str(path)
+
+
+def line_of_nonsense(text: str) -> int:
+    """The number of the first line that python-dotenv would skip with a mere log message; 0 when there is none."""
+    return next((one.original.line for one in parse_stream(io.StringIO(text)) if one.error), 0)
+
+
+def value_of(name: str, found: t.Mapping[str, str | None], path: str, default: t.Any) -> t.Any:
+    """The value of a variable, or the default; it fails when there is neither."""
+    value = found.get(name)
+    if value is not None:
+        return value
+    if default is not NOTHING:
+        return default
+    why = "has no value there" if name in found else "is not there"
+    raise AnsibleLookupError(f"{path}: {name} {why}. Add the line {name}=..., or give the lookup a default.")
