@@ -1,0 +1,96 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands of the CI recipes, as they stand there, on the lab: from a repository with an inventory to the report.
+
+All recipes have the same commands (a unit test sees to that), so one of them is run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+from harness import BIN, CHECKOUT, INVENTORY, Lab
+
+sys.path.insert(0, str(CHECKOUT / "tests" / "unit" / "docs"))
+
+import ci_recipes
+
+LAB = CHECKOUT / ".work" / "lab"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """An operator's repository, beside it the home of the CI job; the collection comes as an archive, not from Galaxy."""
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    shutil.copytree(INVENTORY, folder / "inventory")
+    build = [BIN / "ansible-galaxy", "collection", "build", CHECKOUT, "--output-path", tmp_path]
+    subprocess.run(build, check=True, capture_output=True)
+    requirements = (ci_recipes.FOLDER / "requirements.yml").read_text()
+    archive = next(tmp_path.glob("*.tar.gz"))
+    requirements = requirements.replace("name: fediops.mastodon", f"name: {archive}\n    type: file")
+    (folder / "requirements.yml").write_text(requirements)
+    (tmp_path / "home").mkdir()
+    return folder
+
+
+def run_job(job: ci_recipes.Job, repository: Path) -> tuple[int, str]:
+    """The job as a runner has it: one bash that ends with the first command that fails."""
+    home = repository.parent / "home"
+    secrets = {
+        "SSH_KEY": (LAB / "id_ed25519").read_text(),
+        "SSH_KNOWN_HOSTS": (LAB / "known_hosts").read_text(),
+        "VAULT_PASSWORD": (LAB / "vault-password").read_text().strip(),
+    }
+    given = {name: secrets[name] if value is None else value for name, value in job.environment.items()}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    environment = {**kept, **given, "HOME": str(home), "LC_ALL": "C.UTF-8", "PATH": f"{BIN}:{os.environ['PATH']}"}
+    environment["GITHUB_STEP_SUMMARY"] = str(repository / "summary.md")
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", "\n".join(job.commands)],
+        cwd=repository,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def report(repository: Path) -> dict[str, t.Any]:
+    made: dict[str, t.Any] = json.loads((repository / "rollout-report" / "rollout.json").read_text())
+    return made
+
+
+def test_a_pull_request_shows_what_would_change_and_the_main_branch_changes_it(
+    fresh_lab: Lab, repository: Path
+) -> None:
+    before = {host: fresh_lab.checksum(host) for host in fresh_lab.hosts}
+    status, output = run_job(ci_recipes.actions("github", "dry-run", dry=True), repository)
+    assert status == 0, output
+    assert {one["name"]: one["state"] for one in report(repository)["hosts"]} == dict.fromkeys(before, "would_change")
+    assert {host: fresh_lab.checksum(host) for host in fresh_lab.hosts} == before
+
+    status, output = run_job(ci_recipes.actions("github", "rollout", dry=False), repository)
+    assert status == 0, output
+    made = report(repository)
+    assert {one["name"]: one["state"] for one in made["hosts"]} == dict.fromkeys(before, "changed")
+    for one in made["hosts"]:
+        assert one["settings"] and one["relays"]["main"]["auth"]["accepted"] is True
+        assert one["test_messages"][0]["answer"].startswith("250")
+        assert all(service["after"]["state"] == "running" for service in one["services"])
+    summary = (repository / "summary.md").read_text()
+    assert "2 of 2 hosts would change" in summary and "Both hosts are in order" in summary
+    texts = [*(repository / "rollout-report").iterdir(), repository / "summary.md"]
+    for host in fresh_lab.hosts:
+        assert not [path.name for path in texts if fresh_lab.password(host) in path.read_text()]
+        assert fresh_lab.password(host) not in output
