@@ -14,6 +14,9 @@ import typing as t
 from pathlib import Path
 from types import SimpleNamespace
 
+import dns.flags
+import dns.message
+import dns.rcode
 import pytest
 import yaml
 from ansible.errors import AnsibleActionFail
@@ -163,6 +166,48 @@ def test_a_dead_name_server_is_one_finding_and_does_not_fail() -> None:
     outcomes = {one["id"]: one["outcome"] for one in result["sender_dns"][0]["rules"]}
     assert set(outcomes.values()) <= {"unknown", "skipped", "ok"}
     assert {one for one, outcome in outcomes.items() if outcome == "ok"} <= {"K3"}
+
+
+def servfail(query: dns.message.Message, _transport: str) -> t.Iterator[bytes]:
+    reply = dns.message.make_response(query)
+    reply.set_rcode(dns.rcode.SERVFAIL)
+    yield reply.to_wire()
+
+
+def lies_about_the_id(query: dns.message.Message, _transport: str) -> t.Iterator[bytes]:
+    reply = dns.message.make_response(query, recursion_available=True)
+    reply.id = query.id ^ 1
+    yield reply.to_wire()
+
+
+def truncates(query: dns.message.Message, transport: str) -> t.Iterator[bytes]:
+    """Over UDP it says that the answer did not fit, and over TCP it says nothing."""
+    if transport == "udp":
+        reply = dns.message.make_response(query, recursion_available=True)
+        reply.flags |= dns.flags.TC
+        yield reply.to_wire()
+
+
+@pytest.mark.parametrize(
+    ("respond", "words"),
+    [
+        (servfail, "SERVFAIL"),
+        (lies_about_the_id, "none was the answer to the question"),
+        (truncates, "no answer in time"),
+    ],
+)
+def test_a_name_server_out_of_order_says_nothing_about_the_records(respond: dns_loopback.Respond, words: str) -> None:
+    with dns_loopback.Server(respond) as server:
+        result = run(server.port, **GOOD, timeout=0.2, lifetime=5, fail_on="warning")
+    assert "failed" not in result
+    assert (result["verdict"], [one["code"] for one in result["findings"]]) == ("unknown", ["dns-unanswered"])
+    assert words in result["findings"][0]["message"]
+
+
+def test_answers_that_do_not_fit_are_fetched_over_tcp() -> None:
+    with dns_loopback.Server(dns_loopback.zone(ZONE, largest=60)) as server:
+        result = run(server.port, **GOOD)
+    assert (result["verdict"], {one for one, _kind, _name in server.asked}) == ("ok", {"udp", "tcp"})
 
 
 @pytest.mark.parametrize(
