@@ -24,8 +24,8 @@ from .wording import Outcome, instead, listed, mended_policy, new_policy, publis
 WIDEST_PREFIX = 8
 #: From this many look-ups on, one more include at the provider breaks the record.
 NEAR_LIMIT = 9
-#: A record longer than this makes answers that do not fit into one packet (RFC 7208, section 3.4). A single string of
-#: more than 255 octets cannot come over the wire; what zone editors make of one, strings joined without a space, S2 tells.
+#: A record longer than this makes answers that do not fit into one packet (RFC 7208, section 3.4). One string of more
+#: than 255 octets cannot come over the wire; S2 tells what zone editors make of it: strings joined without a space.
 LONGEST_RECORD = 512
 
 #: How permanent errors that are a matter of limits begin, in the words of spftrace.
