@@ -174,8 +174,10 @@ def _judge(senders: list[sender.Sender], settings: queries.Settings, *, share: b
     resolver = queries.Resolver(settings)
 
     def look(which: sender.Sender) -> _Judged:
-        limit = lambda: min(EVALUATION, resolver.remaining())  # noqa: E731
-        return _Judged.of(rules.judge(facts.gather(which, resolver.ask, time_limit=limit)))
+        def time_limit() -> float:
+            return min(EVALUATION, resolver.remaining())
+
+        return _Judged.of(rules.judge(facts.gather(which, resolver.ask, time_limit=time_limit)))
 
     def one(which: sender.Sender) -> _Judged:
         return _once(which, settings, look) if share else look(which)
