@@ -68,6 +68,7 @@ class Host:
     findings: list[dict[str, str]] = dataclasses.field(default_factory=list)
     evidence: dict[str, dict[str, Plain]] = dataclasses.field(default_factory=dict)
     result: dict[str, Plain] = dataclasses.field(default_factory=dict)
+    drift: dict[str, Plain] = dataclasses.field(default_factory=dict)
     undoing: bool = False
 
     @property
@@ -135,6 +136,8 @@ class Collector:
         step = step or self._step(seen, task)
         self.touched = now
         # Ansible censors a skipped task whenever its no_log is a template, whatever that says.
+        if state in ("ok", "changed") and any(one["severity"] == "error" for one in evidence.findings(result)):
+            state = "ignored"  # failed_when: false, as the drift check has it
         hidden = state != "skipped" and ("censored" in result or bool(result.get("_ansible_no_log")))
         self.secrets |= evidence.secrets_of(task.arguments)
         if step is not None:
@@ -151,11 +154,13 @@ class Collector:
                     }
                 )
             if not hidden and state not in ("skipped", "unreachable"):
-                self._keep(seen, step, task, result)
+                self._keep(seen, step, task, state, result)
         elif state == "failed" and task.module == _GATE:
+            if seen.drift:
+                return  # its verdict is known already
             self._stop({"task": evidence.plain(task.name), "message": _message(result, hidden)})
             return
-        self._keep_outcome(seen, result)
+        self._keep_outcome(seen, result, now)
         message = _message(result, hidden)
         if state == "unreachable":
             seen.unreachable = seen.unreachable or Failure(now, "", "Connect", message, [])
@@ -208,7 +213,7 @@ class Collector:
         if said not in self.stops:
             self.stops.append(said)
 
-    def _keep(self, host: Host, step: Step, task: Task, result: t.Mapping[str, t.Any]) -> None:
+    def _keep(self, host: Host, step: Step, task: Task, state: str, result: t.Mapping[str, t.Any]) -> None:
         if step.key == "dns":
             for one in evidence.of_dns(result):
                 who = (str(one.get(name)) for name in ("from_domain", "return_path_domain", "provider"))
@@ -221,12 +226,19 @@ class Collector:
         key = step.key
         if key == "relay" and task.arguments.get("relay") == "bulk":
             key = "bulk_relay"
-        host.evidence[key] = taker(result)
+        host.evidence[key] = {**taker(result), "applied": state == "changed" and not self.check_mode}
 
     @staticmethod
-    def _keep_outcome(host: Host, result: t.Mapping[str, t.Any]) -> None:
+    def _keep_outcome(host: Host, result: t.Mapping[str, t.Any], now: float) -> None:
         facts = result.get("ansible_facts")
-        outcome = facts.get("mastodon_smtp_result") if isinstance(facts, t.Mapping) else None
+        if not isinstance(facts, t.Mapping):
+            return
+        drift = facts.get("mastodon_smtp_drift")
+        if isinstance(drift, t.Mapping):
+            host.drift = {**evidence.some(drift, "in_order", "message"), "at": now}
+            host.drift["blocking"] = evidence.findings({"findings": drift.get("blocking")})
+            host.findings += [{**one, "step": ""} for one in evidence.findings(drift)]
+        outcome = facts.get("mastodon_smtp_result")
         if isinstance(outcome, t.Mapping):
             host.result = evidence.some(outcome, "outcome", "undone", "backup_file", "check_mode", "release")
 

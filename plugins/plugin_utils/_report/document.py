@@ -76,6 +76,8 @@ def host_state(host: Host, over: bool, failed_somewhere: bool) -> str:
     """
     if host.unreachable:
         return "unreachable"
+    if host.drift:
+        return "in_order" if host.drift.get("in_order") else "drifted"
     if host.failures:
         codes = {one["code"] for failure in host.failures for one in failure.findings}
         return "without" if codes & NO_MASTODON else "failed"
@@ -90,10 +92,14 @@ def host_state(host: Host, over: bool, failed_somewhere: bool) -> str:
 
 
 def cause_of(host: Host) -> Failure | None:
-    """The first failure: what came after it is its consequence."""
-    return min(
-        [*host.failures, *([host.unreachable] if host.unreachable else [])], key=lambda one: one.at, default=None
-    )
+    """The first failure: what came after it is its consequence. For a drift check, the verdict."""
+    if host.drift:
+        if host.drift.get("in_order"):
+            return None
+        task, message = "Compare with the inventory", str(host.drift.get("message") or "")
+        return Failure(host.drift["at"], "", task, message, host.drift["blocking"])
+    failures = [*host.failures, *([host.unreachable] if host.unreachable else [])]
+    return min(failures, key=lambda one: one.at, default=None)
 
 
 def _host(host: Host, over: bool, failed: bool) -> dict[str, Plain]:
@@ -118,15 +124,19 @@ def _host(host: Host, over: bool, failed: bool) -> dict[str, Plain]:
         "settings": _settings(host),
         "sender": settings.get("sender"),
         "relays": {
-            name: host.evidence[key]
+            name: _without_applied(host.evidence[key])
             for name, key in (("main", "relay"), ("bulk", "bulk_relay"))
             if key in host.evidence
         },
         "services": _services(host),
         "test_messages": host.evidence.get("rails", {}).get("test_messages") or [],
-        "queued_mail": host.evidence.get("queue"),
+        "queued_mail": _without_applied(host.evidence.get("queue")),
         "findings": _unique(host.findings),
     }
+
+
+def _without_applied(found: dict[str, Plain] | None) -> dict[str, Plain] | None:
+    return found and {key: value for key, value in found.items() if key != "applied"}
 
 
 def _cause(failure: Failure) -> dict[str, Plain]:
@@ -135,7 +145,7 @@ def _cause(failure: Failure) -> dict[str, Plain]:
         "step": failure.step,
         "task": failure.task,
         "message": failure.message,
-        "findings": [one for one in failure.findings if one["severity"] == "error"],
+        "findings": [one for one in failure.findings if one["severity"] == "error"] or failure.findings,
     }
 
 
@@ -143,7 +153,7 @@ def _instance(host: Host) -> dict[str, Plain] | None:
     found = host.evidence.get("instance")
     if not found:
         return None
-    kept = {key: value for key, value in found.items() if key not in ("services", "effective")}
+    kept = {key: value for key, value in found.items() if key not in ("services", "effective", "applied")}
     return {**kept, "versions": host.evidence.get("rails", {}).get("versions") or {}}
 
 
@@ -165,6 +175,7 @@ def _variables(host: Host) -> dict[str, Plain] | None:
         shown.append({"name": name, "what": what, "before": before, "after": None if what == "removed" else after})
     return {
         "changed": shown,
+        "applied": edit["applied"],
         "recorded": edit["recorded"],
         "backup_file": edit.get("backup_file") or "",
         "unchanged": sorted((set(planned) | secret) - {one["name"] for one in edit["variables"]}),
@@ -194,13 +205,19 @@ def _settings(host: Host) -> list[dict[str, Plain]]:
 def _services(host: Host) -> list[dict[str, Plain]]:
     renewed = host.evidence.get("services")
     if renewed and renewed["services"]:
-        return list(renewed["services"])
+        return [
+            {
+                **one,
+                "restarted": bool(one.get("restarted")) and renewed["applied"],
+                "would_restart": bool(one.get("restarted")) and not renewed["applied"],
+            }
+            for one in renewed["services"]
+        ]
     return [
         {
-            "name": one.get("name"),
-            "role": one.get("role"),
-            "stale": one.get("stale"),
+            **{key: one[key] for key in ("name", "role", "stale") if key in one},
             "restarted": False,
+            "would_restart": False,
             "before": {key: one[key] for key in ("state", "since", "restarts") if key in one},
             "after": {},
         }

@@ -76,10 +76,10 @@ def _host(place: int, host: Document, is_open: bool, dry: bool) -> Markup:
             "div",
             _cause(host),
             _facts(host),
-            _variables(host["variables"], dry),
+            _variables(host["variables"]),
             _settings(host["settings"]),
             _relays(host["relays"]),
-            _services(host["services"], dry),
+            _services(host["services"]),
             _mail(host),
             _findings(host),
             _timeline(host["timeline"], dry),
@@ -105,7 +105,7 @@ def _cause(host: Document) -> Markup | None:
             for wrong, fix in fixes(cause)
         ],
         el("p", el("b", "Afterwards "), host["undone"]) if host["undone"] else None,
-        class_=f"problem{' warn' if host['state'] != 'failed' else ''}",
+        class_=f"problem{' warn' if HOST_STATES[host['state']].tone != 'bad' else ''}",
     )
 
 
@@ -161,7 +161,7 @@ def _facts(host: Document) -> Markup | None:
     return el("dl", [el("div", el("dt", name), el("dd", value)) for name, value in facts if value], class_="facts")
 
 
-def _variables(variables: Document | None, dry: bool) -> Markup | None:
+def _variables(variables: Document | None) -> Markup | None:
     if variables is None:
         return None
     changed = variables["changed"]
@@ -176,14 +176,15 @@ def _variables(variables: Document | None, dry: bool) -> Markup | None:
         ]
         for one in changed
     ]
+    done = variables["applied"]
     kept = f"The file as it was before is {variables['backup_file']}." if variables["backup_file"] else ""
     unknown = "" if variables["recorded"] else "Values before the edit are recorded by a run with --diff."
     remarks = " ".join(one for one in (kept, unknown) if one)
     return _part(
-        "Environment file: now, and after the rollout" if dry else "Environment file: before and after",
+        "Environment file: before and after" if done else "Environment file: now, and as the inventory has it",
         _table(
             "Variables before and after",
-            ("Variable", "What", *(("Now", "Planned") if dry else ("Before", "After"))),
+            ("Variable", "What", *(("Before", "After") if done else ("Now", "Inventory"))),
             rows,
         ),
         el("p", remarks, class_="muted") if remarks else None,
@@ -274,7 +275,7 @@ def _login(auth: Document) -> str:
     return f"{auth.get('mechanism') or 'none'}, {outcome}{answer}"
 
 
-def _services(services: t.Sequence[Document], dry: bool) -> Markup | None:
+def _services(services: t.Sequence[Document]) -> Markup | None:
     if not services:
         return None
     rows: list[list[Child]] = [
@@ -282,16 +283,18 @@ def _services(services: t.Sequence[Document], dry: bool) -> Markup | None:
             el("code", one.get("name") or ""),
             _service(one.get("before") or {}),
             _service(one.get("after") or {}) or "as before",
-            _renewal(one, dry),
+            _renewal(one),
         ]
         for one in services
     ]
     return _part("Services", _table("Services", ("Service", "Before", "After", "What"), rows))
 
 
-def _renewal(one: Document, dry: bool) -> str:
+def _renewal(one: Document) -> str:
     if one.get("restarted"):
-        return "would be restarted" if dry else "restarted by this run"
+        return "restarted by this run"
+    if one.get("would_restart"):
+        return "would be restarted"
     if one.get("stale") and one.get("role") != "streaming":
         return "runs on old settings"
     return "left alone"

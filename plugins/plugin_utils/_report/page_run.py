@@ -124,7 +124,7 @@ def _problem(made: Document, one: Document, *, first: bool) -> Markup:
             for wrong, fix in fixes(one)
         ],
         el("p", links, class_="hostlist"),
-        class_=f"problem{' first' if first else ''}{' warn' if one['state'] != 'failed' else ''}",
+        class_=f"problem{' first' if first else ''}{' warn' if HOST_STATES[one['state']].tone != 'bad' else ''}",
     )
 
 

@@ -16,7 +16,7 @@ from .words import HOST_STATES, plural
 Document = t.Mapping[str, t.Any]
 
 GOOD = ("changed", "rolled_back", "in_order", "checked", "partly")
-BAD = ("failed", "unreachable", "without")
+BAD = ("failed", "drifted", "unreachable", "without")
 
 
 def verdict(made: Document) -> tuple[str, str]:
@@ -30,6 +30,8 @@ def verdict(made: Document) -> tuple[str, str]:
         return (f"Interrupted: {_so_far(totals, number)}", "bad")
     if not number:
         return ("No host ran a step of the rollout.", "idle")
+    if bad and bad == totals["drifted"]:
+        return (f"{bad} of {plural(number, 'host')} {'is' if bad == 1 else 'are'} not as the inventory says.", "bad")
     if bad:
         return (f"{bad} of {plural(number, 'host')} did not pass.", "bad")
     if totals["stopped"] or totals["unfinished"]:

@@ -84,6 +84,7 @@ HOST_STATES: dict[str, State] = {
     one.key: one
     for one in (
         State("failed", "failed", "bad", "A step failed; the details say why and what became of the file."),
+        State("drifted", "differs", "bad", "It is not as the inventory says; the details say where."),
         State("unreachable", "unreachable", "warn", "Ansible could not connect."),
         State("without", "no Mastodon", "warn", "No Mastodon was found here, so the host was left out."),
         State("unfinished", "unfinished", "busy", "The run ended, or was looked at, while this host was at work."),
@@ -104,7 +105,7 @@ CELL_STATES: dict[str, State] = {
         State("failed", "failed", "bad", ""),
         State("unreachable", "unreachable", "warn", ""),
         State("running", "unfinished", "busy", ""),
-        State("ignored", "failed, went on", "warn", ""),
+        State("ignored", "problems, went on", "warn", ""),
         State("changed", "changed", "info", ""),
         State("ok", "ok", "good", ""),
         State("skipped", "skipped", "idle", ""),

@@ -36,9 +36,8 @@ def repository(tmp_path: Path) -> Path:
     folder.mkdir()
     shutil.copytree(INVENTORY, folder / "inventory")
     hosts = yaml.safe_load((INVENTORY / "hosts.yml").read_text())
-    mastodon = hosts["all"]["children"]["mastodon"]
-    mastodon["hosts"] = {HOST: mastodon["hosts"][HOST]}
-    (folder / "inventory" / "hosts.yml").write_text(yaml.safe_dump(hosts))
+    alone = {"mastodon": {"hosts": {HOST: the_host(hosts["all"])}}}
+    (folder / "inventory" / "hosts.yml").write_text(yaml.safe_dump({"all": {**hosts["all"], "children": alone}}))
     build = [BIN / "ansible-galaxy", "collection", "build", CHECKOUT, "--output-path", tmp_path]
     subprocess.run(build, check=True, capture_output=True)
     requirements = (ci_recipes.FOLDER / "requirements.yml").read_text()
@@ -47,6 +46,14 @@ def repository(tmp_path: Path) -> Path:
     (folder / "requirements.yml").write_text(requirements)
     (tmp_path / "home").mkdir()
     return folder
+
+
+def the_host(group: dict[str, t.Any]) -> t.Any:
+    """Its variables, wherever it is in the inventory."""
+    if HOST in (group.get("hosts") or {}):
+        return group["hosts"][HOST]
+    found = (the_host(one) for one in (group.get("children") or {}).values() if one)
+    return next((one for one in found if one is not None), None)
 
 
 def run_job(job: ci_recipes.Job, repository: Path) -> tuple[int, str]:

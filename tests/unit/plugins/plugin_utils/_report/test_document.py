@@ -170,6 +170,43 @@ def test_a_host_without_mastodon_is_left_out_and_said_so() -> None:
     assert host(run.document(), "relay.example")["state"] == "without"
 
 
+def drift_check(in_order: bool, severity: str = "error") -> dict[str, t.Any]:
+    run = runs.Run("a.example")
+    run.step(run.task("See", "instance_info"), ["a.example"], ("ok", runs.instance("a.example")))
+    refused = runs.relay(accepted=False, findings=[] if in_order else [runs.REFUSED])
+    run.step(run.task("Relay", "smtp_relay_info"), ["a.example"], ("ok", refused))
+    run.step(run.task("Compare", "env_file"), ["a.example"], ("ok", {**runs.EDIT, "changed": False}))
+    run.step(run.task("Services", "mail_services"), ["a.example"], ("ok", {**runs.services(), "changed": False}))
+    blocking = (
+        [] if in_order else [runs.finding("file-differs", severity, ".env.production", "It differs.", "Roll out.")]
+    )
+    verdict = {"in_order": in_order, "findings": blocking, "blocking": blocking, "message": "It differs."}
+    fact = {"ansible_facts": {"mastodon_smtp_drift": verdict}}
+    run.step(Task("weigh", "Weigh up", "ansible.builtin.set_fact"), ["a.example"], ("ok", fact))
+    if not in_order:
+        end = Task("verdict", "Fail when something is not in order", "ansible.builtin.assert")
+        run.step(end, ["a.example"], ("failed", {"failed": True, "msg": "It differs."}))
+    return run.document()
+
+
+@pytest.mark.parametrize("severity", ["error", "warning"])
+def test_a_drift_check_ends_with_its_verdict(severity: str) -> None:
+    made = drift_check(False, severity)
+    valid(made)
+    seen = host(made, "a.example")
+    assert seen["state"] == "drifted" and [one["code"] for one in seen["cause"]["findings"]] == ["file-differs"]
+    # a step that failed_when: false let go on is not shown as good
+    assert seen["steps"]["relay"]["state"] == "ignored"
+    assert made["stops"] == [] and [one["hosts"] for one in made["problems"]] == [["a.example"]]
+
+
+def test_a_drift_check_has_changed_nothing_and_says_what_would_be() -> None:
+    seen = host(drift_check(True), "a.example")
+    assert seen["state"] == "in_order" and seen["cause"] is None
+    assert seen["variables"]["applied"] is False
+    assert [(one["restarted"], one["would_restart"]) for one in seen["services"]] == [(False, True), (False, False)]
+
+
 def test_an_unfinished_run_says_what_was_under_way() -> None:
     run = runs.Run("a.example", "b.example")
     task = run.task("Ask Rails", "mailer_check")
