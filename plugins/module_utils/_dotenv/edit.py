@@ -24,7 +24,7 @@ from .dialects import Generation, decode, generations, named
 from .encoder import NAME, encode, refusal
 from .placement import Extent, block_of, extents, place
 from .rewrite import Change, Splice, apply, removals, rewritten
-from .source import Reading, Source, Statement
+from .source import BYTE_ORDER_MARK, Reading, Source, Statement
 
 Readings = list[tuple[Generation, Reading]]
 
@@ -158,6 +158,11 @@ class _Attempt:
         self.findings.extend(notes)
         if splice is None:
             return
+        line_start = self.source.line_start(last)
+        hidden = len(views) < len(self.targets) and self.source.text[:line_start].rstrip("\r\n").endswith("\\")
+        if hidden:
+            # Some reader takes the line for a part of the one above.
+            self.splices.append(Splice(line_start, line_start, self.newline))
         self.splices.append(splice)
         seen = [reading.value(name) for _one, reading in self.before]
         self.changes.append(Change(name, "requoted" if value in seen else "changed"))
@@ -212,8 +217,8 @@ class _Attempt:
             for name in {*seen, *previous} - ours:
                 if seen.get(name, _ABSENT) == previous.get(name, _ABSENT) or (old.refusal and name not in previous):
                     continue
-                if _EXPORT.sub("", name).strip() in ours:
-                    continue  # podman takes "export K" and "K " for names
+                if _AS_SEEN.sub("", name) in ours:
+                    continue
                 if (
                     name in seen
                     and name in previous
@@ -237,7 +242,8 @@ class _Attempt:
 
 
 _ABSENT = object()
-_EXPORT = re.compile(r"^export\s+")
+#: What some readers take for a part of the name: a byte order mark, C(export), blanks, a colon and what follows.
+_AS_SEEN = re.compile(rf"^{BYTE_ORDER_MARK}?(?:export\s+)?|\s+$|\s*:.*$", re.DOTALL)
 
 
 def _newline(text: str) -> str:

@@ -126,7 +126,8 @@ def removals(source: Source, name: str, own: t.Sequence[Extent], known: t.Sequen
     splices = []
     for extent in own:
         end = source.next_line(max(_end(source, extent), extent.start))
-        splices.append(Splice(source.line_start(extent.start), end, ""))
+        start = source.line_start(extent.start)
+        splices.append(Splice(max(start, 1) if source.starts_with_mark else start, end, ""))
     if own:
         exports = re.compile(rf"^[ \t]*export[ \t]+{name}[ \t]*$", re.MULTILINE)
         for found in exports.finditer(source.text):

@@ -181,6 +181,11 @@ def test_below_a_line_that_ends_in_a_backslash_comes_an_empty_line(readers: tupl
         assert changed("A=x\\", {"SMTP_SERVER": "v"}, readers=readers).endswith("\n\nSMTP_SERVER=v\n")
 
 
+def test_a_variable_that_a_backslash_above_hides_from_a_reader_comes_to_light() -> None:
+    assert changed("A=1\n# c \\\n  K=old\n", {"K": "new"}, readers=("systemd",)) == "A=1\n# c \\\n\n  K=new\n"
+    assert changed("A=1\n# c \\\n  K=old\n", {"K": "new"}) == "A=1\n# c \\\n  K=new\n"
+
+
 def test_what_looks_like_an_assignment_inside_a_value_is_text() -> None:
     text = "A='x\nSMTP_SERVER=no\n'\nSMTP_PORT=1\nB=2\n"
     expected = "A='x\nSMTP_SERVER=no\n'\nSMTP_PORT=1\nSMTP_SERVER=v\nB=2\n"
@@ -204,10 +209,25 @@ def test_what_looks_like_an_assignment_inside_a_value_is_text() -> None:
         ("A=1\r\nK=x\r\nB=2\r\n", "A=1\r\nB=2\r\n"),
         ("A=1\n", "A=1\n"),
         ("#K=1\n", "#K=1\n"),
+        ("\ufeffK=1\nA=1\n", "\ufeffA=1\n"),
     ],
 )
 def test_removal_takes_all_lines_of_a_variable_and_leaves_comments(text: str, expected: str) -> None:
     assert changed(text, remove=("K",)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "readers", "expected"),
+    [
+        ("\ufeffK=1\n", ("raw",), "\ufeff"),  # to podman the mark is a part of the name
+        ("A=1\nK: \nB=2\n", ("ruby", "python_dotenv"), "A=1\nB=2\n"),  # python-dotenv: a lone word "K:"
+        ("A=1\nexport K=x\n", ("node", "systemd"), "A=1\n"),
+    ],
+)
+def test_a_line_that_a_reader_knows_by_another_name_is_removed(
+    text: str, readers: tuple[str, ...], expected: str
+) -> None:
+    assert changed(text, remove=("K",), readers=readers) == expected
 
 
 def test_a_value_of_many_lines_is_removed_whole() -> None:
