@@ -85,7 +85,9 @@ options:
     choices: [present, restored]
     default: present
   backup_file:
-    description: With O(state=restored), the backup to put back; by default the one of the last edit.
+    description:
+      - With O(state=restored), the backup to put back; by default the one of the last edit.
+      - A link is not followed here, since whoever owns the directory could let it lead to a file of somebody else.
     type: path
   restored_mtime:
     description:

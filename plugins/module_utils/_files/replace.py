@@ -111,7 +111,7 @@ def replace(
         written.remove(new)
         if modified is None:
             # What started before this moment may have read the old file, so the file must not look older.
-            os.utime(old.target)
+            os.utime(old.target, follow_symlinks=False)
         _sync(folder)
     except OSError as error:
         raise FindingError(trouble(error, old.path, "replace the file")) from None

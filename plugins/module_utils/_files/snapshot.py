@@ -64,18 +64,22 @@ def trouble(error: OSError, path: str, doing: str) -> Finding:
     return TABLE.finding(code, path, f"The system refused to {doing}: {reason}.")
 
 
-def look(path: str) -> Snapshot:
-    """The file at a path, links followed.
+def look(path: str, *, follow: bool = True) -> Snapshot:
+    """The file at a path.
 
+    :param follow: whether the path may be a link; where the directory is somebody else's, it may lead anywhere.
     :raises FindingError: when there is no file, it is no regular file, or it cannot be read.
     """
-    target = os.path.realpath(path)
+    folder, name = os.path.split(os.path.abspath(path))
+    target = os.path.realpath(path) if follow else os.path.join(os.path.realpath(folder), name)
     try:
         # O_NONBLOCK: a named pipe in the place of the file must not make us wait for its writer.
-        descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except FileNotFoundError:
         raise FindingError(_absent(path)) from None
     except OSError as error:
+        if error.errno == errno.ELOOP and not follow:
+            raise FindingError(TABLE.finding("env-file-not-regular", path, "The path is a link.")) from None
         raise FindingError(trouble(error, path, "open the file")) from None
     try:
         status = os.fstat(descriptor)

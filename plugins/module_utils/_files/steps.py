@@ -173,7 +173,7 @@ def _is_backup_of(path: str | None, wanted: str) -> bool:
 def _restored(request: Request, seen: Snapshot, outcome: Outcome) -> None:
     path = request.backup_file or rolling_backup(seen.target)
     try:
-        backup = look(path)
+        backup = look(path, follow=False)
     except FindingError as error:
         if error.finding.code != "path-missing":
             raise

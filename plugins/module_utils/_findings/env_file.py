@@ -153,7 +153,12 @@ TABLE = Table(
     Code("path-missing", "error", "There is no such file.", "Check O(path); the file is never created here."),
     Code("env-file-dangling", "error", "The path is a link to a file that does not exist.", "Correct the link."),
     Code("env-file-not-regular", "error", "The path is not a regular file.", "Name the environment file itself."),
-    Code("env-file-denied", "error", "The permission to read or write is missing.", "Run the task with become: true."),
+    Code(
+        "env-file-denied",
+        "error",
+        "The permission to read or write is missing.",
+        "Run the task with become: true; if it does already, look for a flag with lsattr.",
+    ),
     Code(
         "env-file-read-only",
         "error",

@@ -99,7 +99,7 @@ def test_check_mode_edit_again_and_back(lab: Lab, host: str) -> None:
     for key in ("changed_variables", "checksum_after", "backup_file"):
         assert planned[key] == edit[key]
     assert lab.ssh(host, f"cat {PATH}") == f"# c\nA=1\nSMTP_PORT=587 # plain\nSMTP_PASSWORD='{SECRET}'\n"
-    assert lab.ssh(host, f"stat -c '%U:%G %a' {FOLDER}/.env.production*") == "mastodon:mastodon 640\n" * 3
+    assert lab.ssh(host, f"stat -c '%U:%G %a' {FOLDER}/.env.production*") == "mastodon:mastodon 640\n" * 4
     after = listing(lab, host)
     assert lab.module(host, "env_file", options)["changed"] is False
     assert listing(lab, host) == after

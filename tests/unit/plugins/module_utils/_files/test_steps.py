@@ -214,6 +214,62 @@ def test_no_backup_to_put_back(path: pathlib.Path) -> None:
     assert codes(outcome) == ["env-file-not-regular"]
 
 
+def test_a_backup_that_cannot_be_read(path: pathlib.Path) -> None:
+    edit = edited(path)
+    backup = pathlib.Path(str(edit.backup_file))
+    backup.chmod(0)
+    for folder in (path.parent, *path.parent.parents):
+        if "pytest" in str(folder):
+            folder.chmod(0o755)
+    path.chmod(0o644)
+    before = path.read_bytes()
+    root = not os.geteuid()
+    try:
+        if root:
+            os.seteuid(65534)
+        outcome = restored(Request(str(path), expected_checksum=edit.checksum_after))
+    finally:
+        if root:
+            os.seteuid(0)
+    assert [(one.code, one.subject) for one in outcome.findings] == [("env-file-denied", str(backup))]
+    assert (outcome.changed, outcome.backup_file, outcome.checksum_after) == (False, None, edit.checksum_after)
+    assert path.read_bytes() == before
+
+
+def test_a_link_in_the_place_of_the_backup_is_not_followed(path: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """The directory may be the application's: its owner must not get to read what only root can."""
+    edit = edited(path)
+    secret = tmp_path / "shadow"
+    secret.write_text("root:zq\n")
+    backup = pathlib.Path(str(edit.backup_file))
+    backup.unlink()
+    backup.symlink_to(secret)
+    outcome = restored(Request(str(path), expected_checksum=edit.checksum_after))
+    assert (codes(outcome), outcome.changed) == (["env-file-not-regular"], False)
+    assert b"zq" not in path.read_bytes()
+
+
+def test_the_file_is_gone_or_is_the_backup_already(path: pathlib.Path) -> None:
+    edit = edited(path)
+    asked = Request(str(path), expected_checksum=edit.checksum_after)
+    path.write_bytes(OLD)
+    before = tree(path)
+    outcome = restored(asked)
+    assert (outcome.changed, outcome.findings, tree(path)) == (False, [], before)
+    path.unlink()
+    assert codes(restored(asked)) == ["path-missing"]
+    assert not path.exists()
+
+
+def test_restored_keeps_owner_and_mode_of_the_file_and_leaves_nothing(path: pathlib.Path) -> None:
+    edit = edited(path)
+    path.chmod(0o600)
+    names = {one.name for one in path.parent.iterdir()}
+    restored(Request(str(path), expected_checksum=edit.checksum_after))
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert {one.name for one in path.parent.iterdir()} == names
+
+
 def test_a_backup_that_no_reader_takes_can_be_put_back(path: pathlib.Path) -> None:
     backup = path.with_name("backup")
     backup.write_bytes(b"A=\xff\n")
