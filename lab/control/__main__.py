@@ -5,7 +5,7 @@
 
 usage: script/lab COMMAND
 
-  up [HOST ...]         make what is missing and start it: images, containers, inventory (default: all hosts)
+  up [HOST ...]         make what is missing and start it: images, containers, inventory (default: all but masto4)
   down [--purge]        remove the containers and the network (--purge: keys, secrets and inventory too)
   status                what runs, where, on which release (exit status 1 when the lab is not up)
   reset [HOST ...]      back to the first state: settings that do not work, empty mailboxes (default: all)
@@ -15,6 +15,7 @@ usage: script/lab COMMAND
 
 Hosts: masto1 (Debian 13, Rails 7.2, Ruby behind rbenv), masto2 (Debian 12, Rails 6.1), masto3 (Debian 13, Rails 7.2 in
 containers of Docker Compose), relay (Postfix, Dovecot). Groups: mastodon (1, 2), mastodon_compose (3), fleet (both).
+On request: masto4 (as masto2), in the group mastodon_spare.
 Ansible: ansible -i .work/lab/inventory fleet -m ping   (with ANSIBLE_CONFIG=lab/ansible.cfg)
 
 Needs root on Debian or Ubuntu, where it installs and starts what is missing; or any user for whom `docker info` works,
@@ -61,7 +62,7 @@ def main(arguments: list[str]) -> int:
 
 
 def up(arguments: list[str]) -> int:
-    machines = [_machine(name) for name in arguments] or list(fleet.MACHINES)
+    machines = [_machine(name) for name in arguments] or list(fleet.USUAL)
     _locked()
     for program in ("ssh", "ssh-keygen", "openssl"):
         if not shutil.which(program):
@@ -106,10 +107,11 @@ def status(arguments: list[str]) -> int:
         print("down: no Docker Engine answers")
         return 1
     states = containers.states()
-    with ThreadPoolExecutor(len(fleet.MACHINES)) as pool:
-        lines = list(pool.map(lambda machine: _describe(machine, states.get(machine.name)), fleet.MACHINES))
+    shown = [each for each in fleet.MACHINES if each in fleet.USUAL or each.name in states]
+    with ThreadPoolExecutor(len(shown)) as pool:
+        lines = list(pool.map(lambda machine: _describe(machine, states.get(machine.name)), shown))
     print("\n".join(lines))
-    if not _is_up(fleet.MACHINES):
+    if not _is_up(fleet.USUAL):
         print("not up as it should be: script/lab up")
         return 1
     return 0

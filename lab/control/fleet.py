@@ -45,6 +45,8 @@ class Machine:
     :ivar release: the Mastodon release it starts with.
     :ivar env_mode: mode of its .env.production.
     :ivar aliases: names under which the lab's network knows it.
+    :ivar like: another machine whose image and first environment file it has. Such a spare one is made only when it
+        is asked for, and is in no group of the others.
     """
 
     name: str
@@ -55,6 +57,12 @@ class Machine:
     release: str = ""
     env_mode: str = ""
     aliases: tuple[str, ...] = ()
+    like: str = ""
+
+    @property
+    def model(self) -> str:
+        """The machine that it is made as."""
+        return self.like or self.name
 
     @property
     def container(self) -> str:
@@ -83,8 +91,11 @@ MACHINES: t.Final = (
     Machine("masto1", "trixie", "mastodon", "root", "rbenv", "4.5.3", "0600", ("masto1.test",)),
     Machine("masto2", "bookworm", "mastodon", "admin", "system", "4.2.17", "0640", ("masto2.test",)),
     Machine("masto3", "trixie", "compose", "root", release="4.4.8", env_mode="0600", aliases=("masto3.test",)),
+    Machine("masto4", "bookworm", "mastodon", "admin", "system", "4.3.8", "0640", ("masto4.test",), like="masto2"),
     Machine("relay", "bookworm", "relay", "root", aliases=(RELAY_NAME, OTHER_RELAY_NAME)),
 )
+#: Those that a lab has unless others are asked for.
+USUAL: t.Final = tuple(machine for machine in MACHINES if not machine.like)
 INSTANCES: t.Final = tuple(machine for machine in MACHINES if machine.kind != "relay")
 
 

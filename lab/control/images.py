@@ -72,7 +72,7 @@ def packages(machine: fleet.Machine) -> Build:
     if machine.ruby:
         arguments.append(f"RUBY={machine.ruby}")
     return _build(
-        f"{machine.name}-packages" if machine.ruby else machine.name, folder / "Dockerfile", context, arguments
+        f"{machine.model}-packages" if machine.ruby else machine.model, folder / "Dockerfile", context, arguments
     )
 
 
@@ -80,7 +80,7 @@ def application(machine: fleet.Machine) -> Build:
     """The build of the layer with the application of an instance."""
     app = fleet.SOURCE / "app"
     return _build(
-        machine.name,
+        machine.model,
         FOLDER / "app" / "Dockerfile",
         [(app / "live", "live"), (app / "system", "system")],
         [f"PACKAGES={packages(machine).tag}", f"BUNDLE={machine.bundle}"],

@@ -31,11 +31,12 @@ def write(addresses: t.Mapping[str, str], host_keys: t.Mapping[str, str], secret
             "vars": everything,
             "children": {
                 "fleet": {"children": {group: _hosts(kind, addresses) for group, kind in GROUPS.items()}},
+                "mastodon_spare": _hosts("mastodon", addresses, spare=True),
                 "relays": _hosts("relay", addresses),
             },
         }
     }
-    for group in GROUPS:
+    for group in (*GROUPS, "mastodon_spare"):
         _yaml(f"group_vars/{group}.yml", GROUP_VARS)
     for instance in fleet.INSTANCES:
         _yaml(
@@ -70,8 +71,9 @@ GROUP_VARS: dict[str, t.Any] = {
 }
 
 
-def _hosts(kind: str, addresses: t.Mapping[str, str]) -> dict[str, t.Any]:
-    found = [each for each in fleet.MACHINES if each.kind == kind and each.name in addresses]
+def _hosts(kind: str, addresses: t.Mapping[str, str], *, spare: bool = False) -> dict[str, t.Any]:
+    machines = [each for each in fleet.MACHINES if bool(each.like) is spare]
+    found = [each for each in machines if each.kind == kind and each.name in addresses]
     return {"hosts": {each.name: _connection(each, addresses) for each in found}}
 
 

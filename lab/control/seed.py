@@ -90,7 +90,7 @@ def _secrets() -> Secrets:
 
 
 def _template(machine: fleet.Machine) -> Path:
-    return fleet.SOURCE / "hosts" / f"{machine.name}.env"
+    return fleet.SOURCE / "hosts" / f"{machine.model}.env"
 
 
 def _placeholders(machine: fleet.Machine) -> set[tuple[str, int]]:
@@ -102,7 +102,7 @@ def _placeholders(machine: fleet.Machine) -> set[tuple[str, int]]:
 
 def first_env(machine: fleet.Machine, found: Secrets) -> bytes:
     """The .env.production that an instance starts with: long, realistic, and its mail settings do not work."""
-    content = _template(machine).read_bytes()
+    content = _template(machine).read_bytes().replace(machine.model.encode(), machine.name.encode())
     for name, value in found.templates[machine.name].items():
         content = content.replace(f"@{name}@".encode(), value.encode())
     return content

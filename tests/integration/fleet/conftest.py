@@ -12,18 +12,21 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fleet_runs import Fleet
-from harness import Lab
+from fleet_runs import Fleet, FleetLab
+from harness import INVENTORY
 
 
 @pytest.fixture(scope="session")
-def clean_lab(lab: Lab) -> Lab:
+def clean_lab() -> FleetLab:
     """The lab in its first state, once: each test edits on top of what the one before left in order."""
-    lab.reset()
+    lab = FleetLab()
+    if not INVENTORY.is_dir() or lab.hosts[-1] not in (INVENTORY / "hosts.yml").read_text():
+        pytest.fail(f"the lab is not up: script/lab up {' '.join(lab.hosts)} relay")
+    lab.reset(*lab.hosts, "relay")
     return lab
 
 
 @pytest.fixture
-def fleet(clean_lab: Lab, tmp_path: Path) -> Fleet:
+def fleet(clean_lab: FleetLab, tmp_path: Path) -> Fleet:
     """The instances of the lab, with a mark of this test's own."""
     return Fleet(clean_lab, tmp_path)

@@ -31,6 +31,8 @@ SUMMARY = "Remember how this host ended"
 
 #: What is not what these tests are about is left out, to be quick.
 QUICK = {"mastodon_smtp_steady": 1, "mastodon_smtp_check_relay": False}
+#: In which groups the hosts are.
+GROUPS = {"mastodon_smtp_hosts": "mastodon,mastodon_spare"}
 _marks = itertools.count(1)
 
 
@@ -54,6 +56,12 @@ class Background:
         return Run(self.process.returncode, output)
 
 
+class FleetLab(Lab):
+    """The lab with the spare instance: three from source, of both Debian releases and three Mastodon releases."""
+
+    hosts = ("masto1", "masto2", "masto4")
+
+
 class Fleet:
     """The instances of the lab, and rollouts over them."""
 
@@ -69,7 +77,7 @@ class Fleet:
     def start(self, *arguments: str, env: t.Mapping[str, str] | None = None, **variables: t.Any) -> Background:
         """A rollout in a process group of its own."""
         hold = self.folder / f"hold-{next(_marks)}"
-        wanted = {**QUICK, "mastodon_smtp_reply_to": self.mark, "mastodon_smtp_batches": ["100%"], **variables}
+        wanted = {**QUICK, "mastodon_smtp_reply_to": self.mark, "mastodon_smtp_batches": ["100%"], **GROUPS, **variables}
         process = subprocess.Popen(
             [
                 str(BIN / "ansible-playbook"),

@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from fleet_runs import Fleet
+from fleet_runs import GROUPS, Fleet
 from harness import ENV_FILE, INVENTORY, Run
 
 
@@ -29,7 +29,7 @@ def recap(done: Run, host: str) -> str:
 
 def test_drift_is_found_and_nothing_is_touched(fleet: Fleet) -> None:
     assert fleet.rollout().status == 0
-    wanted = {"mastodon_smtp_reply_to": fleet.mark}
+    wanted = {"mastodon_smtp_reply_to": fleet.mark, **GROUPS}
     before = state(fleet)
     done = fleet.lab.playbook("fediops.mastodon.smtp_check", **wanted)
     assert done.status == 0 and done.output.count("In order") == len(fleet.hosts), done.output
@@ -75,7 +75,7 @@ def test_what_was_adopted_is_in_order(fleet: Fleet, bare: Path) -> None:
     before = state(fleet)
 
     def adopt(*arguments: str, **variables: t.Any) -> Run:
-        done = fleet.lab.playbook("-i", str(bare), "fediops.mastodon.smtp_adopt", *arguments, lab=False, **variables)
+        done = fleet.lab.playbook("-i", str(bare), "fediops.mastodon.smtp_adopt", *arguments, lab=False, **GROUPS, **variables)
         assert not any(secret in done.output or json.dumps(secret)[1:-1] in done.output for secret in passwords)
         return done
 
@@ -93,7 +93,7 @@ def test_what_was_adopted_is_in_order(fleet: Fleet, bare: Path) -> None:
     assert all("changed=0" in recap(again, host) for host in fleet.hosts)
     assert state(fleet) == before
 
-    common = {"mastodon_smtp_check_dns": False, "mastodon_smtp_check_relay": False}
+    common = {**GROUPS, "mastodon_smtp_check_dns": False, "mastodon_smtp_check_relay": False}
     checked = fleet.lab.playbook("-i", str(bare), "fediops.mastodon.smtp_check", lab=False, **common)
     assert checked.status == 0 and checked.output.count("In order") == len(fleet.hosts), checked.output
     rolled = fleet.lab.playbook("-i", str(bare), "fediops.mastodon.smtp_rollout", "--check", lab=False, **common)
