@@ -77,7 +77,13 @@ class Fleet:
     def start(self, *arguments: str, env: t.Mapping[str, str] | None = None, **variables: t.Any) -> Background:
         """A rollout in a process group of its own."""
         hold = self.folder / f"hold-{next(_marks)}"
-        wanted = {**QUICK, "mastodon_smtp_reply_to": self.mark, "mastodon_smtp_batches": ["100%"], **GROUPS, **variables}
+        wanted = {
+            **QUICK,
+            "mastodon_smtp_reply_to": self.mark,
+            "mastodon_smtp_batches": ["100%"],
+            **GROUPS,
+            **variables,
+        }
         process = subprocess.Popen(
             [
                 str(BIN / "ansible-playbook"),

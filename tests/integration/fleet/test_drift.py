@@ -75,7 +75,9 @@ def test_what_was_adopted_is_in_order(fleet: Fleet, bare: Path) -> None:
     before = state(fleet)
 
     def adopt(*arguments: str, **variables: t.Any) -> Run:
-        done = fleet.lab.playbook("-i", str(bare), "fediops.mastodon.smtp_adopt", *arguments, lab=False, **GROUPS, **variables)
+        done = fleet.lab.playbook(
+            "-i", str(bare), "fediops.mastodon.smtp_adopt", *arguments, lab=False, **GROUPS, **variables
+        )
         assert not any(secret in done.output or json.dumps(secret)[1:-1] in done.output for secret in passwords)
         return done
 
