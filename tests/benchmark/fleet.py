@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a rollout costs the controller, per host, as the fleet grows.
 
-Usage: python tests/benchmark/fleet.py [HOSTS ...]     default: 25 50 100 200; in a lane's environment (script/bootstrap)
+Usage: python tests/benchmark/fleet.py [HOSTS ...]     default: 25 50 100 200; in a lane (script/bootstrap)
 
 The hosts are light ones: connection local, each with an environment file of its own. Playbook, role, plan, gate,
 batches and the edit (with its backups, lock and note) are the real ones. Only what needs an instance is a stand-in with
