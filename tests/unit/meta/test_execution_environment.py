@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,3 +25,13 @@ def test_ansible_builder_finds_what_the_controller_needs() -> None:
     wanted = [line for line in lines if line and not line.startswith("#")]
     assert [one.partition("#")[0].strip() for one in found["python"]] == wanted
     assert found["system"] == []
+
+
+def test_ansible_builder_takes_the_definition_in_the_guide(tmp_path: Path) -> None:
+    shown = re.search(r"```yaml\n# execution-environment\.yml\n(.*?)```", (CHECKOUT / "docs/ci.md").read_text(), re.S)
+    assert shown
+    (tmp_path / "execution-environment.yml").write_text(shown[1])
+    builder = Path(sys.executable).parent / "ansible-builder"
+    done = subprocess.run([builder, "create"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "fediops.mastodon" in (tmp_path / "context" / "_build" / "requirements.yml").read_text()
