@@ -230,7 +230,7 @@ def _settings(settings: t.Sequence[Document]) -> Markup | None:
 
 
 def _setting(name: str) -> str:
-    relay, _, setting = name.rpartition(".")
+    relay, _dot, setting = name.rpartition(".")
     words = SETTING_WORDS.get(setting, setting.replace("_", " "))
     return f"{words} (announcements)" if relay == "bulk" else words
 

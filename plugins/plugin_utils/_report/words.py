@@ -56,7 +56,7 @@ TOUCHING = frozenset({"edit", "services", "undo"})
 
 def step_of(action: str) -> Step | None:
     """The step that a module or action is; None for what belongs to others."""
-    namespace, _, name = action.rpartition(".")
+    namespace, _dot, name = action.rpartition(".")
     return _BY_ACTION.get(name) if namespace in ("", NAMESPACE) else None
 
 
