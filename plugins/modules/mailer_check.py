@@ -70,6 +70,10 @@ options:
     description: A sentence about the provider's logins that is added to the fix when a login is refused.
     type: str
     default: ""
+  bulk_provider_hint:
+    description: The same for the bulk relay.
+    type: str
+    default: ""
 attributes:
   check_mode:
     support: full
@@ -281,7 +285,8 @@ def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Ver
     """Ask, and conclude."""
     request = request_from(params, check_mode)
     asked = ask(driver, request)
-    return conclude_from(driver.instance, request, asked, params["expected"], params["provider_hint"] or "")
+    hints = {"main": params["provider_hint"] or "", "bulk": params["bulk_provider_hint"] or ""}
+    return conclude_from(driver.instance, request, asked, params["expected"], hints)
 
 
 def main() -> None:
@@ -298,6 +303,7 @@ def main() -> None:
             send_bulk={"type": "bool", "default": True},
             timeout={"type": "float", "default": 180},
             provider_hint={"type": "str", "default": ""},
+            bulk_provider_hint={"type": "str", "default": ""},
         ),
         supports_check_mode=True,
     )

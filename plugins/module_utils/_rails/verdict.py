@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 import typing as t
 
 from .._diagnosis.diagnose import diagnose
@@ -58,17 +59,20 @@ class Verdict:
 
 
 def conclude_from(
-    instance: Instance, request: Request, asked: Asked, expected: t.Mapping[str, t.Any] | None, hint: str = ""
+    instance: Instance,
+    request: Request,
+    asked: Asked,
+    expected: t.Mapping[str, t.Any] | None,
+    hints: t.Mapping[str, str] = types.MappingProxyType({}),
 ) -> Verdict:
     """The verdict on one run.
 
     :param expected: what the plan expects, in the shape of _mailer.effective; None compares nothing.
-    :param hint: a sentence from the provider's preset about its logins.
+    :param hints: by relay, a sentence from the provider's preset about its logins.
     """
     known = Context(
         release=f"Mastodon {instance.release}" if instance.release else "",
         file=instance.env_file,
-        hint=hint,
         recipient=request.send_to or "",
         secrets=known_secrets(instance, request),
     )
@@ -94,12 +98,12 @@ def conclude_from(
         verdict.findings += [_difference(one, instance) for one in verdict.differences]
     verdict.password_matches = _password_matches(answer)
     verdict.findings += _credentials(answer, instance)
-    verdict.findings += _rehearsals(answer, known)
+    verdict.findings += _rehearsals(answer, known, hints)
     for sent in answer["messages"]:
         verdict.test_message.append(
             {key: sent[key] for key in ("relay", "to", "message_id", "envelope_from", "answer")}
         )
-        verdict.findings += _sent(sent, answer, known)
+        verdict.findings += _sent(sent, answer, known, hints)
     return verdict
 
 
@@ -227,7 +231,7 @@ def _credentials(answer: t.Mapping[str, t.Any], instance: Instance) -> list[Find
     return found
 
 
-def _context(name: str, answer: t.Mapping[str, t.Any], known: Context) -> Context:
+def _context(name: str, answer: t.Mapping[str, t.Any], known: Context, hints: t.Mapping[str, str]) -> Context:
     relay = answer["relays"][name]
     settings = relay["settings"]
     port = str(settings.get("port") or 25)
@@ -239,23 +243,26 @@ def _context(name: str, answer: t.Mapping[str, t.Any], known: Context) -> Contex
         tls=modes["tls_mode"],
         auth=modes["auth_mode"],
         relay=t.cast(t.Literal["main", "bulk"], name),
+        hint=hints.get(name, ""),
         sender=answer["from"] or "",
     )
 
 
-def _rehearsals(answer: t.Mapping[str, t.Any], known: Context) -> list[Finding]:
+def _rehearsals(answer: t.Mapping[str, t.Any], known: Context, hints: t.Mapping[str, str]) -> list[Finding]:
     """What the mail gem refuses before it connects."""
     return [
-        diagnose(failure(error), _context(name, answer, known))
+        diagnose(failure(error), _context(name, answer, known, hints))
         for name, error in answer["rehearsals"].items()
         if error is not None
     ]
 
 
-def _sent(sent: t.Mapping[str, t.Any], answer: t.Mapping[str, t.Any], known: Context) -> list[Finding]:
+def _sent(
+    sent: t.Mapping[str, t.Any], answer: t.Mapping[str, t.Any], known: Context, hints: t.Mapping[str, str]
+) -> list[Finding]:
     if sent["error"] is None:
         return []
-    context = _context(sent["relay"], answer, known)
+    context = _context(sent["relay"], answer, known, hints)
     if sent["envelope_from"]:
         context = dataclasses.replace(context, sender=sent["envelope_from"])
     finding = diagnose(failure(sent["error"]), context)

@@ -68,6 +68,9 @@ SENT = {
 }
 
 
+HINTS = {"main": "Use the SMTP key.", "bulk": "Use the key of the broadcast stream."}
+
+
 def answer(**changes: t.Any) -> dict[str, t.Any]:
     return {**copy.deepcopy(ANSWER), **changes}
 
@@ -81,7 +84,7 @@ def verdict(  # pylint: disable=dangerous-default-value
     **request: t.Any,
 ) -> Verdict:
     asked = Request(secrets={"SMTP_PASSWORD": SECRET}, **request)
-    return conclude_from(instance, asked, Asked(found, completed), expected, "Use the SMTP key.")
+    return conclude_from(instance, asked, Asked(found, completed), expected, HINTS)
 
 
 def codes(found: Verdict) -> list[str]:
@@ -131,6 +134,14 @@ def test_credentials_are_compared(
     found = verdict(changed, expected=None)
     assert codes(found) == ([code] if code else [])
     assert found.password_matches is verdict_
+
+
+def test_each_relay_has_its_own_hint() -> None:
+    error = {"stage": "auth", "chain": [{"class": "Net::SMTPAuthenticationError", "message": "535 5.7.8 no"}]}
+    changed = answer(messages=[{**SENT, "relay": "bulk", "answer": None, "error": error}])
+    changed["relays"]["bulk"] = changed["relays"]["main"]
+    (finding,) = verdict(changed, expected=None).findings
+    assert finding.fix.endswith("Use the key of the broadcast stream.") and "bulk" in finding.fix
 
 
 def test_a_refused_login_that_follows_from_a_misread_password_is_not_told_twice() -> None:
