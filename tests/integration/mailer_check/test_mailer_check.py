@@ -190,6 +190,31 @@ def test_rails_that_does_not_boot(host: Host) -> None:
     assert result["effective"] is None
 
 
+def test_another_user_another_folder_and_the_environment_of_the_unit(lab: Lab) -> None:
+    """A second instance on the host whose Ruby is the system's: Rails runs as that user, with what its unit sets."""
+    host = Host(lab, "masto2")
+    app, unit = "/srv/social/app", "/run/systemd/system/social-worker.service"
+    host.lab.ssh(
+        host.name,
+        "useradd --system --create-home --home-dir /srv/social social && cp -a /home/mastodon/live /srv/social/app"
+        f" && echo 'File.write(\"/srv/social/who\", Process.uid)' > {app}/config/initializers/zz_who.rb"
+        " && chown -R social: /srv/social && echo SMTP_PORT=2525 > /run/social.env"
+        f" && sed -e 's#/home/mastodon/live#{app}#; s/^User=.*/User=social/'"
+        " -e '/^Type=/a Environment=SMTP_DOMAIN=social.example\\nEnvironmentFile=/run/social.env'"
+        f" /etc/systemd/system/mastodon-sidekiq.service > {unit} && systemctl daemon-reload",
+    )
+    try:
+        result = host.check(app_dir=app)
+        who = host.lab.ssh(host.name, "id -u social; cat /srv/social/who").split()
+    finally:
+        host.lab.ssh(
+            host.name, f"rm -rf {unit} /run/social.env; systemctl daemon-reload; userdel -r social", check=False
+        )
+    used = result["effective"]["main"]["settings"]
+    assert (used["port"], used["domain"]) == ("2525", "social.example"), result
+    assert who[0] == who[1]
+
+
 def test_rails_that_takes_too_long_is_ended_with_all_its_children(host: Host) -> None:
     host.write({})
     slow = "/home/mastodon/live/config/initializers/zz_slow.rb"
