@@ -86,7 +86,9 @@ def variables(lab: Lab, run: dict[str, t.Any]) -> dict[str, t.Any]:
         values = {
             host: by_host[host].get(name, lab.variables[host].get(name, DEFAULTS.get(name))) for host in lab.hosts
         }
-        found[name] = f"{{{{ {json.dumps(values)}[inventory_hostname] }}}}"
+        # Not as words of the template: Ansible doubles the backslashes in those.
+        found[f"by_host_{name}"] = values
+        found[name] = f"{{{{ by_host_{name}[inventory_hostname] }}}}"
     return found
 
 
