@@ -26,6 +26,9 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _HARMLESS_VALUE = re.compile(rf"[{HARMLESS}]*")
 
+#: What Python makes of bytes that are no UTF-8 text (half of a surrogate pair).
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")
+
 #: What may stand above and below a written line; a spelling must be read alike in each. C({n}) begins names not ours.
 _SURROUNDINGS = (
     ("", ""),
@@ -79,7 +82,7 @@ def encode(
     :param tail: what stays behind the value (a blank and a comment).
     :param quoted: whether the spelling has to have quotes, even where an empty value needs none.
     """
-    if "\0" in value or "\r" in value:
+    if "\0" in value or "\r" in value or _NOT_UTF8.search(value):
         return None
     for spelling in dict.fromkeys(spellings(value)):
         if ("\n" in spelling or quoted) and spelling[:1] not in ("'", '"', "`"):
@@ -119,6 +122,7 @@ def _alone(target: Generation, number: int, letter: str) -> dict[str, str | None
 _STUMBLES: tuple[tuple[t.Callable[[str], bool], frozenset[str], str], ...] = (
     (lambda value: "\0" in value, frozenset(READERS), "a NUL character, which no environment can hold"),
     (lambda value: "\r" in value, frozenset(READERS), "a carriage return, which readers turn into another line end"),
+    (lambda value: bool(_NOT_UTF8.search(value)), frozenset(READERS), "bytes that are not UTF-8 text"),
     (lambda value: "\n" in value, frozenset({"ruby", "raw"}), "a line break (dotenv 2.4 and verbatim readers)"),
     (
         lambda value: value.endswith("\\"),

@@ -13,7 +13,7 @@ import dataclasses
 import typing as t
 
 from .._dotenv import mask
-from .._dotenv.dialects import READERS, decode
+from .._dotenv.dialects import READERS, Generation, decode
 from .._dotenv.edit import edit
 from .._dotenv.rewrite import Change
 from .._findings.env_file import TABLE
@@ -213,13 +213,18 @@ def _plan(
     outcome.changes = list(changes)
     outcome.checksum_after = checksum(data)
     with contextlib.suppress(FindingError):  # a backup may be of a file that no reader takes
-        reader = READERS[request.readers[0]][-1]
+        reader = _first(request.readers)
         outcome.diff = mask.diff(decode(seen.data), decode(data), changes, secrets, reader)
+
+
+def _first(readers: t.Sequence[str]) -> Generation:
+    """Through whose eyes changes are told; a backup is put back whoever reads it."""
+    return READERS[readers[0] if readers else "ruby"][-1]
 
 
 def _differences(old: bytes, new: bytes, readers: t.Sequence[str]) -> list[Change]:
     """What the newest version of the first reader sees change between two states of the file."""
-    reader = READERS[readers[0]][-1]
+    reader = _first(readers)
     try:
         before, after = (reader.read(decode(data), {}).values() for data in (old, new))
     except FindingError:
@@ -233,6 +238,8 @@ def _differences(old: bytes, new: bytes, readers: t.Sequence[str]) -> list[Chang
 def _wanted(request: Request) -> tuple[dict[str, str], dict[str, str], list[Finding]]:
     """The values as text, and what is wrong with the request itself."""
     problems: list[Finding] = []
+    if not request.readers:
+        problems.append(TABLE.finding("env-no-reader", request.path, "The list of readers is empty."))
     texts: list[dict[str, str]] = []
     for group in (request.set, request.secrets):
         texts.append({})

@@ -35,6 +35,12 @@ TABLE = Table(
         "Name each variable in only one of set, secrets and remove.",
     ),
     Code(
+        "env-no-reader",
+        "error",
+        "No reader of the file is named, so nothing tells how to write it.",
+        "Name the programs that read the file in O(readers), or leave the option out.",
+    ),
+    Code(
         "env-edit-unsafe",
         "error",
         "With the edit, a reader would not see what it should; so nothing was changed.",

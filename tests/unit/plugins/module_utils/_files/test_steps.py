@@ -124,6 +124,23 @@ def test_a_name_asked_for_twice(path: pathlib.Path, options: dict[str, object]) 
     assert tree(path) == before
 
 
+def test_no_reader_named(path: pathlib.Path) -> None:
+    before = tree(path)
+    assert codes(present(Request(str(path), set={"K": "a b"}, readers=[]))) == ["env-no-reader"]
+    assert tree(path) == before
+    edit = edited(path)
+    assert restored(Request(str(path), readers=[], expected_checksum=edit.checksum_after)).changed
+
+
+def test_a_value_of_bytes_that_are_no_text(path: pathlib.Path) -> None:
+    before = tree(path)
+    outcome = present(Request(str(path), secrets={"K": "zq\udcff"}, readers=["compose"]))
+    assert codes(outcome) == ["env-value-not-writable"]
+    assert "not UTF-8" in outcome.findings[0].message
+    assert "zq" not in outcome.findings[0].sentence()
+    assert tree(path) == before
+
+
 def test_missing_file_is_not_made(tmp_path: pathlib.Path) -> None:
     outcome = edited(tmp_path / "none")
     assert (codes(outcome), outcome.checksum_before, list(tmp_path.iterdir())) == (["path-missing"], None, [])
