@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import types
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.steps import Request, present
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import about
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instance import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import (
@@ -116,3 +119,25 @@ def test_a_faulty_instance_names_all_its_faults(run):
     codes = ["env-file-missing", "release-unreadable"]
     result, _unused = run(found=InstanceError(instance, [TABLE.finding(code, "/live", "No.") for code in codes]))
     assert result["failed"] and [one["code"] for one in result["findings"]] == codes
+
+
+def test_a_ticket_that_another_rollout_has_taken_over_stops_it_before_anything_is_done(run, tmp_path):
+    path = tmp_path / ".env.production"
+    path.write_bytes(b"SMTP_SERVER=old\n")
+    request = Request(str(path), set={"SMTP_SERVER": "new"}, prove=("services", "queue"))
+    mine, heir = present(request).ticket, present(request).ticket
+    driver = types.SimpleNamespace(instance=types.SimpleNamespace(env_file=str(path)))
+    result, asked = run(found=driver, options={"ticket": mine})
+    assert result["failed"] and result["findings"][0]["code"] == "edit-taken-over" and len(asked) == 1
+    result, asked = run(found=driver, options={"ticket": heir})
+    assert not result.get("failed") and asked[1][0] == "renew" and about(str(path))[0]["unproved"] == ["queue"]
+
+
+def test_what_failed_is_not_proved(run, tmp_path):
+    path = tmp_path / ".env.production"
+    path.write_bytes(b"SMTP_SERVER=old\n")
+    ticket = present(Request(str(path), set={"SMTP_SERVER": "new"}, prove=("services",))).ticket
+    driver = types.SimpleNamespace(instance=types.SimpleNamespace(env_file=str(path)))
+    finding = TABLE.finding("service-crash-loop", OLD.name, "It has ended and been started again 2 times.")
+    result, _unused = run(Outcome([Renewal(OLD, NEW, True)], [finding]), found=driver, options={"ticket": ticket})
+    assert result["failed"] and about(str(path))[0]["unproved"] == ["services"]
