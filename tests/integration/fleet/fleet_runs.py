@@ -16,7 +16,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from harness import BIN, CHECKOUT, ENV_FILE, INVENTORY, Lab, Run
+from harness import BIN, CHECKOUT, ENV_FILE, INVENTORY, Lab, Run, run
 
 sys.path.insert(0, str(CHECKOUT / "lab"))
 
@@ -117,15 +117,26 @@ class Fleet:
         assert done.status == -signal.SIGKILL, done.output
         return done
 
-    def info(self, host: str) -> dict[str, t.Any]:
-        """What instance_info says about a host."""
-        result = self.lab.module(host, "instance_info")
-        assert not result["failed"], result
-        return t.cast("dict[str, t.Any]", result["instance"])
+    def infos(self, hosts: t.Sequence[str]) -> dict[str, dict[str, t.Any]]:
+        """What instance_info says about hosts, asked all at once."""
+        done = run(
+            str(BIN / "ansible"),
+            *("-i", str(INVENTORY), ",".join(hosts), "-m", "fediops.mastodon.instance_info", "--one-line"),
+            env={**self.lab.environment, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
+        )
+        assert done.status == 0, done.output
+        found = {}
+        for line in done.output.splitlines():
+            host, _unused, rest = line.partition(" | SUCCESS => ")
+            if rest:
+                found[host] = json.loads(rest)["instance"]
+        assert set(found) == set(hosts), done.output
+        return found
 
     def missing(self, host: str) -> list[str]:
         """What is noted as not yet proved."""
-        return t.cast("list[str]", self.info(host)["unproved"])
+        text = self.lab.ssh(host, f"cat {ENV_FILE}.smtp-unproved 2>/dev/null; true")
+        return list(json.loads(text)["outstanding"]) if text.strip() else []
 
     def left_behind(self, host: str) -> list[str]:
         """Files beside the environment file, by the ends of their names."""
@@ -147,19 +158,21 @@ class Fleet:
             counts[what] = len(found)
         return counts
 
-    def agrees(self, host: str) -> None:
+    def agree(self, *hosts: str) -> None:
         """File and processes agree, nothing is half done, nothing odd lies about."""
-        found = self.info(host)
-        assert [one["name"] for one in found["services"] if one["state"] != "running"] == []
-        assert [one["name"] for one in found["services"] if one["stale"] and one["role"] != "streaming"] == []
-        assert found["unproved"] == []
-        assert self.left_behind(host) in (["", ".before-smtp", ".last-smtp", ".last-smtp.sha256"], [""])
+        for host, found in self.infos(hosts or self.hosts).items():
+            assert [one["name"] for one in found["services"] if one["state"] != "running"] == []
+            assert [one["name"] for one in found["services"] if one["stale"] and one["role"] != "streaming"] == []
+            assert found["unproved"] == []
+            assert self.left_behind(host) in (["", ".before-smtp", ".last-smtp", ".last-smtp.sha256"], [""])
 
-    def proved(self, host: str) -> None:
-        """The rollout of this test is in force, and each mail arrived exactly once."""
-        self.agrees(host)
-        assert f"SMTP_REPLY_TO={self.mark}" in self.lab.ssh(host, f"cat {ENV_FILE}").splitlines()
+    def proved(self, *hosts: str) -> None:
+        """The rollout of this test is in force on these hosts (all), and each mail arrived exactly once."""
+        hosts = hosts or self.hosts
+        self.agree(*hosts)
         deadline = time.monotonic() + 15
-        while self.mails(host) != {"test": 1, "queue": 1} and time.monotonic() < deadline:
-            time.sleep(0.5)
-        assert self.mails(host) == {"test": 1, "queue": 1}
+        for host in hosts:
+            assert f"SMTP_REPLY_TO={self.mark}" in self.lab.ssh(host, f"cat {ENV_FILE}").splitlines()
+            while self.mails(host) != {"test": 1, "queue": 1} and time.monotonic() < deadline:
+                time.sleep(0.5)
+            assert self.mails(host) == {"test": 1, "queue": 1}

@@ -35,12 +35,10 @@ def test_a_run_that_is_killed_between_every_two_steps_and_in_every_step_is_finis
 
     done = fleet.rollout()
     assert done.status == 0, done.output
-    for host in fleet.hosts:
-        fleet.proved(host)
+    fleet.proved()
     again = fleet.rollout()
     assert again.status == 0 and again.output.count("changed=0") == len(fleet.hosts), again.output
-    for host in fleet.hosts:
-        fleet.proved(host)
+    fleet.proved()
 
 
 def test_bad_settings_of_a_dead_run_are_taken_back_by_the_next(fleet: Fleet) -> None:
@@ -56,5 +54,5 @@ def test_bad_settings_of_a_dead_run_are_taken_back_by_the_next(fleet: Fleet) -> 
     assert done.status != 0 and "put back byte for byte; no running service ever read" in " ".join(done.output.split())
     for host in fleet.hosts:
         assert (fleet.lab.checksum(host), fleet.lab.processes(host)) == before[host]
-        fleet.agrees(host)
         assert fleet.mails(host) == {"test": 0, "queue": 0}
+    fleet.agree()

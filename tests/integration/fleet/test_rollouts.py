@@ -25,17 +25,15 @@ def test_two_rollouts_at_once_do_each_step_once(fleet: Fleet) -> None:
     overtaken.reached()
     last = fleet.rollout()
     assert last.status == 0, last.output
-    for host in fleet.hosts:
-        fleet.proved(host)
+    fleet.proved()
     processes = {host: fleet.lab.processes(host) for host in fleet.hosts}
     first, second = overtaken.go_on(), late.go_on()
     assert first.status != 0 and "[edit-taken-over]" in first.output, first.output
     assert "this run undoes nothing" in flat(first)
     assert second.status != 0 and "[env-file-changed]" in second.output, second.output
     assert "so there was nothing to put back" in flat(second)
-    for host in fleet.hosts:
-        fleet.proved(host)
-        assert fleet.lab.processes(host) == processes[host]
+    fleet.proved()
+    assert {host: fleet.lab.processes(host) for host in fleet.hosts} == processes
 
 
 def test_a_bad_instance_in_the_middle_stops_the_hosts_after_it_and_no_other(fleet: Fleet) -> None:
@@ -52,12 +50,11 @@ def test_a_bad_instance_in_the_middle_stops_the_hosts_after_it_and_no_other(flee
     fleet.proved(first)
     for host in (bad, last):
         assert (fleet.lab.checksum(host), fleet.lab.processes(host)) == before[host]
-        fleet.agrees(host)
+    fleet.agree(bad, last)
     # half of the hosts so far may fail: the last one has its turn; the first, which is done, gets no second mail
     done = fleet.rollout(mastodon_smtp_max_fail_percentage=50, **variables)
     assert done.status != 0
-    for host in (first, last):
-        fleet.proved(host)
+    fleet.proved(first, last)
     assert (fleet.lab.checksum(bad), fleet.lab.processes(bad)) == before[bad]
 
 
@@ -78,8 +75,7 @@ def test_hosts_that_do_not_answer_or_have_no_mastodon_are_named_and_left_out(fle
     # 4: Ansible's own word for a host that was unreachable, on top of the failed one
     assert done.status != 0 and "Did not answer: gone" in done.output and "Have no Mastodon: relay" in done.output
     assert "Using run_once" not in done.output
-    for host in fleet.hosts:
-        fleet.proved(host)
+    fleet.proved()
 
 
 @pytest.mark.parametrize("strategy", ["free"])
@@ -95,10 +91,8 @@ def test_the_steps_one_by_one_by_their_tags(fleet: Fleet, strategy: str) -> None
         assert done.status == 0, done.output
         for host in fleet.hosts:
             assert fleet.missing(host) == left, (tag, done.output)
-    for host in fleet.hosts:
-        fleet.proved(host)
+    fleet.proved()
     # only the preflight: nothing is edited, whatever is asked for
     looked = fleet.rollout("--tags", "mastodon_smtp_preflight", mastodon_smtp_reply_to="other@masto1.test")
     assert looked.status == 0 and CHECK not in looked.output
-    for host in fleet.hosts:
-        fleet.proved(host)
+    fleet.proved()
