@@ -44,7 +44,13 @@ def test_drift_is_found_and_nothing_is_touched(fleet: Fleet) -> None:
     done = fleet.lab.playbook("fediops.mastodon.smtp_check", **wanted)
     assert done.status == 2
     said = flat(Run(0, done.task("Fail when something is not in order")))
-    for words in ("[file-differs]", "SMTP_PORT (other value)", "[effective-differs]", "'2525'", "[service-stale]"):
+    for words in (
+        "[file-differs]",
+        "SMTP_PORT (other value)",
+        "[effective-differs]",
+        "Rails uses 2525",
+        "[service-stale]",
+    ):
         assert words in said
     # the second host is no different but for its services
     assert said.count("[file-differs]") == 1 and said.count("mastodon-web.service") == 2
@@ -66,7 +72,9 @@ def bare(fleet: Fleet, tmp_path: Path) -> Path:
     folder = tmp_path / "inventory"
     folder.mkdir()
     shutil.copy(INVENTORY / "hosts.yml", folder)
-    assert fleet.rollout().status == 0
+    in_use = [fleet.lab.ssh(host, f"grep -c ^SMTP_SERVER=smtp.relay.test {ENV_FILE}; true") for host in fleet.hosts]
+    if [text.strip() for text in in_use] != ["1"] * len(fleet.hosts):
+        assert fleet.rollout().status == 0
     return folder
 
 
