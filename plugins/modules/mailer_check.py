@@ -15,7 +15,7 @@ description:
   - Boots the instance's Rails once, by C(bin/rails runner), as the instance's user and with the environment of its
     services. This fresh process reads the settings that are on disk now, whatever the running services still use.
   - With Docker Compose, this process runs in a container of its own, made like those of the web service from the files
-    as they are now (C(docker compose run --rm --no-deps)). Values go into it by the process environment only.
+    as they are now (C(docker compose run --rm --no-deps)). Planned values go into it by standard input only.
   - Reports what ActionMailer really uses for the main relay and, where there is one, the bulk relay. Differences from
     what was planned are errors that name the layer that overrides the file.
   - Compares the passwords that Rails holds with the intended ones by a salted digest. A password that was changed on

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import os
 import secrets
+import shlex
 import time
 import types
 import typing as t
@@ -208,19 +209,22 @@ class ComposeDriver:
     ) -> Completed:
         """See model.Driver: in a container of its own, made like those of the web service from the files as they are.
 
-        Variables go by name only; Compose takes the values out of its own process environment.
+        The variables go in by standard input, in front of the command's own: the Engine writes what it is told of a
+        container to its disk, and there it outlives the container.
         """
         name = f"{self._project.name}-check-{secrets.token_hex(4)}"
-        given = {key: value for key, value in environment.items() if value is not None}
-        unset = [part for key, value in environment.items() if value is None for part in ("-u", key)]
         options = ["--rm", "--no-deps", "--no-TTY", "--name", name]
-        options += [part for key in given for part in ("--env", key)]
-        words = [*(("env", *unset) if unset else ()), *command]
+        setup = shell_setup(environment)
+        words = list(command)
+        if setup:
+            # dd, since it is sure to read no further.
+            script = f'eval "$(dd bs=1 count={len(setup)} 2>/dev/null)"; exec "$@"'
+            words = ["sh", "-c", script, "sh", *command]
         done = process.run(
             [*self._engine.compose_command(), *self._project.arguments, "run", *options, self._first(), *words],
-            environment={**self._engine.environment(), **given},
+            environment=self._engine.environment(),
             timeout=timeout,
-            stdin=stdin,
+            stdin=setup + stdin,
             directory=self._project.directory,
         )
         if done.timed_out or done.returncode < 0:
@@ -319,6 +323,15 @@ class ComposeDriver:
         running = [one for one in self._containers if one.state == "running"]
         by_role = {self._roles.get(one.service): one for one in running}
         return by_role.get("sidekiq") or by_role.get("web")
+
+
+def shell_setup(environment: t.Mapping[str, str | None]) -> bytes:
+    """Lines for a shell that set these variables, and unset those that are None."""
+    lines = [
+        f"unset {name}\n" if value is None else f"export {name}={shlex.quote(value)}\n"
+        for name, value in environment.items()
+    ]
+    return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def _text(done: Completed) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import typing as t
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Service
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Processes
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.docker_host import ENV, Docker
+
+SECRET = "s3cr3t 'p\"w$HOME`id`\\ä"
 
 
 @pytest.fixture
@@ -190,19 +193,29 @@ def test_a_command_runs_in_a_container_of_its_own_with_values_out_of_sight(
     done = docker.driver().run_in_app(
         ["bin/rails", "runner", "-"],
         stdin=b"program",
-        environment={"SMTP_PASSWORD": "s3cr3t-pw", "SMTP_SSL": None},
+        environment={"SMTP_PASSWORD": SECRET, "SMTP_SSL": None},
         timeout=7,
     )
     command = ran["command"]
     assert done.stdout == b"answer"
-    assert command[-7:] == ["web", "env", "-u", "SMTP_SSL", "bin/rails", "runner", "-"]
-    options = command[command.index("run") + 1 : -7]
+    options = command[command.index("run") + 1 : command.index("web")]
     assert {"--rm", "--no-deps", "--no-TTY"} <= set(options)
-    assert options[options.index("--env") + 1] == "SMTP_PASSWORD"
-    assert not any("s3cr3t" in word for word in command)
-    assert ran["environment"]["SMTP_PASSWORD"] == "s3cr3t-pw"
-    assert (ran["stdin"], ran["timeout"], ran["directory"]) == (b"program", 7, str(docker.project))
+    assert command[-4:] == ["sh", "bin/rails", "runner", "-"]
+    # Neither the command line nor what the Engine is told of the container has it.
+    assert not any("s3cr3t" in word for word in [*command, *ran["environment"].values()])
+    assert (ran["timeout"], ran["directory"]) == (7, str(docker.project))
     assert docker.commands("rm") == []
+    # The words behind the service, run as the container would.
+    words = [*command[command.index("web") + 1 : -3], "sh", "-c", 'printf "%s|%s|" "$SMTP_PASSWORD" "$SMTP_SSL"; cat']
+    shown = subprocess.run(words, input=ran["stdin"], env={"PATH": os.environ["PATH"], "SMTP_SSL": "true"},
+                           capture_output=True, check=True)  # fmt: skip
+    assert shown.stdout.decode() == f"{SECRET}||program"
+
+
+def test_without_variables_the_command_runs_as_it_is(docker: Docker, ran: dict[str, t.Any]) -> None:
+    docker.driver().run_in_app(["bin/rails", "runner", "-"], stdin=b"program", timeout=7)
+    assert ran["command"][-4:] == ["web", "bin/rails", "runner", "-"]
+    assert ran["stdin"] == b"program"
 
 
 def test_what_did_not_end_in_time_is_taken_away(docker: Docker, ran: dict[str, t.Any]) -> None:
