@@ -79,5 +79,6 @@ def test_no_container_was_left_behind(host: ComposeHost) -> None:
         ".env.production",
         ".env.production.before-smtp",
         ".env.production.last-smtp",
+        ".env.production.last-smtp.sha256",
         "docker-compose.yml",
     ]
