@@ -70,11 +70,10 @@ class ComposeHost:
         """Everything that a dry run must leave as it is."""
         boxes = [sys.executable, str(CHECKOUT / "lab" / "mailboxes.py"), "count"]
         counts = subprocess.run(boxes, capture_output=True, text=True, check=True)
+        files = f"{ENV_FILE} {COMPOSE_FILE}"
         return {
             "containers": self.containers(),
-            "files": self.ssh(
-                f"sha256sum {ENV_FILE} {COMPOSE_FILE}; stat -c '%n %U %G %a %Y' {ENV_FILE} {COMPOSE_FILE}"
-            ),
+            "files": self.ssh(f"sha256sum {files}; stat -c '%n %U %G %a %Y' {files}"),
             "folder": self.ssh(f"ls -A {PROJECT}; sha256sum {PROJECT}/.env*"),
             "images": self.ssh("docker images --no-trunc --quiet | sort"),
             "mailboxes": counts.stdout,
