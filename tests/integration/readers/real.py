@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import concurrent.futures
 import functools
 import http.server
 import json
@@ -243,26 +244,22 @@ def systemd(version: str, files: c.Sequence[pathlib.Path], *, together: bool = F
         )
     )
     generator = home / "usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator"
-    config = files[0].parent / "config"
-    (config / "environment.d").mkdir(parents=True, exist_ok=True)
     command = [str(one) for one in (loader, "--library-path", path, generator)]
-    seen: list[Seen] = []
-    for number, one in enumerate(files):
-        name = f"{number:05}.conf" if together else "x.conf"
-        (config / "environment.d" / name).write_bytes(one.read_bytes().replace(b"$", STAND_IN.encode()))
-        if together and number < len(files) - 1:
-            continue
-        done = subprocess.run(
-            command,
-            env={"XDG_CONFIG_HOME": str(config), **PROCESS},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-        seen.append(_assignments(done.stdout.replace(STAND_IN, "$")))
-    return seen
+    if together:
+        merged = _systemd(command, files)
+        return [{}] * (len(files) - 1) + [merged]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(lambda one: _systemd(command, [one]), files))
+
+
+def _systemd(command: c.Sequence[str], files: c.Sequence[pathlib.Path]) -> Seen:
+    with tempfile.TemporaryDirectory() as config:
+        folder = pathlib.Path(config, "environment.d")
+        folder.mkdir()
+        for number, one in enumerate(files):
+            (folder / f"{number:05}.conf").write_bytes(one.read_bytes().replace(b"$", STAND_IN.encode()))
+        output = run(command, XDG_CONFIG_HOME=config, **PROCESS)
+    return _assignments(output.replace(STAND_IN, "$"))
 
 
 def _unescaped(found: re.Match[str]) -> str:
