@@ -51,3 +51,13 @@ def test_a_task_of_others_is_named() -> None:
     run.seen.started("a.example", Task("x", "Wait for the moon", "ansible.builtin.pause"), run.now)
     found = lines(run.seen.running, Memory(), run.now + 20, 15)
     assert found == ["... a.example: waiting for Wait for the moon (20 s so far)"]
+
+
+def test_a_host_that_has_just_begun_the_same_task_is_not_waited_for_yet() -> None:
+    run, task = started("a.example")
+    memory = Memory()
+    assert lines(run.seen.running, memory, run.now + 15, 15)
+    run.seen.started("b.example", task, run.now + 28)
+    assert lines(run.seen.running, memory, run.now + 30, 15) == [
+        "... a.example: waiting for Rails to boot and answer (30 s so far)"
+    ]
