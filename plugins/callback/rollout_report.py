@@ -201,7 +201,9 @@ class CallbackModule(CallbackBase):
         self._over.clear()
         if self._writer is None and threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
-                self._previous[number] = signal.signal(number, self._on_signal)
+                # Under nohup, SIGHUP ends nothing.
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    self._previous[number] = signal.signal(number, self._on_signal)
             atexit.register(self._on_exit)
         if self._write(RUNNING) and (self._writer is None or not self._writer.is_alive()):
             self._writer = threading.Thread(target=self._keep_writing, name="rollout_report", daemon=True)
@@ -266,7 +268,7 @@ class CallbackModule(CallbackBase):
         signal.signal(number, previous)
         if callable(previous):
             previous(number, frame)
-        elif previous != signal.SIG_IGN:
+        else:
             os.kill(os.getpid(), number)
 
     def _on_exit(self) -> None:

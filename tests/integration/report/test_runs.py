@@ -167,10 +167,9 @@ def test_a_dry_run_says_so_and_what_is_hidden_by_no_log_is_hidden_here_too(run: 
     [
         (signal.SIGINT, 99, "interrupted"),
         (signal.SIGTERM, -signal.SIGTERM, "interrupted"),
-        (signal.SIGHUP, -signal.SIGHUP, "interrupted"),
         (signal.SIGKILL, -signal.SIGKILL, "unfinished"),
     ],
-    ids=["INT", "TERM", "HUP", "KILL"],
+    ids=["INT", "TERM", "KILL"],
 )
 def test_a_run_that_is_ended_by_a_signal_leaves_its_report(
     run: Run, number: signal.Signals, ends_with: int, state: str
@@ -193,6 +192,22 @@ def test_a_run_that_is_ended_by_a_signal_leaves_its_report(
         assert number.name in made["run"]["detail"] and number.name in page
         assert "Interrupted" in run.summary.read_text()
     assert [one.name for one in run.report.iterdir() if one.name.startswith(".")] == []
+
+
+def test_a_signal_that_is_ignored_ends_neither_the_run_nor_the_report(run: Run) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup has it
+    try:
+        with silent_relay() as port:
+            run.start({"one": {"relay_port": port}}, patience=PATIENCE)
+            run.await_document(lambda made: bool(made["waiting"]) and made["waiting"][0]["step"] == "relay")
+            assert run.process
+            run.process.send_signal(signal.SIGHUP)
+            run.process.send_signal(signal.SIGTERM)
+            status, output = run.end()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert status == -signal.SIGTERM, output
+    assert "SIGTERM" in run.document()["run"]["detail"]
 
 
 def test_a_run_that_ansible_itself_breaks_off_leaves_its_report(run: Run) -> None:
