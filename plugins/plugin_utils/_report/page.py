@@ -16,7 +16,7 @@ from pathlib import Path
 
 from . import page_host, page_run
 from .markup import Markup, asset, el
-from .sentences import clock, note, verdict
+from .sentences import clock, note, under_way, verdict
 from .words import HOST_STATES, duration
 
 #: Up to how many hosts all details are open at first.
@@ -83,10 +83,17 @@ def _header(made: t.Mapping[str, t.Any]) -> Markup:
         "header",
         el("p", run["title"], class_="eyebrow"),
         el("h1", page_run.icon(tone), el("span", sentence), class_=f"verdict tone-{tone}"),
-        el("p", page_run.icon("busy"), el("span", warning), class_="note", role="note") if warning else None,
+        el("p", page_run.icon("busy"), el("span", warning, _under_way(made)), class_="note", role="note")
+        if warning
+        else None,
         page_run.proportion(made),
         el("dl", [el("div", el("dt", name), el("dd", value)) for name, value in facts], class_="facts"),
     )
+
+
+def _under_way(made: t.Mapping[str, t.Any]) -> str:
+    lines = under_way(made)
+    return f" Under way then: {'; '.join(lines)}." if lines else ""
 
 
 def _footer(made: t.Mapping[str, t.Any]) -> Markup:

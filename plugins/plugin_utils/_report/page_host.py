@@ -37,6 +37,16 @@ SETTING_WORDS = {
     "login_set": "Login set",
     "password_set": "Password set",
 }
+#: What became of the queued mail.
+QUEUE_WORDS = {
+    "delivered": "delivered",
+    "performed": "delivered, as far as the log tells",
+    "failed": "failed",
+    "waiting": "still in the queue when the time was up",
+    "not_queued": "did not get into the queue",
+    "not_sent": "none was sent",
+    "unknown": "the log does not tell",
+}
 WHAT_WORDS = {"added": "added", "changed": "changed", "removed": "removed", "requoted": "quoted anew"}
 
 
@@ -177,7 +187,7 @@ def _variables(variables: Document | None) -> Markup | None:
         for one in changed
     ]
     done = variables["applied"]
-    kept = f"The file as it was before is {variables['backup_file']}." if variables["backup_file"] else ""
+    kept = f"The file as it was before is {variables['backup_file']}." if done and variables["backup_file"] else ""
     unknown = "" if variables["recorded"] else "Values before the edit are recorded by a run with --diff."
     remarks = " ".join(one for one in (kept, unknown) if one)
     return _part(
@@ -325,7 +335,8 @@ def _mail(host: Document) -> Markup | None:
 
 def _queued(queued: Document) -> str:
     after = f" after {duration(queued['waited'])}" if queued.get("waited") else ""
-    return f"{queued.get('outcome')}{after}"
+    outcome = str(queued.get("outcome"))
+    return f"{QUEUE_WORDS.get(outcome, outcome)}{after}"
 
 
 def _job(queued: Document) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from .document import FINISHED, RUNNING
-from .words import HOST_STATES, plural
+from .words import HOST_STATES, duration, label_of, plural
 
 Document = t.Mapping[str, t.Any]
 
@@ -72,6 +72,17 @@ def note(made: Document) -> str:
             "Run it again: it finishes what is missing and leaves alone what is done."
         )
     return ""
+
+
+def under_way(made: Document) -> list[str]:
+    """What an incomplete report has seen begin and not end, one line for each step."""
+    steps: dict[str, list[t.Any]] = {}
+    for one in made["waiting"]:
+        steps.setdefault(label_of(one["step"]) or one["task"], []).append(one)
+    return [
+        f"{where}: {names([one['host'] for one in some], 8)}, for {duration(max(one['seconds'] for one in some))}"
+        for where, some in steps.items()
+    ]
 
 
 def counts(made: Document) -> list[tuple[str, int]]:

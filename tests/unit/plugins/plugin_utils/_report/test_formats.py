@@ -156,6 +156,24 @@ def test_the_run_in_one_sentence(made: dict[str, t.Any], words: str, tone: str) 
     assert verdict(made) == (words, tone)
 
 
+def test_the_page_of_an_unfinished_run_says_what_was_under_way() -> None:
+    run = runs.Run("a.example", "b.example")
+    task = run.task("Ask Rails", "mailer_check")
+    for name in ("a.example", "b.example"):
+        run.seen.started(name, task, run.now)
+    run.now += 12
+    assert "Under way then: Rails: a.example, b.example, for 12 s." in page(run.document(RUNNING))
+    assert "Under way" not in page(run.document(FINISHED))
+
+
+def test_a_dry_run_speaks_of_no_backup_and_no_mail_as_if_there_were_one() -> None:
+    run = runs.rollout(["a.example"], check_mode=True)
+    run.step(run.task("Queue", "queued_mail_check"), ["a.example"], ("ok", {**runs.QUEUE, "outcome": "not_sent"}))
+    text = page(run.document())
+    assert "none was sent" in text and "The file as it was before" not in text and "not_sent" not in text
+    assert "The file as it was before" in page(runs.rollout(["a.example"]).document())
+
+
 def test_files_are_replaced_as_a_whole_and_nothing_is_left_beside(tmp_path: t.Any) -> None:
     folder = tmp_path / "new" / "report"
     files = render(runs.hostile().document(), list(FILES))
