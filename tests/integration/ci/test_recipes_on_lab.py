@@ -16,6 +16,7 @@ import sys
 import typing as t
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 from harness import BIN, CHECKOUT, INVENTORY, Lab
@@ -82,6 +83,7 @@ def run_job(job: ci_recipes.Job, repository: Path) -> tuple[int, str]:
 
 def report(repository: Path) -> dict[str, t.Any]:
     made: dict[str, t.Any] = json.loads((repository / "rollout-report" / "rollout.json").read_text())
+    jsonschema.validate(made, json.loads((CHECKOUT / "docs" / "rollout_report.schema.json").read_text()))
     return made
 
 
