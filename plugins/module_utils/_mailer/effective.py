@@ -84,7 +84,8 @@ def effective(variables: t.Mapping[str, str], release: Release, local_domain: st
     :param local_domain: LOCAL_DOMAIN; empty when it is not known.
     """
     era = era_of(release)
-    known = {name: text for name, text in variables.items() if name in VARIABLES and VARIABLES[name].read_by(era)}
+    # In the order of our table, whatever that of the file: the first that cannot be read is the one named.
+    known = {name: variables[name] for name, one in VARIABLES.items() if name in variables and one.read_by(era)}
     refusal = _unreadable(known, release, local_domain)
     if refusal:
         return Effective(None, None, None, None, refusal, None, None)

@@ -77,6 +77,14 @@ def test_every_era_is_there() -> None:
     ),
 )
 @example(RELAY, None, "4.4.0", {}, [], {"SMTP_PASSWORD": "[x", "SMTP_SSL": "false"})
+@example(
+    Wanted(host="smtp.example.com", password="[secret]!"),
+    None,
+    "4.4.0",
+    {"from_address": '"Ex, ample" <a@example.com>'},
+    list(TABLE.rows),
+    {"SMTP_PASSWORD": ""},
+)
 def test_a_plan_without_errors_has_the_effect_it_promises_whatever_was_there(
     relay: Wanted,
     bulk: Wanted | None,
