@@ -197,13 +197,13 @@ TABLE = Table(
         "service-failed",
         "error",
         "A service did not come back.",
-        "The last lines of its log are in the message; the whole log is in journalctl.",
+        "The last lines of its log are in the message; the whole log is in journalctl or docker logs.",
     ),
     Code(
         "service-crash-loop",
         "error",
         "A service starts, ends and is started again.",
-        "The last lines of its log are in the message; the whole log is in journalctl.",
+        "The last lines of its log are in the message; the whole log is in journalctl or docker logs.",
         "Mastodon's units have Restart=always, so a boot error flaps between activating and active",
     ),
     Code(
@@ -228,6 +228,6 @@ TABLE = Table(
         "log-unreadable",
         "unknown",
         "The log of the services could not be read.",
-        "Read it on the host with journalctl.",
+        "Read it on the host with journalctl or docker logs.",
     ),
 )

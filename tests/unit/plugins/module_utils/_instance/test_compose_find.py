@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance import compose_engine
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import _nowhere
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, InstanceError
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.docker_host import Docker
@@ -277,3 +279,25 @@ def test_where_no_way_finds_an_instance_the_most_telling_refusal_counts() -> Non
     both = _nowhere([made("no-instance"), made("no-compose-instance")])
     assert both.code == "no-instance"
     assert "(no-compose-instance)" in both.message
+
+
+def test_a_rootless_engine_is_named_with_its_owner(docker: Docker, monkeypatch: pytest.MonkeyPatch) -> None:
+    sockets = ["/run/user/0/docker.sock", "/run/user/4294967/docker.sock"]
+    monkeypatch.setattr(compose_engine.glob, "glob", lambda _pattern: sockets)
+    docker.refuse = {"docker ps": "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."}
+    (finding,) = refusal(docker)
+    assert "rootless Engine of root, uid 4294967: log in as that user, without become" in finding.message
+
+
+def test_a_users_own_engine_is_spoken_to_unless_another_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = f"/run/user/{os.geteuid()}/docker.sock"
+    monkeypatch.setattr(compose_engine.os.path, "exists", lambda path: path == own)
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    assert compose_engine.Engine().environment()["DOCKER_HOST"] == f"unix://{own}"
+    monkeypatch.setenv("DOCKER_HOST", "unix:///elsewhere")
+    monkeypatch.setenv("SMTP_PORT", "1")
+    given = compose_engine.Engine().environment()
+    assert given["DOCKER_HOST"] == "unix:///elsewhere"
+    # What Ansible happens to have in its environment must not fill the Compose file.
+    assert "SMTP_PORT" not in given
