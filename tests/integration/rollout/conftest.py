@@ -20,7 +20,7 @@ from leaks import logged
 @pytest.fixture(scope="session")
 def first_state(lab: Lab) -> Lab:
     """The lab with settings that do not work."""
-    lab.reset()
+    lab.reset(*lab.hosts, "relay")
     return lab
 
 
