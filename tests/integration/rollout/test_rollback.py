@@ -1,7 +1,7 @@
 # Copyright: the fediops.mastodon contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""smtp_rollback, after a rollout that went well: byte for byte, on demand, and never over somebody else's edit."""
+"""smtp_rollback: byte for byte, on demand, and never over somebody else's edit."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ def state(lab: Lab) -> dict[str, tuple[str, dict[str, str]]]:
 
 
 def test_the_dry_run_tells_the_truth_then_the_file_is_put_back_once(rolled_out: Lab) -> None:
+    for host in rolled_out.hosts:
+        edit = {"path": ENV_FILE, "readers": ["ruby", "node"], "set": {"SMTP_REPLY_TO": f"help@{host}.test"}}
+        assert rolled_out.module(host, "env_file", edit)["changed"]
     before = state(rolled_out)
     wanted = {host: rolled_out.checksum(host, BEFORE) for host in rolled_out.hosts}
     dry = rollback(rolled_out, "--check", "--diff")
