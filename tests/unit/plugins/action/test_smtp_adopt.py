@@ -36,7 +36,7 @@ Adopt = t.Callable[..., dict[str, t.Any]]
 @pytest.fixture
 def adopt(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Adopt:
     def run(
-        variables: dict[str, str] = VARIABLES,
+        variables: dict[str, str] | None = None,
         vaults: tuple[tuple[str, bytes], ...] = (("default", b"vault-password"),),
         check: bool = False,
         answer: dict[str, t.Any] | None = None,
@@ -63,7 +63,7 @@ def adopt(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Adopt:
         def execute(module_name: str, module_args: dict[str, t.Any], task_vars: t.Any) -> dict[str, t.Any]:  # noqa: ARG001
             assert module_name == "fediops.mastodon.smtp_adopt"
             known = {"findings": [], "release": "4.5.3", "local_domain": "example.org", "stale": []}
-            return {**known, "sealed": seal(variables, module_args["seal"])} if answer is None else answer
+            return {**known, "sealed": seal(variables or VARIABLES, module_args["seal"])} if answer is None else answer
 
         monkeypatch.setattr(action, "_execute_module", execute)
         result = action.run(task_vars={})
