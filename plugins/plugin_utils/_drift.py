@@ -25,6 +25,14 @@ STEPS = ("instance", "settings", "relay", "relay_bulk", "dns", "edit", "mailer",
 #: Findings of mailer_check that only say what the file says as well.
 _OF_THE_FILE = frozenset({"effective-differs", "password-misread", "login-misread"})
 
+#: What env_file would do to a variable, as it is now.
+_KINDS = {
+    "added": "missing",
+    "changed": "other value",
+    "removed": "not wanted",
+    "requoted": "read differently",
+}
+
 
 def drift(steps: t.Mapping[str, t.Any], fail_on: str = "error") -> dict[str, t.Any]:
     """The verdict: C(in_order), all C(findings) worst first, C(blocking), and C(message) about those that block.
@@ -69,10 +77,7 @@ def _about_file(results: t.Mapping[str, t.Any]) -> list[Finding]:
     changed = results["edit"].get("changed_variables") or []
     if not changed:
         return []
-    what = ", ".join(f"{one['name']} ({'missing' if one['what'] == 'added' else one['what']})" for one in changed)
-    words = {"changed": "other value", "removed": "not wanted", "requoted": "read differently"}
-    for kind, said in words.items():
-        what = what.replace(f"({kind})", f"({said})")
+    what = ", ".join(f"{one['name']} ({_KINDS.get(one['what'], one['what'])})" for one in changed)
     mailer = results["mailer"]
     bad = {one["code"] for one in mailer.get("findings") or () if one["severity"] == "error"}
     same = mailer.get("effective") is not None and not bad & _OF_THE_FILE
