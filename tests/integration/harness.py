@@ -89,6 +89,7 @@ class Lab:
             "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".work" / "collections"),
             "ANSIBLE_HOME": str(CHECKOUT / ".work" / "ansible-home"),
             "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_FORCE_COLOR": "0",  # molecule asks for it
             "LC_ALL": "C.UTF-8",
         }
 
