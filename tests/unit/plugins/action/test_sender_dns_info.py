@@ -122,7 +122,8 @@ def test_hosts_of_one_run_share_what_the_first_one_saw(
     monkeypatch.setattr(_run, "folder_of_this_run", lambda: tmp_path)
     results: list[dict[str, t.Any]] = []
     hosts = [
-        threading.Thread(target=lambda: results.append(run(server.port, share_verdict=True, **BAD))) for _ in range(6)
+        threading.Thread(target=lambda: results.append(run(server.port, share_verdict=True, **BAD)))
+        for _one in range(6)
     ]
     for host in hosts:
         host.start()

@@ -18,7 +18,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._run import Busy,
 
 
 def test_what_one_writes_the_others_read(tmp_path: Path) -> None:
-    mine, yours = (Note("login", "smtp.example.org", "secret", folder=tmp_path) for _ in range(2))
+    mine, yours = (Note("login", "smtp.example.org", "secret", folder=tmp_path) for _half in range(2))
     assert yours.read() is None
     mine.write({"accepted": False})
     mine.write({"accepted": True})
@@ -45,7 +45,7 @@ def test_one_key_has_another_name_in_another_run(tmp_path: Path) -> None:
 
 
 def test_a_note_is_for_one_at_a_time(tmp_path: Path) -> None:
-    first, second = (Note("login", "x", folder=tmp_path) for _ in range(2))
+    first, second = (Note("login", "x", folder=tmp_path) for _half in range(2))
     order: list[str] = []
     waiting = threading.Event()
 

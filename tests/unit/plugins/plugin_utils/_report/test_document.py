@@ -285,7 +285,7 @@ class Tagged(str):
 def test_values_are_copied_as_plain_ones() -> None:
     copied = evidence.plain({Tagged("a"): [Tagged("b"), (1, 2.5, None, True)], "odd": object})
     assert json.loads(json.dumps(copied))["a"] == ["b", [1, 2.5, None, True]]
-    assert {type(one) for one in copied} == {str} and type(copied["a"][0]) is str
+    assert not any(isinstance(one, Tagged) for one in (*copied, *copied["a"]))
 
 
 @pytest.mark.parametrize(
