@@ -220,10 +220,16 @@ class Collector:
                 sender = self.senders.setdefault(" ".join(who), {**one, "hosts": []})
                 sender["hosts"].append(host.name)
         host.findings += [{**one, "step": step.key} for one in evidence.findings(result)]
-        taker = evidence.OF_STEP.get(step.key)
+        key = step.key
+        if key == "undo":
+            # What runs now is what the undo left; what a failed rollout had edited stays to be seen.
+            own = step_of(task.action)
+            key = own.key if own is not None else key
+            if key == "edit" and "edit" in host.evidence:
+                return
+        taker = evidence.OF_STEP.get(key)
         if taker is None:
             return
-        key = step.key
         if key == "relay" and task.arguments.get("relay") == "bulk":
             key = "bulk_relay"
         host.evidence[key] = {**taker(result), "applied": state == "changed" and not self.check_mode}

@@ -207,6 +207,20 @@ def test_a_drift_check_has_changed_nothing_and_says_what_would_be() -> None:
     assert [(one["restarted"], one["would_restart"]) for one in seen["services"]] == [(False, True), (False, False)]
 
 
+def test_a_roll_back_shows_what_was_put_back_and_restarted() -> None:
+    run = runs.Run("a.example")
+    run.step(run.task("See", "instance_info"), ["a.example"], ("ok", runs.instance("a.example")))
+    run.step(run.task("Put back", "env_file", state="restored"), ["a.example"], ("changed", runs.EDIT))
+    run.step(run.task("Restart", "mail_services"), ["a.example"], ("changed", runs.services()))
+    run.step(Task("f", "Remember", "ansible.builtin.set_fact"), ["a.example"], ("ok", runs.result_fact("rolled back")))
+    made = run.document()
+    valid(made)
+    seen = host(made, "a.example")
+    assert seen["state"] == "rolled_back" and seen["steps"]["undo"]["state"] == "changed"
+    assert seen["variables"]["changed"][0]["name"] == "SMTP_SERVER"
+    assert [one["restarted"] for one in seen["services"]] == [True, False]
+
+
 def test_an_unfinished_run_says_what_was_under_way() -> None:
     run = runs.Run("a.example", "b.example")
     task = run.task("Ask Rails", "mailer_check")
