@@ -93,7 +93,15 @@ def _guarded(request: Request, step: t.Callable[[Request, Snapshot, Outcome], No
         outcome.unproved, outcome.ticket = (), None
         outcome.checksum_after = outcome.checksum_before
         outcome.findings.append(error.finding)
+    outcome.findings = [_placed(one, request.path) for one in outcome.findings]
     return outcome
+
+
+def _placed(finding: Finding, path: str) -> Finding:
+    """The finding with the file before the line: the editor knows only its text."""
+    if not finding.subject.startswith("line"):
+        return finding
+    return dataclasses.replace(finding, subject=f"{path}, {finding.subject}")
 
 
 def _present(request: Request, seen: Snapshot, outcome: Outcome) -> None:

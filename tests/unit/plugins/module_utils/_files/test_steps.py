@@ -292,3 +292,10 @@ def test_a_backup_that_no_reader_takes_can_be_put_back(path: pathlib.Path) -> No
     backup.write_bytes(b"A=\xff\n")
     outcome = restored(Request(str(path), expected_checksum=checksum(OLD), backup_file=str(backup)))
     assert (outcome.changed, outcome.changes, path.read_bytes()) == (True, [], b"A=\xff\n")
+
+
+def test_a_line_is_named_with_its_file(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "e"
+    path.write_bytes(b"A=1\nB=\xff\n")
+    outcome = present(Request(str(path), set={"A": "2"}))
+    assert [(one.code, one.subject) for one in outcome.findings] == [("env-not-utf8", f"{path}, line 2")]
