@@ -43,8 +43,10 @@ class Host:
         return self.processes(), self.ssh("ls -la --time-style=full-iso /home/mastodon/live/.env*")
 
     def put_back(self) -> None:
+        # A unit that was overridden runs what the test made of it, also where nothing is stale.
         self.ssh(
-            f"rm -rf {DROP_INS}/mastodon-*.d {DROP_INS}/mastodon-*.service /home/second"
+            f"for one in {DROP_INS}/mastodon-*.d; do [ -d $one ] && systemctl stop $(basename $one .d); done;"
+            f" rm -rf {DROP_INS}/mastodon-*.d {DROP_INS}/mastodon-*.service /home/second"
             f" /home/mastodon/live/.env.production.local {ENV_FILE}.aside;"
             " systemctl daemon-reload;"
             " systemctl reset-failed 'mastodon-*'; systemctl start mastodon-web mastodon-sidekiq mastodon-streaming",
