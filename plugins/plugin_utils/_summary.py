@@ -38,8 +38,16 @@ def host_summary(result: t.Mapping[str, t.Any]) -> list[str]:
         *_test_messages(result),
         *(_service(one, dry) for one in result["services"]),
         *_queued(result.get("queued_mail")),
+        *_nothing_sent(result, dry),
         *_findings(result["findings"]),
     ]
+
+
+def _nothing_sent(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
+    """A change that no mail has proved must not read like one that was."""
+    if dry or result["outcome"] != "changed" or result["test_messages"] or result.get("queued_mail"):
+        return []
+    return ["No mail was sent: with mastodon_smtp_test_recipient or mastodon_smtp_test_account it is proved by one."]
 
 
 def _rollback(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:

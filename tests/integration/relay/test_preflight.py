@@ -48,7 +48,7 @@ def about_dns(server: dns_loopback.Server) -> dict[str, t.Any]:
 def twins(lab: Lab, tmp_path: Path) -> tuple[str, str]:
     """An inventory in which the machine masto2 is several hosts more, with the same account at the relay."""
     address = json.loads((INVENTORY / "hosts.yml").read_text().split("---", 1)[1])
-    machine = address["all"]["children"]["mastodon"]["hosts"]["masto2"]
+    machine = address["all"]["children"]["fleet"]["children"]["mastodon"]["hosts"]["masto2"]
     variables = {name: one for name, one in lab.variables["masto2"].items() if name.startswith("mastodon_smtp_")}
     hosts = {f"twin{number}": {**machine, **variables} for number in range(TWINS)}
     # the machine's host key is known by its own name

@@ -139,3 +139,10 @@ def test_a_rollback_says_what_was_put_back() -> None:
     assert "would be put back" in dry[0] and "would be restarted" in dry[1]
     nothing = host_summary({**ROLLBACK, "restored_from": "", "changed_variables": []})
     assert nothing[0].endswith("there was nothing to put back.")
+
+
+def test_a_change_that_no_mail_has_proved_says_so() -> None:
+    silent = {**RESULT, "test_messages": [], "queued_mail": None}
+    assert "No mail was sent: with mastodon_smtp_test_recipient" in " ".join(host_summary(silent))
+    assert "No mail was sent" not in " ".join(host_summary(RESULT))
+    assert "No mail was sent" not in " ".join(host_summary({**silent, "check_mode": True, "outcome": "would change"}))
