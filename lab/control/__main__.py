@@ -25,6 +25,7 @@ docs/lab.md says more.
 
 from __future__ import annotations
 
+import difflib
 import fcntl
 import os
 import shlex
@@ -49,10 +50,14 @@ def main(arguments: list[str]) -> int:
         "logs": logs,
         "ssh": ssh,
     }
-    if not arguments or arguments[0] not in commands:
-        wanted = bool(arguments) and arguments[0] in ("help", "-h", "--help")
-        print((__doc__ or "").strip(), file=sys.stdout if wanted else sys.stderr)
-        return 0 if wanted else 2
+    if not arguments or arguments[0] in ("help", "-h", "--help"):
+        print((__doc__ or "").strip(), file=sys.stdout if arguments else sys.stderr)
+        return 0 if arguments else 2
+    if arguments[0] not in commands:
+        near = difflib.get_close_matches(arguments[0], commands, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(commands)}; script/lab help explains them"
+        print(f"error: unknown command {arguments[0]!r}; {hint}", file=sys.stderr)
+        return 2
     try:
         return commands[arguments[0]](arguments[1:])
     except LabError as error:

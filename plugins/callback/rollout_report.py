@@ -50,9 +50,10 @@ options:
       - section: callback_rollout_report
         key: formats
   title:
-    description: The title of the report.
+    description:
+      - The title of the report. Without one it says what the run is for, for instance V(Mail rollout), V(Mail rollout
+        (dry run)) or V(Mail drift check).
     type: str
-    default: Mail rollout
     env:
       - name: MASTODON_ROLLOUT_REPORT_TITLE
     ini:
@@ -118,6 +119,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.words imp
 PAUSE = 2.0
 #: The share of the time that may go into writing meanwhile.
 SHARE = 0.1
+ROLE = "fediops.mastodon.mastodon_smtp"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -147,7 +149,7 @@ class CallbackModule(CallbackBase):
         super().set_options(*args, **kwargs)
         self._directory = str(self.get_option("directory"))
         self._formats = [str(one) for one in self.get_option("formats")]
-        self._title = str(self.get_option("title"))
+        self._title = str(self.get_option("title") or "")
         self._summary = str(self.get_option("summary_file") or "")
         self._patience = int(self.get_option("progress_after"))
 
@@ -163,7 +165,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
         self._play = play
         with self._guard:
-            self._seen.play(str(play.get_name()), _hosts_of(play), time.time())
+            self._seen.play(str(play.get_name()), _hosts_of(play), time.time(), file=_file_of(play))
         self._changed.set()
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
@@ -304,7 +306,13 @@ def _task(task: t.Any) -> Task:
         name=str(task.name or task.get_name()),
         action=str(task.action),
         arguments=task.args if isinstance(task.args, t.Mapping) else {},
+        file=_file_of(task) if str(task._role or "") == ROLE else "",
     )
+
+
+def _file_of(thing: t.Any) -> str:
+    """The name of the file that a play or task stands in; empty when Ansible does not say."""
+    return os.path.basename(str(thing.get_path() or "").rpartition(":")[0])
 
 
 def _hosts_of(play: t.Any) -> list[str]:

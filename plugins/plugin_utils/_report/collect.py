@@ -12,22 +12,28 @@ import dataclasses
 import typing as t
 
 from . import evidence
-from .words import BY_KEY, Step, step_of, worse
+from .words import BY_KEY, PURPOSE_OF_FILE, Step, step_of, worse
 
 Plain = t.Any
 
 #: The gates of the playbooks: what fails there speaks of the run, not of the host.
 _GATE = "assert"
+#: What the rollout and the drift check begin with.
+_PREFLIGHT = "preflight.yml"
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """A task as the report needs it."""
+    """A task as the report needs it.
+
+    :ivar file: the name of the file that it stands in, where that is one of the collection's role; else empty.
+    """
 
     uuid: str
     name: str
     action: str
     arguments: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    file: str = ""
 
     @property
     def module(self) -> str:
@@ -91,6 +97,8 @@ class Collector:
         self.playbook = ""
         self.check_mode = False
         self.diff = False
+        self._purposes: dict[str, None] = {}
+        self._likely = "other"
         self.began = 0.0
         self.touched = 0.0
         self.hosts: dict[str, Host] = {}
@@ -108,15 +116,21 @@ class Collector:
         self.check_mode, self.diff = check_mode, diff
         self.began = self.began or now
         self.touched = now
+        self._learn(playbook)
 
-    def play(self, name: str, hosts: t.Iterable[str], now: float) -> None:
-        """A play, or the next batch of one, begins."""
+    def play(self, name: str, hosts: t.Iterable[str], now: float, *, file: str = "") -> None:
+        """A play, or the next batch of one, begins.
+
+        :param file: the name of the playbook that it stands in, imported ones as such.
+        """
+        self._learn(file)
         self._batches[name] = self._batches.get(name, 0) + 1
         self._play = _Play(name, [evidence.plain(one) for one in hosts], self._batches[name])
         self.touched = now
 
     def started(self, host: str, task: Task, now: float) -> None:
         """A host begins a task."""
+        self._learn(task.file)
         host = evidence.plain(host)
         step = self._step(self._host(host), task)
         if step is not None:
@@ -138,6 +152,8 @@ class Collector:
         # Ansible censors a skipped task whenever its no_log is a template, whatever that says.
         if state in ("ok", "changed") and any(one["severity"] == "error" for one in evidence.findings(result)):
             state = "ignored"  # failed_when: false, as the drift check has it
+        elif state == "ok" and step is not None and self.purposes == ["drift_check"]:
+            state = "differs" if evidence.differs(step.key, result) else state
         hidden = state != "skipped" and ("censored" in result or bool(result.get("_ansible_no_log")))
         self.secrets |= evidence.secrets_of(task.arguments)
         if step is not None:
@@ -168,6 +184,17 @@ class Collector:
             found = [] if hidden else evidence.findings(result)
             failure = Failure(now, step.key if step else "", evidence.plain(task.name), message, found)
             seen.failures.append(failure)
+
+    @property
+    def purposes(self) -> list[str]:
+        """What the run is for, by the keys of PURPOSES."""
+        return list(self._purposes) or [self._likely]
+
+    def _learn(self, file: str) -> None:
+        if file in PURPOSE_OF_FILE:
+            self._purposes[PURPOSE_OF_FILE[file]] = None
+        elif file == _PREFLIGHT:
+            self._likely = "rollout"
 
     def listed(self) -> list[Host]:
         """The hosts of the plays that ran a step of the collection, in the order of the inventory."""
@@ -226,6 +253,7 @@ class Collector:
             own = step_of(task.action)
             key = own.key if own is not None else key
             if key == "edit" and "edit" in host.evidence:
+                host.evidence[key]["put_back"] = state == "changed"
                 return
         taker = evidence.OF_STEP.get(key)
         if taker is None:
@@ -246,7 +274,7 @@ class Collector:
             host.findings += [{**one, "step": ""} for one in evidence.findings(drift)]
         outcome = facts.get("mastodon_smtp_result")
         if isinstance(outcome, t.Mapping):
-            host.result = evidence.some(outcome, "outcome", "undone", "backup_file", "check_mode", "release")
+            host.result = evidence.some(outcome, "outcome", "undone")
 
 
 def _message(result: t.Mapping[str, t.Any], hidden: bool) -> str:

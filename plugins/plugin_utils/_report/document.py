@@ -14,7 +14,7 @@ import typing as t
 
 from .collect import Collector, Failure, Host
 from .evidence import HIDDEN, plain
-from .words import HOST_RANK, HOST_STATES, NO_MASTODON, OUTCOMES, STEPS, TOUCHING
+from .words import HOST_RANK, HOST_STATES, NO_MASTODON, OUTCOMES, STEPS, TOUCHING, title_of
 
 Plain = t.Any
 
@@ -42,8 +42,9 @@ def document(
         "format": FORMAT,
         "versions": dict(versions or {}),
         "run": {
-            "title": title or "Mail rollout",
+            "title": title or title_of(seen.purposes, seen.check_mode),
             "playbook": seen.playbook,
+            "purposes": seen.purposes,
             "state": state,
             "detail": detail,
             "check_mode": seen.check_mode,
@@ -83,12 +84,20 @@ def host_state(host: Host, over: bool, failed_somewhere: bool) -> str:
         return "without" if codes & NO_MASTODON else "failed"
     if host.outcome in OUTCOMES:
         return OUTCOMES[host.outcome]
+    if "adopt" in host.evidence:
+        return _adopted(host)
     touched = TOUCHING & host.cells.keys()
     if any(cell.state == "running" for cell in host.cells.values()) or touched:
         return "unfinished"
     if not over or failed_somewhere:
         return "stopped" if over or not host.cells else "unfinished"
     return "checked"
+
+
+def _adopted(host: Host) -> str:
+    if host.evidence["adopt"]["applied"]:
+        return "adopted"
+    return "would_change" if host.cells["adopt"].state == "changed" else "in_order"
 
 
 def cause_of(host: Host) -> Failure | None:
@@ -131,6 +140,7 @@ def _host(host: Host, over: bool, failed: bool) -> dict[str, Plain]:
         "services": _services(host),
         "test_messages": host.evidence.get("rails", {}).get("test_messages") or [],
         "queued_mail": _without_applied(host.evidence.get("queue")),
+        "adopted": host.evidence.get("adopt"),
         "findings": _unique(host.findings),
     }
 
@@ -176,6 +186,7 @@ def _variables(host: Host) -> dict[str, Plain] | None:
     return {
         "changed": shown,
         "applied": edit["applied"],
+        "put_back": bool(edit.get("put_back")),
         "recorded": edit["recorded"],
         "backup_file": edit.get("backup_file") or "",
         "unchanged": sorted((set(planned) | secret) - {one["name"] for one in edit["variables"]}),

@@ -115,6 +115,8 @@ def mask(value: Plain, forms: t.Sequence[str]) -> Plain:
     return value
 
 
+#: What follows from a relay's settings: whether there is a login, and how TLS and AUTH go.
+_JUDGED = ("login_set", "password_set", "tls_mode", "verify_mode", "auth_mode")
 _SERVICE = ("name", "role", "state", "since", "stale", "restarts")
 _RELAY = ("host", "port", "tls", "speaks", "stage", "greeting")
 _TLS = ("version", "cipher", "verified", "would_verify", "subject", "issuer", "not_after", "days_left", "sha256")
@@ -214,6 +216,17 @@ def of_services(result: Result) -> dict[str, Plain]:
     }
 
 
+def of_adopt(result: Result) -> dict[str, Plain]:
+    return some(result, "files", "variables")
+
+
+def differs(step: str, result: Result) -> bool:
+    """Whether a step that only looked saw something that it would change."""
+    if step == "edit":
+        return bool(maps(result.get("changed_variables")))
+    return step == "services" and any(one.get("restarted") for one in maps(result.get("services")))
+
+
 def of_queue(result: Result) -> dict[str, Plain]:
     return {
         **some(result, "outcome", "message_id", "waited"),
@@ -254,7 +267,7 @@ def effective(value: t.Any) -> dict[str, Plain] | None:
         if not isinstance(seen, t.Mapping):
             continue
         flat.update({f"{relay}.{name}": item for name, item in some(seen.get("settings"), *_names(seen)).items()})
-        flat.update({f"{relay}.{name}": seen[name] for name in ("login_set", "password_set") if name in seen})
+        flat.update({f"{relay}.{name}": seen[name] for name in _JUDGED if name in seen})
     return plain(flat)
 
 
@@ -273,4 +286,5 @@ OF_STEP: dict[str, t.Callable[[Result], dict[str, Plain]]] = {
     "rails": of_rails,
     "services": of_services,
     "queue": of_queue,
+    "adopt": of_adopt,
 }

@@ -12,7 +12,7 @@ import re
 import typing as t
 import xml.etree.ElementTree as ET
 
-from .sentences import fixes, note
+from .sentences import fixes, heading, mode, note
 from .words import BY_KEY, STEPS
 
 #: What XML 1.0 cannot hold.
@@ -21,7 +21,7 @@ _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 def junit(made: t.Mapping[str, t.Any]) -> str:
     """The XML file."""
-    root = ET.Element("testsuites", {"name": _text(made["run"]["title"]), "time": _seconds(made["run"]["seconds"])})
+    root = ET.Element("testsuites", {"name": _text(heading(made)), "time": _seconds(made["run"]["seconds"])})
     for host in made["hosts"]:
         _suite(root, made, host)
     for stop in made["stops"]:
@@ -60,7 +60,8 @@ def _suite(root: ET.Element, made: t.Mapping[str, t.Any], host: t.Mapping[str, t
         case = ET.SubElement(suite, "testcase", {"classname": name, "name": _text(task), "time": "0.000"})
         _explain(case, host["state"], cause)
     if host["state"] in ("stopped", "unfinished") and not cause:
-        case = ET.SubElement(suite, "testcase", {"classname": name, "name": "Rollout", "time": "0.000"})
+        whole = mode(made)[:1].upper() + mode(made)[1:]
+        case = ET.SubElement(suite, "testcase", {"classname": name, "name": whole, "time": "0.000"})
         _fill(case, "error", "The run ended before this host was done.", note(made) or "An earlier failure stopped it.")
     _count(suite)
 

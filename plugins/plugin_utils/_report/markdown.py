@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .sentences import clock, counts, fixes, names, note, verdict
-from .words import HOST_STATES, UNSEEN, duration, label_of, plural
+from .sentences import clock, counts, fixes, heading, mode, names, note, purpose_of, verdict, where
+from .words import HOST_STATES, UNSEEN, duration, plural
 
 #: Rows and problems beyond which the summary only counts; the HTML page has them all. A job summary is cut at 1 MiB.
 ROWS = 60
@@ -29,7 +29,7 @@ def markdown(made: t.Mapping[str, t.Any]) -> str:
     run = made["run"]
     sentence, tone = verdict(made)
     lines = [
-        f"## {plain(run['title'])}{' (dry run)' if run['check_mode'] else ''}",
+        f"## {plain(heading(made))}",
         "",
         f"{_SIGNS[tone]} **{plain(sentence)}**",
         "",
@@ -39,7 +39,7 @@ def markdown(made: t.Mapping[str, t.Any]) -> str:
     lines += [" · ".join(f"{number} {HOST_STATES[key].label}" for key, number in counts(made)), ""]
     lines += _problems(made)
     lines += _table(made)
-    lines.append(f"{plain(run['playbook'])}, {clock(run['started'])}, {duration(run['seconds'])}")
+    lines.append(f"{plain(run['playbook'])}, {mode(made)}, {clock(run['started'])}, {duration(run['seconds'])}")
     return "\n".join(lines) + "\n"
 
 
@@ -56,9 +56,9 @@ def _problems(made: t.Mapping[str, t.Any]) -> list[str]:
     problems = made["problems"]
     lines: list[str] = []
     for number, one in enumerate(problems[:PROBLEMS]):
-        where = label_of(one["step"]) or one["task"]
-        lead = "What failed first" if number == 0 else "Also"
-        lines += [f"### {lead}: {plain(where)} on {plain(names(one['hosts'], 3))}", ""]
+        lead = purpose_of(made).failed if number == 0 else "Also"
+        place = f"{plain(where(one))} on " if where(one) else ""
+        lines += [f"### {lead}: {place}{plain(names(one['hosts'], 3))}", ""]
         for wrong, fix in fixes(one):
             lines.append(f"- {plain(wrong)}" + (f"<br>**Fix:** {plain(fix)}" if fix else ""))
         lines.append("")

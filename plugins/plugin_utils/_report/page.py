@@ -14,10 +14,11 @@ import hashlib
 import typing as t
 from pathlib import Path
 
-from . import page_host, page_run
+from . import page_host, page_run, page_senders
 from .markup import Markup, asset, el
-from .sentences import clock, note, under_way, verdict
-from .words import HOST_STATES, duration
+from .page_parts import icon
+from .sentences import clock, heading, mode, note, under_way, verdict
+from .words import HOST_STATES, duration, touches
 
 #: Up to how many hosts all details are open at first.
 FEW = 3
@@ -36,7 +37,6 @@ ICONS = {
 
 def page(made: t.Mapping[str, t.Any]) -> str:
     """The whole page."""
-    run = made["run"]
     style, script = _asset("page.css") + _filters(), _asset("page.js")
     sentence, _tone = verdict(made)
     head = el(
@@ -47,7 +47,7 @@ def page(made: t.Mapping[str, t.Any]) -> str:
         el("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
         el("meta", name="color-scheme", content="light dark"),
         el("meta", name="robots", content="noindex"),
-        el("title", f"{run['title']}: {sentence}"),
+        el("title", f"{heading(made)}: {sentence}"),
         el("style", asset(style)),
     )
     body = el(
@@ -60,7 +60,7 @@ def page(made: t.Mapping[str, t.Any]) -> str:
             page_run.failures(made),
             page_run.matrix(made),
             page_run.timings(made),
-            page_run.senders(made),
+            page_senders.senders(made),
             page_host.hosts(made, all_open=len(made["hosts"]) <= FEW),
         ),
         _footer(made),
@@ -76,16 +76,14 @@ def _header(made: t.Mapping[str, t.Any]) -> Markup:
         ("Playbook", run["playbook"]),
         ("Started", clock(run["started"])),
         ("Took", duration(run["seconds"])),
-        ("Mode", "dry run, nothing was changed" if run["check_mode"] else "rollout"),
+        ("Mode", mode(made) + ("" if touches(run["purposes"], run["check_mode"]) else ", nothing was changed")),
     ]
     warning = note(made)
     return el(
         "header",
-        el("p", run["title"], class_="eyebrow"),
-        el("h1", page_run.icon(tone), el("span", sentence), class_=f"verdict tone-{tone}"),
-        el("p", page_run.icon("busy"), el("span", warning, _under_way(made)), class_="note", role="note")
-        if warning
-        else None,
+        el("p", heading(made), class_="eyebrow"),
+        el("h1", icon(tone), el("span", sentence), class_=f"verdict tone-{tone}"),
+        el("p", icon("busy"), el("span", warning, _under_way(made)), class_="note", role="note") if warning else None,
         page_run.proportion(made),
         el("dl", [el("div", el("dt", name), el("dd", value)) for name, value in facts], class_="facts"),
     )

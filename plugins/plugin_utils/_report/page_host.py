@@ -11,32 +11,11 @@ from __future__ import annotations
 import typing as t
 
 from .markup import Child, Markup, el
-from .page_run import Document, badge, findings, icon
-from .sentences import clock, fixes
-from .words import CELL_STATES, HOST_STATES, cell_label, duration, label_of, plural, text_of
+from .page_parts import Document, badge, bar, causes, findings, icon, part, problem_class, table
+from .page_settings import settings, variables
+from .sentences import clock, fixes, purpose_of, where
+from .words import CELL_STATES, HOST_STATES, cell_label, duration, plural
 
-#: Effective settings as a person names them; those of the relay without its name.
-SETTING_WORDS = {
-    "delivery_method": "Delivery method",
-    "from": "From",
-    "reply_to": "Reply-To",
-    "return_path": "Return path",
-    "error": "Rails refuses",
-    "address": "Server",
-    "port": "Port",
-    "domain": "HELO name",
-    "authentication": "Login mechanism",
-    "ca_file": "CA file",
-    "openssl_verify_mode": "Certificate check",
-    "enable_starttls": "STARTTLS",
-    "enable_starttls_auto": "STARTTLS if offered",
-    "tls": "TLS from the first byte",
-    "ssl": "SSL from the first byte",
-    "read_timeout": "Read timeout",
-    "open_timeout": "Open timeout",
-    "login_set": "Login set",
-    "password_set": "Password set",
-}
 #: What became of the queued mail.
 QUEUE_WORDS = {
     "delivered": "delivered",
@@ -47,7 +26,6 @@ QUEUE_WORDS = {
     "not_sent": "none was sent",
     "unknown": "the log does not tell",
 }
-WHAT_WORDS = {"added": "added", "changed": "changed", "removed": "removed", "requoted": "quoted anew"}
 
 
 def hosts(made: Document, *, all_open: bool) -> Markup | None:
@@ -59,14 +37,15 @@ def hosts(made: Document, *, all_open: bool) -> Markup | None:
         "section",
         el("h2", "Details"),
         [
-            _host(place, one, all_open or HOST_STATES[one["state"]].tone in ("bad", "busy"), made["run"]["check_mode"])
+            _host(made, place, one, all_open or HOST_STATES[one["state"]].tone in ("bad", "busy"))
             for place, one in enumerate(found, 1)
         ],
         id="details",
     )
 
 
-def _host(place: int, host: Document, is_open: bool, dry: bool) -> Markup:
+def _host(made: Document, place: int, host: Document, is_open: bool) -> Markup:
+    purpose = purpose_of(made).key
     instance = host["instance"] or {}
     release = f"Mastodon {instance['release']}" if instance.get("release") else ""
     # The target of links is inside, so that a browser opens the details by itself.
@@ -86,13 +65,14 @@ def _host(place: int, host: Document, is_open: bool, dry: bool) -> Markup:
             "div",
             _cause(host),
             _facts(host),
-            _variables(host["variables"]),
-            _settings(host["settings"]),
+            _adopted(host["adopted"]),
+            variables(host["variables"], purpose),
+            settings(host, purpose),
             _relays(host["relays"]),
             _services(host["services"]),
             _mail(host),
             _findings(host),
-            _timeline(host["timeline"], dry),
+            _timeline(host["timeline"], made["run"]["check_mode"]),
             id=f"host-{place}",
             class_="inside",
         ),
@@ -107,45 +87,24 @@ def _cause(host: Document) -> Markup | None:
     cause = host["cause"]
     if not cause:
         return None
+    step = where({**cause, "state": host["state"]})
     return el(
         "div",
-        el("p", el("strong", label_of(cause["step"]) or cause["task"]), class_="meta"),
-        [
-            el("div", el("p", wrong, class_="wrong"), el("p", el("b", "Fix "), fix, class_="fix") if fix else None)
-            for wrong, fix in fixes(cause)
-        ],
+        el("p", el("strong", step), class_="meta") if step else None,
+        causes(fixes(cause)),
         el("p", el("b", "Afterwards "), host["undone"]) if host["undone"] else None,
-        class_=f"problem{' warn' if HOST_STATES[host['state']].tone != 'bad' else ''}",
+        class_=problem_class(host["state"]),
     )
 
 
-def _part(title: str, *children: Child) -> Markup:
-    return el("div", el("h4", title), children, class_="part")
-
-
-def _table(label: str, head: t.Sequence[str], rows: t.Sequence[t.Sequence[Child]], class_: str = "") -> Markup:
-    """A table whose first column names the row; on a phone each row becomes a block with labels."""
-    body = [
-        el("tr", el("th", row[0], scope="row"), [_cell(one, name) for one, name in zip(row[1:], head[1:])])
-        for row in rows
-    ]
-    return el(
-        "div",
-        el(
-            "table",
-            el("thead", el("tr", [el("th", one, scope="col") for one in head])) if any(head) else None,
-            el("tbody", body),
-            class_=f"plain {class_}".strip(),
-        ),
-        class_="scroll",
-        tabindex="0",
-        role="group",
-        aria_label=label,
-    )
-
-
-def _cell(child: Child, name: str) -> Markup:
-    return el("td", el("div", child), data_label=name or None)
+def _adopted(adopted: Document | None) -> Markup | None:
+    if not adopted:
+        return None
+    files = adopted.get("files") or []
+    what = "Written into the inventory" if adopted["applied"] else "What the inventory has, or would have"
+    rows: list[list[Child]] = [["File", el("code", one)] for one in files]
+    rows.append(["Variables", ", ".join(adopted.get("variables") or [])])
+    return part(what, table(what, ("", ""), rows, "facts-table"))
 
 
 def _facts(host: Document) -> Markup | None:
@@ -171,80 +130,6 @@ def _facts(host: Document) -> Markup | None:
     return el("dl", [el("div", el("dt", name), el("dd", value)) for name, value in facts if value], class_="facts")
 
 
-def _variables(variables: Document | None) -> Markup | None:
-    if variables is None:
-        return None
-    changed = variables["changed"]
-    if not changed:
-        return _part("Environment file", el("p", "It already said what the inventory says.", class_="muted"))
-    rows = [
-        [
-            el("code", one["name"]),
-            WHAT_WORDS.get(one["what"], one["what"]),
-            _value(one["before"], one["what"] == "added", variables["recorded"]),
-            _value(one["after"], one["what"] == "removed", True),
-        ]
-        for one in changed
-    ]
-    done = variables["applied"]
-    kept = f"The file as it was before is {variables['backup_file']}." if done and variables["backup_file"] else ""
-    unknown = "" if variables["recorded"] else "Values before the edit are recorded by a run with --diff."
-    remarks = " ".join(one for one in (kept, unknown) if one)
-    return _part(
-        "Environment file: before and after" if done else "Environment file: now, and as the inventory has it",
-        _table(
-            "Variables before and after",
-            ("Variable", "What", *(("Before", "After") if done else ("Now", "Inventory"))),
-            rows,
-        ),
-        el("p", remarks, class_="muted") if remarks else None,
-    )
-
-
-def _value(value: t.Any, absent: bool, recorded: bool) -> Child:
-    if value is not None:
-        return el("code", value)
-    return el("span", "absent" if absent else "not recorded" if not recorded else "set", class_="muted")
-
-
-def _settings(settings: t.Sequence[Document]) -> Markup | None:
-    if not settings:
-        return None
-    said = any(one["rails"] is not None for one in settings)
-    changed: list[list[Child]] = []
-    same: list[list[Child]] = []
-    for one in settings:
-        now = one["rails"] if said else one["planned"]
-        before, after = text_of(one["before"]), text_of(now)
-        if before == after and not one["differs"]:
-            same.append([_setting(one["name"]), after])
-            continue
-        planned = el("span", f"planned: {text_of(one['planned'])}", class_="differs") if one["differs"] else None
-        changed.append([_setting(one["name"]), el("span", before, class_="muted"), [el("b", after), planned]])
-    title = (
-        "Effective settings: before, and as Rails itself says" if said else "Effective settings: before, and planned"
-    )
-    return _part(
-        title,
-        _table(title, ("Setting", "Before", "Rails" if said else "Planned"), changed) if changed else None,
-        el(
-            "details",
-            el("summary", plural(len(same), "setting"), " the same before and after"),
-            _table("Settings that stay", ("Setting", "Before and after"), same),
-            open=not changed,
-            class_="same",
-        )
-        if same
-        else None,
-    )
-
-
-def _setting(name: str) -> str:
-    relay, _dot, setting = name.rpartition(".")
-    words = SETTING_WORDS.get(setting, setting.replace("_", " "))
-    return f"{words} (announcements)" if relay == "bulk" else words
-
-
 def _relays(relays: t.Mapping[str, Document]) -> Child:
     return [_relay(name, one) for name, one in relays.items()]
 
@@ -262,7 +147,7 @@ def _relay(name: str, relay: Document) -> Markup:
     )
     rows += [[label, fact] for label, fact in facts if fact]
     title = "Relay as seen from the host" if name == "main" else "Relay for announcements as seen from the host"
-    return _part(title, _table(title, ("", ""), rows, "facts-table"))
+    return part(title, table(title, ("", ""), rows, "facts-table"))
 
 
 def _encryption(tls: Document) -> str:
@@ -297,7 +182,7 @@ def _services(services: t.Sequence[Document]) -> Markup | None:
         ]
         for one in services
     ]
-    return _part("Services", _table("Services", ("Service", "Before", "After", "What"), rows))
+    return part("Services", table("Services", ("Service", "Before", "After", "What"), rows))
 
 
 def _renewal(one: Document) -> str:
@@ -330,7 +215,7 @@ def _mail(host: Document) -> Markup | None:
         rows.append(["Queued mail", _queued(queued), el("code", queued.get("message_id") or ""), _job(queued)])
     if not rows:
         return None
-    return _part("Mail", _table("Mail", ("Mail", "Which", "Message-ID", "Answer"), rows))
+    return part("Mail", table("Mail", ("Mail", "Which", "Message-ID", "Answer"), rows))
 
 
 def _queued(queued: Document) -> str:
@@ -350,7 +235,7 @@ def _findings(host: Document) -> Markup | None:
     # Errors of the cause stand on top already.
     told = {(one["code"], one["subject"]) for one in (host["cause"] or {}).get("findings") or ()}
     rest = [one for one in host["findings"] if (one["code"], one["subject"]) not in told]
-    return _part("Findings", findings(rest)) if rest else None
+    return part("Findings", findings(rest)) if rest else None
 
 
 def _timeline(timeline: t.Sequence[Document], dry: bool) -> Markup | None:
@@ -365,21 +250,7 @@ def _timeline(timeline: t.Sequence[Document], dry: bool) -> Markup | None:
                 one["task"],
                 el("span", icon(state.tone), cell_label(one["state"], dry), class_=f"key tone-{state.tone}"),
                 duration(one["seconds"]),
-                el(
-                    "svg",
-                    el(
-                        "rect",
-                        x="0",
-                        y="3",
-                        width=f"{max(0.5, 100 * one['seconds'] / top):.2f}%",
-                        height="8",
-                        rx="2",
-                        class_="bar-mid",
-                    ),
-                    width="100%",
-                    height="14",
-                    aria_hidden="true",
-                ),
+                bar((one["seconds"] / top, "bar-mid")),
             ]
         )
-    return _part("Steps in order", _table("Steps in order", ("Task", "State", "Took", ""), rows, "timeline"))
+    return part("Steps in order", table("Steps in order", ("Task", "State", "Took", ""), rows, "timeline"))

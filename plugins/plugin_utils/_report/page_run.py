@@ -11,31 +11,17 @@ from __future__ import annotations
 import typing as t
 
 from .markup import Child, Markup, el
-from .sentences import clock, counts, fixes
-from .words import CELL_STATES, HOST_STATES, STEPS, cell_label, duration, label_of, plural
-
-Document = t.Mapping[str, t.Any]
+from .page_parts import Document, badge, bar, causes, icon, problem_class, scroll
+from .sentences import clock, counts, fixes, purpose_of, where
+from .words import CELL_STATES, HOST_STATES, STEPS, cell_label, duration, plural
 
 #: Hosts named beside a problem before the rest is only counted.
 NAMED = 12
-#: Topics of DNS as they are usually written.
-TOPICS = {"mx": "MX", "spf": "SPF", "dkim": "DKIM", "dmarc": "DMARC"}
-
-
-def icon(name: str) -> Markup:
-    """A drawing beside words that say the same."""
-    return el("svg", el("use", href=f"#i-{name}"), class_="icon", aria_hidden="true", width="16", height="16")
 
 
 def anchor(made: Document, host: str) -> str:
     """The id of a host's details; a name may hold anything, its place in the list is safe."""
     return f"host-{[one['name'] for one in made['hosts']].index(host) + 1}"
-
-
-def badge(state: str) -> Markup:
-    """The state of a host as a chip."""
-    one = HOST_STATES[state]
-    return el("span", icon(one.tone), one.label, class_=f"badge tone-{one.tone}", title=one.meaning)
 
 
 def proportion(made: Document) -> Markup | None:
@@ -97,14 +83,12 @@ def failures(made: Document) -> Markup | None:
         parts.append(
             el("div", el("h3", "Why the run stopped"), [el("p", one["message"]) for one in stops], class_="stop")
         )
-    return el(
-        "section", el("h2", "What failed first" if problems else "Why the run stopped"), parts, aria_label="Failures"
-    )
+    title = purpose_of(made).failed if problems else "Why the run stopped"
+    return el("section", el("h2", title), parts, aria_label="Failures")
 
 
 def _problem(made: Document, one: Document, *, first: bool) -> Markup:
     hosts = one["hosts"]
-    where = label_of(one["step"]) or ("Connection" if one["state"] == "unreachable" else one["task"])
     links: list[Child] = []
     for name in hosts[:NAMED]:
         links += [el("a", name, href=f"#{anchor(made, name)}"), " "]
@@ -114,17 +98,14 @@ def _problem(made: Document, one: Document, *, first: bool) -> Markup:
         "article",
         el(
             "p",
-            el("strong", where),
+            el("strong", where(one)) if where(one) else None,
             el("span", plural(len(hosts), "host")),
             el("time", clock(one["at"]), datetime=one["at"]) if one["at"] else None,
             class_="meta",
         ),
-        [
-            el("div", el("p", wrong, class_="wrong"), el("p", el("b", "Fix "), fix, class_="fix") if fix else None)
-            for wrong, fix in fixes(one)
-        ],
+        causes(fixes(one)),
         el("p", links, class_="hostlist"),
-        class_=f"problem{' first' if first else ''}{' warn' if HOST_STATES[one['state']].tone != 'bad' else ''}",
+        class_=problem_class(one["state"], *(["first"] if first else [])),
     )
 
 
@@ -156,8 +137,8 @@ def matrix(made: Document) -> Markup:
     return el(
         "section",
         el("div", el("h2", "Hosts by steps", id="hosts", tabindex="-1"), _tools(), class_="headline"),
-        el(
-            "div",
+        scroll(
+            "Hosts by steps",
             el(
                 "table",
                 el("caption", "Every host and how each step ended there", class_="away"),
@@ -165,10 +146,7 @@ def matrix(made: Document) -> Markup:
                 el("tbody", rows),
                 id="matrix",
             ),
-            class_="scroll",
-            tabindex="0",
-            role="region",
-            aria_label="Hosts by steps",
+            "region",
         ),
         _legend(made, used),
     )
@@ -230,30 +208,7 @@ def timings(made: Document) -> Markup | None:
             el("th", one["label"], scope="row"),
             el(
                 "td",
-                el(
-                    "svg",
-                    el(
-                        "rect",
-                        x="0",
-                        y="3",
-                        width=f"{100 * one['longest'] / top:.2f}%",
-                        height="8",
-                        rx="2",
-                        class_="bar-long",
-                    ),
-                    el(
-                        "rect",
-                        x="0",
-                        y="3",
-                        width=f"{100 * one['median'] / top:.2f}%",
-                        height="8",
-                        rx="2",
-                        class_="bar-mid",
-                    ),
-                    width="100%",
-                    height="14",
-                    aria_hidden="true",
-                ),
+                bar((one["longest"] / top, "bar-long"), (one["median"] / top, "bar-mid")),
                 class_="bar",
             ),
             el("td", duration(one["median"]), class_="number"),
@@ -273,128 +228,7 @@ def timings(made: Document) -> Markup | None:
     return el(
         "section",
         el("h2", "How long each step took"),
-        el(
-            "div",
-            el("table", el("thead", head), el("tbody", rows), class_="timings"),
-            class_="scroll",
-            tabindex="0",
-            role="region",
-            aria_label="How long each step took",
+        scroll(
+            "How long each step took", el("table", el("thead", head), el("tbody", rows), class_="timings"), "region"
         ),
-    )
-
-
-def senders(made: Document) -> Markup | None:
-    """What receivers find out about each sender, once per sender."""
-    if not made["senders"]:
-        return None
-    return el("section", el("h2", "Sender DNS"), [_sender(one) for one in made["senders"]])
-
-
-def _sender(one: Document) -> Markup:
-    tone = {"ok": "good", "error": "bad", "warning": "warn"}.get(str(one.get("verdict")), "idle")
-    words = {"ok": "in order", "error": "errors", "warning": "warnings", "unknown": "DNS did not say"}
-    records = [
-        el(
-            "tr",
-            el("th", topic, scope="row"),
-            el("td", el("code", answer.get("name") or "")),
-            el("td", _answer(answer)),
-        )
-        for topic, answer in _answers(one.get("records") or {})
-    ]
-    return el(
-        "article",
-        el(
-            "h3",
-            one.get("from_domain") or "",
-            el(
-                "span",
-                icon(tone),
-                words.get(str(one.get("verdict")), str(one.get("verdict"))),
-                class_=f"badge tone-{tone}",
-            ),
-        ),
-        el("p", _sender_facts(one), class_="muted"),
-        findings(one.get("findings") or []),
-        el(
-            "details",
-            el("summary", "What DNS answered"),
-            el(
-                "div",
-                el("table", el("tbody", records), class_="plain"),
-                class_="scroll",
-                tabindex="0",
-                role="group",
-                aria_label="What DNS answered",
-            ),
-        )
-        if records
-        else None,
-        class_="card",
-    )
-
-
-def _sender_facts(one: Document) -> str:
-    hosts = one.get("hosts") or []
-    facts = [plural(len(hosts), "host") if len(hosts) != 1 else hosts[0]]
-    if one.get("provider"):
-        facts.append(f"provider {one['provider']}")
-    if one.get("return_path_domain"):
-        facts.append(f"bounces to {one['return_path_domain']}")
-    if one.get("nameservers"):
-        facts.append(f"asked {', '.join(one['nameservers'])}")
-    return " · ".join(facts)
-
-
-def _answers(records: Document) -> t.Iterator[tuple[str, Document]]:
-    """The answers by topic; a topic may hold one, several by name, or a list."""
-    for topic, answer in records.items():
-        label = TOPICS.get(topic, topic.replace("_", " "))
-        if isinstance(answer, dict) and "status" in answer:
-            yield label, answer
-        elif isinstance(answer, dict):
-            for name, inner in answer.items():
-                if isinstance(inner, dict):
-                    yield f"{label} {name}", inner
-        elif isinstance(answer, list):
-            for inner in answer:
-                if isinstance(inner, dict):
-                    yield label, inner
-
-
-def _answer(answer: Document) -> Child:
-    records = answer.get("records")
-    if isinstance(records, list) and records:
-        return [el("code", str(one), class_="record") for one in records]
-    known = {key: value for key, value in answer.items() if key not in ("name", "type", "status", "records")}
-    said = str(answer.get("status") or "")
-    more = ", ".join(f"{key} {value}" for key, value in known.items() if isinstance(value, (str, int, float)))
-    return " ".join(one for one in (said, more) if one)
-
-
-def findings(found: t.Sequence[Document]) -> Markup | None:
-    """Findings as a list, infos last."""
-    if not found:
-        return None
-    tones = {"error": "bad", "warning": "warn", "unknown": "idle", "info": "info"}
-    return el(
-        "ul",
-        [
-            el(
-                "li",
-                icon(tones[one["severity"]]),
-                el(
-                    "div",
-                    el("p", el("b", one["severity"]), " ", el("span", one["subject"]), ": ", one["message"]),
-                    el("p", el("b", "Fix "), one["fix"], class_="fix")
-                    if one["fix"] and one["severity"] != "info"
-                    else None,
-                    el("code", one["code"], class_="code"),
-                ),
-                class_=f"finding tone-{tones[one['severity']]}",
-            )
-            for one in found
-        ],
-        class_="findings",
     )

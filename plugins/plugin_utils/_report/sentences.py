@@ -8,14 +8,15 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .document import FINISHED, RUNNING
-from .words import HOST_STATES, duration, label_of, plural
+from .words import HOST_STATES, PURPOSES, Purpose, duration, label_of, mode_label, plural, title_of
 
 Document = t.Mapping[str, t.Any]
 
-GOOD = ("changed", "rolled_back", "in_order", "checked", "partly")
+GOOD = ("changed", "rolled_back", "adopted", "in_order", "checked", "partly")
 BAD = ("failed", "drifted", "unreachable", "without")
 
 
@@ -29,33 +30,65 @@ def verdict(made: Document) -> tuple[str, str]:
     if run["state"] != FINISHED:
         return (f"Interrupted: {_so_far(totals, number)}", "bad")
     if not number:
-        return ("No host ran a step of the rollout.", "idle")
+        return (f"No host ran a step of the {mode(made)}.", "idle")
     if bad and bad == totals["drifted"]:
-        return (f"{bad} of {plural(number, 'host')} {'is' if bad == 1 else 'are'} not as the inventory says.", "bad")
+        return (f"{_some(bad, number)} {'is' if bad == 1 else 'are'} not as the inventory says.", "bad")
     if bad:
-        return (f"{bad} of {plural(number, 'host')} did not pass.", "bad")
+        return (f"{_some(bad, number)} did not pass.", "bad")
     if totals["stopped"] or totals["unfinished"]:
         left = plural(totals["stopped"] + totals["unfinished"], "host")
         return (f"The run stopped before it was done with {left}.", "bad")
-    if run["check_mode"]:
-        would = totals["would_change"]
-        if would:
-            return (f"{would} of {plural(number, 'host')} would change.", "info")
-        return (f"{_all(number)} in order.", "good")
-    done = [(totals[key], HOST_STATES[key].label) for key in ("changed", "rolled_back") if totals[key]]
-    what = "in order" if done or totals["in_order"] else "checked"
+    return _all_well(totals, number, purpose_of(made).key)
+
+
+#: What would become of hosts in a dry run, by what it is a dry run of.
+_WOULD = {"rollback": "be put back", "adopt": "be written into the inventory"}
+#: What all hosts are when nothing had to be done, by what was done.
+_WELL = {"drift_check": "as the inventory says", "rollback": "as before the last edit", "adopt": "in the inventory"}
+
+
+def _all_well(totals: t.Mapping[str, int], number: int, purpose: str) -> tuple[str, str]:
+    if totals["would_change"]:
+        what = _WOULD.get(purpose, "change")
+        return (f"{_some(totals['would_change'], number)} would {what}.", "info")
+    done = [(totals[key], HOST_STATES[key].label) for key in ("changed", "rolled_back", "adopted") if totals[key]]
+    what = _WELL.get(purpose, "in order") if done or totals["in_order"] else "checked"
+    every = {1: "The host is", 2: "Both hosts are"}.get(number, f"All {number} hosts are")
+    if purpose in ("rollback", "adopt") and done and done[0][0] == number:
+        return (f"{every} {done[0][1]}.", "good")
     some = "".join(f", {how_many} {word}" for how_many, word in done) if number > 1 else ""
-    return (f"{_all(number)} {what}{some}.", "good")
+    return (f"{every} {what}{some}.", "good")
 
 
-def _all(number: int) -> str:
-    return {1: "The host is", 2: "Both hosts are"}.get(number, f"All {number} hosts are")
+def purpose_of(made: Document) -> Purpose:
+    """What the run is for; where it is for several things, the words are those of a rollout."""
+    found = made["run"]["purposes"]
+    return PURPOSES[found[0] if len(found) == 1 else "rollout"]
+
+
+def mode(made: Document) -> str:
+    """What the run is for, and whether it touched anything."""
+    return mode_label(made["run"]["purposes"], made["run"]["check_mode"])
+
+
+def heading(made: Document) -> str:
+    """The title of the report; one of the operator's own is followed by what the run is for."""
+    run = made["run"]
+    usual = title_of(run["purposes"], run["check_mode"])
+    return str(usual if run["title"] == usual else f"{run['title']} ({mode(made)})")
+
+
+def _some(few: int, number: int) -> str:
+    return "The host" if number == 1 else f"{few} of {number} hosts"
 
 
 def _so_far(totals: t.Mapping[str, int], number: int) -> str:
     done = sum(totals[key] for key in (*GOOD, "would_change"))
     bad = sum(totals[key] for key in BAD)
     return f"{done} of {plural(number, 'host')} done" + (f", {bad} did not pass." if bad else ".")
+
+
+_AGAIN = ": it finishes what is missing and leaves alone what is done"
 
 
 def note(made: Document) -> str:
@@ -69,7 +102,7 @@ def note(made: Document) -> str:
     if run["state"] != FINISHED:
         return (
             f"The run was interrupted at {clock(run['updated'])}: {run['detail']} "
-            "Run it again: it finishes what is missing and leaves alone what is done."
+            f"Run it again{_AGAIN if 'rollout' in run['purposes'] else ''}."
         )
     return ""
 
@@ -95,9 +128,22 @@ def clock(stamp: str) -> str:
     return stamp.replace("T", " ").replace("Z", " UTC") if stamp else ""
 
 
+def told(one: t.Mapping[str, str]) -> str:
+    """What a finding is about and what is wrong; a message that begins with its subject says it once."""
+    named = re.match(re.escape(one["subject"]) + r"(?!\w)", one["message"])
+    return one["message"] if named else f"{one['subject']}: {one['message']}"
+
+
+def where(one: Document) -> str:
+    """The step or task that a cause is of; empty where the heading says it all."""
+    if one.get("state") == "drifted":
+        return ""
+    return label_of(one["step"]) or ("Connection" if one.get("state") == "unreachable" else str(one["task"]))
+
+
 def fixes(cause: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
     """Each error of a cause as what is wrong and what to do; the task's own message where there are none."""
-    found = [(f"{one['subject']}: {one['message']}", one["fix"]) for one in cause["findings"]]
+    found = [(told(one), one["fix"]) for one in cause["findings"]]
     return found or [(cause["message"], "")]
 
 

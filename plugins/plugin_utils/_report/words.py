@@ -39,7 +39,7 @@ STEPS: tuple[Step, ...] = (
     Step("dns", "DNS", "sender_dns_info", "the name servers", {"lifetime": 60}),
     Step("relay", "Relay", "smtp_relay_info", "the relay's answers"),
     Step(
-        "edit", "Edit", "env_file", "the edit, or for an earlier run that is still at work here", {"busy_timeout": 20}
+        "edit", "File", "env_file", "the edit, or for an earlier run that is still at work here", {"busy_timeout": 20}
     ),
     Step("rails", "Rails", "mailer_check", "Rails to boot and answer", {"timeout": 180}),
     Step(
@@ -47,6 +47,7 @@ STEPS: tuple[Step, ...] = (
     ),
     Step("queue", "Queue", "queued_mail_check", "the queue to deliver the mail", {"deadline": 120, "timeout": 180}),
     Step("undo", "Undo", "", "the services to run on the old settings again", {"timeout": 180, "steady": 10}),
+    Step("adopt", "Adopt", "smtp_adopt", "a look at the settings in use"),
 )
 BY_KEY = {step.key: step for step in STEPS}
 _BY_ACTION = {step.action: step for step in STEPS if step.action}
@@ -90,8 +91,9 @@ HOST_STATES: dict[str, State] = {
         State("unfinished", "unfinished", "busy", "The run ended, or was looked at, while this host was at work."),
         State("stopped", "not begun", "idle", "Nothing failed here and nothing was changed: the run stopped before."),
         State("changed", "changed", "good", "New settings are in place and in use."),
-        State("would_change", "would change", "info", "A dry run: this host differs from the inventory."),
+        State("would_change", "would change", "info", "A dry run: something would change for this host."),
         State("rolled_back", "put back", "good", "The settings before the last edit are in place and in use again."),
+        State("adopted", "adopted", "good", "The settings that it uses were written into the inventory."),
         State("in_order", "in order", "good", "There was nothing to change."),
         State("checked", "checked", "good", "The steps that ran had nothing to object; none of them was the rollout."),
         State("partly", "in part", "good", "The steps that ran went well; others were left out by tags."),
@@ -105,6 +107,7 @@ CELL_STATES: dict[str, State] = {
         State("failed", "failed", "bad", ""),
         State("unreachable", "unreachable", "warn", ""),
         State("running", "unfinished", "busy", ""),
+        State("differs", "differs", "warn", ""),
         State("ignored", "problems, went on", "warn", ""),
         State("changed", "changed", "info", ""),
         State("ok", "ok", "good", ""),
@@ -137,6 +140,65 @@ def worse(one: str, other: str) -> str:
 def cell_label(state: str, check_mode: bool) -> str:
     """The state of a step in words; a dry run changes nothing."""
     return "would change" if check_mode and state == "changed" else CELL_STATES[state].label
+
+
+@dataclasses.dataclass(frozen=True)
+class Purpose:
+    """What a run is for.
+
+    :ivar label: in a sentence; a dry run of it is a "dry run of the ..." unless it changes nothing anyway.
+    :ivar title: the report's title where the operator gave none.
+    :ivar failed: what stands above the causes.
+    :ivar files: the playbooks and the files of the role by which it is known.
+    """
+
+    key: str
+    label: str
+    title: str
+    failed: str = "What failed first"
+    reads_only: bool = False
+    files: frozenset[str] = frozenset()
+
+
+#: The last is a playbook that uses the modules without the role.
+PURPOSES: dict[str, Purpose] = {
+    one.key: one
+    for one in (
+        Purpose("rollout", "rollout", "Mail rollout", files=frozenset({"smtp_rollout.yml", "apply.yml"})),
+        Purpose(
+            "drift_check",
+            "drift check",
+            "Mail drift check",
+            failed="What is not as the inventory says",
+            reads_only=True,
+            files=frozenset({"smtp_check.yml", "check.yml"}),
+        ),
+        Purpose("rollback", "roll-back", "Mail roll-back", files=frozenset({"smtp_rollback.yml", "rollback.yml"})),
+        Purpose("adopt", "adoption", "Adoption of mail settings", files=frozenset({"smtp_adopt.yml", "adopt.yml"})),
+        Purpose("other", "single steps", "Mail steps"),
+    )
+}
+PURPOSE_OF_FILE = {name: one.key for one in PURPOSES.values() for name in one.files}
+
+
+def mode_label(purposes: t.Sequence[str], check_mode: bool) -> str:
+    """What a run is for and whether it touches anything: V(rollout), V(dry run of the rollout), V(drift check)."""
+    wanted = [PURPOSES[one] for one in purposes]
+    label = ", ".join(one.label for one in wanted)
+    if all(one.reads_only for one in wanted) or not check_mode:
+        return label
+    return f"dry run of the {label}"
+
+
+def touches(purposes: t.Sequence[str], check_mode: bool) -> bool:
+    """Whether a run may have changed anything."""
+    return not check_mode and not all(PURPOSES[one].reads_only for one in purposes)
+
+
+def title_of(purposes: t.Sequence[str], check_mode: bool) -> str:
+    """The title of a report to which the operator gave none."""
+    title = PURPOSES[purposes[0]].title if len(purposes) == 1 else f"Mail: {mode_label(purposes, False)}"
+    return title if mode_label(purposes, check_mode) == mode_label(purposes, False) else f"{title} (dry run)"
 
 
 def plural(number: int, noun: str, several: str = "") -> str:

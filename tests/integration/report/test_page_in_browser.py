@@ -45,6 +45,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "fleet": runs.fleet().document(),
         "dry": runs.rollout(FIVE, same=["art.example"], check_mode=True).document(),
         "unfinished": runs.rollout(FIVE, check_mode=True).document(RUNNING),
+        "drift": runs.drift_check(False).document(),
+        "rollback": runs.rollback().document(),
+        "adopt": runs.adoption().document(),
         "hostile": runs.hostile().document(),
         "nothing": runs.Run().document(),
     }
@@ -84,7 +87,9 @@ def shown(page: Page, selector: str) -> int:
     )
 
 
-@pytest.mark.parametrize("name", ["one", "five", "fleet", "dry", "unfinished", "hostile", "nothing"])
+@pytest.mark.parametrize(
+    "name", ["one", "five", "fleet", "dry", "unfinished", "drift", "rollback", "adopt", "hostile", "nothing"]
+)
 @pytest.mark.parametrize("width", [DESK, PHONE], ids=["desk", "phone"])
 def test_the_page_fits_its_width_and_complains_of_nothing(
     open_page: t.Callable[..., Page], pictures: Path, name: str, width: int

@@ -38,7 +38,13 @@ class Run:
         self.process: subprocess.Popen[str] | None = None
         self.settings: dict[str, str] = {}
 
-    def start(self, hosts: t.Mapping[str, t.Mapping[str, t.Any]], *arguments: str, **variables: t.Any) -> None:
+    def start(
+        self,
+        hosts: t.Mapping[str, t.Mapping[str, t.Any]],
+        *arguments: str,
+        playbook: str = str(Path(__file__).with_name("run.yml")),
+        **variables: t.Any,
+    ) -> None:
         for name in hosts:
             (self.folder / f"{name}.env").write_text("LOCAL_DOMAIN=example.org\nSMTP_SERVER=localhost\n")
         local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
@@ -49,7 +55,7 @@ class Run:
         self.process = subprocess.Popen(
             [
                 *(str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory)),
-                *("-e", json.dumps(extra), *arguments, str(Path(__file__).with_name("run.yml"))),
+                *("-e", json.dumps(extra), *arguments, playbook),
             ],
             env={
                 **os.environ,
@@ -137,7 +143,7 @@ def test_hosts_that_pass_fail_and_do_not_answer_are_all_in_every_file(run: Run) 
     assert status != 0, output
     made = run.document()
     assert states(made) == {"bad": "failed", "gone": "unreachable", "good": "changed"}
-    assert made["run"]["state"] == "finished"
+    assert made["run"]["state"] == "finished" and made["run"]["purposes"] == ["other"]
     bad = next(one for one in made["hosts"] if one["name"] == "bad")
     assert bad["cause"]["step"] == "relay" and str(port) in bad["cause"]["findings"][0]["subject"]
     variables = {one["name"]: one for one in bad["variables"]["changed"]}
@@ -160,6 +166,36 @@ def test_a_dry_run_says_so_and_what_is_hidden_by_no_log_is_hidden_here_too(run: 
     assert made["run"]["check_mode"] is True and "dry run" in run.summary.read_text()
     assert good["steps"]["settings"]["hidden"] and good["steps"]["edit"]["hidden"]
     assert good["variables"] is None and "smtp.example.org" not in run.texts()
+
+
+@pytest.mark.parametrize(
+    ("playbook", "purpose", "title"),
+    [
+        ("fediops.mastodon.smtp_rollout", "rollout", "Mail rollout (dry run)"),
+        ("fediops.mastodon.smtp_rollback", "rollback", "Mail roll-back (dry run)"),
+        ("fediops.mastodon.smtp_adopt", "adopt", "Adoption of mail settings (dry run)"),
+        # a playbook around one of the collection, and one around a part of its role
+        ("- import_playbook: fediops.mastodon.smtp_check", "drift_check", "Mail drift check"),
+        (
+            "- {hosts: fleet, gather_facts: false, tasks: [import_role: {name: fediops.mastodon.mastodon_smtp}]}",
+            "rollout",
+            "Mail rollout (dry run)",
+        ),
+    ],
+)
+def test_the_report_knows_which_playbook_it_is_of(run: Run, playbook: str, purpose: str, title: str) -> None:
+    if playbook.startswith("-"):
+        (run.folder / "mine.yml").write_text(playbook)
+        playbook = str(run.folder / "mine.yml")
+    # No Mastodon is in this folder, so each ends at its first look.
+    extra = {"mastodon_smtp_app_dir": str(run.folder / "nothing"), "mastodon_smtp_deployment": "systemd"}
+    run.start({"one": {}}, "--check", playbook=playbook, mastodon_smtp_hosts="fleet", **extra)
+    status, output = run.end()
+    assert status == 2, output
+    made = run.document()
+    assert (made["run"]["purposes"], made["run"]["title"]) == ([purpose], title), output
+    assert len(states(made)) == 1
+    assert title in (run.report / "rollout.html").read_text() and f"\n## {title}\n" in run.summary.read_text()
 
 
 @pytest.mark.parametrize(

@@ -58,12 +58,12 @@ DMARC = finding(
 class Run:
     """A run as it goes on: tasks in the order of the chain, each host in turn."""
 
-    def __init__(self, *names: str, check_mode: bool = False) -> None:
+    def __init__(self, *names: str, check_mode: bool = False, playbook: str = "smtp_rollout.yml") -> None:
         self.seen = Collector()
         self.now = BEGAN
         self.names = list(names)
         self._number = 0
-        self.seen.begin("smtp_rollout.yml", self.now, check_mode=check_mode, diff=True)
+        self.seen.begin(playbook, self.now, check_mode=check_mode, diff=True)
         self.seen.play("Preflight over the whole fleet (reads only)", names, self.now)
 
     def task(self, name: str, action: str, **arguments: t.Any) -> Task:
@@ -124,7 +124,8 @@ def _effective(address: str, port: str, starttls: str) -> dict[str, t.Any]:
             "settings": {"address": address, "port": port, "enable_starttls": starttls, "ca_file": "/etc/ssl/ca.crt"},
             "login_set": True,
             "password_set": True,
-            "tls_mode": "starttls",
+            "tls_mode": "starttls" if starttls == "always" else "starttls_optional",
+            "verify_mode": "peer",
             "auth_mode": "plain",
         },
         "bulk": None,
@@ -274,6 +275,52 @@ QUEUE: dict[str, t.Any] = {
     "error": None,
     "waited": 1.4,
 }
+
+
+def drift_check(in_order: bool, severity: str = "error") -> Run:
+    """A drift check of one host."""
+    run = Run("a.example", playbook="smtp_check.yml")
+    run.step(run.task("See", "instance_info"), ["a.example"], ("ok", instance("a.example")))
+    refused = relay(accepted=False, findings=[] if in_order else [REFUSED])
+    run.step(run.task("Relay", "smtp_relay_info"), ["a.example"], ("ok", refused))
+    same = {**EDIT, "changed": False, "changed_variables": [] if in_order else EDIT["changed_variables"]}
+    run.step(run.task("Compare", "env_file"), ["a.example"], ("ok", same))
+    run.step(run.task("Services", "mail_services"), ["a.example"], ("ok", {**services(), "changed": False}))
+    blocking = [] if in_order else [finding("file-differs", severity, ".env.production", "It differs.", "Roll out.")]
+    verdict = {"in_order": in_order, "findings": blocking, "blocking": blocking, "message": "It differs."}
+    fact = {"ansible_facts": {"mastodon_smtp_drift": verdict}}
+    run.step(Task("weigh", "Weigh up", "ansible.builtin.set_fact"), ["a.example"], ("ok", fact))
+    if not in_order:
+        end = Task("verdict", "Fail when something is not in order", "ansible.builtin.assert")
+        run.step(end, ["a.example"], ("failed", {"failed": True, "msg": "It differs."}))
+    return run
+
+
+def rollback(*, check_mode: bool = False) -> Run:
+    """A roll-back of one host."""
+    run = Run("a.example", playbook="smtp_rollback.yml", check_mode=check_mode)
+    run.step(run.task("See", "instance_info"), ["a.example"], ("ok", instance("a.example")))
+    run.step(run.task("Put back", "env_file", state="restored"), ["a.example"], ("changed", EDIT))
+    run.step(run.task("Restart", "mail_services"), ["a.example"], ("changed", services()))
+    outcome = result_fact("would roll back" if check_mode else "rolled back")
+    run.step(Task("f", "Remember", "ansible.builtin.set_fact"), ["a.example"], ("ok", outcome))
+    return run
+
+
+def adoption(*, check_mode: bool = False) -> Run:
+    """Two instances are adopted; what the second uses is in the inventory already."""
+    run = Run("a.example", "b.example", playbook="smtp_adopt.yml", check_mode=check_mode)
+    seen = {
+        "files": ["/inv/host_vars/a.example/mastodon_smtp.yml"],
+        "variables": ["mastodon_smtp_host"],
+        "findings": [],
+    }
+    run.step(
+        run.task("Write", "smtp_adopt"),
+        run.names,
+        lambda host: ("changed" if host[0] == "a" else "ok", {"changed": host[0] == "a", **seen}),
+    )
+    return run
 
 
 def failed(result: dict[str, t.Any], message: str = "") -> dict[str, t.Any]:

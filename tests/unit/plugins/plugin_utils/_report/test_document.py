@@ -50,8 +50,9 @@ def test_the_schema_is_one() -> None:
         runs.rollout(NAMES, check_mode=True).document(),
         runs.rollout(["one.example"]).document(INTERRUPTED, detail="it got the signal SIGTERM."),
         runs.Run("one.example").document(RUNNING),
+        runs.rollback(check_mode=True).document(),
     ],
-    ids=["mixed", "fleet", "hostile", "dry", "interrupted", "nothing yet"],
+    ids=["mixed", "fleet", "hostile", "dry", "interrupted", "nothing yet", "roll-back"],
 )
 def test_every_document_follows_the_schema(made: dict[str, t.Any]) -> None:
     valid(made)
@@ -92,6 +93,7 @@ def test_the_first_cause_is_the_first_failure_of_a_host_and_the_report_of_it_is_
     assert [one["code"] for one in books["cause"]["findings"]] == ["service-crash-loop"]
     assert "put back byte for byte" in books["undone"]
     assert books["steps"]["undo"]["state"] == "changed"
+    assert books["variables"]["put_back"] is True
     # what ran in the undo does not hide the failure of the step itself
     assert books["steps"]["services"]["state"] == "failed"
 
@@ -170,55 +172,67 @@ def test_a_host_without_mastodon_is_left_out_and_said_so() -> None:
     assert host(run.document(), "relay.example")["state"] == "without"
 
 
-def drift_check(in_order: bool, severity: str = "error") -> dict[str, t.Any]:
-    run = runs.Run("a.example")
-    run.step(run.task("See", "instance_info"), ["a.example"], ("ok", runs.instance("a.example")))
-    refused = runs.relay(accepted=False, findings=[] if in_order else [runs.REFUSED])
-    run.step(run.task("Relay", "smtp_relay_info"), ["a.example"], ("ok", refused))
-    run.step(run.task("Compare", "env_file"), ["a.example"], ("ok", {**runs.EDIT, "changed": False}))
-    run.step(run.task("Services", "mail_services"), ["a.example"], ("ok", {**runs.services(), "changed": False}))
-    blocking = (
-        [] if in_order else [runs.finding("file-differs", severity, ".env.production", "It differs.", "Roll out.")]
-    )
-    verdict = {"in_order": in_order, "findings": blocking, "blocking": blocking, "message": "It differs."}
-    fact = {"ansible_facts": {"mastodon_smtp_drift": verdict}}
-    run.step(Task("weigh", "Weigh up", "ansible.builtin.set_fact"), ["a.example"], ("ok", fact))
-    if not in_order:
-        end = Task("verdict", "Fail when something is not in order", "ansible.builtin.assert")
-        run.step(end, ["a.example"], ("failed", {"failed": True, "msg": "It differs."}))
-    return run.document()
-
-
 @pytest.mark.parametrize("severity", ["error", "warning"])
 def test_a_drift_check_ends_with_its_verdict(severity: str) -> None:
-    made = drift_check(False, severity)
+    made = runs.drift_check(False, severity).document()
     valid(made)
     seen = host(made, "a.example")
     assert seen["state"] == "drifted" and [one["code"] for one in seen["cause"]["findings"]] == ["file-differs"]
     # a step that failed_when: false let go on is not shown as good
     assert seen["steps"]["relay"]["state"] == "ignored"
+    # nor one that saw what it would change
+    assert [seen["steps"][key]["state"] for key in ("edit", "services")] == ["differs", "differs"]
     assert made["stops"] == [] and [one["hosts"] for one in made["problems"]] == [["a.example"]]
 
 
 def test_a_drift_check_has_changed_nothing_and_says_what_would_be() -> None:
-    seen = host(drift_check(True), "a.example")
+    seen = host(runs.drift_check(True).document(), "a.example")
     assert seen["state"] == "in_order" and seen["cause"] is None
     assert seen["variables"]["applied"] is False
     assert [(one["restarted"], one["would_restart"]) for one in seen["services"]] == [(False, True), (False, False)]
 
 
 def test_a_roll_back_shows_what_was_put_back_and_restarted() -> None:
-    run = runs.Run("a.example")
-    run.step(run.task("See", "instance_info"), ["a.example"], ("ok", runs.instance("a.example")))
-    run.step(run.task("Put back", "env_file", state="restored"), ["a.example"], ("changed", runs.EDIT))
-    run.step(run.task("Restart", "mail_services"), ["a.example"], ("changed", runs.services()))
-    run.step(Task("f", "Remember", "ansible.builtin.set_fact"), ["a.example"], ("ok", runs.result_fact("rolled back")))
-    made = run.document()
+    made = runs.rollback().document()
     valid(made)
     seen = host(made, "a.example")
     assert seen["state"] == "rolled_back" and seen["steps"]["undo"]["state"] == "changed"
     assert seen["variables"]["changed"][0]["name"] == "SMTP_SERVER"
     assert [one["restarted"] for one in seen["services"]] == [True, False]
+
+
+@pytest.mark.parametrize(("check_mode", "state"), [(False, "adopted"), (True, "would_change")])
+def test_an_adoption_says_what_was_written_for_whom(check_mode: bool, state: str) -> None:
+    made = runs.adoption(check_mode=check_mode).document()
+    valid(made)
+    assert [(one["name"], one["state"]) for one in made["hosts"]] == [("a.example", state), ("b.example", "in_order")]
+    adopted = host(made, "a.example")["adopted"]
+    assert adopted["applied"] is not check_mode and adopted["variables"] == ["mastodon_smtp_host"]
+
+
+@pytest.mark.parametrize(
+    ("playbook", "play", "task", "purposes"),
+    [
+        ("smtp_rollout.yml", "", "", ["rollout"]),
+        ("smtp_check.yml", "smtp_check.yml", "preflight.yml", ["drift_check"]),
+        ("smtp_rollback.yml", "", "", ["rollback"]),
+        ("smtp_adopt.yml", "", "", ["adopt"]),
+        ("mine.yml", "smtp_check.yml", "", ["drift_check"]),
+        ("mine.yml", "mine.yml", "rollback.yml", ["rollback"]),
+        ("mine.yml", "mine.yml", "preflight.yml", ["rollout"]),
+        ("mine.yml", "mine.yml", "", ["other"]),
+        ("smtp_rollout.yml", "smtp_check.yml", "", ["rollout", "drift_check"]),
+    ],
+)
+def test_what_a_run_is_for_is_known_by_its_playbooks_and_by_the_parts_of_the_role(
+    playbook: str, play: str, task: str, purposes: list[str]
+) -> None:
+    run = runs.Run("a.example", playbook=playbook)
+    run.seen.play("A play", ["a.example"], run.now, file=play)
+    run.step(Task("u", "See", "fediops.mastodon.instance_info", file=task), ["a.example"], ("ok", {}))
+    made = run.document()
+    valid(made)
+    assert made["run"]["purposes"] == purposes
 
 
 def test_an_unfinished_run_says_what_was_under_way() -> None:

@@ -150,10 +150,74 @@ def test_the_summary_of_a_large_fleet_stays_far_below_the_limit_of_a_job_page() 
         (runs.rollout(["a"]).document(RUNNING), "Unfinished: 1 of 1 host done.", "busy"),
         (runs.rollout(["a"]).document(INTERRUPTED), "Interrupted: 1 of 1 host done.", "bad"),
         (runs.Run().document(), "No host ran a step of the rollout.", "idle"),
+        (runs.drift_check(True).document(), "The host is as the inventory says.", "good"),
+        (runs.drift_check(False).document(), "The host is not as the inventory says.", "bad"),
+        (runs.rollback().document(), "The host is put back.", "good"),
+        (runs.rollback(check_mode=True).document(), "The host would be put back.", "info"),
+        (runs.adoption().document(), "Both hosts are in the inventory, 1 adopted.", "good"),
+        (runs.adoption(check_mode=True).document(), "1 of 2 hosts would be written into the inventory.", "info"),
     ],
 )
 def test_the_run_in_one_sentence(made: dict[str, t.Any], words: str, tone: str) -> None:
     assert verdict(made) == (words, tone)
+
+
+@pytest.mark.parametrize(
+    ("run", "title", "mode"),
+    [
+        (runs.rollout(NAMES), "Mail rollout", "rollout"),
+        (runs.rollout(NAMES, check_mode=True), "Mail rollout (dry run)", "dry run of the rollout, nothing was changed"),
+        (runs.drift_check(False), "Mail drift check", "drift check, nothing was changed"),
+        (runs.rollback(), "Mail roll-back", "roll-back"),
+        (runs.rollback(check_mode=True), "Mail roll-back (dry run)", "dry run of the roll-back, nothing was changed"),
+        (runs.adoption(), "Adoption of mail settings", "adoption"),
+    ],
+)
+def test_every_format_says_what_the_run_is_for(run: runs.Run, title: str, mode: str) -> None:
+    made = run.document()
+    assert f"<dt>Mode</dt><dd>{mode}</dd>" in page(made) and f"<title>{title}: " in page(made)
+    assert markdown(made).startswith(f"## {title}\n")
+    assert ET.fromstring(junit(made)).get("name") == title
+    # a title of the operator's own does not hide it
+    own = run.document(title="Night shift")
+    said = f"Night shift ({mode.partition(',')[0]})"
+    assert said in page(own) and said in markdown(own) and ET.fromstring(junit(own)).get("name") == said
+
+
+def test_a_drift_check_does_not_speak_of_a_failure_or_a_rollout() -> None:
+    made = runs.drift_check(False).document()
+    for text in (page(made), markdown(made)):
+        assert "What is not as the inventory says" in text and "What failed first" not in text
+        assert "rollout" not in text.replace("rollout_report", "").replace("rollout.json", "").lower()
+
+
+def test_what_was_put_back_is_not_shown_as_in_force() -> None:
+    tried = page(runs.rollout(["a.example"], crashed=["a.example"]).document())
+    assert "Environment file: tried, then put back" in tried and "the values that were tried are gone" in tried
+    assert "Settings: in force again, and as they were tried" in tried and "as Rails itself says" not in tried
+    kept = page(runs.rollout(["a.example"]).document())
+    assert "put back" not in kept and "Environment file: before and after" in kept
+
+
+def test_settings_are_in_the_operators_words_and_those_that_nobody_set_are_left_out() -> None:
+    run = runs.rollout(["a.example"])
+    made = run.document()
+    by_rails = {"name": "main.open_timeout", "before": None, "planned": None, "rails": 5, "differs": False}
+    made["hosts"][0]["settings"].append(by_rails)
+    text = page(made)
+    for words in ("STARTTLS if the relay offers it", "STARTTLS required", "localhost:25", "smtp.eu.mailgun.org:587"):
+        assert words in text
+    assert "Open timeout" not in text and "tls mode" not in text and "not set" not in text
+    # one that Rails uses with another value than planned is shown whatever it is
+    made["hosts"][0]["settings"][-1] = {**by_rails, "name": "main.port", "planned": 587, "rails": 25, "differs": True}
+    assert "planned: 587" in page(made)
+
+
+def test_a_message_that_begins_with_its_subject_says_it_once() -> None:
+    made = runs.rollout(["a.example"], refused=["a.example"]).document()
+    for text in (page(made), markdown(made), junit(made)):
+        assert "smtp.eu.mailgun.org:587 refuses" in text
+        assert "smtp.eu.mailgun.org:587: smtp" not in text and "587&#58; smtp" not in text
 
 
 def test_the_page_of_an_unfinished_run_says_what_was_under_way() -> None:

@@ -1,0 +1,204 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The part of the page about one host's settings: variables of the file, and what Rails makes of them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._summary import TLS_WORDS
+from .markup import Child, Markup, el
+from .page_parts import Document, part, table
+from .words import plural, text_of
+
+WHAT_WORDS = {"added": "added", "changed": "changed", "removed": "removed", "requoted": "quoted anew"}
+#: The same where nothing is edited: how the file differs from the inventory.
+DRIFT_WORDS = {"added": "missing", "changed": "other value", "removed": "not wanted", "requoted": "read differently"}
+
+#: Settings as a person names them; those of a relay without its name.
+SETTING_WORDS = {
+    "delivery_method": "Delivery method",
+    "from": "From",
+    "reply_to": "Reply-To",
+    "return_path": "Return path",
+    "error": "Rails refuses",
+    "domain": "HELO name",
+    "ca_file": "CA file",
+    "openssl_verify_mode": "Certificate check",
+    "enable_starttls": "STARTTLS",
+    "enable_starttls_auto": "STARTTLS if offered",
+    "tls": "TLS from the first byte",
+    "ssl": "SSL from the first byte",
+    "read_timeout": "Read timeout",
+    "open_timeout": "Open timeout",
+    "login_set": "Login given",
+    "password_set": "Password given",
+}
+VERIFY_WORDS = {"peer": "checked", "none": "NOT checked"}
+#: The settings that four rows sum up in words: server, encryption, certificate, login.
+SUMMED_UP = frozenset(
+    {"address", "port", "authentication", "login_set", "password_set", "tls_mode", "verify_mode", "auth_mode"}
+    | {"enable_starttls", "enable_starttls_auto", "tls", "ssl", "openssl_verify_mode"}
+)
+
+
+def variables(found: Document | None, purpose: str) -> Markup | None:
+    """The variables of the environment file, before and after."""
+    if found is None:
+        return None
+    changed = found["changed"]
+    if not changed:
+        same = "There was nothing to put back." if purpose == "rollback" else "It says what the inventory says."
+        return part("Environment file", el("p", same, class_="muted"))
+    title, before, after = _file_words(found, purpose)
+    words = DRIFT_WORDS if purpose == "drift_check" else WHAT_WORDS
+    rows = [
+        [
+            el("code", one["name"]),
+            words.get(one["what"], one["what"]),
+            _value(one["before"], one["what"] == "added", found["recorded"]),
+            _value(one["after"], one["what"] == "removed", True),
+        ]
+        for one in changed
+    ]
+    remarks = _remarks(found, purpose)
+    return part(
+        title,
+        table("Variables before and after", ("Variable", "What", before, after), rows),
+        el("p", remarks, class_="muted") if remarks else None,
+    )
+
+
+def _file_words(found: Document, purpose: str) -> tuple[str, str, str]:
+    """What stands above the table of the variables, and above its two columns of values."""
+    if found["put_back"]:
+        return ("Environment file: tried, then put back", "In force again", "Tried")
+    if purpose == "rollback":
+        if found["applied"]:
+            return ("Environment file: put back", "Before", "In force again")
+        return ("Environment file: now, and as it would be put back", "Now", "Before the last edit")
+    if found["applied"]:
+        return ("Environment file: before and after", "Before", "After")
+    return ("Environment file: now, and as the inventory has it", "Now", "Inventory")
+
+
+def _remarks(found: Document, purpose: str) -> str:
+    done = found["applied"] and not found["put_back"] and purpose != "rollback"
+    back = "The file is as it was before this run: the values that were tried are gone." if found["put_back"] else ""
+    kept = f"The file as it was before is {found['backup_file']}." if done and found["backup_file"] else ""
+    unknown = "" if found["recorded"] else "Values before the edit are recorded by a run with --diff."
+    return " ".join(one for one in (back, kept, unknown) if one)
+
+
+def _value(value: t.Any, absent: bool, recorded: bool) -> Child:
+    if value is not None:
+        return el("code", value)
+    return el("span", "absent" if absent else "not recorded" if not recorded else "set", class_="muted")
+
+
+#: A row: its name, the value before, the value now, and the one planned where Rails uses another.
+Row = tuple[str, str, str, str]
+
+
+def settings(host: Document, purpose: str) -> Markup | None:
+    """What Rails makes of the variables. Settings that nobody has set are left out."""
+    found = host["settings"]
+    said = any(one["rails"] is not None for one in found)
+    if not said and all(one["planned"] is None for one in found):
+        return None  # nothing to compare with
+    back = bool(host["variables"] and host["variables"]["put_back"])
+    title, before, after = _settings_words(said, back, purpose)
+    rows = _rows(found, "planned" if purpose == "drift_check" and said else "before", "rails" if said else "planned")
+    old_tag, new_tag = ("b", "span") if back else ("span", "b")
+    changed: list[list[Child]] = [
+        [
+            name,
+            el(old_tag, old, class_=None if back else "muted"),
+            [
+                el(new_tag, new, class_="muted" if back else None),
+                el("span", f"planned: {plan}", class_="differs") if plan else None,
+            ],
+        ]
+        for name, old, new, plan in rows
+        if old != new or plan
+    ]
+    same: list[list[Child]] = [[name, new] for name, old, new, plan in rows if old == new and not plan]
+    return part(
+        title,
+        table(title, ("Setting", before, after), changed) if changed else None,
+        el(
+            "details",
+            el("summary", plural(len(same), "setting"), " the same on both sides"),
+            table("Settings that are the same", ("Setting", "Value"), same),
+            open=not changed,
+            class_="same",
+        )
+        if same
+        else None,
+    )
+
+
+def _settings_words(said: bool, back: bool, purpose: str) -> tuple[str, str, str]:
+    if purpose == "drift_check" and said:
+        return ("Settings: as the inventory has them, and as Rails uses them", "Inventory", "Rails")
+    if back:
+        return ("Settings: in force again, and as they were tried", "In force again", "Tried")
+    if said:
+        return ("Settings: before, and as Rails itself says", "Before", "Rails")
+    return ("Settings: before, and planned", "Before", "Planned")
+
+
+def _rows(found: t.Sequence[Document], before: str, after: str) -> list[Row]:
+    values = {one["name"]: one for one in found}
+    rows: list[Row] = []
+    for relay, remark in (("main", ""), ("bulk", " (announcements)")):
+        if any(name.startswith(f"{relay}.") for name in values):
+            rows += [(f"{row[0]}{remark}", *row[1:]) for row in _summed_up(values, relay, before, after)]
+    for name, one in values.items():
+        relay, _dot, setting = name.rpartition(".")
+        plan = text_of(one["planned"]) if one["differs"] and before != "planned" else ""
+        # What Rails adds by itself is nobody's setting.
+        if (relay and setting in SUMMED_UP and not plan) or (one["before"] is None and one["planned"] is None):
+            continue
+        words = SETTING_WORDS.get(setting, setting.replace("_", " "))
+        label = f"{words} (announcements)" if relay == "bulk" else words
+        rows.append((label, text_of(one[before]), text_of(one[after]), plan))
+    return rows
+
+
+def _summed_up(values: t.Mapping[str, Document], relay: str, before: str, after: str) -> t.Iterator[Row]:
+    """What many settings of a relay come to: where it is, how it is encrypted, who logs in."""
+
+    def of(side: str, setting: str) -> t.Any:
+        return values.get(f"{relay}.{setting}", {}).get(side)
+
+    def server(side: str) -> str:
+        address, port = of(side, "address"), of(side, "port")
+        return "none" if address is None else f"{address}:{port}" if port is not None else str(address)
+
+    def encryption(side: str) -> str:
+        return TLS_WORDS.get(str(of(side, "tls_mode")), "none")
+
+    def certificate(side: str) -> str:
+        if of(side, "tls_mode") in (None, "none"):
+            return "nothing to check"
+        return VERIFY_WORDS.get(str(of(side, "verify_mode")), str(of(side, "verify_mode")))
+
+    def login(side: str) -> str:
+        kind = of(side, "auth_mode")
+        if kind in (None, "none"):
+            return "no login"
+        missing = [word for word in ("login", "password") if of(side, f"{word}_set") is False]
+        return f"{kind}{' without ' + ' and '.join(missing) if missing else ''}"
+
+    for label, made in (
+        ("Server", server),
+        ("Encryption", encryption),
+        ("Certificate", certificate),
+        ("Login", login),
+    ):
+        yield (label, made(before), made(after), "")
