@@ -6,29 +6,15 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import re
 import typing as t
-from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[3]
-
 
 @pytest.fixture(scope="module")
-def script() -> t.Any:
-    path = str(CHECKOUT / "script" / "findings-docs")
-    spec = importlib.util.spec_from_loader("findings_docs", importlib.machinery.SourceFileLoader("findings_docs", path))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_page_is_not_stale(script: t.Any) -> None:
-    assert script.PAGE.read_text(encoding="utf-8") == script.page(), "run script/findings-docs"
+def script(load_script: t.Callable[[str], t.Any]) -> t.Any:
+    return load_script("findings-docs")
 
 
 def test_every_area_and_every_code_is_on_the_page(script: t.Any) -> None:
@@ -56,14 +42,3 @@ def test_a_code_in_two_areas_is_refused(script: t.Any, monkeypatch: pytest.Monke
     monkeypatch.setattr(script, "areas", lambda: {"one": areas["settings"], "two": areas["settings"]})
     with pytest.raises(ValueError, match="used by one and by two"):
         script.page()
-
-
-def test_check_fails_on_a_stale_page(script: t.Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(script, "PAGE", tmp_path / "findings.md")
-    monkeypatch.setattr(script, "ROOT", tmp_path)
-    monkeypatch.setattr(script.sys, "argv", ["findings-docs", "--check"])
-    assert script.main() == 1
-    monkeypatch.setattr(script.sys, "argv", ["findings-docs"])
-    assert script.main() == 0
-    monkeypatch.setattr(script.sys, "argv", ["findings-docs", "--check"])
-    assert script.main() == 0
