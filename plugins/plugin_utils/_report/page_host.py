@@ -173,16 +173,16 @@ def _login(auth: Document) -> str:
 def _services(services: t.Sequence[Document]) -> Markup | None:
     if not services:
         return None
-    rows: list[list[Child]] = [
-        [
-            el("code", one.get("name") or ""),
-            _service(one.get("before") or {}),
-            _service(one.get("after") or {}) or "as before",
-            _renewal(one),
-        ]
+    rows = [
+        [el("code", one.get("name") or ""), _service(before), _service(after), _renewal(one)]
         for one in services
+        for before in [one.get("before") or {}]
+        for after in [one.get("after") or before]
     ]
-    return part("Services", table("Services", ("Service", "Before", "After", "What"), rows))
+    head = ("Service", "Before", "After", "What")
+    if all(row[1] == row[2] for row in rows):
+        head, rows = ("Service", "State", "What"), [[row[0], row[1], row[3]] for row in rows]
+    return part("Services", table("Services", head, rows))
 
 
 def _renewal(one: Document) -> str:

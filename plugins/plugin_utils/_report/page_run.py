@@ -186,11 +186,12 @@ def _cell(cell: Document | None, step: str, check_mode: bool) -> Markup:
 def _legend(made: Document, used: t.Sequence[t.Any]) -> Markup:
     hosts, dry = made["hosts"], made["run"]["check_mode"]
     seen = {host["steps"][step.key]["state"] for host in hosts for step in used if step.key in host["steps"]}
+    missing = any(step.key not in host["steps"] for host in hosts for step in used)
     keys = [(state.tone, cell_label(key, dry)) for key, state in CELL_STATES.items() if key in seen]
     return el(
         "p",
         [el("span", icon(tone), label, class_=f"key tone-{tone}") for tone, label in keys],
-        el("span", el("span", class_="blank"), "not reached", class_="key"),
+        el("span", el("span", class_="blank"), "not reached", class_="key") if missing else None,
         class_="legend",
         aria_hidden="true",
     )

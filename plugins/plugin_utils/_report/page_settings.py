@@ -88,9 +88,10 @@ def _file_words(found: Document, purpose: str) -> tuple[str, str, str]:
 
 def _remarks(found: Document, purpose: str) -> str:
     done = found["applied"] and not found["put_back"] and purpose != "rollback"
+    which = "Values before the edit" if found["applied"] else "The values in the file"
     back = "The file is as it was before this run: the values that were tried are gone." if found["put_back"] else ""
-    kept = f"The file as it was before is {found['backup_file']}." if done and found["backup_file"] else ""
-    unknown = "" if found["recorded"] else "Values before the edit are recorded by a run with --diff."
+    kept = f"The file as it was before is kept in {found['backup_file']}." if done and found["backup_file"] else ""
+    unknown = "" if found["recorded"] else f"{which} are recorded by a run with --diff."
     return " ".join(one for one in (back, kept, unknown) if one)
 
 
@@ -166,8 +167,13 @@ def _rows(found: t.Sequence[Document], before: str, after: str) -> list[Row]:
             continue
         words = SETTING_WORDS.get(setting, setting.replace("_", " "))
         label = f"{words} (announcements)" if relay == "bulk" else words
-        rows.append((label, text_of(one[before]), text_of(one[after]), plan))
+        unit = " s" if setting.endswith("_timeout") else ""
+        rows.append((label, *(_text(each, unit) for each in (one[before], one[after])), plan))
     return rows
+
+
+def _text(value: t.Any, unit: str) -> str:
+    return text_of(value) if value is None else f"{text_of(value)}{unit}"
 
 
 def _summed_up(values: t.Mapping[str, Document], relay: str, before: str, after: str) -> t.Iterator[Row]:
@@ -193,7 +199,7 @@ def _summed_up(values: t.Mapping[str, Document], relay: str, before: str, after:
         if kind in (None, "none"):
             return "no login"
         missing = [word for word in ("login", "password") if of(side, f"{word}_set") is False]
-        return f"{kind}{' without ' + ' and '.join(missing) if missing else ''}"
+        return f"with {kind}{', but no ' + ' and no '.join(missing) if missing else ''}"
 
     for label, made in (
         ("Server", server),

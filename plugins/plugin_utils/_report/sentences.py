@@ -33,6 +33,8 @@ def verdict(made: Document) -> tuple[str, str]:
         return (f"No host ran a step of the {mode(made)}.", "idle")
     if bad and bad == totals["drifted"]:
         return (f"{_some(bad, number)} {'is' if bad == 1 else 'are'} not as the inventory says.", "bad")
+    if bad == number > 1:
+        return (f"None of the {number} hosts passed.", "bad")
     if bad:
         return (f"{_some(bad, number)} did not pass.", "bad")
     if totals["stopped"] or totals["unfinished"]:

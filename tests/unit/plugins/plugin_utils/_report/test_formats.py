@@ -144,6 +144,7 @@ def test_the_summary_of_a_large_fleet_stays_far_below_the_limit_of_a_job_page() 
         (runs.rollout(["a"]).document(), "The host is in order.", "good"),
         (runs.rollout(["a", "b"], same=["b"]).document(), "Both hosts are in order, 1 changed.", "good"),
         (runs.rollout(NAMES, same=NAMES).document(), "All 3 hosts are in order.", "good"),
+        (runs.rollout(NAMES, refused=NAMES).document(), "None of the 3 hosts passed.", "bad"),
         (runs.rollout(NAMES, unreachable=["art.example"]).document(), "1 of 3 hosts did not pass.", "bad"),
         (runs.rollout(NAMES, check_mode=True).document(), "3 of 3 hosts would change.", "info"),
         (runs.rollout(NAMES, same=NAMES, check_mode=True).document(), "All 3 hosts are in order.", "good"),
@@ -197,6 +198,13 @@ def test_what_was_put_back_is_not_shown_as_in_force() -> None:
     assert "Settings: in force again, and as they were tried" in tried and "as Rails itself says" not in tried
     kept = page(runs.rollout(["a.example"]).document())
     assert "put back" not in kept and "Environment file: before and after" in kept
+
+
+def test_services_that_nobody_touched_have_one_state() -> None:
+    assert '>Before</th><th scope="col">After</th><th scope="col">What</th>' in page(runs.rollout(["a"]).document())
+    run = runs.Run("a", playbook="smtp_check.yml")
+    run.step(run.task("See", "instance_info"), ["a"], ("ok", runs.instance("a")))
+    assert '>State</th><th scope="col">What</th>' in page(run.document())
 
 
 def test_settings_are_in_the_operators_words_and_those_that_nobody_set_are_left_out() -> None:
