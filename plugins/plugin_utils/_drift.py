@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.drift import TABLE
@@ -24,6 +25,11 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 STEPS = ("instance", "settings", "relay", "relay_bulk", "dns", "edit", "mailer", "services")
 #: Findings of mailer_check that only say what the file says as well.
 _OF_THE_FILE = frozenset({"effective-differs", "password-misread", "login-misread"})
+
+#: "Rails uses 25, the plan says 587 (SMTP_PORT)."
+_DIFFERENCE = re.compile(r"(?P<what>.*) \((?P<variable>\w+)\)\.")
+#: Variables that only together say how a connection is encrypted: one of them shows in the settings of others.
+_ENCRYPTION = re.compile(r"((?:BULK_)?SMTP_)(?:TLS|SSL|ENABLE_STARTTLS|ENABLE_STARTTLS_AUTO)")
 
 #: What env_file would do to a variable, as it is now.
 _KINDS = {
@@ -62,30 +68,56 @@ def drift_summary(verdict: t.Mapping[str, t.Any], instance: t.Mapping[str, t.Any
     """The verdict in sentences: what is in order, and every finding that is more than an info."""
     first = "In order: file, effective settings and running services are as the inventory says."
     if not verdict["in_order"]:
-        first = f"NOT in order: {len(verdict['blocking'])} finding(s)."
+        number = len(verdict["blocking"])
+        first = f"NOT in order: {number} problem{'' if number == 1 else 's'}."
     seen = f"Mastodon {instance['release']} in {instance['app_dir']}" if instance else "No instance was looked at."
     lines = [Finding(**one).sentence() for one in verdict["findings"] if one["severity"] != "info"]
     kinds = [one["severity"] for one in verdict["findings"] if one["severity"] != "info"]
     return [first, seen, *(f"{kind}: {line}" for kind, line in zip(kinds, lines, strict=True))]
 
 
-def _changed(results: t.Mapping[str, t.Any]) -> list[str]:
-    return [one["name"] for one in results["edit"].get("changed_variables") or ()]
-
-
 def _about_file(results: t.Mapping[str, t.Any]) -> list[Finding]:
+    """The file against the inventory, in one finding: what Rails uses instead follows from it."""
     changed = results["edit"].get("changed_variables") or []
     if not changed:
         return []
-    what = ", ".join(f"{one['name']} ({_KINDS.get(one['what'], one['what'])})" for one in changed)
-    mailer = results["mailer"]
-    bad = {one["code"] for one in mailer.get("findings") or () if one["severity"] == "error"}
-    same = mailer.get("effective") is not None and not bad & _OF_THE_FILE
+    told = {}
+    for one in _findings(results["mailer"]):
+        match = _DIFFERENCE.fullmatch(one.message)
+        if match and _follows_from_file(one, results):
+            told[match["variable"]] = f": {match['what']}"
+    what = ", ".join(
+        f"{one['name']} ({_KINDS.get(one['what'], one['what'])}{told.get(one['name'], '')})" for one in changed
+    )
+    bad = {one.code for one in errors(_findings(results["mailer"]))}
+    same = results["mailer"].get("effective") is not None and not bad & _OF_THE_FILE
     subject = (results["instance"].get("instance") or {}).get("env_file", ".env.production")
     message = f"It differs from the inventory: {what}."
     if same:
         return [TABLE.finding("file-differs", subject, f"{message} Rails uses the same settings.", severity="warning")]
     return [TABLE.finding("file-differs", subject, message)]
+
+
+def _follows_from_file(one: Finding, results: t.Mapping[str, t.Any]) -> bool:
+    """Whether a finding about Rails is explained by variables of the file that are not as the inventory says."""
+    if one.code not in _OF_THE_FILE:
+        return False
+    match = _DIFFERENCE.fullmatch(one.message)
+    variable = match["variable"] if match else one.subject
+    overrides = (results["instance"].get("instance") or {}).get("overrides") or ()
+    if variable in {override["variable"] for override in overrides}:
+        return False  # what wins over the file is another cause, and stays when the file is mended
+    changed = results["edit"].get("changed_variables") or ()
+    return _group(variable) in {_group(entry["name"]) for entry in changed}
+
+
+def _group(variable: str) -> str:
+    match = _ENCRYPTION.fullmatch(variable)
+    return match[1] + "TLS" if match else variable
+
+
+def _findings(result: t.Mapping[str, t.Any]) -> list[Finding]:
+    return [Finding(**one) for one in result.get("findings") or ()]
 
 
 def _about_services(instance: t.Mapping[str, t.Any]) -> list[Finding]:
@@ -100,22 +132,15 @@ def _about_services(instance: t.Mapping[str, t.Any]) -> list[Finding]:
 
 
 def _of_step(name: str, result: t.Mapping[str, t.Any], results: t.Mapping[str, t.Any]) -> list[Finding]:
-    found = [_weighed(Finding(**one), results) for one in result.get("findings") or ()]
+    seen = _findings(result)
+    found = [_weighed(one) for one in seen if not _follows_from_file(one, results)]
     failed = result.get("failed") or result.get("failed_when_result")
-    if (failed or "msg" in result) and not found and not result.get("skipped"):
+    if (failed or "msg" in result) and not seen and not result.get("skipped"):
         message = " ".join(str(result.get("msg") or "It ended without a message; run it again with -vvv.").split())
         found.append(TABLE.finding("check-incomplete", name, message))
     return found
 
 
-def _weighed(one: Finding, results: t.Mapping[str, t.Any]) -> Finding:
-    """The finding as it counts here: an unproved edit is no mere info, and a rollout mends what the file says."""
-    if one.code == "edit-unproved":
-        return dataclasses.replace(one, severity="error")
-    if one.code in _OF_THE_FILE and any(name in (one.subject, *_words(one.message)) for name in _changed(results)):
-        return dataclasses.replace(one, fix=TABLE.rows["file-differs"].remedy)
-    return one
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip("().,:") for word in text.split()]
+def _weighed(one: Finding) -> Finding:
+    """The finding as it counts here: an edit that is not proved is no mere info."""
+    return dataclasses.replace(one, severity="error") if one.code == "edit-unproved" else one

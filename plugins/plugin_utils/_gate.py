@@ -57,3 +57,29 @@ def unfinished_hosts(
     before = list(hosts[: hosts.index(batch[0])]) if batch else []
     bad = [host for host in before if (hostvars[host].get(RESULT) or {}).get("outcome", "failed") == "failed"]
     return bad if bad and 100 * len(bad) / len(before) > tolerated else []
+
+
+#: So many hosts are named; of the others only the number is said.
+_NAMED = 8
+
+
+def rollout_standing(hostvars: t.Mapping[str, t.Any], hosts: t.Sequence[str], batch: t.Sequence[str]) -> str:
+    """What a failing host says of the hosts around its batch: which are done, and which nobody has touched.
+
+    :param hosts: all hosts of the rollout, in its order.
+    :param batch: the hosts at work.
+    """
+    begin = hosts.index(batch[0]) if batch else 0
+    before, after = hosts[:begin], hosts[begin + len(batch) :]
+    done = [host for host in before if (hostvars[host].get(RESULT) or {}).get("outcome", "failed") != "failed"]
+    said = [f"Done before, and staying so: {_some(done)}."] if done else []
+    if after:
+        # Ansible begins no further batch when all hosts of one have failed.
+        alone = "The rollout stops here; not touched" if len(batch) == 1 else "Not touched so far"
+        said.append(f"{alone}: {_some(after)}.")
+    return " ".join(said)
+
+
+def _some(names: t.Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -58,7 +58,8 @@ def _rollback(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
         first = f"{result['env_file']} {verb} from {result['restored_from']}{f': {kinds}' if kinds else ''}"
     else:
         first = f"{result['env_file']} is as it was before the last edit: there was nothing to put back."
-    return [first, *(_service(one, dry) for one in result["services"]), *_findings(result["findings"])]
+    told = ["Dry run, nothing was touched."] if dry else []
+    return [*told, first, *(_service(one, dry) for one in result["services"]), *_findings(result["findings"])]
 
 
 def _outcome(result: t.Mapping[str, t.Any], dry: bool) -> str:

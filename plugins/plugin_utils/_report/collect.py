@@ -19,7 +19,7 @@ Plain = t.Any
 #: The gates of the playbooks: what fails there speaks of the run, not of the host.
 _GATE = "assert"
 #: What the rollout and the drift check begin with.
-_PREFLIGHT = "preflight.yml"
+_PREFLIGHT = "look.yml"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +70,8 @@ class Host:
     cells: dict[str, Cell] = dataclasses.field(default_factory=dict)
     timeline: list[dict[str, Plain]] = dataclasses.field(default_factory=list)
     failures: list[Failure] = dataclasses.field(default_factory=list)
+    #: Steps that refused to go on although their task did not fail: the role says so at the end, in one task.
+    refused: list[Failure] = dataclasses.field(default_factory=list)
     unreachable: Failure | None = None
     findings: list[dict[str, str]] = dataclasses.field(default_factory=list)
     evidence: dict[str, dict[str, Plain]] = dataclasses.field(default_factory=dict)
@@ -149,11 +151,13 @@ class Collector:
         seen = self._host(host)
         step = step or self._step(seen, task)
         self.touched = now
-        # Ansible censors a skipped task whenever its no_log is a template, whatever that says.
-        if state in ("ok", "changed") and any(one["severity"] == "error" for one in evidence.findings(result)):
-            state = "ignored"  # failed_when: false, as the drift check has it
+        bad = any(one["severity"] == "error" for one in evidence.findings(result))
+        refused = state in ("ok", "changed") and step is not None and bool(result.get("msg"))
+        if refused or (bad and state in ("ok", "changed")):
+            state = "ignored"  # failed_when: false; it may still turn out to be what the host fails with
         elif state == "ok" and step is not None and self.purposes == ["drift_check"]:
             state = "differs" if evidence.differs(step.key, result) else state
+        # Ansible censors a skipped task whenever its no_log is a template, whatever that says.
         hidden = state != "skipped" and ("censored" in result or bool(result.get("_ansible_no_log")))
         self.secrets |= evidence.secrets_of(task.arguments)
         if step is not None:
@@ -171,19 +175,21 @@ class Collector:
                 )
             if not hidden and state not in ("skipped", "unreachable"):
                 self._keep(seen, step, task, state, result)
+        elif state == "failed" and seen.drift:
+            return  # its verdict is known already
         elif state == "failed" and task.module == _GATE:
-            if seen.drift:
-                return  # its verdict is known already
             self._stop({"task": evidence.plain(task.name), "message": _message(result, hidden)})
             return
         self._keep_outcome(seen, result, now)
         message = _message(result, hidden)
         if state == "unreachable":
             seen.unreachable = seen.unreachable or Failure(now, "", "Connect", message, [])
-        elif state == "failed":
+        elif state == "failed" or refused:
             found = [] if hidden else evidence.findings(result)
             failure = Failure(now, step.key if step else "", evidence.plain(task.name), message, found)
-            seen.failures.append(failure)
+            (seen.refused if refused else seen.failures).append(failure)
+        if state == "failed" and step is None and seen.refused:
+            self._own_up(seen)
 
     @property
     def purposes(self) -> list[str]:
@@ -234,6 +240,14 @@ class Collector:
         cell.state = worse(cell.state, state)
         cell.seconds += seconds
         cell.hidden = cell.hidden or hidden
+
+    @staticmethod
+    def _own_up(host: Host) -> None:
+        """The host fails with what its steps refused: those are its failures, not the task that says so."""
+        host.failures[-1:] = host.refused
+        for one in host.refused:
+            host.cells[one.step].state = "failed"
+        host.refused = []
 
     def _stop(self, said: dict[str, str]) -> None:
         # With the strategy free, each host of a batch stops by itself and says the same.

@@ -47,22 +47,44 @@ def test_in_order() -> None:
     assert drift_summary(verdict, seen["instance"]["instance"])[0].startswith("In order")
 
 
+CHANGED = {"changed_variables": [{"name": "SMTP_PORT", "what": "changed"}, {"name": "SMTP_X", "what": "added"}]}
+OTHER_PORT = finding("effective-differs", "error", "main.port", "Rails uses '25', the plan says '587' (SMTP_PORT).")
+
+
 def test_a_file_that_differs_is_an_error_unless_rails_uses_the_same_all_the_same() -> None:
-    changed = {"changed_variables": [{"name": "SMTP_PORT", "what": "changed"}, {"name": "SMTP_X", "what": "added"}]}
-    other = finding("effective-differs", "error", "main.port", "Rails uses '25', the plan says '587' (SMTP_PORT).")
-    verdict = drift(steps(edit=changed, mailer={"effective": {}, "findings": [other]}))
-    assert codes(verdict) == [("file-differs", "error"), ("effective-differs", "error")]
-    assert "SMTP_PORT (other value), SMTP_X (missing)" in verdict["message"]
-    # the fix names the file, not layers above it
-    assert "smtp_rollout" in verdict["findings"][1]["fix"]
-    assert codes(drift(steps(edit=changed))) == [("file-differs", "warning")]
-    assert codes(drift(steps(edit=changed, mailer={"effective": None, "findings": []})))[0] == ("file-differs", "error")
+    verdict = drift(steps(edit=CHANGED, mailer={"effective": {}, "findings": [OTHER_PORT]}))
+    assert codes(verdict) == [("file-differs", "error")]
+    assert "SMTP_PORT (other value: Rails uses '25', the plan says '587'), SMTP_X (missing)" in verdict["message"]
+    assert "smtp_rollout" in verdict["findings"][0]["fix"]
+    assert codes(drift(steps(edit=CHANGED))) == [("file-differs", "warning")]
+    assert codes(drift(steps(edit=CHANGED, mailer={"effective": None, "findings": []})))[0] == ("file-differs", "error")
+
+
+def test_what_follows_from_the_file_is_told_with_it_and_once() -> None:
+    """As after a rollback: each variable differs, so Rails has other settings and another login and password."""
+    names = ("SMTP_SERVER", "SMTP_LOGIN", "SMTP_PASSWORD", "SMTP_ENABLE_STARTTLS_AUTO")
+    changed = {"changed_variables": [{"name": name, "what": "changed"} for name in names]}
+    seen = [
+        finding("effective-differs", "error", "main.address", "Rails uses 'a', the plan says 'b' (SMTP_SERVER)."),
+        finding("effective-differs", "error", "main.tls", "Rails uses true, the plan says nothing (SMTP_TLS)."),
+        finding("password-misread", "error", "SMTP_PASSWORD", "The password that Rails holds is not the intended one."),
+        finding("login-misread", "error", "SMTP_LOGIN", "The login that Rails holds is not the intended one."),
+    ]
+    verdict = drift(steps(edit=changed, mailer={"effective": {}, "msg": "4 problems", "findings": seen}))
+    assert codes(verdict) == [("file-differs", "error")]
+    said = drift_summary(verdict, steps()["instance"]["instance"])
+    assert said[0] == "NOT in order: 1 problem." and len(said) == 3
+
+
+def test_what_wins_over_the_file_is_told_beside_it() -> None:
+    seen = steps(edit=CHANGED, mailer={"effective": {}, "findings": [OTHER_PORT]})
+    seen["instance"]["instance"]["overrides"] = [{"variable": "SMTP_PORT", "layer": "the unit", "path": "/etc/x"}]
+    assert codes(drift(seen)) == [("file-differs", "error"), ("effective-differs", "error")]
 
 
 def test_a_difference_that_the_file_does_not_explain_keeps_its_own_fix() -> None:
-    other = finding("effective-differs", "error", "main.port", "Rails uses '25', the plan says '587' (SMTP_PORT).")
-    verdict = drift(steps(mailer={"effective": {}, "findings": [other]}))
-    assert verdict["findings"] == [other]
+    verdict = drift(steps(mailer={"effective": {}, "findings": [OTHER_PORT]}))
+    assert verdict["findings"] == [OTHER_PORT]
 
 
 def test_stale_services_are_named_and_streaming_holds_no_settings() -> None:

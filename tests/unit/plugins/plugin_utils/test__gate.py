@@ -10,7 +10,11 @@ import typing as t
 
 import pytest
 
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._gate import preflight_verdict, unfinished_hosts
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._gate import (
+    preflight_verdict,
+    rollout_standing,
+    unfinished_hosts,
+)
 
 LOOKED: dict[str, t.Any] = {"__mastodon_smtp_instance": {"findings": [], "instance": {}}}
 HOSTVARS: dict[str, t.Any] = {
@@ -65,3 +69,23 @@ def ended(**outcomes: str) -> dict[str, t.Any]:
 )
 def test_when_a_rollout_stops(outcomes: dict[str, str], batch: list[str], tolerated: float, stops: list[str]) -> None:
     assert unfinished_hosts(ended(**outcomes), FLEET, batch, tolerated) == stops
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "batch", "said"),
+    [
+        ({}, ["a"], "The rollout stops here; not touched: b, c, d, e."),
+        ({"a": "changed"}, ["b", "c"], "Done before, and staying so: a. Not touched so far: d, e."),
+        ({"a": "failed", "b": "in order"}, ["c", "d", "e"], "Done before, and staying so: b."),
+        ({}, ["a", "b", "c", "d", "e"], ""),
+        ({}, [], "Not touched so far: a, b, c, d, e."),
+    ],
+)
+def test_a_failing_host_says_where_the_others_stand(outcomes: dict[str, str], batch: list[str], said: str) -> None:
+    assert rollout_standing(ended(**outcomes), FLEET, batch) == said
+
+
+def test_of_many_hosts_the_first_are_named() -> None:
+    hosts = [f"h{number}" for number in range(200)]
+    said = rollout_standing({host: {} for host in hosts}, hosts, hosts[:1])
+    assert said == "The rollout stops here; not touched: h1, h2, h3, h4, h5, h6, h7, h8 and 191 more."

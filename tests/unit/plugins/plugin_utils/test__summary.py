@@ -136,7 +136,8 @@ def test_a_rollback_says_what_was_put_back() -> None:
         "warning: s: Odd. Look. [odd]",
     ]
     dry = host_summary({**ROLLBACK, "check_mode": True})
-    assert "would be put back" in dry[0] and "would be restarted" in dry[1]
+    assert dry[0] == "Dry run, nothing was touched."
+    assert "would be put back" in dry[1] and "would be restarted" in dry[2]
     nothing = host_summary({**ROLLBACK, "restored_from": "", "changed_variables": []})
     assert nothing[0].endswith("there was nothing to put back.")
 
