@@ -27,7 +27,7 @@ EDIT = "Back up and edit the environment file"
 CHECK = "Ask Rails for its own settings, and send the test message through them"
 RESTART = "Restart what still runs on old settings"
 QUEUE = "Send one mail through the queue, and follow that job to its end"
-SUMMARY = "Remember how this host ended"
+SUMMARY = "Sum up"
 
 #: What is not what these tests are about is left out, to be quick.
 QUICK = {"mastodon_smtp_steady": 1, "mastodon_smtp_check_relay": False}
