@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
+import typing as t
 from pathlib import Path
 
 from . import fleet
@@ -38,9 +41,10 @@ def ensure() -> None:
         )
     if os.environ.get("DOCKER_HOST") and not os.environ["DOCKER_HOST"].startswith("unix://"):
         raise LabError(f"DOCKER_HOST is {os.environ['DOCKER_HOST']}, and no Engine answers there")
-    if not shutil.which("dockerd"):
-        install(["docker.io"], "the Docker Engine")
-    start()
+    with alone():
+        if not shutil.which("dockerd"):
+            install(["docker.io"], "the Docker Engine")
+        start()
 
 
 def install(packages: list[str], what: str) -> None:
@@ -84,6 +88,28 @@ def wait(seconds: float) -> bool:
             return False
         time.sleep(0.5)
     return True
+
+
+@contextlib.contextmanager
+def alone() -> t.Iterator[None]:
+    """One lab of this machine at a time starts the Engine or makes images; the next one then finds them there.
+
+    The lock is a name in Linux's abstract namespace of sockets; it ends with the process.
+    """
+    with socket.socket(socket.AF_UNIX) as lock:
+        told = False
+        while True:
+            try:
+                lock.bind("\0fediops-lab")
+                break
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            if not told:
+                say("another lab of this machine starts the Engine or makes images; waiting for it ...")
+                told = True
+            time.sleep(0.5)
+        yield
 
 
 def running_pid() -> int | None:

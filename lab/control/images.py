@@ -106,7 +106,7 @@ def final(machine: fleet.Machine) -> str:
 def ensure(machines: t.Sequence[fleet.Machine]) -> None:
     """Make what these machines are missing; the suites side by side."""
     suites = sorted({machine.suite for machine in machines})
-    with ThreadPoolExecutor(len(suites)) as pool:
+    with engine.alone(), ThreadPoolExecutor(len(suites)) as pool:
         list(pool.map(lambda suite: _ensure_suite(suite, machines), suites))
 
 

@@ -11,6 +11,7 @@ import functools
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import typing as t
@@ -21,7 +22,8 @@ INVENTORY = CHECKOUT / ".work" / "lab" / "inventory"
 VAULT_PASSWORD = CHECKOUT / ".work" / "lab" / "vault-password"
 #: The tests run in a lane's environment; its own ansible is the one to test.
 BIN = Path(sys.executable).parent
-ENV_FILE = "/home/mastodon/live/.env.production"
+LIVE = "/home/mastodon/live"
+ENV_FILE = f"{LIVE}/.env.production"
 
 #: Runs on a host; the secret comes by standard input.
 SEARCH = """
@@ -95,9 +97,22 @@ class Lab:
 
     def ssh(self, host: str, command: str, *, stdin: str = "", check: bool = True) -> str:
         """The output of a shell command that root runs on a host."""
-        done = run(str(CHECKOUT / "script/lab"), "ssh", host, command, stdin=stdin)
+        at = self._connection(host)
+        options = ["-i", str(at["ansible_ssh_private_key_file"]), *shlex.split(at["ansible_ssh_common_args"])]
+        remote = command if at["ansible_user"] == "root" else f"sudo -n sh -c {shlex.quote(command)}"
+        done = run("ssh", "-q", *options, f"{at['ansible_user']}@{at['ansible_host']}", remote, stdin=stdin)
         assert not check or done.status == 0, f"{host}: {command}: {done.output}"
         return done.output
+
+    def _connection(self, host: str) -> dict[str, t.Any]:
+        """How Ansible reaches a host: from the file that script/lab up writes anew (JSON below a comment)."""
+        text = (INVENTORY / "hosts.yml").read_text()
+        everything = json.loads(text[text.index("{") :])["all"]
+        groups = [everything]
+        for group in groups:
+            groups += group.get("children", {}).values()
+        found = next(group["hosts"][host] for group in groups if host in group.get("hosts", {}))
+        return {**everything["vars"], **found}
 
     def module(
         self, host: str, name: str, options: t.Mapping[str, t.Any] | None = None, *, check_mode: bool = False

@@ -19,7 +19,7 @@ from .._findings.mailer import TABLE
 from .._findings.model import Finding, FindingError, errors
 from .._instance.model import Completed, Driver, Instance
 from .answer import marked
-from .program import PRELUDE, planned_input, program
+from .program import DRY, GUEST, PRELUDE, planned_input, program
 
 #: Which variable holds which credential of which relay.
 CREDENTIALS: dict[str, tuple[str, str]] = {
@@ -129,10 +129,10 @@ def _run(instance: Instance, request: Request, text: bytes) -> _Run:
     """
     runner = ("bin/rails", "runner", "-")
     if not request.planned:
-        return _Run(runner, text, {})
+        return _Run(runner, text, {**GUEST})
     readers = request.readers or instance.readers
     planned = _planned_bytes(instance, request, readers)
-    environment: dict[str, str | None] = {}
+    environment: dict[str, str | None] = {**DRY}
     if set(instance.readers) - {"ruby", "node"}:
         # What another layer hides in the file stays hidden: in the process environment it would win over that layer.
         hidden = {one.variable for one in instance.overrides}

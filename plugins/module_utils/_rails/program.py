@@ -15,7 +15,14 @@ from __future__ import annotations
 
 import base64
 import json
+import types
 import typing as t
+
+#: Mastodon's config/boot.rb loads Bootsnap, which writes to tmp/cache whatever a boot loads for the first time. We are
+#: guests there and only read that cache (rails/bootsnap#428, end of 2022; older versions do not know it). A dry run
+#: must write nothing under any version, so it boots without.
+GUEST: t.Mapping[str, str | None] = types.MappingProxyType({"BOOTSNAP_READONLY": "1"})
+DRY: t.Mapping[str, str | None] = types.MappingProxyType({"DISABLE_BOOTSNAP": "1"})
 
 #: Runs before Rails boots and makes dotenv see the planned text in place of one file. Standard input holds a header
 #: line (JSON: path, length), that many bytes of planned text, and then the program for C(rails runner -).

@@ -27,6 +27,7 @@ from .._mailer.release import Release
 from . import enqueue, job_log
 from .answer import boot_failure, failure, marked
 from .job_log import Job
+from .program import GUEST
 from .web_form import FIELD, FORM, Address, Browser, FormError, Reply, new_request_id, reset_form
 
 #: What became of the mail. performed: the job ended without an error; Mastodon 4.3 and later log no more of a delivery.
@@ -207,7 +208,10 @@ class QueueCheck:
             "The Ansible collection fediops.mastodon sent it to check outgoing mail.\nYou need not do anything.\n",
         }
         completed = self._driver.run_in_app(
-            ("bin/rails", "runner", "-"), stdin=enqueue.program(asked), timeout=self._question.timeout
+            ("bin/rails", "runner", "-"),
+            stdin=enqueue.program(asked),
+            environment=GUEST,
+            timeout=self._question.timeout,
         )
         answer = marked(completed.stdout, mark)
         if answer is None:

@@ -23,6 +23,11 @@ def restarted(result: dict[str, t.Any]) -> set[str]:
     return {name for name, one in by_name(result).items() if one["restarted"]}
 
 
+def mended(service: dict[str, t.Any]) -> bool:
+    """On the new file: by us, or by systemd itself, which may have been faster with the next start of a crash loop."""
+    return bool(service["after"]["state"] == "running" and (service["restarted"] or not service["stale"]))
+
+
 def test_only_what_is_stale_is_restarted_once_and_never_streaming(disturbed: Host) -> None:
     before = disturbed.processes()
     disturbed.ssh(f"touch {ENV_FILE}")
@@ -75,11 +80,8 @@ def test_a_crash_loop_is_told_with_its_cause_and_mended_by_the_next_run(disturbe
     assert again["failed"] and codes(again)[0] in ("service-crash-loop", "service-failed")
 
     disturbed.ssh("rm -r /run/systemd/system/mastodon-sidekiq.service.d; systemctl daemon-reload; touch " + ENV_FILE)
-    mended = disturbed.module("mail_services", **QUICK)
-    # systemd itself may have been faster with the next start; then it runs on the new file already.
-    sidekiq = by_name(mended)["mastodon-sidekiq.service"]
-    assert not mended["failed"] and sidekiq["after"]["state"] == "running"
-    assert sidekiq["restarted"] or not sidekiq["stale"]
+    back = disturbed.module("mail_services", **QUICK)
+    assert not back["failed"] and mended(by_name(back)["mastodon-sidekiq.service"])
 
 
 def test_a_rails_that_does_not_boot_on_the_new_file_and_the_way_back(disturbed: Host) -> None:
@@ -92,7 +94,8 @@ def test_a_rails_that_does_not_boot_on_the_new_file_and_the_way_back(disturbed: 
     finally:
         disturbed.ssh(f"cat {ENV_FILE}.aside > {ENV_FILE}; rm {ENV_FILE}.aside")
     back = disturbed.module("mail_services", **QUICK)
-    assert (back["failed"], restarted(back), back["findings"]) == (False, set(MAIL), [])
+    assert (back["failed"], back["findings"]) == (False, [])
+    assert all(mended(one) for name, one in by_name(back).items() if name in MAIL)
 
 
 def test_a_service_that_never_gets_ready_ends_in_time(disturbed: Host) -> None:

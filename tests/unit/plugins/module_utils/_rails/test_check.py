@@ -19,7 +19,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Instance, Override
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.check import Request, ask
-from ansible_collections.fediops.mastodon.plugins.module_utils._rails.program import PRELUDE
+from ansible_collections.fediops.mastodon.plugins.module_utils._rails.program import DRY, GUEST, PRELUDE
 
 SECRET = "p#a $s w0rd"
 
@@ -68,7 +68,7 @@ def test_the_program_goes_in_by_standard_input_and_its_answer_is_found(driver: R
     asked = ask(driver, Request(secrets={"SMTP_PASSWORD": SECRET}, timeout=7))  # type: ignore[arg-type]
     assert asked.answer == {"seen": True}
     assert driver.command == ("bin/rails", "runner", "-")
-    assert (driver.environment, driver.timeout) == ({}, 7)
+    assert (driver.environment, driver.timeout) == (GUEST, 7)
 
 
 def test_a_secret_goes_in_as_a_digest_only(driver: Recorder) -> None:
@@ -119,7 +119,7 @@ def test_in_a_dry_run_dotenv_is_given_the_planned_bytes(driver: Recorder) -> Non
     before = Path(driver.instance.env_file).read_bytes()
     ask(driver, request)  # type: ignore[arg-type]
     assert driver.command == ("ruby", "-e", PRELUDE)
-    assert driver.environment == {}
+    assert driver.environment == DRY
     assert values(driver.planned, "ruby", {}) == {
         "LOCAL_DOMAIN": "here.example",
         "SMTP_SERVER": "new.example",
@@ -135,7 +135,7 @@ def test_in_a_dry_run_without_dotenv_the_process_environment_is_the_planned_one(
     )
     ask(driver, request)  # type: ignore[arg-type]
     assert driver.command == ("bin/rails", "runner", "-")
-    assert driver.environment == {"SMTP_SERVER": "new.example", "SMTP_PASSWORD": "x", "SMTP_TLS": None}
+    assert driver.environment == {**DRY, "SMTP_SERVER": "new.example", "SMTP_PASSWORD": "x", "SMTP_TLS": None}
 
 
 def test_in_a_dry_run_what_another_layer_hides_stays_hidden(tmp_path: Path) -> None:
@@ -145,14 +145,14 @@ def test_in_a_dry_run_what_another_layer_hides_stays_hidden(tmp_path: Path) -> N
     )
     planned = {"SMTP_SERVER": "new.example", "SMTP_PORT": "465"}
     ask(driver, Request(set=planned, remove=("SMTP_TLS", "SMTP_SSL"), planned=True))  # type: ignore[arg-type]
-    assert driver.environment == {"SMTP_SERVER": "new.example", "SMTP_SSL": None}
+    assert driver.environment == {**DRY, "SMTP_SERVER": "new.example", "SMTP_SSL": None}
 
 
 def test_in_a_dry_run_with_both_readers_both_are_shown_the_plan(tmp_path: Path) -> None:
     driver = Recorder(tmp_path / ".env.production", ("ruby", "node", "systemd"))
     ask(driver, Request(set={"SMTP_SERVER": "new.example"}, planned=True))  # type: ignore[arg-type]
     assert b"new.example" in driver.planned
-    assert driver.environment == {"SMTP_SERVER": "new.example"}
+    assert driver.environment == {**DRY, "SMTP_SERVER": "new.example"}
 
 
 def test_a_value_that_cannot_be_written_ends_the_dry_run_without_a_boot(driver: Recorder) -> None:
