@@ -41,4 +41,9 @@ options:
       - A name without a suffix is a service unit. With Docker Compose, they are the names in the Compose file.
     type: list
     elements: str
+  project:
+    description:
+      - The name of the Compose project. Needed where several projects run Mastodon from one directory.
+      - Implies O(deployment=compose) when no deployment is given.
+    type: str
 """

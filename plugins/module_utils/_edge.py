@@ -20,6 +20,7 @@ INSTANCE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "user": {"type": "str"},
     "env_file": {"type": "path"},
     "services": {"type": "list", "elements": "str"},
+    "project": {"type": "str"},
 }
 
 #: The option of every module that proves something about an edit; documented in doc_fragments/proof.py.
@@ -34,6 +35,7 @@ def hints_from(params: t.Mapping[str, t.Any]) -> Hints:
         user=params["user"] or None,
         env_file=params["env_file"] or None,
         services=tuple(name for name in params["services"] or () if name),
+        project=params.get("project") or None,
     )
 
 

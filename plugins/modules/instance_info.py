@@ -42,7 +42,11 @@ extends_documentation_fragment:
 notes:
   - Needs nothing but Python on the target.
   - Needs the permission to read the environment file and the app directory, and with Docker Compose to speak to the
-    Docker Engine. C(become) is the usual way. With a rootless Engine, log in as the user whom it belongs to.
+    Docker Engine. C(become) is the usual way. A user in the group C(docker) will do where the environment file is
+    theirs; the relay is then tried from the host and not from the container's network.
+  - With a rootless Engine, log in or become as the user whom it belongs to (C(ansible_user) without C(become), or
+    C(ansible_become_user)). Its socket is found where Docker's own set-up puts it, C(/run/user/UID/docker.sock). Where
+    it is elsewhere, set C(DOCKER_HOST) with the keyword C(environment) of the play.
   - With Docker Compose, a service counts as stale when one of its containers has a variable with another value than
     Compose would give to a new one. Compose's own reading of its files is what counts (C(docker compose config)).
   - With systemd, a service counts as stale when its main process started before the last modification of any file that

@@ -115,14 +115,24 @@ class Lab:
         return {**everything["vars"], **found}
 
     def module(
-        self, host: str, name: str, options: t.Mapping[str, t.Any] | None = None, *, check_mode: bool = False
+        self,
+        host: str,
+        name: str,
+        options: t.Mapping[str, t.Any] | None = None,
+        *,
+        check_mode: bool = False,
+        login: t.Mapping[str, t.Any] | None = None,
     ) -> dict[str, t.Any]:
-        """The result of one module of the collection on one host, with C(failed) always there."""
+        """The result of one module of the collection on one host, with C(failed) always there.
+
+        :param login: variables such as C(ansible_user), in place of the inventory's.
+        """
         done = run(
             str(BIN / "ansible"),
             *("-i", str(INVENTORY), host, "-m", f"fediops.mastodon.{name}"),
             *(["-a", json.dumps(options)] if options else []),  # an empty dictionary would be taken for words
             *(["--check"] if check_mode else []),
+            *(["-e", json.dumps(login)] if login else []),
             "--diff",
             env={**self.environment, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
         )

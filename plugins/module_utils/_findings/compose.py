@@ -33,6 +33,13 @@ TABLE = Table(
         "Run the command that the message names on the host and see what it says.",
     ),
     Code(
+        "engine-of-another-user",
+        "error",
+        "The project belongs to a user with a rootless Engine of its own, and that is not the one that was asked.",
+        "Log in as that user, without become, or set ansible_become_user to it.",
+        "docs.docker.com, Rootless mode",
+    ),
+    Code(
         "compose-missing",
         "error",
         "The host has no Docker Compose 2.",
@@ -99,6 +106,14 @@ TABLE = Table(
         "An environment: entry of the Compose file has another value by now than in the running container.",
         "Check the .env file beside the Compose file: a new container gets the value from there.",
         _PRECEDENCE,
+    ),
+    Code(
+        "made-by-compose-1",
+        "error",
+        "Compose 1 made a container and read the file otherwise than Compose 2 would for a new one.",
+        "See which values are meant (docker compose config shows those of Compose 2), mend the file, "
+        "and bring the instance up with Compose 2 first (docker compose up -d).",
+        "docker/docs#12000; docs.docker.com, Migrate to Compose v2",
     ),
     Code(
         "containers-not-replaced",

@@ -122,19 +122,27 @@ class ComposeDriver:
         except FindingError as refused:
             findings.append(dataclasses.replace(refused.finding, subject=f"{env_file.path}: {refused.finding.subject}"))
         variables = self._expected(self._first())
-        mounted = [one for one in self._containers if env_file.path in map(os.path.realpath, one.mounts.values())]
         return dataclasses.replace(
             instance,
             env_file_checksum=env_file.checksum,
             release=self._release(variables, findings),
             local_domain=variables.get("LOCAL_DOMAIN", ""),
-            # Mounted into the app's directory, the file is also read by the app itself.
-            readers=(reader, "ruby") if mounted else (reader,),
+            readers=self._readers(reader, env_file.path),
             services=tuple(self._as_services()),
             mail_variables=layers.mail_variables(own),
             overrides=tuple(dict.fromkeys(overrides)),
             variables=types.MappingProxyType(variables),
         )
+
+    def _readers(self, reader: str, env_file: str) -> tuple[str, ...]:
+        """Who reads the environment file: this Compose, an older one that runs the project, and the app itself."""
+        readers = [reader]
+        for one in self._containers:
+            if self._roles.get(one.service) in ("web", "sidekiq") and reader == "compose":
+                readers.append(one.made_as)
+            if env_file in map(os.path.realpath, one.mounts.values()):
+                readers.append("ruby")
+        return tuple(dict.fromkeys(readers))
 
     def _before_replacing(self) -> list[Finding]:
         """What would become otherwise than it is if containers were made anew now."""
@@ -144,6 +152,7 @@ class ComposeDriver:
             image_id, _unused = self._engine.image(model.image)
             containers = [one for one in self._containers if one.service == name]
             found += compose_sight.about_replacing(model, image_id, containers, self._project.shown)
+            found += compose_sight.about_compose_1(containers, self._expected(name))
         return found
 
     def _release(self, variables: t.Mapping[str, str], findings: list[Finding]) -> str:

@@ -26,6 +26,7 @@ _LABEL = "com.docker.compose."
 class Container:
     """One container of a Compose project.
 
+    :ivar made_by: the version of Compose that made it.
     :ivar image: what the Compose file called it when the container was made.
     :ivar image_id: what it really is.
     :ivar program: entrypoint and command as one text.
@@ -48,6 +49,7 @@ class Container:
     dotenv_files: tuple[str, ...] = ()
     oneoff: bool = False
     number: int = 0
+    made_by: str = ""
     image: str = ""
     image_id: str = ""
     release_label: str = ""
@@ -81,6 +83,16 @@ class Container:
         """The state in the Engine's words, such as C(running (healthy)) or C(exited (1))."""
         more = self.health if self.status == "running" else str(self.exit_code)
         return f"{self.status} ({more})" if more and self.status in ("running", "exited", "restarting") else self.status
+
+    @property
+    def made_as(self) -> str:
+        """How the Compose that made it reads an environment file, as a name of _dotenv.dialects.
+
+        Compose 1 took the lines verbatim up to 1.25, and reads them with python-dotenv since 1.26 (docker/docs#12000).
+        """
+        if not self.made_by.startswith("1."):
+            return "compose"
+        return "python_dotenv" if _number(self.made_by.split(".")[1]) >= 26 else "raw"
 
     @property
     def is_mastodon(self) -> bool:
@@ -141,6 +153,7 @@ def _container(given: t.Mapping[str, t.Any]) -> Container:
         dotenv_files=listed("project.environment_file"),
         oneoff=labels.get(f"{_LABEL}oneoff", "False") == "True",
         number=_number(labels.get(f"{_LABEL}container-number", "")),
+        made_by=labels.get(f"{_LABEL}version", "").lstrip("v"),
         image=str(config.get("Image", "")),
         image_id=str(given.get("Image", "")),
         release_label=labels.get("org.opencontainers.image.version", ""),

@@ -175,7 +175,7 @@ class Engine:
         words = one_line(redact(_QUOTED_LINE.sub(r"\1 ...", _PROGRESS.sub("", said))), 500)
         message = f"It said: {words or f'exit status {done.returncode}'}"
         if _ABSENT.search(said):
-            return FindingError(TABLE.finding("engine-down", "docker", f"{message}{_rootless()}"))
+            return FindingError(TABLE.finding("engine-down", "docker", f"{message}{rootless_hint()}"))
         if _DENIED.search(said) and "docker" in said:
             return FindingError(INSTANCE.finding("not-permitted", "docker", message, _DENIED_FIX))
         if _NO_COMPOSE.search(said):
@@ -190,15 +190,20 @@ class Engine:
 _DENIED_FIX = "Run the task with become: true, or log in as a user of the group docker."
 
 
-def _rootless() -> str:
-    """A hint at Engines that belong to users of the host."""
-    owners = []
+def rootless_hint(owner: int | None = None) -> str:
+    """A hint at Engines that belong to other users of the host; empty when there are none.
+
+    :param owner: the number of the only user that is of interest.
+    """
+    names = []
     for path in sorted(glob.glob("/run/user/*/docker.sock")):
-        uid = path.split("/")[3]
+        number = path.split("/")[3]
+        if not number.isdecimal() or int(number) == os.geteuid() or owner not in (None, int(number)):
+            continue
         try:
-            owners.append(pwd.getpwuid(int(uid)).pw_name)
-        except (KeyError, ValueError):
-            owners.append(f"uid {uid}")
-    if not owners:
+            names.append(pwd.getpwuid(int(number)).pw_name)
+        except KeyError:
+            names.append(f"uid {number}")
+    if not names:
         return ""
-    return f" There is a rootless Engine of {', '.join(owners)}: log in as that user, without become."
+    return f" There is a rootless Engine of {', '.join(names)}: log in or become as that user."

@@ -14,9 +14,9 @@ import typing as t
 
 from .._findings.compose import TABLE
 from .._findings.instance import TABLE as INSTANCE
-from .._findings.model import FindingError
+from .._findings.model import Finding, FindingError
 from .compose_containers import Container
-from .compose_engine import Engine
+from .compose_engine import Engine, rootless_hint
 from .compose_project import EnvFile, Project, ServiceModel, parse_config, project_of
 from .layers import ENV_FILE, mail_variables
 from .model import Hints, Role
@@ -42,20 +42,17 @@ class Choice:
 
 def choose(hints: Hints, engine: Engine) -> Choice:
     """Find the one project that the hints speak of. FindingError when that is none, or not one."""
-    candidates = _candidates(engine.containers(), hints)
+    everything = engine.containers()
+    candidates = _candidates(everything, hints)
     if not candidates:
-        candidates = _in_directory(hints)
+        candidates = _in_directory(hints, everything)
     if len(candidates) > 1 and hints.env_file:
         folder = os.path.dirname(os.path.realpath(hints.env_file))
         candidates = {
             project: found for project, found in candidates.items() if os.path.realpath(project.directory) == folder
         } or candidates
     if len(candidates) > 1:
-        listed = "; ".join(sorted(f"{one.name} in {one.directory}" for one in candidates))
-        first = min(one.directory for one in candidates)
-        message = f"There are {len(candidates)} Compose projects with Mastodon: {listed}."
-        fix = f"Set mastodon_smtp_app_dir, for example to {first}; give each instance its own inventory host."
-        raise FindingError(INSTANCE.finding("several-instances", "docker compose", message, fix))
+        raise FindingError(_several(list(candidates)))
     ((project, containers),) = candidates.items()
     raw = engine.config(project, resolved=False)
     name, services = parse_config(raw)
@@ -65,6 +62,19 @@ def choose(hints: Hints, engine: Engine) -> Choice:
         message = f"Its services are {', '.join(sorted(services)) or 'none'}."
         raise FindingError(INSTANCE.finding("no-mail-services", project.shown, message))
     return Choice(project, raw, services, roles, tuple(one for one in containers if one.service in services))
+
+
+def _several(projects: t.Sequence[Project]) -> Finding:
+    """More than one project is left: all of them, and the option that tells them apart."""
+    listed = "; ".join(sorted(f"{one.name} in {one.directory}" for one in projects))
+    message = f"There are {len(projects)} Compose projects with Mastodon: {listed}."
+    directories = {one.directory for one in projects}
+    if len(directories) == len(projects):
+        choice = f"mastodon_smtp_app_dir, for example to {min(directories)}"
+    else:
+        choice = f"mastodon_smtp_project, for example to {min(one.name for one in projects)}"
+    fix = f"Set {choice}; give each instance its own inventory host."
+    return INSTANCE.finding("several-instances", "docker compose", message, fix)
 
 
 def role_of(container: Container) -> Role | None:
@@ -80,13 +90,15 @@ def _candidates(containers: t.Sequence[Container], hints: Hints) -> dict[Project
     for one in containers:
         by_name.setdefault(one.project, []).append(one)
     found = {}
-    for members in by_name.values():
+    for name, members in by_name.items():
+        if hints.project and name != hints.project:
+            continue
         # The newest labels count: single services may have been made anew from elsewhere.
         project = project_of(max(members, key=lambda one: one.started or 0.0))
         if hints.app_dir:
             fits = _belongs(project, os.path.realpath(hints.app_dir))
         else:
-            fits = any(role_of(one) in ("web", "sidekiq") for one in members)
+            fits = bool(hints.project) or any(role_of(one) in ("web", "sidekiq") for one in members)
         if fits:
             found[project] = members
     if hints.app_dir and len(found) > 1:  # other projects may have their files in the same directory
@@ -104,18 +116,25 @@ def _belongs(project: Project, directory: str) -> bool:
     return any(os.path.realpath(place) == directory for place in places if place)
 
 
-def _in_directory(hints: Hints) -> dict[Project, list[Container]]:
+def _in_directory(hints: Hints, containers: t.Sequence[Container]) -> dict[Project, list[Container]]:
     """The project of a directory that is named, and of which no container exists."""
     directory = hints.app_dir
     if not directory:
         message = "No container that Compose has made runs Mastodon's web or sidekiq."
-        raise FindingError(TABLE.finding("no-compose-instance", "docker compose", message))
+        if hints.project:
+            others = ", ".join(sorted({one.project for one in containers})) or "none"
+            message = f"Compose has made no container of a project {hints.project}; the projects here: {others}."
+        raise FindingError(TABLE.finding("no-compose-instance", "docker compose", f"{message}{rootless_hint()}"))
     if not os.path.isdir(directory):
         raise FindingError(INSTANCE.finding("app-dir-missing", directory, "There is no such directory."))
     if not any(os.path.exists(os.path.join(directory, name)) for name in _USUAL):
         message = f"It holds no Compose file ({', '.join(_USUAL)}), and no container was started from it."
         raise FindingError(TABLE.finding("no-compose-instance", directory, message))
-    return {Project("", os.path.realpath(directory)): []}
+    hint = rootless_hint(os.stat(directory).st_uid)
+    if hint:
+        message = f"The Engine that this user speaks to has no container of it.{hint}"
+        raise FindingError(TABLE.finding("engine-of-another-user", directory, message))
+    return {Project(hints.project or "", os.path.realpath(directory)): []}
 
 
 def _roles(services: t.Mapping[str, ServiceModel], containers: t.Sequence[Container], hints: Hints) -> dict[str, Role]:

@@ -9,6 +9,8 @@
 Mastodon's image holds no Python, so nothing can be run in it. A child of this process enters the container's network
 namespace (setns(2)) and, in a mount namespace of its own, sees copies of the container's C(/etc/hosts),
 C(/etc/resolv.conf) and C(/etc/nsswitch.conf) in place of the host's. Nothing on the host or in the container changes.
+
+Root may do that. So may the user of a rootless Engine, whose containers live in a user namespace of this user's own.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import typing as t
 from .model import Seen, Translate
 
 _CLONE_NEWNS = 0x00020000
+_CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
 _MS_BIND = 0x1000
 _MS_REC = 0x4000
@@ -148,6 +151,10 @@ def _enter(pid: int, process: str, copies: t.Mapping[str, str]) -> None:
             raise OSError(code, f"{name} for process {pid}: {os.strerror(code)}")
 
     network = os.open(f"{process}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    if os.geteuid() != 0:
+        own = os.open(f"{process}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        call("setns", own, _CLONE_NEWUSER)  # user_namespaces(7): its owner has all capabilities in it
+        os.close(own)
     call("unshare", _CLONE_NEWNS)
     call("mount", b"none", b"/", None, _MS_REC | _MS_PRIVATE, None)
     for path in _RESOLUTION:

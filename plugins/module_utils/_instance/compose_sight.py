@@ -15,7 +15,7 @@ from .._findings.compose import TABLE
 from .._findings.model import Finding
 from . import layers
 from .compose_containers import Container
-from .compose_project import ServiceModel, interpolated, lost
+from .compose_project import ServiceModel, differing, interpolated, lost
 
 
 def layers_of(model: ServiceModel, compose_file: str, findings: list[Finding]) -> list[layers.Layer]:
@@ -78,6 +78,21 @@ def about_replacing(
                 message = f"{one.name} was made with another value for {name} than {compose_file} gives it now."
                 found[TABLE.finding("interpolation-changed", f"{name} of {model.name}", message)] = None
     return list(found)
+
+
+def about_compose_1(containers: t.Sequence[Container], expected: t.Mapping[str, str]) -> list[Finding]:
+    """What Compose 1 has read otherwise from the files than Compose 2 does.
+
+    :param expected: what a new container has in its environment.
+    """
+    found = []
+    for one in containers:
+        differs = () if one.made_as == "compose" else differing(one, expected)
+        others = [name for name in differs if not layers.mail_variables([name])]
+        if others:
+            message = f"Compose {one.made_by} made {one.name}; a new one would differ in {', '.join(others)}."
+            found.append(TABLE.finding("made-by-compose-1", one.service, message))
+    return found
 
 
 def short(image_id: str) -> str:

@@ -30,8 +30,9 @@ def find(hints: Hints) -> Driver:
     Raises FindingError with a code of the C(instance) table when there is none, or more than one; InstanceError, which
     carries what is known, when it was found and something about it must be put right first.
     """
-    if hints.deployment:
-        return WAYS[hints.deployment](hints)
+    named = hints.deployment or ("compose" if hints.project else None)
+    if named:
+        return WAYS[named](hints)
     found: list[Driver] = []
     refusals: list[FindingError] = []
     for way in WAYS.values():
@@ -51,7 +52,7 @@ def find(hints: Hints) -> Driver:
 
 
 #: What a refusal says that only means: it is not run this way here.
-_ABSENT = ("no-systemd", "no-instance", "no-engine", "no-compose-instance")
+_ABSENT = ("no-systemd", "no-instance", "app-dir-not-mastodon", "no-engine", "no-compose-instance")
 
 
 def _nowhere(refusals: list[Finding]) -> Finding:

@@ -38,6 +38,7 @@ class Hints:
     :ivar user: the account Mastodon runs as.
     :ivar env_file: absolute path of the file that holds the mail variables.
     :ivar services: the names of the instance's services; empty means: find them.
+    :ivar project: the name of its Compose project, where directories do not tell projects apart.
     """
 
     deployment: Deployment | None = None
@@ -45,6 +46,7 @@ class Hints:
     user: str | None = None
     env_file: str | None = None
     services: tuple[str, ...] = ()
+    project: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

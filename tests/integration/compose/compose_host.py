@@ -28,18 +28,33 @@ NOTE = CHECKOUT / ".work" / "compose-snapshot.json"
 
 @dataclasses.dataclass(frozen=True)
 class ComposeHost:
-    """masto3."""
+    """masto3, with root's Engine unless another is named.
+
+    :ivar project: the directory of the Compose file.
+    :ivar engine: what stands before a docker command, to speak to the Engine.
+    :ivar login: how Ansible logs in, where that is not as the inventory has it.
+    """
 
     lab: Lab = dataclasses.field(default_factory=Lab)
+    project: str = PROJECT
+    engine: str = ""
+    login: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
     def ssh(self, command: str, *, stdin: str = "", check: bool = True) -> str:
         return self.lab.ssh(NAME, command, stdin=stdin, check=check)
 
+    def docker(self, words: str, *, check: bool = True) -> str:
+        return self.ssh(f"cd {self.project} && {self.engine} docker {words}", check=check)
+
     def compose(self, words: str, *, check: bool = True) -> str:
-        return self.ssh(f"cd {PROJECT} && docker compose {words}", check=check)
+        return self.docker(f"compose {words}", check=check)
 
     def module(self, name: str, check_mode: bool = False, **options: t.Any) -> dict[str, t.Any]:
-        return self.lab.module(NAME, name, options, check_mode=check_mode)
+        return self.lab.module(NAME, name, options, check_mode=check_mode, login=self.login)
+
+    def at(self, **changed: t.Any) -> ComposeHost:
+        """The same host, seen otherwise."""
+        return dataclasses.replace(self, **changed)
 
     def rollout(self, *arguments: str, **variables: t.Any) -> Run:
         return self.lab.rollout(*arguments, mastodon_smtp_hosts="mastodon_compose", **variables)
@@ -53,7 +68,7 @@ class ComposeHost:
     def containers(self) -> dict[str, str]:
         """Id, start and restarts of each service's container: equal before and after means not touched."""
         shape = '{{index .Config.Labels "com.docker.compose.service"}} {{.Id}} {{.State.StartedAt}} {{.RestartCount}}'
-        listed = self.ssh(f"docker ps --all --quiet | xargs docker inspect --format '{shape}'")
+        listed = self.docker(f"inspect --format '{shape}' $({self.engine} docker ps --all --quiet)")
         return dict(line.split(" ", 1) for line in listed.splitlines())
 
     def config(self, service: str) -> dict[str, str]:
@@ -63,7 +78,7 @@ class ComposeHost:
 
     def environment(self, service: str) -> dict[str, str]:
         """What the service's container was started with."""
-        given = json.loads(self.ssh(f"docker inspect $(cd {PROJECT} && docker compose ps -q {service})"))
+        given = json.loads(self.docker(f"inspect $({self.engine} docker compose ps -q {service})"))
         return dict(one.split("=", 1) for one in given[0]["Config"]["Env"])
 
     def look(self) -> dict[str, object]:

@@ -71,10 +71,10 @@ class Docker(Engine):
         self.raw["services"][service].setdefault("environment", {})[name] = raw
         self.model_env(name, value, [service])
 
-    def second_project(self, name: str) -> Path:
-        """The same project once more, elsewhere."""
-        folder = self.folder / name
-        folder.mkdir()
+    def second_project(self, name: str, folder: Path | None = None) -> Path:
+        """The same project once more, elsewhere or in a folder that is named."""
+        folder = folder or self.folder / name
+        folder.mkdir(exist_ok=True)
         (folder / "docker-compose.yml").write_text("services: {}\n")
         for one in copy.deepcopy(self.containers_):
             labels = one["Config"]["Labels"]

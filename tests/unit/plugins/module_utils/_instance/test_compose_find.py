@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import typing as t
 from pathlib import Path
 
@@ -89,6 +90,58 @@ def test_two_projects_are_told_apart_by_the_hints(docker: Docker) -> None:
     assert str(other) in finding.message and "mastodon_smtp_app_dir" in finding.fix
     assert docker.driver(app_dir=str(docker.project)).instance.app_dir == str(docker.project)
     assert docker.driver(env_file=str(docker.project / ".env.production")).instance.app_dir == str(docker.project)
+
+
+def test_two_projects_in_one_directory_are_told_apart_by_name(docker: Docker) -> None:
+    docker.second_project("green", docker.project)
+    directory = str(docker.project)
+    for hints in ({}, {"app_dir": directory}, {"env_file": f"{directory}/.env.production"}):
+        (finding,) = refusal(docker, **hints)
+        assert finding.code == "several-instances"
+        assert f"green in {directory}; mastodon in {directory}" in finding.message
+        assert "mastodon_smtp_project, for example to green" in finding.fix
+    for name in ("green", "mastodon"):
+        docker.asked.clear()
+        docker.driver(project=name, app_dir=directory)
+        assert docker.commands("config")[0][2:4] == ["--project-name", name]
+    (finding,) = refusal(docker, project="blue")
+    assert finding.code == "no-compose-instance"
+    assert "a project blue; the projects here: green, mastodon" in finding.message
+    docker.containers_.clear()
+    docker.in_app["image cat"] = docker.in_app["cat"]
+    docker.asked.clear()
+    docker.driver(project="blue", app_dir=directory)
+    assert docker.commands("config")[0][2:4] == ["--project-name", "blue"]
+
+
+@pytest.mark.parametrize(
+    ("version", "readers"),
+    [
+        ("1.25.5", ("compose", "raw")),
+        ("1.29.2", ("compose", "python_dotenv")),
+        ("1.9.0", ("compose", "raw")),
+        ("2.26.1", ("compose",)),
+        ("v2.40.3", ("compose",)),
+    ],
+)
+def test_a_project_that_compose_1_runs_has_its_reader_too(
+    docker: Docker, version: str, readers: tuple[str, ...]
+) -> None:
+    for service in ("web", "sidekiq"):
+        docker.container(service)["Config"]["Labels"]["com.docker.compose.version"] = version
+    assert docker.driver().instance.readers == readers
+
+
+def test_what_compose_1_read_otherwise_would_change_in_new_containers(docker: Docker) -> None:
+    docker.container("web")["Config"]["Labels"]["com.docker.compose.version"] = "1.25.5"
+    docker.set_env("web", "SMTP_PORT", "'25'")  # the edit's own business
+    assert docker.driver().instance.findings == ()
+    docker.set_env("web", "DB_PASS", "'s3cr3t-pw'")
+    (finding,) = refusal(docker)
+    assert (finding.code, finding.subject) == ("made-by-compose-1", "web")
+    assert "DB_PASS" in finding.message and "s3cr3t" not in finding.sentence() and "SMTP_PORT" not in finding.message
+    docker.container("web")["Config"]["Labels"]["com.docker.compose.version"] = "2.26.1"
+    assert docker.driver().instance.findings == ()
 
 
 def test_a_directory_without_containers_is_enough(docker: Docker) -> None:
@@ -282,11 +335,35 @@ def test_where_no_way_finds_an_instance_the_most_telling_refusal_counts() -> Non
 
 
 def test_a_rootless_engine_is_named_with_its_owner(docker: Docker, monkeypatch: pytest.MonkeyPatch) -> None:
-    sockets = ["/run/user/0/docker.sock", "/run/user/4294967/docker.sock"]
+    # Not the one's own: it was asked already.
+    owners = (os.geteuid(), 1, 4294967)
+    sockets = [f"/run/user/{number}/docker.sock" for number in owners]
     monkeypatch.setattr(compose_engine.glob, "glob", lambda _pattern: sockets)
     docker.refuse = {"docker ps": "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."}
     (finding,) = refusal(docker)
-    assert "rootless Engine of root, uid 4294967: log in as that user, without become" in finding.message
+    words = f"rootless Engine of {pwd.getpwuid(1).pw_name}, uid 4294967: log in or become as that user"
+    assert words in finding.message
+    docker.refuse = {}
+    docker.containers_.clear()
+    (finding,) = refusal(docker)
+    assert (finding.code, words in finding.message) == ("no-compose-instance", True)
+
+
+def test_a_project_of_somebody_elses_engine_is_not_taken_for_a_stopped_one(
+    docker: Docker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its directory can be read, but its containers are in a rootless Engine that this user does not speak to."""
+    docker.containers_.clear()
+    docker.in_app["image cat"] = docker.in_app["cat"]
+    number = docker.project.stat().st_uid
+    monkeypatch.setattr(compose_engine.os, "geteuid", lambda: 0 if number else 1)
+    sockets = [f"/run/user/{number}/docker.sock"]
+    monkeypatch.setattr(compose_engine.glob, "glob", lambda _pattern: sockets)
+    (finding,) = refusal(docker, app_dir=str(docker.project))
+    assert finding.code == "engine-of-another-user"
+    assert f"rootless Engine of {pwd.getpwuid(number).pw_name}" in finding.message
+    sockets[0] = "/run/user/4294967/docker.sock"
+    assert docker.driver(app_dir=str(docker.project)).instance.app_dir == str(docker.project)
 
 
 def test_a_users_own_engine_is_spoken_to_unless_another_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,12 @@ def test_a_given_deployment_is_the_only_one_looked_for(ways):
     assert finding.find(Hints(deployment="systemd")) is driver
 
 
+def test_a_named_project_is_one_of_compose(ways):
+    driver = found("compose")
+    ways(systemd=lambda _unused: found("systemd"), compose=lambda _unused: driver)
+    assert finding.find(Hints(project="mastodon")) is driver
+
+
 def test_none_is_found(ways):
     ways(systemd=refusing("no-systemd", "first"), compose=refusing("no-instance", "second"))
     with pytest.raises(FindingError) as raised:
