@@ -161,7 +161,7 @@ def noted(backup: str) -> str:
     :raises FindingError: when the note is there, but cannot be read.
     """
     try:
-        text = look(backup + NOTE).data.decode("utf-8", "replace")
+        text = look(backup + NOTE, follow=False).data.decode("utf-8", "replace")
     except FindingError as error:
         if error.finding.code == "path-missing":
             return ""

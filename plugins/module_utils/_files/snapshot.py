@@ -28,6 +28,10 @@ _CODES = {
 }
 
 
+#: Bytes. No environment file is larger; what is would only fill the memory.
+LARGEST = 16 * 1024 * 1024
+
+
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
     """A regular file at one moment.
@@ -68,7 +72,7 @@ def look(path: str, *, follow: bool = True) -> Snapshot:
     """The file at a path.
 
     :param follow: whether the path may be a link; where the directory is somebody else's, it may lead anywhere.
-    :raises FindingError: when there is no file, it is no regular file, or it cannot be read.
+    :raises FindingError: when there is no file, it is no regular file, it cannot be read, or it is far too large.
     """
     folder, name = os.path.split(os.path.abspath(path))
     target = os.path.realpath(path) if follow else os.path.join(os.path.realpath(folder), name)
@@ -87,7 +91,9 @@ def look(path: str, *, follow: bool = True) -> Snapshot:
             kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
             raise FindingError(TABLE.finding("env-file-not-regular", path, f"The path is {kind}."))
         with os.fdopen(os.dup(descriptor), "rb") as stream:
-            data = stream.read()
+            data = stream.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
         return Snapshot(path, target, data, status, attributes_of(descriptor))
     except OSError as error:
         raise FindingError(trouble(error, path, "read the file")) from None

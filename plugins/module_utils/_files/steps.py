@@ -174,7 +174,7 @@ def _is_backup_of(path: str | None, wanted: str) -> bool:
     if path is None:
         return False
     with contextlib.suppress(FindingError):
-        return look(path).checksum == wanted
+        return look(path, follow=False).checksum == wanted
     return False
 
 

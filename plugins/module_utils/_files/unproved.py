@@ -18,17 +18,23 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import secrets
 import typing as t
 
 from .._findings.env_file import TABLE
 from .._findings.model import Finding, FindingError
 from .._instance.model import Driver
-from .replace import UNPROVED, locked, put_beside
+from .replace import UNPROVED, locked, put_beside, rolling_backup
 from .snapshot import Snapshot, look, trouble
 
 #: What an edit can need, in the order of the steps: Rails' verdict (and the test mail), the services, the queue.
 PROOFS = ("mailer", "services", "queue")
+_CHECKSUM = re.compile("[0-9a-f]{64}")
+#: What the texts of a note look like.
+_FORMS = {"checksum": _CHECKSUM, "replaces": _CHECKSUM, "good": _CHECKSUM, "ticket": re.compile("[0-9a-f]{16}")}
+#: Bytes; a note has some four hundred.
+_LONGEST = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,11 +72,8 @@ def read(seen: Snapshot) -> Unproved | None:
 
     If somebody edited the file since, the proofs are missing all the same, but no backup is of the state before.
     """
-    try:
-        with open(note_of(seen.target), encoding="utf-8") as stream:
-            found = json.load(stream)
-        note = Unproved(**{**found, "outstanding": tuple(one for one in PROOFS if one in found["outstanding"])})
-    except (OSError, ValueError, TypeError, KeyError):
+    note = _as_it_stands(seen)
+    if note is None:
         return None
     if seen.checksum == note.good:
         return None
@@ -79,6 +82,33 @@ def read(seen: Snapshot) -> Unproved | None:
     if seen.checksum != note.checksum:
         note = dataclasses.replace(note, checksum=seen.checksum, outstanding=PROOFS)
     return note
+
+
+def _as_it_stands(seen: Snapshot) -> Unproved | None:
+    """The note as it lies there; None when none does, or what lies there is none.
+
+    The directory belongs to the application, and root reads here: what is there may be a link or a pipe, and must not
+    name the file of somebody else as a backup.
+    """
+    try:
+        data = look(note_of(seen.target), follow=False).data
+        found = json.loads(data) if len(data) <= _LONGEST else None
+    except (FindingError, ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or not all(_matches(found.get(name), form) for name, form in _FORMS.items()):
+        return None
+    outstanding = found.get("outstanding")
+    if not isinstance(outstanding, list):
+        return None
+    return Unproved(
+        **{name: found[name] for name in _FORMS},
+        backup=rolling_backup(seen.target) if found.get("backup") else None,
+        outstanding=tuple(one for one in PROOFS if one in outstanding),
+    )
+
+
+def _matches(value: object, form: t.Pattern[str]) -> bool:
+    return isinstance(value, str) and form.fullmatch(value) is not None
 
 
 def write(seen: Snapshot, note: Unproved) -> None:

@@ -80,6 +80,13 @@ def test_what_is_no_regular_file(tmp_path: pathlib.Path) -> None:
         assert code_of(tmp_path / "s") == "env-file-failed"
 
 
+def test_what_is_no_environment_file_by_its_size(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "e"
+    with open(path, "wb") as stream:
+        stream.truncate(2**40)  # a hole: it takes no room
+    assert code_of(path) == "env-file-failed"
+
+
 def test_a_path_through_a_file(tmp_path: pathlib.Path) -> None:
     (tmp_path / "f").write_text("")
     assert code_of(tmp_path / "f" / "e") in ("env-file-failed", "path-missing")

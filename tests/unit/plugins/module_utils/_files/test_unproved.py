@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import pathlib
 import threading
@@ -212,6 +213,58 @@ def test_a_note_that_cannot_be_read_counts_as_none(path: pathlib.Path, text: str
     path.with_name(".env.production.smtp-unproved").write_text(text)
     assert missing(path) == []
     assert rollout(path, "old").unproved == () and names(path) == [""]
+
+
+#: The directory is the application's, and root reads in it.
+def by_link(note: pathlib.Path) -> None:
+    elsewhere = note.with_name("elsewhere")
+    note.rename(elsewhere)
+    note.symlink_to(elsewhere)
+
+
+def by_pipe(note: pathlib.Path) -> None:
+    note.unlink()
+    os.mkfifo(note)
+
+
+def by_length(note: pathlib.Path) -> None:
+    note.write_bytes(note.read_bytes() + b" " * 5000)
+
+
+def by_depth(note: pathlib.Path) -> None:
+    note.write_text("[" * 4000)
+
+
+@pytest.mark.parametrize("lay", [by_link, by_pipe, by_length, by_depth])
+def test_what_the_application_may_have_laid_there_counts_as_none_and_goes(
+    path: pathlib.Path, lay: t.Callable[[pathlib.Path], None]
+) -> None:
+    rollout(path)
+    lay(path.with_name(".env.production.smtp-unproved"))
+    assert missing(path) == []
+    assert rollout(path).unproved == () and ".smtp-unproved" not in names(path)
+
+
+def test_a_note_cannot_name_the_file_of_somebody_else_as_the_backup(path: pathlib.Path) -> None:
+    edit = rollout(path)
+    theirs = path.with_name("theirs")
+    theirs.write_bytes(OLD)
+    note = path.with_name(".env.production.smtp-unproved")
+    note.write_text(json.dumps({**json.loads(note.read_text()), "backup": str(theirs)}))
+    assert rollout(path).backup_file == edit.backup_file == str(path) + ".last-smtp"
+    os.replace(theirs, path.with_name("secret"))
+    path.with_name(".env.production.last-smtp").unlink()
+    path.with_name(".env.production.last-smtp").symlink_to(path.with_name("secret"))
+    assert rollout(path).backup_file is None
+
+
+@pytest.mark.parametrize("name", ["checksum", "replaces", "good", "ticket"])
+@pytest.mark.parametrize("value", ["{{ 1 + 1 }}", 7, None, ["a"]])
+def test_a_note_with_other_words_than_ours_counts_as_none(path: pathlib.Path, name: str, value: object) -> None:
+    rollout(path)
+    note = path.with_name(".env.production.smtp-unproved")
+    note.write_text(json.dumps({**json.loads(note.read_text()), name: value}))
+    assert missing(path) == []
 
 
 def test_a_step_at_work_is_waited_for(path: pathlib.Path) -> None:
