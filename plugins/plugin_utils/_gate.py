@@ -13,8 +13,12 @@ import typing as t
 #: What the role registers its step instance_info as, and where it leaves how a host ended.
 INSTANCE = "__mastodon_smtp_instance"
 RESULT = "mastodon_smtp_result"
+#: What it registers the edit as.
+EDIT = "__mastodon_smtp_edit"
 #: What every variable begins with that the role registers a step as.
 REGISTERED = "__mastodon_smtp_"
+#: Services that a rollout restarts for the mail; others run on older settings for other reasons.
+MAIL_ROLES = frozenset({"web", "sidekiq"})
 #: Findings that mean: there is no Mastodon on this host.
 NO_MASTODON = frozenset({"no-instance", "no-systemd", "no-compose-instance", "no-engine"})
 
@@ -41,6 +45,37 @@ def _kind(variables: t.Mapping[str, t.Any]) -> str:
     instance = variables.get(INSTANCE) or {}
     codes = {one["code"] for one in instance.get("findings") or ()}
     return "without_mastodon" if codes & NO_MASTODON else "failed"
+
+
+def unsettled_hosts(hostvars: t.Mapping[str, t.Any], hosts: t.Sequence[str]) -> list[str]:
+    """What is half done on hosts that this run did not bring to an end: a sentence for each such host.
+
+    It may be left by an earlier run, or by this one where the host was lost on the way.
+
+    :param hosts: the hosts in question.
+    """
+    found = {host: _unsettled(hostvars[host]) for host in hosts if not hostvars[host].get(RESULT)}
+    advice = "run the rollout again, or fediops.mastodon.smtp_rollback to have the state before."
+    return [f"On {host}, {', and '.join(facts)}: {advice}" for host, facts in found.items() if facts]
+
+
+def _unsettled(variables: t.Mapping[str, t.Any]) -> list[str]:
+    looked = (variables.get(INSTANCE) or {}).get("instance") or {}
+    edit = variables.get(EDIT) or {}
+    own = edit.get("unproved") if edit.get("ticket") else ()  # a dry run has no ticket
+    missing = own or looked.get("unproved") or ()
+    facts = []
+    if missing:
+        whose = "this rollout" if own else "an earlier rollout"
+        facts.append(f"{looked['env_file']} has an edit of {whose} that is not proved")
+    services = [
+        one["name"]
+        for one in looked.get("services") or ()
+        if one["role"] in MAIL_ROLES and one["stale"] and one["state"] == "running"
+    ]
+    if services and not own:
+        facts.append(f"settings older than the file's are in use by {' and '.join(services)}")
+    return facts
 
 
 def unfinished_hosts(

@@ -84,6 +84,8 @@ class Lab:
     """The running lab of this checkout."""
 
     hosts = ("masto1", "masto2")
+    #: Later ones outrank earlier ones.
+    inventories: tuple[Path, ...] = (INVENTORY,)
 
     def __init__(self) -> None:
         self.environment = {
@@ -94,6 +96,11 @@ class Lab:
             "ANSIBLE_FORCE_COLOR": "0",  # molecule asks for it
             "LC_ALL": "C.UTF-8",
         }
+
+    @property
+    def inventory_options(self) -> list[str]:
+        """What tells Ansible which hosts there are."""
+        return [option for path in self.inventories for option in ("-i", str(path))]
 
     def ssh(self, host: str, command: str, *, stdin: str = "", check: bool = True) -> str:
         """The output of a shell command that root runs on a host."""
@@ -129,7 +136,7 @@ class Lab:
         """
         done = run(
             str(BIN / "ansible"),
-            *("-i", str(INVENTORY), host, "-m", f"fediops.mastodon.{name}"),
+            *(*self.inventory_options, host, "-m", f"fediops.mastodon.{name}"),
             *(["-a", json.dumps(options)] if options else []),  # an empty dictionary would be taken for words
             *(["--check"] if check_mode else []),
             *(["-e", json.dumps(login)] if login else []),
@@ -149,7 +156,7 @@ class Lab:
         extra = ["-e", json.dumps(variables)] if variables else []
         return run(
             str(BIN / "ansible-playbook"),
-            *(["-i", str(INVENTORY)] if lab else []),
+            *(self.inventory_options if lab else []),
             *extra,
             *arguments,
             env={**self.environment, **(env or {})},
@@ -170,7 +177,7 @@ class Lab:
         """The variables of each host as the inventory has them, vault decrypted."""
         done = run(
             str(BIN / "ansible-inventory"),
-            *("-i", str(INVENTORY), "--list", "--export", "--vault-password-file", str(VAULT_PASSWORD)),
+            *(*self.inventory_options, "--list", "--export", "--vault-password-file", str(VAULT_PASSWORD)),
             env=self.environment,
         )
         assert done.status == 0, done.output

@@ -18,14 +18,15 @@ from harness import INVENTORY
 
 
 @pytest.fixture(scope="session")
-def clean_lab() -> FleetLab:
+def clean_lab(tmp_path_factory: pytest.TempPathFactory) -> FleetLab:
     """The lab in its first state, once: each test edits on top of what the one before left in order.
 
     FLEET_AS_IT_IS in the environment says that it is in order already (molecule).
     """
-    lab = FleetLab()
-    if not INVENTORY.is_dir() or lab.hosts[-1] not in (INVENTORY / "hosts.yml").read_text():
-        pytest.fail(f"the lab is not up: script/lab up {' '.join(lab.hosts)} relay")
+    hosts = FleetLab.hosts
+    if not INVENTORY.is_dir() or hosts[-1] not in (INVENTORY / "hosts.yml").read_text():
+        pytest.fail(f"the lab is not up: script/lab up {' '.join(hosts)} relay")
+    lab = FleetLab(tmp_path_factory.mktemp("inventory"))
     if not os.environ.get("FLEET_AS_IT_IS"):
         lab.reset(*lab.hosts, "relay")
     return lab

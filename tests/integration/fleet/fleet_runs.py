@@ -9,6 +9,7 @@ import dataclasses
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,10 +17,11 @@ import time
 import typing as t
 from pathlib import Path
 
-from harness import BIN, CHECKOUT, ENV_FILE, INVENTORY, Lab, Run, run
+from harness import BIN, CHECKOUT, ENV_FILE, INVENTORY, VAULT_PASSWORD, Lab, Run, run
 
 sys.path.insert(0, str(CHECKOUT / "lab"))
 
+from control import seed
 from mailboxes import Mailboxes
 
 #: The steps as their tasks are called.
@@ -28,6 +30,8 @@ CHECK = "Ask Rails for its own settings, and send the test message through them"
 RESTART = "Restart what still runs on old settings"
 QUEUE = "Send one mail through the queue, and follow that job to its end"
 SUMMARY = "Sum up"
+#: What an edit needs, in the order of the steps.
+ALL = ["mailer", "services", "queue"]
 
 #: What is not what these tests are about is left out, to be quick.
 QUICK = {"mastodon_smtp_steady": 1, "mastodon_smtp_check_relay": False}
@@ -56,16 +60,71 @@ class Background:
         return Run(self.process.returncode, output)
 
 
+@dataclasses.dataclass(frozen=True)
+class Relay:
+    """How an instance of this fleet hands its mail to the relay.
+
+    :ivar service: as the relay calls the port in its log.
+    """
+
+    login: str
+    port: int = 587
+    service: str = "submission"
+
+
 class FleetLab(Lab):
-    """The lab with the spare instance: three from source, of both Debian releases and three Mastodon releases."""
+    """The lab with the spare instance: three from source, of both Debian releases and three Mastodon releases.
+
+    Each has another relay, as inventories have them. The first has that of the lab's own inventory, the second is in a
+    group whose relay wants TLS from the first byte, the third has another login, its password in the vault of a group.
+    """
 
     hosts = ("masto1", "masto2", "masto4")
+    relays: t.ClassVar = {
+        "masto1": Relay("masto1@relay.test"),
+        "masto2": Relay("masto2@relay.test", 465, "submissions"),
+        "masto4": Relay("masto4-bulk@relay.test"),
+    }
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.inventories = (INVENTORY, folder)
+        self._secrets = json.loads(seed.SECRETS.read_text())
+        for name, content in {
+            # A deeper group would outrank this one.
+            "hosts.yml": {
+                "implicit_tls": {"hosts": {"masto2": {}}, "vars": {"ansible_group_priority": 10}},
+                "one_vault": {"hosts": {"masto4": {}}},
+            },
+            "group_vars/implicit_tls.yml": {"mastodon_smtp_port": 465, "mastodon_smtp_tls": "implicit"},
+            "host_vars/masto4.yml": {
+                "mastodon_smtp_login": self.relays["masto4"].login,
+                "mastodon_smtp_password": "{{ vault_smtp_passwords[inventory_hostname] }}",
+            },
+        }.items():
+            path = folder / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps(content))
+        vault = {"vault_smtp_passwords": {"masto4": self.password("masto4")}}
+        words = (
+            "encrypt",
+            "--vault-password-file",
+            str(VAULT_PASSWORD),
+            "--output",
+            str(folder / "group_vars/one_vault.yml"),
+        )
+        done = run(str(BIN / "ansible-vault"), *words, env=self.environment, stdin=json.dumps(vault))
+        assert done.status == 0, done.output
+
+    def password(self, host: str) -> str:
+        kind = "bulk_logins" if "-bulk@" in self.relays[host].login else "logins"
+        return str(self._secrets[kind][host])
 
 
 class Fleet:
     """The instances of the lab, and rollouts over them."""
 
-    def __init__(self, lab: Lab, folder: Path) -> None:
+    def __init__(self, lab: FleetLab, folder: Path) -> None:
         self.lab = lab
         self.folder = folder
         self.mark = f"mark-{os.getpid()}-{next(_marks)}@{lab.hosts[0]}.test"
@@ -87,7 +146,7 @@ class Fleet:
         process = subprocess.Popen(
             [
                 str(BIN / "ansible-playbook"),
-                *("-i", str(INVENTORY), "fediops.mastodon.smtp_rollout", "-e", json.dumps(wanted)),
+                *(*self.lab.inventory_options, "fediops.mastodon.smtp_rollout", "-e", json.dumps(wanted)),
                 *arguments,
             ],
             cwd=CHECKOUT,
@@ -148,15 +207,21 @@ class Fleet:
 
         The mark is a setting (Reply-To), so the mail through the queue has it only when Sidekiq runs on the new file.
         """
+        boxes = {"test": "admin@example.com", "queue": "alice@example.com"}
+        return {what: len(self._marked(host, box)) for what, box in boxes.items()}
+
+    def _marked(self, host: str, mailbox: str) -> list[dict[str, t.Any]]:
         sender = self.lab.variables[host]["mastodon_smtp_from_address"]
-        boxes = Mailboxes()
-        counts = {}
-        for what, box in (("test", "admin@example.com"), ("queue", "alice@example.com")):
-            found = [
-                one for one in boxes.messages(box) if one["From"] == sender and self.mark in (one.get("Reply-To") or "")
-            ]
-            counts[what] = len(found)
-        return counts
+        found = Mailboxes().messages(mailbox)
+        return [one for one in found if one["From"] == sender and self.mark in (one.get("Reply-To") or "")]
+
+    def taken_by_relay(self, host: str) -> set[tuple[str, str]]:
+        """Through which service of the relay, and with which login, the mails of this test came from a host."""
+        mails = [*self._marked(host, "admin@example.com"), *self._marked(host, "alice@example.com")]
+        ids = {one for mail in mails for line in mail["Received"] for one in re.findall(r" ESMTPSA id (\w+)", line)}
+        log = self.lab.ssh("relay", "journalctl --no-pager")
+        line = re.compile(r"postfix/(\w+)/smtpd\[\d+\]: (\w+): client=.* sasl_username=(\S+)")
+        return {(service, login) for service, known, login in line.findall(log) if known in ids}
 
     def agree(self, *hosts: str) -> None:
         """File and processes agree, nothing is half done, nothing odd lies about."""
@@ -172,7 +237,9 @@ class Fleet:
         self.agree(*hosts)
         deadline = time.monotonic() + 15
         for host in hosts:
-            assert f"SMTP_REPLY_TO={self.mark}" in self.lab.ssh(host, f"cat {ENV_FILE}").splitlines()
+            relay = self.lab.relays[host]
+            wanted = {f"SMTP_REPLY_TO={self.mark}", f"SMTP_PORT={relay.port}", f"SMTP_LOGIN={relay.login}"}
+            assert wanted <= set(self.lab.ssh(host, f"cat {ENV_FILE}").splitlines())
             while self.mails(host) != {"test": 1, "queue": 1} and time.monotonic() < deadline:
                 time.sleep(0.5)
             assert self.mails(host) == {"test": 1, "queue": 1}

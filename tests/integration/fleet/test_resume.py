@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-from fleet_runs import CHECK, EDIT, QUEUE, RESTART, SUMMARY, Fleet
-
-ALL = ["mailer", "services", "queue"]
+from fleet_runs import ALL, CHECK, EDIT, QUEUE, RESTART, SUMMARY, Fleet
 
 
 def test_a_run_that_is_killed_between_every_two_steps_and_in_every_step_is_finished_by_the_next(fleet: Fleet) -> None:

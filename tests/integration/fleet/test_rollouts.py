@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -36,13 +37,45 @@ def test_two_rollouts_at_once_do_each_step_once(fleet: Fleet) -> None:
     assert {host: fleet.lab.processes(host) for host in fleet.hosts} == processes
 
 
-def test_a_bad_instance_in_the_middle_stops_the_hosts_after_it_and_no_other(fleet: Fleet) -> None:
-    """The fault shows only when Rails logs in, so the preflight does not find it."""
+@pytest.fixture
+def spoil(tmp_path: Path) -> t.Callable[[str], tuple[str, str]]:
+    """Gives one host a login that the relay does not know, in an inventory that outranks the others."""
+
+    def make(host: str) -> tuple[str, str]:
+        path = tmp_path / f"{host}.yml"
+        path.write_text(json.dumps({"spoiled": {"hosts": {host: {"mastodon_smtp_login": "nobody@relay.test"}}}}))
+        return ("-i", str(path))
+
+    return make
+
+
+def test_a_bad_canary_keeps_all_others_as_they_are_and_limit_leaves_it_out(
+    fleet: Fleet, spoil: t.Callable[[str], tuple[str, str]]
+) -> None:
+    """The fault shows only when Rails logs in, so the preflight does not find it. The batches are the default ones."""
+    canary, *others = fleet.hosts
+    before = {host: (fleet.lab.checksum(host), fleet.lab.processes(host)) for host in fleet.hosts}
+    done = fleet.rollout(*spoil(canary), mastodon_smtp_batches=[1, "25%", "100%"])
+    assert done.status != 0 and "put back byte for byte; no running service ever read" in flat(done), done.output
+    assert f"The rollout failed on {canary}, so it stops here: {others[0]} and the hosts after" in flat(done)
+    assert {host: (fleet.lab.checksum(host), fleet.lab.processes(host)) for host in fleet.hosts} == before
+    done = fleet.rollout(*spoil(canary), "--limit", f"!{canary}")
+    assert done.status == 0, done.output
+    fleet.proved(*others)
+    assert (fleet.lab.checksum(canary), fleet.lab.processes(canary)) == before[canary]
+    # each host hands its mail to its own relay, with its own login
+    for host in others:
+        relay = fleet.lab.relays[host]
+        assert fleet.taken_by_relay(host) == {(relay.service, relay.login)}
+
+
+def test_a_bad_instance_in_the_middle_stops_the_hosts_after_it_and_no_other(
+    fleet: Fleet, spoil: t.Callable[[str], tuple[str, str]]
+) -> None:
     first, bad, last = fleet.hosts
     before = {host: (fleet.lab.checksum(host), fleet.lab.processes(host)) for host in (bad, last)}
-    login = f"{{{{ 'nobody' if inventory_hostname == '{bad}' else inventory_hostname }}}}@relay.test"
-    variables = {"mastodon_smtp_login": login, "mastodon_smtp_batches": [2, 1]}
-    done = fleet.rollout(**variables)
+    variables = {"mastodon_smtp_batches": [2, 1]}
+    done = fleet.rollout(*spoil(bad), **variables)
     assert done.status != 0 and "put back byte for byte" in flat(done), done.output
     assert f"The rollout failed on {bad}, so it stops here: {last} and the hosts after have not been touched" in flat(
         done
@@ -52,7 +85,7 @@ def test_a_bad_instance_in_the_middle_stops_the_hosts_after_it_and_no_other(flee
         assert (fleet.lab.checksum(host), fleet.lab.processes(host)) == before[host]
     fleet.agree(bad, last)
     # half of the hosts so far may fail: the last one has its turn; the first, which is done, gets no second mail
-    done = fleet.rollout(mastodon_smtp_max_fail_percentage=50, **variables)
+    done = fleet.rollout(*spoil(bad), mastodon_smtp_max_fail_percentage=50, **variables)
     assert done.status != 0
     fleet.proved(first, last)
     assert (fleet.lab.checksum(bad), fleet.lab.processes(bad)) == before[bad]

@@ -14,6 +14,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._gate import (
     preflight_verdict,
     rollout_standing,
     unfinished_hosts,
+    unsettled_hosts,
 )
 
 LOOKED: dict[str, t.Any] = {"__mastodon_smtp_instance": {"findings": [], "instance": {}}}
@@ -89,3 +90,49 @@ def test_of_many_hosts_the_first_are_named() -> None:
     hosts = [f"h{number}" for number in range(200)]
     said = rollout_standing({host: {} for host in hosts}, hosts, hosts[:1])
     assert said == "The rollout stops here; not touched: h1, h2, h3, h4, h5, h6, h7, h8 and 191 more."
+
+
+def looked(*unproved: str, stale: tuple[str, ...] = (), state: str = "running") -> dict[str, t.Any]:
+    services = [
+        {"name": f"mastodon-{role}.service", "role": role, "stale": role in stale, "state": state}
+        for role in ("web", "sidekiq", "streaming")
+    ]
+    instance = {"env_file": "/live/.env.production", "unproved": list(unproved), "services": services}
+    return {"__mastodon_smtp_instance": {"findings": [], "instance": instance}}
+
+
+ADVICE = "run the rollout again, or fediops.mastodon.smtp_rollback to have the state before."
+OLDER = "settings older than the file's are in use by"
+EARLIER = "/live/.env.production has an edit of an earlier rollout that is not proved"
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        (looked(), []),
+        (looked("mailer"), [f"On a, {EARLIER}: {ADVICE}"]),
+        (
+            looked("mailer", stale=("web", "sidekiq", "streaming")),
+            [f"On a, {EARLIER}, and {OLDER} mastodon-web.service and mastodon-sidekiq.service: {ADVICE}"],
+        ),
+        (looked(stale=("sidekiq",)), [f"On a, {OLDER} mastodon-sidekiq.service: {ADVICE}"]),
+        # the streaming server sends no mail; what does not run runs on nothing
+        (looked(stale=("streaming",)), []),
+        (looked(stale=("web",), state="stopped"), []),
+        # what was seen before the rollout is over where it came to an end
+        ({**looked("mailer", stale=("web",)), "mastodon_smtp_result": {"outcome": "changed"}}, []),
+        # lost on the way
+        (
+            {**looked(stale=("web",)), "__mastodon_smtp_edit": {"unproved": ["queue"], "ticket": "x"}},
+            [f"On a, /live/.env.production has an edit of this rollout that is not proved: {ADVICE}"],
+        ),
+        ({**looked(), "__mastodon_smtp_edit": {"unproved": [], "ticket": None}}, []),
+        # in a dry run
+        ({**looked(), "__mastodon_smtp_edit": {"unproved": ["queue"], "ticket": None}}, []),
+        ({"__mastodon_smtp_instance": {"unreachable": True}}, []),
+        ({"__mastodon_smtp_instance": {"failed": True, "instance": None}}, []),
+        ({}, []),
+    ],
+)
+def test_what_is_half_done_is_said(variables: dict[str, t.Any], says: list[str]) -> None:
+    assert unsettled_hosts({"a": variables, "b": looked("queue")}, ["a"]) == says
