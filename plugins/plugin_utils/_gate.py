@@ -54,12 +54,14 @@ def unsettled_hosts(hostvars: t.Mapping[str, t.Any], hosts: t.Sequence[str]) -> 
 
     :param hosts: the hosts in question.
     """
-    found = {host: _unsettled(hostvars[host]) for host in hosts if not hostvars[host].get(RESULT)}
+    found = {host: _unsettled(hostvars[host]) for host in hosts}
     advice = "run the rollout again, or fediops.mastodon.smtp_rollback to have the state before."
     return [f"On {host}, {', and '.join(facts)}: {advice}" for host, facts in found.items() if facts]
 
 
 def _unsettled(variables: t.Mapping[str, t.Any]) -> list[str]:
+    if variables.get(RESULT):
+        return []
     looked = (variables.get(INSTANCE) or {}).get("instance") or {}
     edit = variables.get(EDIT) or {}
     own = edit.get("unproved") if edit.get("ticket") else ()  # a dry run has no ticket

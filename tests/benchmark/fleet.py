@@ -3,13 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a rollout costs the controller, per host, as the fleet grows.
 
-Usage: python tests/benchmark/fleet.py [HOSTS ...]     default: 25 50 100 200; in a lane (script/bootstrap)
+Usage, in a lane (script/bootstrap): python tests/benchmark/fleet.py [--report | --plain] [HOSTS ...]
 
 The hosts are light ones: connection local, each with an environment file of its own. Playbook, role, plan, gate,
 batches and the edit (with its backups, lock and note) are the real ones. Only what needs an instance is a stand-in with
 results of the same size: instance_info, mailer_check, mail_services, queued_mail_check. The relay and DNS are not
 asked. So this measures Ansible and our part on the controller, and the start of Python for each step of each host; not
 Rails, restarts or the network.
+
+--report   with the callback rollout_report
+--plain    what of it is Ansible's own: as many plays, batches and tasks, which return and register the same results and
+           have nothing else of this collection in them. Neither do they start anything, so only the memory compares.
 """
 
 from __future__ import annotations
@@ -74,42 +78,80 @@ def inventory(folder: Path, count: int) -> Path:
     return path
 
 
-def measure(count: int) -> dict[str, float]:
-    """One rollout: seconds, seconds of processor time, and the largest process in MiB."""
+def environment(folder: Path, tree: Path, **more: str) -> dict[str, str]:
+    """Where Ansible finds what it needs."""
+    return {
+        **os.environ,
+        "ANSIBLE_COLLECTIONS_PATH": str(tree),
+        "ANSIBLE_HOME": str(folder / "home"),
+        "ANSIBLE_FORKS": "10",
+        "ANSIBLE_NOCOLOR": "1",
+        "LC_ALL": "C.UTF-8",
+        **more,
+    }
+
+
+def watched(folder: Path, hosts: Path, playbook: str, settings: dict[str, str]) -> tuple[float, str]:
+    """Run a playbook; the most memory that its main process had, in MiB, and its output."""
+    log = folder / "log"
+    with open(log, "w") as stream:
+        command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(hosts), playbook]
+        process = subprocess.Popen(command, env=settings, stdout=stream, stderr=subprocess.STDOUT, cwd=folder)
+        largest = 0.0
+        while process.poll() is None:
+            largest = max(largest, resident(process.pid))
+            time.sleep(0.2)
+    text = log.read_text()
+    if process.returncode:
+        sys.exit(text[-3000:])
+    return largest, text
+
+
+def rollout(folder: Path, count: int, **more: str) -> float:
+    """One rollout over so many hosts that have been looked at afterwards; the most memory in MiB."""
+    tree, hosts = collection(folder), inventory(folder, count)
+    largest, text = watched(folder, hosts, "fediops.mastodon.smtp_rollout", environment(folder, tree, **more))
+    if text.count("Done: the mail settings are in place and in use.") != count:
+        sys.exit(text[-3000:])
+    files = list(folder.glob("host*/.env.production"))
+    edited = sum(b"SMTP_SERVER=smtp.relay.example" in path.read_bytes() for path in files)
+    left = list(folder.glob("host*/.env.production.smtp-unproved"))
+    if edited != count or left:
+        sys.exit(f"{edited} of {count} files were edited, {len(left)} are not proved")
+    return largest
+
+
+def plain(folder: Path, count: int) -> float:
+    """The same plays and results without this collection; the most memory in MiB."""
+    record = folder / "record.json"
+    plugins = {"ANSIBLE_CALLBACK_PLUGINS": str(HERE / "plain"), "BENCHMARK_RECORD": str(record)}
     with tempfile.TemporaryDirectory(prefix="fediops-fleet-") as name:
-        folder = Path(name)
-        tree, hosts = collection(folder), inventory(folder, count)
-        environment = {
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(tree),
-            "ANSIBLE_HOME": str(folder / "home"),
-            "ANSIBLE_FORKS": "10",
-            "ANSIBLE_NOCOLOR": "1",
-            "LC_ALL": "C.UTF-8",
-        }
-        log = folder / "log"
+        rollout(Path(name), 1, ANSIBLE_CALLBACKS_ENABLED="recorder", **plugins)
+    plays = []
+    for number, results in enumerate(json.loads(record.read_text())):
+        # the rollout itself is the longest; it goes in batches
+        serial = {"serial": [1, "25%", "100%"]} if len(results) == max(map(len, json.loads(record.read_text()))) else {}
+        tasks = [
+            {"name": f"Task {task}", "replay": {"play": number, "task": task}, "register": f"result_{number}_{task}"}
+            for task in range(len(results))
+        ]
+        plays.append({"name": f"Play {number}", "hosts": "mastodon", "gather_facts": False, **serial, "tasks": tasks})
+    (folder / "plain.yml").write_text(json.dumps(plays))
+    settings = environment(folder, folder, ANSIBLE_ACTION_PLUGINS=str(HERE / "plain"), BENCHMARK_RECORD=str(record))
+    return watched(folder, inventory(folder, count), "plain.yml", settings)[0]
+
+
+def measure(count: int, kind: str) -> dict[str, float]:
+    """One run: seconds, seconds of processor time, and the largest process in MiB."""
+    with tempfile.TemporaryDirectory(prefix="fediops-fleet-") as name:
         began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        with open(log, "w") as stream:
-            command = [
-                str(Path(sys.executable).parent / "ansible-playbook"),
-                "-i",
-                str(hosts),
-                "fediops.mastodon.smtp_rollout",
-            ]
-            process = subprocess.Popen(command, env=environment, stdout=stream, stderr=subprocess.STDOUT, cwd=folder)
-            largest = 0.0
-            while process.poll() is None:
-                largest = max(largest, resident(process.pid))
-                time.sleep(0.2)
+        if kind == "--plain":
+            largest = plain(Path(name), count)
+        elif kind == "--report":
+            largest = rollout(Path(name), count, ANSIBLE_CALLBACKS_ENABLED="fediops.mastodon.rollout_report")
+        else:
+            largest = rollout(Path(name), count)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        text = log.read_text()
-        if process.returncode or text.count("Done: the mail settings are in place and in use.") != count:
-            sys.exit(text[-3000:])
-        files = list(folder.glob("host*/.env.production"))
-        edited = sum(b"SMTP_SERVER=smtp.relay.example" in path.read_bytes() for path in files)
-        left = list(folder.glob("host*/.env.production.smtp-unproved"))
-        if edited != count or left:
-            sys.exit(f"{edited} of {count} files were edited, {len(left)} are not proved")
         used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return {"seconds": time.monotonic() - began, "processor": used, "memory": largest}
 
@@ -124,11 +166,12 @@ def resident(pid: int) -> float:
 
 
 def main() -> None:
-    counts = [int(one) for one in sys.argv[1:]] or [25, 50, 100, 200]
+    kind = next((one for one in sys.argv[1:] if one in ("--report", "--plain")), "")
+    counts = [int(one) for one in sys.argv[1:] if one != kind] or [25, 50, 100, 200]
     print("| hosts | seconds | seconds a host | processor seconds a host | controller MiB |")
     print("| ---: | ---: | ---: | ---: | ---: |")
     for count in counts:
-        cost = measure(count)
+        cost = measure(count, kind)
         print(
             f"| {count} | {cost['seconds']:.0f} | {cost['seconds'] / count:.2f} "
             f"| {cost['processor'] / count:.2f} | {cost['memory']:.0f} |",

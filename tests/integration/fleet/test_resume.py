@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from fleet_runs import ALL, CHECK, EDIT, QUEUE, RESTART, SUMMARY, Fleet
+from fleet_runs import ALL, CHECK, EDIT, GROUPS, QUEUE, RESTART, SUMMARY, Fleet
+from harness import ENV_FILE
 
 
 def test_a_run_that_is_killed_between_every_two_steps_and_in_every_step_is_finished_by_the_next(fleet: Fleet) -> None:
@@ -53,4 +54,22 @@ def test_bad_settings_of_a_dead_run_are_taken_back_by_the_next(fleet: Fleet) -> 
     for host in fleet.hosts:
         assert (fleet.lab.checksum(host), fleet.lab.processes(host)) == before[host]
         assert fleet.mails(host) == {"test": 0, "queue": 0}
+    fleet.agree()
+
+
+def test_what_a_dead_run_left_is_said_when_the_next_cannot_begin_and_can_be_rolled_back(fleet: Fleet) -> None:
+    """The services have read the edit already; and the preflight fails on two hosts, so the rollout stops on all."""
+    before = {host: fleet.lab.checksum(host) for host in fleet.hosts}
+    fleet.killed(QUEUE)
+    edited = {host: (fleet.lab.checksum(host), fleet.lab.processes(host)) for host in fleet.hosts}
+    done = fleet.rollout(mastodon_smtp_tls="implicit")  # on port 587
+    said = " ".join(done.output.split())
+    assert done.status != 0 and f"Preflight did not pass on {fleet.hosts[0]}, {fleet.hosts[2]}" in said, done.output
+    for host in fleet.hosts:
+        assert f"On {host}, {ENV_FILE} has an edit of an earlier rollout that is not proved: run the rollout" in said
+        assert (fleet.lab.checksum(host), fleet.lab.processes(host)) == edited[host]
+        assert fleet.missing(host) == ["queue"]
+    done = fleet.lab.playbook("fediops.mastodon.smtp_rollback", mastodon_smtp_steady=1, **GROUPS)
+    assert done.status == 0, done.output
+    assert {host: fleet.lab.checksum(host) for host in fleet.hosts} == before
     fleet.agree()
