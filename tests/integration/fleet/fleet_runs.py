@@ -17,11 +17,12 @@ import time
 import typing as t
 from pathlib import Path
 
-from harness import BIN, CHECKOUT, ENV_FILE, INVENTORY, VAULT_PASSWORD, Lab, Run, run
+from harness import BIN, CHECKOUT, ENV_FILE, INVENTORY, Lab, Run, run
 
 sys.path.insert(0, str(CHECKOUT / "lab"))
 
-from control import seed
+from control import containers, seed
+from control import fleet as machines
 from mailboxes import Mailboxes
 
 #: The steps as their tasks are called.
@@ -106,15 +107,16 @@ class FleetLab(Lab):
             path.parent.mkdir(exist_ok=True)
             path.write_text(json.dumps(content))
         vault = {"vault_smtp_passwords": {"masto4": self.password("masto4")}}
-        words = (
-            "encrypt",
-            "--vault-password-file",
-            str(VAULT_PASSWORD),
-            "--output",
-            str(folder / "group_vars/one_vault.yml"),
-        )
+        # the lab's configuration names its vault password
+        words = ("encrypt", "--output", str(folder / "group_vars/one_vault.yml"))
         done = run(str(BIN / "ansible-vault"), *words, env=self.environment, stdin=json.dumps(vault))
         assert done.status == 0, done.output
+
+    def ssh(self, host: str, command: str, *, stdin: str = "", check: bool = True) -> str:
+        """By way of Docker: these tests look often, and what they try comes by SSH."""
+        if stdin or not check:
+            return super().ssh(host, command, stdin=stdin, check=check)
+        return containers.execute(machines.machine(host), "sh", "-c", command) + "\n"
 
     def password(self, host: str) -> str:
         kind = "bulk_logins" if "-bulk@" in self.relays[host].login else "logins"

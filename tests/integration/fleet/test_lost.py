@@ -63,3 +63,6 @@ def test_hosts_that_are_lost_in_the_middle_of_a_step_stop_the_batches_after_and_
     done = fleet.rollout()
     assert done.status == 0, done.output
     fleet.proved()
+    # each hands its mail to its own relay, with its own login
+    for host, relay in fleet.lab.relays.items():
+        assert fleet.taken_by_relay(host) == {(relay.service, relay.login)}
