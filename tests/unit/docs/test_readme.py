@@ -1,0 +1,103 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pages for people: what they tell to type, to write and to read is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "roles/mastodon_smtp/README.md",
+    *(f"docs/{path.name}" for path in (CHECKOUT / "docs").glob("*.md")),
+]
+SPECS = yaml.safe_load((CHECKOUT / "roles/mastodon_smtp/meta/argument_specs.yml").read_text(encoding="utf-8"))
+OPTIONS = SPECS["argument_specs"]["main"]["options"]
+#: Variables of the playbook, which no role knows: docs/fleet.md.
+OF_THE_PLAYBOOK = {"hosts", "batches", "max_fail_percentage", "require_all"}
+
+
+def read(page: str) -> str:
+    return (CHECKOUT / page).read_text(encoding="utf-8")
+
+
+def blocks(page: str, kind: str) -> list[str]:
+    """The fenced blocks of a kind."""
+    return re.findall(rf"^```{kind}\n(.*?)^```$", read(page), re.DOTALL | re.MULTILINE)
+
+
+def commands(page: str) -> list[list[str]]:
+    """The commands that a reader is told to type, in words."""
+    lines = [line for block in blocks(page, "console") for line in block.splitlines()]
+    return [shlex.split(line[2:], comments=True) for line in lines if line.startswith("$ ")]
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page, as GitHub makes them."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in found}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", read(page)):
+        if "://" in target:
+            continue
+        path, _hash, anchor = target.partition("#")
+        file = (CHECKOUT / page).parent / path if path else CHECKOUT / page
+        assert file.exists(), target
+        assert not anchor or anchor in headings(file), target
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_variables_that_are_named_exist(page: str) -> None:
+    known = {*OPTIONS, *(f"mastodon_smtp_{one}" for one in OF_THE_PLAYBOOK)}
+    facts_and_tags = r"mastodon_smtp_(result|drift|preflight|apply|edit|check|restart|queue|vault)"
+    named = set(re.findall(r"(?<!vault_)\bmastodon_smtp_[a-z_]+[a-z]\b", read(page)))
+    assert {one for one in named - known if not re.fullmatch(facts_and_tags, one)} == set()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/lab.md", "docs/ci.md"])
+def test_playbooks_and_scripts_in_commands_exist(page: str) -> None:
+    typed = commands(page)
+    assert typed
+    for words in typed:
+        if words[0] == "ansible-playbook":
+            namespace, _dot, name = words[1].rpartition(".")
+            assert namespace == "fediops.mastodon" and (CHECKOUT / "playbooks" / f"{name}.yml").exists(), words
+        elif words[0].startswith("script/"):
+            assert (CHECKOUT / words[0]).exists(), words
+        # an inventory with a vault in it wants the password whatever the playbook
+        if words[0] == "ansible-playbook" and page == "README.md":
+            assert "--ask-vault-pass" in words, words
+
+
+def variables(node: t.Any) -> t.Iterator[tuple[str, t.Any]]:
+    """All variables of an inventory, however deep."""
+    for name, value in node.items() if isinstance(node, dict) else ():
+        if name.startswith("mastodon_smtp_"):
+            yield name, value
+        else:
+            yield from variables(value)
+
+
+def test_the_inventories_of_the_readme_are_ones_with_known_variables_and_types() -> None:
+    types = {"str": str, "int": int, "bool": bool, "path": str, "list": list, "dict": dict}
+    found = [pair for block in blocks("README.md", "yaml") for pair in variables(yaml.safe_load(block))]
+    assert len(found) > 8
+    for name, value in found:
+        option = OPTIONS[name]
+        assert isinstance(value, types[option["type"]]) and value in option.get("choices", [value]), name
+        if name == "mastodon_smtp_provider":
+            assert value in presets()
