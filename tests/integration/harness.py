@@ -80,6 +80,24 @@ def run(*command: str, env: t.Mapping[str, str] | None = None, stdin: str = "", 
     return Run(done.returncode, done.stdout)
 
 
+def run_target(name: str, folder: Path, *arguments: str) -> Run:
+    """A role of tests/integration/targets on this machine alone, through the real ansible-playbook.
+
+    :param folder: for the playbook and what Ansible keeps.
+    """
+    play = folder / "play.yml"
+    play.write_text(f"- hosts: localhost\n  connection: local\n  gather_facts: false\n  roles: [{name}]\n")
+    return run(
+        *(str(BIN / "ansible-playbook"), "-i", "localhost,", *arguments, str(play)),
+        env={
+            "ANSIBLE_ROLES_PATH": str(CHECKOUT / "tests" / "integration" / "targets"),
+            "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".work" / "collections"),
+            "ANSIBLE_HOME": str(folder / "home"),
+            "ANSIBLE_NOCOLOR": "1",
+        },
+    )
+
+
 class Lab:
     """The running lab of this checkout."""
 

@@ -7,21 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import BIN, CHECKOUT, run
+from harness import BIN, run_target
 
 
 def test_the_step_against_a_relay_on_the_host_itself(tmp_path: Path) -> None:
-    play = tmp_path / "play.yml"
-    play.write_text("- hosts: localhost\n  connection: local\n  gather_facts: false\n  roles: [smtp_relay_info]\n")
-    done = run(
-        str(BIN / "ansible-playbook"),
-        *("-i", "localhost,", "-e", f"ansible_python_interpreter={BIN / 'python'}", str(play)),
-        env={
-            "ANSIBLE_ROLES_PATH": str(CHECKOUT / "tests" / "integration" / "targets"),
-            "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".work" / "collections"),
-            "ANSIBLE_HOME": str(tmp_path / "home"),
-            "ANSIBLE_NOCOLOR": "1",
-        },
-    )
+    done = run_target("smtp_relay_info", tmp_path, "-e", f"ansible_python_interpreter={BIN / 'python'}")
     assert done.status == 0, done.output
     assert "ok=27" in done.output and "ignored=10" in done.output, done.output

@@ -9,26 +9,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness import BIN, CHECKOUT, run
+from harness import run_target
 
 SECRET = "pa55-w0rd-of-the-relay"
 
 
 def test_the_step_on_the_controller(tmp_path: Path) -> None:
-    play = tmp_path / "play.yml"
-    play.write_text("- hosts: localhost\n  gather_facts: false\n  roles: [smtp_settings]\n")
     variables = tmp_path / "secret.json"
     variables.write_text(json.dumps({"relay_password": SECRET}))
-    done = run(
-        str(BIN / "ansible-playbook"),
-        *("-vvvv", "-i", "localhost,", "-e", f"@{variables}", str(play)),
-        env={
-            "ANSIBLE_ROLES_PATH": str(CHECKOUT / "tests" / "integration" / "targets"),
-            "ANSIBLE_COLLECTIONS_PATH": str(CHECKOUT / ".work" / "collections"),
-            "ANSIBLE_HOME": str(tmp_path / "home"),
-            "ANSIBLE_NOCOLOR": "1",
-        },
-    )
+    done = run_target("smtp_settings", tmp_path, "-vvvv", "-e", f"@{variables}")
     assert done.status == 0, done.output
     assert "ok=10" in done.output and "ignored=4" in done.output, done.output
     assert SECRET not in done.output
