@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .sentences import clock, counts, fixes, heading, mode, names, note, purpose_of, verdict, where
+from .sentences import afterwards, clock, counts, fixes, heading, mode, names, note, purpose_of, verdict, where
 from .words import HOST_STATES, UNSEEN, duration, plural
 
 #: Rows and problems beyond which the summary only counts; the HTML page has them all. A job summary is cut at 1 MiB.
@@ -62,6 +62,8 @@ def _problems(made: t.Mapping[str, t.Any]) -> list[str]:
         for wrong, fix in fixes(one):
             lines.append(f"- {plain(wrong)}" + (f"<br>**Fix:** {plain(fix)}" if fix else ""))
         lines.append("")
+        if afterwards(made, one["hosts"]):
+            lines += [plain(afterwards(made, one["hosts"])), ""]
     if len(problems) > PROBLEMS:
         lines += [f"And {plural(len(problems) - PROBLEMS, 'more problem')}: see the HTML page.", ""]
     return lines + [f"> {plain(one['message'])}\n" for one in made["stops"]]

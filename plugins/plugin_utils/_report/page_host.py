@@ -11,9 +11,9 @@ from __future__ import annotations
 import typing as t
 
 from .markup import Child, Markup, el
-from .page_parts import Document, badge, bar, causes, findings, icon, part, problem_class, table
+from .page_parts import Document, badge, bar, causes, closing, findings, icon, part, problem_class, table
 from .page_settings import settings, variables
-from .sentences import clock, fixes, purpose_of, where
+from .sentences import afterwards, clock, fixes, purpose_of, where
 from .words import CELL_STATES, HOST_STATES, cell_label, duration, plural
 
 #: What became of the queued mail.
@@ -63,7 +63,7 @@ def _host(made: Document, place: int, host: Document, is_open: bool) -> Markup:
         ),
         el(
             "div",
-            _cause(host),
+            _cause(made, host),
             _facts(host),
             _adopted(host["adopted"]),
             variables(host["variables"], purpose),
@@ -83,7 +83,7 @@ def _host(made: Document, place: int, host: Document, is_open: bool) -> Markup:
     )
 
 
-def _cause(host: Document) -> Markup | None:
+def _cause(made: Document, host: Document) -> Markup | None:
     cause = host["cause"]
     if not cause:
         return None
@@ -92,7 +92,7 @@ def _cause(host: Document) -> Markup | None:
         "div",
         el("p", el("strong", step), class_="meta") if step else None,
         causes(fixes(cause)),
-        el("p", el("b", "Afterwards "), host["undone"]) if host["undone"] else None,
+        closing(afterwards(made, [host["name"]])),
         class_=problem_class(host["state"]),
     )
 

@@ -75,6 +75,11 @@ def fixing(fix: str) -> Markup | None:
     return el("p", el("b", "Fix "), fix, class_="fix") if fix else None
 
 
+def closing(text: str) -> Markup | None:
+    """What became of what had been begun."""
+    return el("p", el("b", "Afterwards "), text, class_="afterwards") if text else None
+
+
 def problem_class(state: str, *more: str) -> str:
     """The classes of a box about something wrong: milder for a host that did not answer."""
     return " ".join(["problem", *more, *([] if HOST_STATES[state].tone == "bad" else ["warn"])])

@@ -11,8 +11,8 @@ from __future__ import annotations
 import typing as t
 
 from .markup import Child, Markup, el
-from .page_parts import Document, badge, bar, causes, icon, problem_class, scroll
-from .sentences import clock, counts, fixes, purpose_of, where
+from .page_parts import Document, badge, bar, causes, closing, icon, problem_class, scroll
+from .sentences import afterwards, clock, counts, fixes, purpose_of, where
 from .words import CELL_STATES, HOST_STATES, STEPS, cell_label, duration, plural
 
 #: Hosts named beside a problem before the rest is only counted.
@@ -104,6 +104,7 @@ def _problem(made: Document, one: Document, *, first: bool) -> Markup:
             class_="meta",
         ),
         causes(fixes(one)),
+        closing(afterwards(made, hosts)),
         el("p", links, class_="hostlist"),
         class_=problem_class(one["state"], *(["first"] if first else [])),
     )

@@ -12,7 +12,7 @@ import re
 import typing as t
 
 from .document import FINISHED, RUNNING
-from .words import HOST_STATES, PURPOSES, Purpose, duration, label_of, mode_label, plural, title_of
+from .words import HOST_STATES, PURPOSES, TOUCHING, Purpose, duration, label_of, mode_label, plural, title_of, touches
 
 Document = t.Mapping[str, t.Any]
 
@@ -147,6 +147,19 @@ def fixes(cause: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
     """Each error of a cause as what is wrong and what to do; the task's own message where there are none."""
     found = [(told(one), one["fix"]) for one in cause["findings"]]
     return found or [(cause["message"], "")]
+
+
+def afterwards(made: Document, hosts: t.Collection[str]) -> str:
+    """What became of hosts that failed of the same cause, where one sentence says it; else empty."""
+    run = made["run"]
+    if not touches(run["purposes"], run["check_mode"]):
+        return ""  # the mode says it already
+    some = [one for one in made["hosts"] if one["name"] in hosts]
+    reached = {key for one in some for key, cell in one["steps"].items() if cell["state"] != "skipped"}
+    if not TOUCHING & reached:
+        return "Nothing was changed."
+    told = {one["undone"] for one in some}
+    return told.pop() if len(told) == 1 else ""
 
 
 def names(hosts: t.Sequence[str], limit: int) -> str:

@@ -200,6 +200,16 @@ def test_what_was_put_back_is_not_shown_as_in_force() -> None:
     assert "put back" not in kept and "Environment file: before and after" in kept
 
 
+def test_what_became_of_a_host_that_failed_stands_beside_the_cause() -> None:
+    early = runs.rollout(NAMES, refused=NAMES).document()
+    late = runs.rollout(NAMES, crashed=["books.example"]).document()
+    for text in (page(early), markdown(early)):
+        assert "Nothing was changed." in text and "put back" not in text
+    for text in (page(late), markdown(late)):
+        assert "was put back byte for byte" in text and "Nothing was changed." not in text
+    assert "Nothing was changed." not in page(runs.drift_check(False).document())
+
+
 def test_services_that_nobody_touched_have_one_state() -> None:
     assert '>Before</th><th scope="col">After</th><th scope="col">What</th>' in page(runs.rollout(["a"]).document())
     run = runs.Run("a", playbook="smtp_check.yml")
