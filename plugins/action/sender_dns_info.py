@@ -19,6 +19,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
     worst_first,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.nearest import did_you_mean
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns import facts, libraries, queries, rules, sender
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns.presets import relay_of
@@ -118,7 +119,8 @@ def _relay(options: dict[str, t.Any]) -> sender.Relay:
         return sender.Relay()
     entry = documents().get(name)
     if entry is None:
-        message = f'"{name}" is no provider with a preset; there are: {", ".join(sorted(documents()))}.'
+        asked = did_you_mean(name, documents())
+        message = f'"{name}" is no provider with a preset{asked} There are: {", ".join(sorted(documents()))}.'
         fix = "Leave provider out, and give spf_include or relay_addresses and selectors."
         raise FindingError(TABLE.finding("sender-option-invalid", "provider", message, fix))
     return relay_of(name, entry, options["region"] or "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, accept
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.plan import plan
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings import (
     AUTH_METHODS,
@@ -18,6 +18,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings 
     Wanted,
 )
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import unknown, without_consequences
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
 
 READERS = ["ruby", "node", "compose", "python_dotenv", "systemd", "sh", "raw"]
@@ -53,6 +54,7 @@ class ActionModule(ControllerStep):
         "readers": {"type": "list", "elements": "str", "choices": READERS, "default": ["ruby", "node", "compose"]},
         "accept": {"type": "list", "elements": "str", "default": []},
         "current": {"type": "list", "elements": "str", "default": []},
+        "variables": {"type": "list", "elements": "str", "default": []},
     }
 
     def conclude_from(
@@ -62,6 +64,8 @@ class ActionModule(ControllerStep):
     ) -> tuple[list[Finding], dict[str, t.Any]]:
         """The plan, and everything there is to say about the settings."""
         done, findings = plan(_request(options), presets(), options["accept"])
+        strangers = unknown(options["variables"])
+        findings = [*accept(strangers, options["accept"]), *without_consequences(findings, strangers)]
         return findings, {"plan": done.as_dict()}
 
     def unmasked(self, findings: list[Finding]) -> frozenset[str]:

@@ -171,6 +171,13 @@ options:
     type: list
     elements: str
     default: []
+  variables:
+    description:
+      - Names of the variables that the inventory sets for the role P(fediops.mastodon.mastodon_smtp#role).
+      - One that begins like the role's variables and is none of them is an error (C(setting-unknown)).
+    type: list
+    elements: str
+    default: []
 attributes:
   action:
     support: full

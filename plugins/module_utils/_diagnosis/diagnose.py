@@ -57,6 +57,8 @@ def diagnose(failure: Failure, context: Context = Context()) -> Finding:  # noqa
         "option": _Options(context),
     }
     fix = (row.fix or TABLE.rows[row.code].remedy).format_map(fields)
+    if row.of_file and context.file and not context.as_intended:
+        fix = f"{fix} {row.of_file.format_map(fields)}"
     if row.hinted and context.hint:
         fix = f"{fix} {context.hint}"
     return TABLE.finding(row.code, _subject(row.code, complete, context), row.message.format_map(fields), fix)

@@ -63,14 +63,18 @@ class Row:
         or relay's own words), and option[x], the role's name for an option.
     :ivar fix: what to do, with the same fields; empty takes the code's remedy.
     :ivar hinted: the provider's hint belongs to the fix.
+    :ivar of_file: what is added to the fix where the settings come from the environment file, with the same fields.
     """
 
-    def __init__(self, code: str, message: str, fix: str, *signs: Sign, hinted: bool = False) -> None:
+    def __init__(
+        self, code: str, message: str, fix: str, *signs: Sign, hinted: bool = False, of_file: str = ""
+    ) -> None:
         self.code = code
         self.message = message
         self.fix = fix
         self.signs = signs
         self.hinted = hinted
+        self.of_file = of_file
 
     def matches(self, failure: Failure, context: Context) -> bool:
         """Whether this row is about that failure, whose codes have been completed."""

@@ -221,10 +221,10 @@ DIALOGUE: tuple[Row, ...] = (
         "login-refused",
         "{endpoint} refuses the login: {said}.",
         "Check {option[login]} and {option[password]}: the kind of key (API, SMTP or account password), "
-        "the form of the "
-        "login, the region. If both are right, a quoting accident in the file may have changed the password.",
+        "the form of the login, the region.",
         Sign(status="535", source="RFC 4954: 535 5.7.8; mastodon#15017, #21937"),
         hinted=True,
+        of_file="If both are right, a quoting accident in {file} may have changed the password.",
     ),
     Row(
         "login-refused",

@@ -63,11 +63,18 @@ class Finding:
             "fix": self.fix,
         }
 
-    def sentence(self) -> str:
-        """The finding as one line for a person; a message that begins with the subject says it once."""
+    def told(self) -> str:
+        """What is wrong, for a person; a message that begins with the subject says it once."""
         named = re.match(re.escape(self.subject) + r"(?!\w)", self.message)
-        told = self.message if named else f"{self.subject}: {self.message}"
-        return f"{told} {self.fix}".rstrip() + f" [{self.code}]"
+        return self.message if named else f"{self.subject}: {self.message}"
+
+    def advice(self) -> str:
+        """What to do, for a person; empty where the message has begun with it ("Publish ...", "Correct ...")."""
+        return "" if self.message.split(" ")[0] == self.fix.split(" ")[0] else self.fix
+
+    def sentence(self) -> str:
+        """The finding as one line for a person."""
+        return f"{self.told()} {self.advice()}".rstrip() + f" [{self.code}]"
 
 
 class Table:

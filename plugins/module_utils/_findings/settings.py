@@ -11,6 +11,13 @@ from __future__ import annotations
 from .model import Code, Table
 
 TABLE = Table(
+    # The names.
+    Code(
+        "setting-unknown",
+        "error",
+        "A variable begins with mastodon_smtp_, and nothing in the collection reads it.",
+        "Correct the name. A variable of your own needs another prefix, or mastodon_smtp_accept: [setting-unknown].",
+    ),
     # The relay.
     Code(
         "host-missing",
@@ -187,7 +194,7 @@ TABLE = Table(
         "provider-unknown",
         "error",
         "The collection has no preset of that name.",
-        "Use a name that the documentation of smtp_settings lists, or set mastodon_smtp_host, _port and _tls yourself.",
+        "Use the name of a known one, or set mastodon_smtp_host, _port and _tls yourself.",
     ),
     Code(
         "provider-region-missing",

@@ -15,6 +15,7 @@ import typing as t
 from .._findings.model import Finding
 from .._findings.settings import TABLE
 from .address import AddressProblem, host_problem, mailbox
+from .nearest import did_you_mean
 from .settings import PORTS, Preset, Relay, Wanted
 
 #: Below this many characters a secret is called short.
@@ -26,12 +27,14 @@ class Case:
     """What a rule looks at.
 
     :ivar bulk: whether this is the bulk relay, for the names of options.
+    :ivar providers: the names of all presets.
     """
 
     wanted: Wanted
     preset: Preset | None
     relay: Relay
     bulk: bool = False
+    providers: tuple[str, ...] = ()
 
     def option(self, name: str) -> str:
         """The option as the subject of a finding."""
@@ -56,7 +59,8 @@ def check(case: Case) -> list[Finding]:
 
 def _host(case: Case) -> t.Iterator[Finding]:
     if not case.relay.host:
-        if not (case.preset and case.preset.hosts):  # otherwise the region is what is missing, and that is said
+        # Otherwise the provider's name is wrong, or the region is missing, and that is said.
+        if not case.wanted.provider or (case.preset and not case.preset.hosts):
             fix = ""
             if case.bulk:
                 fix = "Set mastodon_smtp_bulk.host, or mastodon_smtp_bulk.provider for a provider known here."
@@ -173,14 +177,18 @@ def _provider(case: Case) -> t.Iterator[Finding]:
     preset, wanted = case.preset, case.wanted
     if preset is None:
         if wanted.provider:
-            message = f"There is no preset named {wanted.provider}."
-            yield TABLE.finding("provider-unknown", case.option("provider"), message)
+            message = f"There is no provider named {wanted.provider}{did_you_mean(wanted.provider, case.providers)}"
+            fix = (
+                f"Known are {', '.join(sorted(case.providers))}. For another set {case.variable('host')}, port and tls."
+            )
+            yield TABLE.finding("provider-unknown", case.option("provider"), message, fix)
         return
     if preset.hosts and not wanted.host and not preset.host(wanted.region):
         named = sorted(region for region in preset.hosts if region not in ("", "*"))
         known = f"{preset.title} knows {', '.join(named)}." if named else f"{preset.title} has a host for each region."
         if wanted.region:
-            message = f"{wanted.region} is no region of {preset.title}. {known if named else ''}".strip()
+            asked = did_you_mean(wanted.region, named)
+            message = f"{wanted.region} is no region of {preset.title}{asked} {known if named else ''}".strip()
             yield TABLE.finding("provider-region-unknown", case.option("region"), message)
         else:
             fix = f"Set {case.variable('region')} as {preset.title} names it."

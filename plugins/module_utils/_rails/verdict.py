@@ -243,6 +243,7 @@ def _context(name: str, answer: t.Mapping[str, t.Any], known: Context, hints: t.
         tls=modes["tls_mode"],
         auth=modes["auth_mode"],
         relay=t.cast(t.Literal["main", "bulk"], name),
+        as_intended=bool(answer["matches"].get(name)) and not _misread(name, answer),
         hint=hints.get(name, ""),
         sender=answer["from"] or "",
     )

@@ -32,7 +32,7 @@ def k1_keys_usable(facts: Facts) -> Outcome:
     if not works and not silent:
         why = "; ".join(f"{selector}: {problem}" for selector, problem in broken.items())
         message = f"{_record(facts, next(iter(broken)))} No DKIM signature can be verified ({why})."
-        fix = "Publish what the provider shows; if it shows other selectors, name them in selectors."
+        fix = "If the provider shows other selectors, name them in mastodon_smtp_dkim_selectors (selectors)."
         return [TABLE.finding("dkim-without-key", facts.sender.dkim_domain, message, fix)]
     return [_broken(facts, selector, problem) for selector, problem in broken.items()] + unanswered(*silent)
 

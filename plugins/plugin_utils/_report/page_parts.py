@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from .markup import Child, Markup, el
-from .sentences import told
+from .sentences import advice, told
 from .words import HOST_STATES
 
 Document = t.Mapping[str, t.Any]
@@ -99,7 +99,7 @@ def findings(found: t.Sequence[Document]) -> Markup | None:
                 el(
                     "div",
                     el("p", el("b", one["severity"]), " ", told(one)),
-                    fixing(one["fix"]) if one["severity"] != "info" else None,
+                    fixing(advice(one)) if one["severity"] != "info" else None,
                     el("code", one["code"], class_="code"),
                 ),
                 class_=f"finding tone-{tones[one['severity']]}",

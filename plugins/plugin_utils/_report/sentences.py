@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
 
 from .document import FINISHED, RUNNING
 from .words import HOST_STATES, PURPOSES, TOUCHING, Purpose, duration, label_of, mode_label, plural, title_of, touches
@@ -132,8 +133,16 @@ def clock(stamp: str) -> str:
 
 def told(one: t.Mapping[str, str]) -> str:
     """What a finding is about and what is wrong; a message that begins with its subject says it once."""
-    named = re.match(re.escape(one["subject"]) + r"(?!\w)", one["message"])
-    return one["message"] if named else f"{one['subject']}: {one['message']}"
+    return _finding(one).told()
+
+
+def advice(one: t.Mapping[str, str]) -> str:
+    """What to do about a finding; empty where its message has said so already."""
+    return _finding(one).advice()
+
+
+def _finding(one: t.Mapping[str, str]) -> Finding:
+    return Finding(**{name: t.cast(t.Any, one[name]) for name in ("code", "severity", "subject", "message", "fix")})
 
 
 def where(one: Document) -> str:
@@ -145,7 +154,7 @@ def where(one: Document) -> str:
 
 def fixes(cause: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
     """Each error of a cause as what is wrong and what to do; the task's own message where there are none."""
-    found = [(told(one), one["fix"]) for one in cause["findings"]]
+    found = [(told(one), advice(one)) for one in cause["findings"]]
     return found or [(cause["message"], "")]
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import unknown
+
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "mastodon_smtp"
 
 
@@ -55,3 +57,21 @@ def test_tasks_use_every_option_and_none_that_is_not_specified() -> None:
         *(f"mastodon_smtp_{tag}" for tag in ("preflight", "apply", "edit", "check", "restart", "queue")),
     }
     assert used == set(OPTIONS)
+
+
+def test_every_variable_of_the_written_pages_and_playbooks_is_known() -> None:
+    """A name that smtp_settings would call a stranger must not be in what an operator copies."""
+    root = ROLE.parents[1]
+    pages = [
+        root / "README.md",
+        *(root / "docs").glob("*.md"),
+        *(root / "docs/ci").iterdir(),
+        *(root / "playbooks").iterdir(),
+    ]
+    used = {
+        name
+        for page in pages
+        for name in re.findall(r"(?<![\w{])mastodon_smtp_[a-z_]*[a-z]\b(?!\.yml)", page.read_text())
+    }
+    tags = {f"mastodon_smtp_{tag}" for tag in ("preflight", "apply", "edit", "check", "restart", "queue")}
+    assert [one.subject for one in unknown(used - tags)] == [] and "mastodon_smtp_batches" in used

@@ -180,3 +180,46 @@ def test_an_example_works(example: dict[str, t.Any]) -> None:
         options["bulk_password"] = "an0ther-s3cret"
     result = run(**options)
     assert "failed" not in result, result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("mastodon_smtp_from_adress", "mastodon_smtp_from_address"),
+        ("mastodon_smtp_passwort", "mastodon_smtp_password"),
+        ("mastodon_smtp_test_recipent", "mastodon_smtp_test_recipient"),
+        ("mastodon_smtp_max_fail_percent", "mastodon_smtp_max_fail_percentage"),
+    ],
+)
+def test_a_misspelt_variable_is_named_with_the_one_that_is_meant(name: str, meant: str) -> None:
+    result = run(**GOOD, variables=[name, "mastodon_smtp_host", "mastodon_smtp_batches", "mastodon_smtp_result"])
+    assert [(one["code"], one["subject"]) for one in result["findings"]] == [("setting-unknown", name)]
+    assert f"{name} is no setting of this collection; did you mean {meant}?" in result["msg"]
+    known = run(**GOOD, variables=[name], accept=["setting-unknown"])
+    assert "failed" not in known and known["findings"][0]["severity"] == "info"
+
+
+def test_what_a_misspelt_variable_leaves_missing_is_no_second_problem() -> None:
+    given = {name: value for name, value in GOOD.items() if name != "password"}
+    assert [one["code"] for one in run(**given)["findings"]] == ["password-not-given"]
+    result = run(**given, variables=["mastodon_smtp_passwort"])
+    assert [one["code"] for one in result["findings"]] == ["setting-unknown"]
+
+
+def test_a_variable_that_is_like_none_is_named_alone() -> None:
+    (finding,) = run(**GOOD, variables=["mastodon_smtp_zzz", "my_own"])["findings"]
+    assert finding["message"] == "mastodon_smtp_zzz is no setting of this collection."
+
+
+@pytest.mark.parametrize("name", ["Mailgun", "mailgunn", "mail-gun"])
+def test_a_misspelt_provider_is_one_problem_and_names_the_known_ones(name: str) -> None:
+    given = {key: value for key, value in GOOD.items() if key != "host"}
+    (finding,) = run(**given, provider=name)["findings"]
+    assert finding["code"] == "provider-unknown" and finding["message"].endswith("; did you mean mailgun?")
+    assert "postmark" in finding["fix"]
+
+
+def test_a_misspelt_region_is_asked_about() -> None:
+    given = {key: value for key, value in GOOD.items() if key != "host"}
+    messages = [one["message"] for one in run(**given, provider="mailgun", region="EU")["findings"]]
+    assert any("EU is no region of Mailgun; did you mean eu?" in one for one in messages), messages

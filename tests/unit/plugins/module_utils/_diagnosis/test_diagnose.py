@@ -125,6 +125,14 @@ def test_the_providers_hint_is_given_with_a_refused_login_only() -> None:
     assert "SMTP key" not in diagnose(Failure("connect", ("Errno::ECONNREFUSED",)), context).fix
 
 
+def test_quoting_is_suspected_only_where_a_file_was_read_and_nothing_has_compared_the_password() -> None:
+    refused = Failure("auth", message="535 5.7.8 no")
+    told = "a quoting accident in /live/.env.production"
+    assert told in diagnose(refused, Context(file="/live/.env.production")).fix
+    for context in (Context(), Context(file="/live/.env.production", as_intended=True)):
+        assert "quoting" not in diagnose(refused, context).fix
+
+
 def test_the_words_are_quoted_without_secrets_and_other_peoples_addresses() -> None:
     context = Context(host="r", port=25, sender="me@here.example", recipient="you@there.example", secrets=("hunter2!",))
     failure = Failure("data", ("Net::SMTPFatalError",), "554 5.7.0 me@here.example boss@work.example hunter2!\r\n")

@@ -64,5 +64,18 @@ def test_a_sentence_names_its_subject_once(subject: str, message: str, told: str
     assert explain([found, TABLE.finding("bad", "x", "Bad.")]) == f"2 problems:\n- {told}\n- x: Bad. Mend it. [bad]"
 
 
+@pytest.mark.parametrize(
+    ("message", "fix", "told"),
+    [
+        ("Publish a.test MX 1 mx.", "Publish an MX record.", "x: Publish a.test MX 1 mx. [bad]"),
+        ("Correct the From address: no such domain.", "Correct the From address.", None),
+        ("There are two.", "Publish one.", "x: There are two. Publish one. [bad]"),
+    ],
+)
+def test_what_to_do_is_said_once(message: str, fix: str, told: str | None) -> None:
+    one = Finding("bad", "error", "x", message, fix)
+    assert one.sentence() == (told or f"x: {message} [bad]")
+
+
 def test_a_sentence_without_a_fix_ends_with_its_code() -> None:
     assert Finding("bad", "error", "x", "Bad.").sentence() == "x: Bad. [bad]"

@@ -1,0 +1,27 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Which known name somebody may have meant with one that is not known."""
+
+from __future__ import annotations
+
+import difflib
+import typing as t
+
+#: How alike two names must be (difflib's ratio); its own default takes "sender" for "send_to".
+ALIKE = 0.7
+
+
+def nearest(name: str, known: t.Iterable[str]) -> str:
+    """The known name that is most like it, whatever the case; empty when none is like it."""
+    found = difflib.get_close_matches(name.lower().replace("-", "_"), list(known), 1, ALIKE)
+    return found[0] if found else ""
+
+
+def did_you_mean(name: str, known: t.Iterable[str]) -> str:
+    """The question as the end of a sentence; a full stop when nothing is near."""
+    found = nearest(name, known)
+    return f"; did you mean {found}?" if found else "."
