@@ -27,6 +27,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._seal import new_
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._inventory_file import (
     PREFIX,
     document,
+    placeholder,
     placeholders,
     read,
     refuse_hidden,
@@ -92,7 +93,13 @@ class ActionModule(ActionBase):
         for path, data, mode in [] if self._task.check_mode else ready:
             write(path, data, mode)
         names = [PREFIX + name for name in (*adopted.settings, *adopted.secrets)]
-        done: dict[str, t.Any] = {"changed": bool(todo), "files": [one[0] for one in files], "variables": names}
+        done: dict[str, t.Any] = {
+            "changed": bool(todo),
+            "files": [one[0] for one in files],
+            "written": [one[0] for one in todo],
+            "variables": names,
+            "placeholders": [] if into_vault else [placeholder(name) for name in adopted.secrets],
+        }
         if self._task.diff:
             done["diff"] = [
                 {"before_header": path, "after_header": path, "before": old or "", "after": new}

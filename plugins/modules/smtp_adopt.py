@@ -77,6 +77,18 @@ files:
   type: list
   elements: str
   sample: [/srv/inventory/host_vars/social/mastodon_smtp.yml, /srv/inventory/host_vars/social/mastodon_smtp_vault.yml]
+written:
+  description: Those of the files that were written (in check mode, would be), since they did not say the same already.
+  returned: success
+  type: list
+  elements: str
+  sample: [/srv/inventory/host_vars/social/mastodon_smtp.yml]
+placeholders:
+  description: The variables that the files refer to and that are still to be put into a vault.
+  returned: success
+  type: list
+  elements: str
+  sample: [vault_mastodon_smtp_password]
 variables:
   description: The names of the role variables that were adopted. Never values.
   returned: success

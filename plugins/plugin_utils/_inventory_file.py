@@ -43,7 +43,12 @@ def document(variables: t.Mapping[str, t.Any], heading: t.Sequence[str]) -> str:
 
 def placeholders(names: t.Iterable[str]) -> str:
     """Lines that refer to variables of a vault that is still to be made."""
-    return "".join(f'{PREFIX}{name}: "{{{{ vault_{PREFIX}{name} }}}}"\n' for name in names)
+    return "".join(f'{PREFIX}{name}: "{{{{ {placeholder(name)} }}}}"\n' for name in names)
+
+
+def placeholder(name: str) -> str:
+    """The variable of the vault that a secret is referred to by."""
+    return f"vault_{PREFIX}{name}"
 
 
 def _safe(value: t.Any) -> t.Any:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
@@ -60,6 +61,36 @@ def _rollback(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
         first = f"{result['env_file']} is as it was before the last edit: there was nothing to put back."
     told = ["Dry run, nothing was touched."] if dry else []
     return [*told, first, *(_service(one, dry) for one in result["services"]), *_findings(result["findings"])]
+
+
+def adopt_summary(adopted: t.Mapping[str, t.Any], host: str, dry: bool) -> list[str]:
+    """What was adopted, where it is written, and what to do next.
+
+    :param adopted: the result of smtp_adopt.
+    """
+    files, names = " and ".join(adopted["written"]), ", ".join(adopted["variables"])
+    if not adopted["written"]:
+        first = f"In order: {' and '.join(adopted['files'])} already says what this instance uses."
+    elif dry:
+        first = f"Dry run, nothing was written: {files} would be, with {names}."
+    else:
+        first = f"Written: {files}, with {names}."
+    told = [f"{one['severity']}: {Finding(**one).sentence()}" for one in adopted["findings"]]
+    return [first, *told, *_next(adopted, host, dry and bool(adopted["written"]))]
+
+
+def _next(adopted: t.Mapping[str, t.Any], host: str, dry: bool) -> list[str]:
+    if dry:
+        return ["Next: the same command without --check writes it."]
+    lines = []
+    if adopted["placeholders"]:
+        vault = os.path.join(os.path.dirname(adopted["files"][0]), "vault.yml")
+        lines.append(f"Next: put {', '.join(adopted['placeholders'])} into a vault (ansible-vault create {vault}).")
+    lines.append(
+        f"{'Then' if lines else 'Next'}: ansible-playbook fediops.mastodon.smtp_check --limit {host} (with your "
+        "inventory and vault password) says whether all is as it was written."
+    )
+    return lines
 
 
 def _outcome(result: t.Mapping[str, t.Any], dry: bool) -> str:

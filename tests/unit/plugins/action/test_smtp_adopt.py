@@ -97,7 +97,9 @@ def test_placeholders(adopt: Adopt, tmp_path: pathlib.Path) -> None:
     assert content["mastodon_smtp_host"] == "smtp.example.net" and content["mastodon_smtp_port"] == 587
     assert content["mastodon_smtp_password"] == "{{ vault_mastodon_smtp_password }}"
     assert "mastodon_smtp_password" in result["variables"]
-    assert adopt()["changed"] is False
+    assert result["placeholders"] == ["vault_mastodon_smtp_password"] and result["written"] == result["files"]
+    again = adopt()
+    assert again["changed"] is False and again["written"] == []
 
 
 def test_a_vault(adopt: Adopt, tmp_path: pathlib.Path) -> None:

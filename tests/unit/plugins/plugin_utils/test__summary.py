@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._summary import host_summary
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._summary import adopt_summary, host_summary
 
 RELAY = {
     "settings": {"address": "smtp.example.net", "port": 587},
@@ -147,3 +147,29 @@ def test_a_change_that_no_mail_has_proved_says_so() -> None:
     assert "No mail was sent: with mastodon_smtp_test_recipient" in " ".join(host_summary(silent))
     assert "No mail was sent" not in " ".join(host_summary(RESULT))
     assert "No mail was sent" not in " ".join(host_summary({**silent, "check_mode": True, "outcome": "would change"}))
+
+
+ADOPTED: dict[str, t.Any] = {
+    "files": ["/inv/host_vars/a/mastodon_smtp.yml"],
+    "written": ["/inv/host_vars/a/mastodon_smtp.yml"],
+    "variables": ["mastodon_smtp_host", "mastodon_smtp_password"],
+    "placeholders": ["vault_mastodon_smtp_password"],
+    "findings": [],
+}
+
+
+def test_an_adoption_says_what_is_written_and_what_to_do_next() -> None:
+    written, vault, check = adopt_summary(ADOPTED, "a", False)
+    names = "mastodon_smtp_host, mastodon_smtp_password"
+    assert written == f"Written: /inv/host_vars/a/mastodon_smtp.yml, with {names}."
+    assert "vault_mastodon_smtp_password" in vault and "ansible-vault create /inv/host_vars/a/vault.yml" in vault
+    assert "Then: ansible-playbook fediops.mastodon.smtp_check --limit a" in check
+    assert adopt_summary({**ADOPTED, "placeholders": []}, "a", False)[1].startswith("Next: ansible-playbook")
+
+
+def test_a_dry_adoption_does_not_speak_as_if_it_had_written() -> None:
+    first, then = adopt_summary(ADOPTED, "a", True)
+    assert first.startswith("Dry run, nothing was written: /inv/host_vars/a/mastodon_smtp.yml would be, with ")
+    assert then == "Next: the same command without --check writes it."
+    same = adopt_summary({**ADOPTED, "written": []}, "a", True)
+    assert same[0] == "In order: /inv/host_vars/a/mastodon_smtp.yml already says what this instance uses."
