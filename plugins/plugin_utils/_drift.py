@@ -27,7 +27,7 @@ STEPS = ("instance", "settings", "relay", "relay_bulk", "dns", "edit", "mailer",
 _OF_THE_FILE = frozenset({"effective-differs", "password-misread", "login-misread"})
 
 #: "Rails uses 25, the plan says 587 (SMTP_PORT)."
-_DIFFERENCE = re.compile(r"(?P<what>.*) \((?P<variable>\w+)\)\.")
+_DIFFERENCE = re.compile(r"Rails uses (?P<used>.*), the plan says (?P<planned>.*) \((?P<variable>\w+)\)\.")
 #: Variables that only together say how a connection is encrypted: one of them shows in the settings of others.
 _ENCRYPTION = re.compile(r"((?:BULK_)?SMTP_)(?:TLS|SSL|ENABLE_STARTTLS|ENABLE_STARTTLS_AUTO)")
 
@@ -84,8 +84,9 @@ def _about_file(results: t.Mapping[str, t.Any]) -> list[Finding]:
     told = {}
     for one in _findings(results["mailer"]):
         match = _DIFFERENCE.fullmatch(one.message)
-        if match and _follows_from_file(one, results):
-            told[match["variable"]] = f": {match['what']}"
+        # Of a login or password, Rails only says whether there is one.
+        if match and _follows_from_file(one, results) and not one.subject.endswith("_set"):
+            told[match["variable"]] = f": Rails uses {match['used']} instead of {match['planned']}"
     what = ", ".join(
         f"{one['name']} ({_KINDS.get(one['what'], one['what'])}{told.get(one['name'], '')})" for one in changed
     )

@@ -16,7 +16,7 @@ TABLE = Table(
         "setting-unknown",
         "error",
         "A variable begins with mastodon_smtp_, and nothing in the collection reads it.",
-        "Correct the name. A variable of your own needs another prefix, or mastodon_smtp_accept: [setting-unknown].",
+        "Correct the name. A variable of your own needs another prefix, or its code in mastodon_smtp_accept.",
     ),
     # The relay.
     Code(

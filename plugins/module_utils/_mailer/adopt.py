@@ -13,7 +13,7 @@ import typing as t
 
 from .._findings.adopt import TABLE
 from .._findings.model import Finding
-from .compare import differences
+from .compare import differences, shown
 from .effective import Effective, Relay, effective
 from .plan import Plan, plan
 from .release import Release
@@ -97,7 +97,7 @@ def _proof(
         if one.severity == "error"
     ]
     for one in differences(done.effective.as_dict(), used.as_dict()):
-        message = f"Rails uses {one.actual!r}, and would use {one.expected!r}."
+        message = f"Rails uses {shown(one.actual)}, and would use {shown(one.expected)}."
         found.append(TABLE.finding("adopt-differs", one.setting, message))
     names = _rewritten(done, variables)
     if names and not found:

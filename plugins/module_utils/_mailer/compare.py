@@ -62,6 +62,11 @@ def differences(expected: t.Mapping[str, t.Any], actual: t.Mapping[str, t.Any]) 
     return found
 
 
+def shown(value: Json) -> str:
+    """A value of a setting in a sentence."""
+    return "nothing" if value is None else f"{value!r}" if isinstance(value, str) else str(value).lower()
+
+
 def _of_relay(
     relay: str, prefix: str, expected: t.Mapping[str, t.Any] | None, actual: t.Mapping[str, t.Any] | None
 ) -> list[Difference]:

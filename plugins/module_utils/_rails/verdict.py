@@ -18,7 +18,7 @@ from .._diagnosis.redact import one_line, redact
 from .._findings.mailer import TABLE
 from .._findings.model import Finding
 from .._instance.model import Instance
-from .._mailer.compare import Difference, differences
+from .._mailer.compare import Difference, differences, shown
 from .._mailer.release import Release, era_of
 from .._mailer.session import mechanism, session
 from .answer import boot_failure, failure
@@ -198,17 +198,13 @@ def _override(variables: t.Iterable[str], instance: Instance) -> str:
 
 
 def _difference(one: Difference, instance: Instance) -> Finding:
-    message = f"Rails uses {_shown(one.actual)}, the plan says {_shown(one.expected)}"
+    message = f"Rails uses {shown(one.actual)}, the plan says {shown(one.expected)}"
     message += f" ({one.variable})." if one.variable else "."
     fix = _override([one.variable], instance) or (
         f"Look for {one.variable or 'this setting'} in the units' Environment= and in .env.production.local, and for "
         "changes in config/environments/production.rb and config/email.yml."
     )
     return TABLE.finding("effective-differs", one.setting, message, fix)
-
-
-def _shown(value: object) -> str:
-    return "nothing" if value is None else f"{value!r}" if isinstance(value, str) else str(value).lower()
 
 
 def _password_matches(answer: t.Mapping[str, t.Any]) -> bool | None:

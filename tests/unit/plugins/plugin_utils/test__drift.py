@@ -54,7 +54,7 @@ OTHER_PORT = finding("effective-differs", "error", "main.port", "Rails uses '25'
 def test_a_file_that_differs_is_an_error_unless_rails_uses_the_same_all_the_same() -> None:
     verdict = drift(steps(edit=CHANGED, mailer={"effective": {}, "findings": [OTHER_PORT]}))
     assert codes(verdict) == [("file-differs", "error")]
-    assert "SMTP_PORT (other value: Rails uses '25', the plan says '587'), SMTP_X (missing)" in verdict["message"]
+    assert "SMTP_PORT (other value: Rails uses '25' instead of '587'), SMTP_X (missing)" in verdict["message"]
     assert "smtp_rollout" in verdict["findings"][0]["fix"]
     assert codes(drift(steps(edit=CHANGED))) == [("file-differs", "warning")]
     assert codes(drift(steps(edit=CHANGED, mailer={"effective": None, "findings": []})))[0] == ("file-differs", "error")
@@ -67,11 +67,12 @@ def test_what_follows_from_the_file_is_told_with_it_and_once() -> None:
     seen = [
         finding("effective-differs", "error", "main.address", "Rails uses 'a', the plan says 'b' (SMTP_SERVER)."),
         finding("effective-differs", "error", "main.tls", "Rails uses true, the plan says nothing (SMTP_TLS)."),
+        finding("effective-differs", "error", "main.login_set", "Rails uses false, the plan says true (SMTP_LOGIN)."),
         finding("password-misread", "error", "SMTP_PASSWORD", "The password that Rails holds is not the intended one."),
         finding("login-misread", "error", "SMTP_LOGIN", "The login that Rails holds is not the intended one."),
     ]
     verdict = drift(steps(edit=changed, mailer={"effective": {}, "msg": "4 problems", "findings": seen}))
-    assert codes(verdict) == [("file-differs", "error")]
+    assert codes(verdict) == [("file-differs", "error")] and "SMTP_LOGIN (other value), " in verdict["message"]
     said = drift_summary(verdict, steps()["instance"]["instance"])
     assert said[0] == "NOT in order: 1 problem." and len(said) == 3
 
