@@ -44,6 +44,8 @@ def ensure() -> None:
     with alone():
         if not shutil.which("dockerd"):
             install(["docker.io"], "the Docker Engine")
+        if not shutil.which("docker"):
+            install(["docker-cli"], "Docker's command line")  # a package of its own since Debian 13
         start()
 
 
@@ -60,7 +62,7 @@ def install(packages: list[str], what: str) -> None:
 def start() -> None:
     """Start dockerd in the background, its process id and its log in /run/fediops-lab."""
     # A package's maintainer script may just have started one through the machine's own service manager.
-    if wait(3):
+    if wait(60 if succeeds("systemctl", "is-active", "--quiet", "docker") else 3):
         return
     STATE.mkdir(mode=0o755, exist_ok=True)
     if running_pid() is None:
