@@ -247,6 +247,8 @@ class Collector:
         host.failures[-1:] = host.refused
         for one in host.refused:
             host.cells[one.step].state = "failed"
+            for told in host.timeline:
+                told["state"] = "failed" if (told["step"], told["task"]) == (one.step, one.task) else told["state"]
         host.refused = []
 
     def _stop(self, said: dict[str, str]) -> None:

@@ -101,3 +101,11 @@ def test_the_inventories_of_the_readme_are_ones_with_known_variables_and_types()
         assert isinstance(value, types[option["type"]]) and value in option.get("choices", [value]), name
         if name == "mastodon_smtp_provider":
             assert value in presets()
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_files_and_folders_that_are_named_exist(page: str) -> None:
+    tops = "|".join(path.name for path in CHECKOUT.iterdir() if path.is_dir() and path.name[0] != ".")
+    named = set(re.findall(rf"`((?:{tops})/[\w./-]*)`", read(page)))
+    assert len(named) > 5
+    assert {one for one in named if not (CHECKOUT / one).exists()} == set()

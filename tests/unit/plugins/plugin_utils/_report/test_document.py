@@ -96,6 +96,7 @@ def test_the_first_cause_is_the_first_failure_of_a_host_and_the_report_of_it_is_
     assert books["variables"]["put_back"] is True
     # what ran in the undo does not hide the failure of the step itself
     assert books["steps"]["services"]["state"] == "failed"
+    assert [one["state"] for one in books["timeline"]][-3:] == ["failed", "changed", "changed"]
 
 
 def test_problems_come_in_the_order_of_time_and_hosts_with_one_cause_stand_together() -> None:
