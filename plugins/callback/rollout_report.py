@@ -51,8 +51,8 @@ options:
         key: formats
   title:
     description:
-      - The title of the report. Without one it says what the run is for, for instance V(Mail rollout), V(Mail rollout
-        (dry run)) or V(Mail drift check).
+      - The title of the report. Without one it says what the run is for, for instance V(Mail rollout) or V(Mail drift
+        check).
     type: str
     env:
       - name: MASTODON_ROLLOUT_REPORT_TITLE
