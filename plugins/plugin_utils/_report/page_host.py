@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from .markup import Child, Markup, el
-from .page_parts import Document, badge, bar, causes, closing, findings, icon, part, problem_class, table
+from .page_parts import Document, badge, bars, causes, closing, findings, icon, part, problem_class, table
 from .page_settings import settings, variables
 from .sentences import afterwards, clock, fixes, purpose_of, where
 from .words import CELL_STATES, HOST_STATES, cell_label, duration, plural
@@ -250,7 +250,7 @@ def _timeline(timeline: t.Sequence[Document], dry: bool) -> Markup | None:
                 one["task"],
                 el("span", icon(state.tone), cell_label(one["state"], dry), class_=f"key tone-{state.tone}"),
                 duration(one["seconds"]),
-                bar((one["seconds"] / top, "bar-mid")),
+                bars((one["seconds"] / top, "bar-mid")),
             ]
         )
     return part("Steps in order", table("Steps in order", ("Task", "State", "Took", ""), rows, "timeline"))

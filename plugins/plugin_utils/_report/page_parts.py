@@ -56,7 +56,7 @@ def part(title: str, *children: Child) -> Markup:
     return el("div", el("h4", title), children, class_="part")
 
 
-def bar(*lengths: tuple[float, str]) -> Markup:
+def bars(*lengths: tuple[float, str]) -> Markup:
     """Horizontal bars on one line, each a share of the width (0 to 1) and its class; the words beside say the same."""
     drawn = [
         el("rect", x="0", y="3", width=f"{max(0.5, 100 * share):.2f}%", height="8", rx="2", class_=class_)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from .markup import Child, Markup, el
-from .page_parts import Document, badge, bar, causes, closing, icon, problem_class, scroll
+from .page_parts import Document, badge, bars, causes, closing, icon, problem_class, scroll
 from .sentences import afterwards, clock, counts, fixes, purpose_of, where
 from .words import CELL_STATES, HOST_STATES, STEPS, cell_label, duration, plural
 
@@ -210,7 +210,7 @@ def timings(made: Document) -> Markup | None:
             el("th", one["label"], scope="row"),
             el(
                 "td",
-                bar((one["longest"] / top, "bar-long"), (one["median"] / top, "bar-mid")),
+                bars((one["longest"] / top, "bar-long"), (one["median"] / top, "bar-mid")),
                 class_="bar",
             ),
             el("td", duration(one["median"]), class_="number"),
