@@ -56,8 +56,9 @@ options:
     description:
       - The programs that read this file. Each value must be read exactly by all of them, in all their versions in use.
       - V(ruby) is the dotenv gem (Mastodon itself, on a source install), V(node) is npm dotenv (the streaming server),
-        V(compose) is Docker Compose v2, V(python_dotenv) is podman-compose and docker-compose v1, V(systemd) is
-        C(EnvironmentFile=), V(sh) is a shell that sources the file, V(raw) is C(docker run --env-file).
+        V(compose) is Docker Compose v2, V(python_dotenv) is podman-compose and docker-compose v1 from 1.26 on,
+        V(systemd) is C(EnvironmentFile=), V(sh) is a shell that sources the file, V(raw) is C(docker run --env-file),
+        docker-compose v1 up to 1.25, and C(format=raw) in a Compose file.
       - Name only those that really read the file; each one more narrows what a password may look like.
     type: list
     elements: str

@@ -4,9 +4,10 @@
 
 # Private to this collection: it may change in any release without notice.
 
-"""How C(docker run --env-file) and C(podman run --env-file) read a file: verbatim, quotes and all.
+"""How docker-compose up to 1.25 and C(docker run --env-file), C(podman run --env-file) read a file: verbatim.
 
-Source: docker/cli, opts/file.go (newer: pkg/kvfile); containers/podman, pkg/env/env.go.
+Source: docker/compose 1.25.5, compose/config/environment.py; docker/cli, opts/file.go (newer: pkg/kvfile);
+containers/podman, pkg/env/env.go.
 """
 
 from __future__ import annotations
@@ -17,44 +18,64 @@ import typing as t
 
 from .source import GO_SPACE, Reading, Source, Statement, Trap
 
+_BLANKS = " \t"
+
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """docker skips a byte order mark and refuses a name with blanks; podman takes both as they are."""
+    """docker and Compose skip a byte order mark and refuse a name with blanks; podman takes both as they are.
+
+    :ivar before: what is taken off before a name; None: all white space of Unicode.
+    :ivar after: the same after a value; empty: nothing.
+    :ivar ends: the characters that end a line.
+    :ivar python: a name alone takes back what stands above it, and a value may have no name.
+    """
 
     strict: bool
+    before: str | None
+    after: str | None = ""
+    ends: str = r"\n"
+    python: bool = False
 
 
-GENERATIONS: dict[str, Rules] = {"docker": Rules(True), "podman": Rules(False)}
-
-_LINES = re.compile(r"[^\n]+")
-_BLANKS = " \t"
+GENERATIONS: dict[str, Rules] = {
+    # Python: codecs.open() takes the lines that str.splitlines() knows.
+    "Compose 1.25": Rules(True, None, None, r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029", python=True),
+    "docker": Rules(True, GO_SPACE),
+    "podman": Rules(False, _BLANKS),
+}
 
 
 def read(source: Source, rules: Rules, environment: t.Mapping[str, str]) -> Reading:
     """What a container gets from the file."""
     statements: list[Statement] = []
     traps: list[Trap] = []
-    for line in _LINES.finditer(source.text):
+    for line in re.finditer(f"[^{rules.ends}]+", source.text):
         harmless = source.plain.get(line.start())
         if harmless is not None:
             statements.append(harmless)
             continue
         end = line.end() - (1 if line[0].endswith("\r") else 0)
         start = line.start() + (1 if rules.strict and line.start() == 0 and source.starts_with_mark else 0)
-        written = source.text[start:end].lstrip(GO_SPACE if rules.strict else _BLANKS)
+        written = source.text[start:end].lstrip(rules.before)
         start = end - len(written)
+        written = written.rstrip(rules.after)
+        end = start + len(written)
         if not written or written.startswith("#"):
             continue
         name, equals, value = written.partition("=")
-        if rules.strict and (not name or any(blank in name for blank in _BLANKS)):
+        if rules.strict and (_blank(name, rules) or not (name or rules.python)):
             trap = Trap("refused-line", start)
             return Reading(statements, [*traps, trap], trap)
         value_start = start + len(name) + len(equals)
         if not equals:
             traps.append(Trap("lone-word", start, name))
-            if name in environment:
-                statements.append(Statement(name, environment[name], start, value_start, value_start))
+            if name in environment or rules.python:
+                statements.append(Statement(name, environment.get(name), start, value_start, value_start))
         else:
             statements.append(Statement(name, value, start, value_start, end))
     return Reading(statements, traps)
+
+
+def _blank(name: str, rules: Rules) -> bool:
+    return any(one.isspace() if rules.before is None else one in _BLANKS for one in name)

@@ -20,6 +20,7 @@ import tempfile
 import threading
 import typing as t
 
+import yaml
 from corpus import PROCESS
 
 HERE = pathlib.Path(__file__).parent
@@ -142,6 +143,39 @@ def _compose(version: str, files: c.Sequence[pathlib.Path]) -> list[Seen] | None
     return [
         {
             name: None if value is None else value.replace("$$", "$")
+            for name, value in found[f"s{number}"].get("environment", {}).items()
+        }
+        for number in range(len(files))
+    ]
+
+
+def compose_1_reading(version: str, files: c.Sequence[pathlib.Path]) -> list[Seen]:
+    """The part of the first Compose, which was written in Python, that reads one file after another."""
+    python = next(ROOT.glob(".work/venv-*/bin/python"))
+    library = str(HOME / f"compose-{version}")
+    return _lines([python, PROGRAMS / "read_compose_1.py"], files, PYTHONPATH=library, **PROCESS)
+
+
+def compose_1(version: str, files: c.Sequence[pathlib.Path]) -> list[Seen]:
+    """C(docker-compose config) with a service for each file. It must take them all."""
+    project = files[0].parent / "docker-compose.yml"
+    services = {f"s{number}": {"image": "x", "env_file": str(one)} for number, one in enumerate(files)}
+    project.write_text(json.dumps({"version": "3.7", "services": services}))
+    python = next(ROOT.glob(".work/venv-*/bin/python"))
+    done = subprocess.run(
+        [python, HOME / f"compose-{version}" / "docker-compose", "-f", project, "config"],
+        env={"HOME": str(project.parent), "PATH": "/usr/bin:/bin", **PROCESS},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = yaml.load(done.stdout, Loader=yaml.CSafeLoader)["services"]
+    return [
+        {
+            name: None if value is None else str(value).replace("$$", "$")
             for name, value in found[f"s{number}"].get("environment", {}).items()
         }
         for number in range(len(files))

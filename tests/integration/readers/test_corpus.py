@@ -11,7 +11,7 @@ import pathlib
 import corpus
 import pytest
 import real
-from test_models import PROGRAMS, TOGETHER, model, write
+from test_models import PROGRAMS, TOGETHER, VERBATIM, model, write
 
 CASES = corpus.cases()
 
@@ -25,11 +25,11 @@ def check(cases: list[corpus.Case], expected: list[real.Seen], found: list[real.
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize(("reader", "version"), [*PROGRAMS, *TOGETHER])
+@pytest.mark.parametrize(("reader", "version"), [*PROGRAMS, *TOGETHER, *VERBATIM])
 def test_program(reader: str, version: str, tmp_path: pathlib.Path) -> None:
     paths = write(tmp_path, [one.text for one in CASES])
     expected = [one.expected(reader, model(reader, version).version) for one in CASES]
-    check(CASES, expected, {**PROGRAMS, **TOGETHER}[(reader, version)](paths))
+    check(CASES, expected, {**PROGRAMS, **TOGETHER, **VERBATIM}[(reader, version)](paths))
 
 
 @pytest.mark.parametrize("name", ["dash", "bash"])

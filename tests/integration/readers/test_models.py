@@ -30,6 +30,8 @@ PROGRAMS: dict[tuple[str, str], c.Callable[[c.Sequence[pathlib.Path]], list[real
     ("python_dotenv", "1.2.1"): functools.partial(real.python_dotenv, "1.2.1"),
     ("python_dotenv", "1.2.4"): functools.partial(real.python_dotenv, "1.2.4"),
 }
+#: The same for one without rules for quotes.
+VERBATIM = {("raw", "Compose 1.25"): functools.partial(real.compose_1_reading, "1.25")}
 #: The same for those that take many files in one process, as long as none of them is refused.
 TOGETHER: dict[tuple[str, str], c.Callable[[c.Sequence[pathlib.Path]], list[real.Seen]]] = {
     ("compose", "2.26"): functools.partial(real.compose, "2.26"),
@@ -63,12 +65,12 @@ def compare(texts: c.Sequence[str], readings: c.Sequence[Reading], found: c.Sequ
     assert not wrong, f"{len(wrong)} of {len(texts)} files are read otherwise by the real program:\n{shown}"
 
 
-@pytest.mark.parametrize(("reader", "version"), PROGRAMS)
+@pytest.mark.parametrize(("reader", "version"), [*PROGRAMS, *VERBATIM])
 def test_model_reads_random_files_as_the_program_does(reader: str, version: str, tmp_path: pathlib.Path) -> None:
     texts = generate.files(COUNT)
     generation = model(reader, version)
     readings = [generation.read(Source(text), PROCESS) for text in texts]
-    compare(texts, readings, PROGRAMS[(reader, version)](write(tmp_path, texts)))
+    compare(texts, readings, {**PROGRAMS, **VERBATIM}[(reader, version)](write(tmp_path, texts)))
 
 
 @pytest.mark.parametrize("name", ["dash", "bash"])

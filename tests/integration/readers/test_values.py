@@ -26,13 +26,17 @@ EVERY_PROGRAM: dict[tuple[str, str], c.Callable[[c.Sequence[pathlib.Path]], list
     **PROGRAMS,
     ("compose", "2.26"): functools.partial(real.compose, "2.26"),
     ("compose", "newest"): functools.partial(real.compose, "newest"),
+    ("python_dotenv", "Compose 1.29"): functools.partial(real.compose_1, "1.29"),
     ("systemd", "252"): functools.partial(real.systemd, "252"),
     ("systemd", "257"): functools.partial(real.systemd, "257"),
     ("sh", "dash"): functools.partial(real.shell, "dash"),
     ("sh", "bash"): functools.partial(real.shell, "bash"),
 }
 #: A verbatim reader has no quoting rules: only what is written for it, or for it too, is right for it.
-VERBATIM = {("raw", "docker"): real.docker}
+VERBATIM = {
+    ("raw", "docker"): real.docker,
+    ("raw", "Compose 1.25"): functools.partial(real.compose_1, "1.25"),
+}
 
 
 @functools.cache

@@ -83,7 +83,7 @@ def prove(text: str, wanted: dict[str, str], remove: list[str], readers: list[st
     if not made.changes:
         assert made.data == data
     kept = [line for line in text.replace("\r\n", "\n").split("\n") if line.startswith("#") and "'" not in text]
-    result = made.data.decode().replace("\r\n", "\n").split("\n")
+    result = made.data.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
     for line in kept:
         if '"' not in text:
             assert line in result
