@@ -287,7 +287,10 @@ class Collector:
         if isinstance(drift, t.Mapping):
             host.drift = {**evidence.some(drift, "in_order", "message"), "at": now}
             host.drift["blocking"] = evidence.findings({"findings": drift.get("blocking")})
-            host.findings += [{**one, "step": ""} for one in evidence.findings(drift)]
+            # The verdict weighs what the steps found: what only follows from something else is no longer in it.
+            steps = {(one["code"], one["subject"]): one["step"] for one in host.findings}
+            weighed = evidence.findings(drift)
+            host.findings = [{**one, "step": steps.get((one["code"], one["subject"]), "")} for one in weighed]
         outcome = facts.get("mastodon_smtp_result")
         if isinstance(outcome, t.Mapping):
             host.result = evidence.some(outcome, "outcome", "undone")

@@ -179,6 +179,8 @@ def test_a_drift_check_ends_with_its_verdict(severity: str) -> None:
     valid(made)
     seen = host(made, "a.example")
     assert seen["state"] == "drifted" and [one["code"] for one in seen["cause"]["findings"]] == ["file-differs"]
+    # what a step found and the verdict did not take over is not told
+    assert {(one["code"], one["step"]) for one in seen["findings"]} == {("file-differs", "")}
     # a step that failed_when: false let go on is not shown as good
     assert seen["steps"]["relay"]["state"] == "ignored"
     # nor one that saw what it would change
