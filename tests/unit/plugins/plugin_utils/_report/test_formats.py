@@ -163,6 +163,12 @@ def test_the_run_in_one_sentence(made: dict[str, t.Any], words: str, tone: str) 
     assert verdict(made) == (words, tone)
 
 
+def rollout_and_check() -> runs.Run:
+    run = runs.rollout(NAMES)
+    run.seen.play("Compare each instance with the inventory", NAMES, run.now, file="smtp_check.yml")
+    return run
+
+
 @pytest.mark.parametrize(
     ("run", "title", "mode"),
     [
@@ -172,6 +178,7 @@ def test_the_run_in_one_sentence(made: dict[str, t.Any], words: str, tone: str) 
         (runs.rollback(), "Mail roll-back", "roll-back"),
         (runs.rollback(check_mode=True), "Mail roll-back (dry run)", "dry run of the roll-back, nothing was changed"),
         (runs.adoption(), "Adoption of mail settings", "adoption"),
+        (rollout_and_check(), "Mail: rollout, drift check", "rollout, drift check"),
     ],
 )
 def test_every_format_says_what_the_run_is_for(run: runs.Run, title: str, mode: str) -> None:
@@ -181,7 +188,7 @@ def test_every_format_says_what_the_run_is_for(run: runs.Run, title: str, mode: 
     assert ET.fromstring(junit(made)).get("name") == title
     # a title of the operator's own does not hide it
     own = run.document(title="Night shift")
-    said = f"Night shift ({mode.partition(',')[0]})"
+    said = f"Night shift ({mode.partition(', nothing')[0]})"
     assert said in page(own) and said in markdown(own) and ET.fromstring(junit(own)).get("name") == said
 
 
