@@ -27,7 +27,8 @@ LOG = STATE / "dockerd.log"
 
 def answers() -> bool:
     """Whether an Engine can be talked to as this user."""
-    return succeeds("docker", "info", "--format", "{{.ServerVersion}}")
+    # Not docker info: with no Engine there it has succeeded all the same since Docker 26.
+    return succeeds("docker", "version", "--format", "{{.Server.Version}}")
 
 
 def ensure() -> None:
