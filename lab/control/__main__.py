@@ -9,7 +9,7 @@ usage: script/lab COMMAND
   down [--purge]        remove the containers and the network (--purge: keys, secrets and inventory too)
   status                what runs, where, on which release (exit status 1 when the lab is not up)
   reset [HOST ...]      back to the first state: settings that do not work, empty mailboxes (default: all)
-  release HOST VERSION  change the Mastodon release of a host, as an upgrade does, and restart its services
+  release HOST VERSION  change the Mastodon release of a host as an upgrade does (masto3: another image), and restart it
   logs [HOST] [ARGS]    the journal of a host (ARGS go to journalctl, e.g. -u mastodon-sidekiq -n 50); without HOST: all
   ssh HOST [COMMAND]    a root shell on a host, or one command
 
@@ -139,8 +139,11 @@ def reset(arguments: list[str]) -> int:
 def release(arguments: list[str]) -> int:
     _expect(arguments, 2)
     machine = _machine(arguments[0])
+    if machine.kind == "compose":
+        project.release(machine, arguments[1])
+        return 0
     if machine.kind != "mastodon":
-        raise LabError(f"{machine.name} runs no Mastodon from source")
+        raise LabError(f"{machine.name} runs no Mastodon")
     containers.execute(machine, "lab-release", arguments[1])
     containers.execute(machine, "systemctl", "restart", "mastodon-web", "mastodon-sidekiq", timeout=120)
     return 0

@@ -59,10 +59,35 @@ def at_work(machine: fleet.Machine) -> None:
     capture("docker", "exec", machine.container, "pgrep", "--full", r"^sidekiq [0-9.]+ .*\[[0-9]+ of [0-9]+ busy\]")
 
 
+#: In a container of its own, which becomes the image of the other release; its tag cannot hold a plus sign.
+_RELEASE = """set -e
+old=$(sed -n 's,.* image: {name}:,,p' docker-compose.yml | head -n 1)
+docker rm --force lab-release > /dev/null 2>&1 || true
+docker run --interactive --name lab-release --network none --user 0 --entrypoint env {name}:$old \\
+  LAB_APP=/opt/mastodon python3 - {version}
+docker commit --change 'USER mastodon' --change 'ENTRYPOINT ["/usr/bin/tini", "--"]' --change 'CMD []' \\
+  --change 'LABEL org.opencontainers.image.version="v{version}"' lab-release {name}:{tag} > /dev/null
+docker rm lab-release > /dev/null
+docker tag {name}:{tag} {streaming}:{tag}
+sed -i 's,\\(image: {name}[-a-z]*\\):.*,\\1:{tag},' docker-compose.yml
+docker compose up --detach --timeout 2
+"""
+
+
+def release(machine: fleet.Machine, version: str) -> None:
+    """Give its instance the image of another release, as an upgrade does. A reset brings back the first one."""
+    script = _RELEASE.format(name=NAME, streaming=STREAMING, version=version, tag=f"v{version.replace('+', '-')}")
+    program = (fleet.SOURCE / "app/system/usr/local/sbin/lab-release").read_bytes()
+    command = ("docker", "exec", "--interactive", "--workdir", DIRECTORY, machine.container, "sh", "-c", script)
+    capture(*command, stdin=program, timeout=180)
+
+
 def describe(machine: fleet.Machine) -> str:
     """Its services and their state, on one line."""
     listed = capture(
         *("docker", "exec", "--workdir", DIRECTORY, machine.container),
-        *("docker", "compose", "ps", "--all", "--format", "{{.Service}} {{.State}}"),
+        *("docker", "compose", "ps", "--all", "--format", "{{.Service}} {{.State}} {{.Image}}"),
     )
-    return f"Docker Compose; {', '.join(sorted(listed.splitlines()))}; Mastodon {machine.release}"
+    services = sorted(line.rsplit(" ", 1)[0] for line in listed.splitlines())
+    tags = {line.rsplit(":v", 1)[1] for line in listed.splitlines() if line.startswith("web ")}
+    return f"Docker Compose; {', '.join(services)}; Mastodon {', '.join(tags) or machine.release}"

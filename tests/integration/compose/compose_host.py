@@ -73,12 +73,12 @@ class ComposeHost:
 
     def config(self, service: str) -> dict[str, str]:
         """What Compose itself makes of the files for a service."""
-        found = json.loads(self.compose("config --format json"))["services"][service]["environment"]
+        found = json.loads(self.compose("config --format json 2> /dev/null"))["services"][service]["environment"]
         return {name: value.replace("$$", "$") for name, value in found.items()}
 
     def environment(self, service: str) -> dict[str, str]:
         """What the service's container was started with."""
-        given = json.loads(self.docker(f"inspect $({self.engine} docker compose ps -q {service})"))
+        given = json.loads(self.docker(f"inspect $({self.engine} docker compose ps -q {service} 2> /dev/null)"))
         return dict(one.split("=", 1) for one in given[0]["Config"]["Env"])
 
     def look(self) -> dict[str, object]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,19 @@ def test_the_instance_is_found_as_compose_describes_it(host: ComposeHost) -> Non
     assert found["effective"]["main"]["settings"]["address"] == "localhost"
 
 
-def test_an_edit_is_read_by_compose_itself_and_reaches_exactly_the_two_services(host: ComposeHost) -> None:
-    """Also that nothing is done where nothing is stale, and that check mode says what would be."""
+@pytest.fixture
+def deploy(host: ComposeHost) -> t.Iterator[ComposeHost]:
+    """The host as a user sees it who is in the group docker, owns the project's files, and is not root."""
+    # What such a user cannot look into is waited for by the health check.
+    quick = f"sed -i '/localhost:3000.health/a\\      interval: 2s' {COMPOSE_FILE}"
+    host.ssh(f"chown -R deploy:deploy {PROJECT} && {quick} && cd {PROJECT} && docker compose config --quiet")
+    yield host.at(login={"ansible_user": "deploy"})
+    host.ssh(f"chown -R mastodon:mastodon {PROJECT}")
+
+
+def test_an_edit_is_read_by_compose_itself_and_reaches_exactly_the_two_services(deploy: ComposeHost) -> None:
+    """Nothing is done where nothing is stale, check mode says what would be, and no root is needed."""
+    host = deploy
     before = host.containers()
     edit = host.module("env_file", path=ENV_FILE, set=SETTINGS, secrets={"SMTP_PASSWORD": ODD}, readers=["compose"])
     assert not edit["failed"], edit
@@ -60,7 +72,9 @@ def test_an_edit_is_read_by_compose_itself_and_reaches_exactly_the_two_services(
     done = host.module("mail_services", steady=2)
     assert (done["failed"], done["changed"]) == (False, True), done
     after = host.containers()
-    assert {name for name in after if after[name] != before[name]} == {"web", "sidekiq"}
+    # Others in their place: a restart would have kept them, with their old environment.
+    assert {name for name in after if after[name].split()[0] != before[name].split()[0]} == {"web", "sidekiq"}
+    assert (after["streaming"], after["redis"]) == (before["streaming"], before["redis"])
     for service in ("web", "sidekiq"):
         assert {name: host.environment(service)[name] for name in wanted} == wanted
     states = {one["name"]: one["after"] for one in done["services"]}
@@ -69,6 +83,9 @@ def test_an_edit_is_read_by_compose_itself_and_reaches_exactly_the_two_services(
 
     again = host.module("mail_services")
     assert (again["changed"], host.containers()) == (False, after)
+    # Only root, or the owner of a rootless Engine, enters the container's network.
+    relay = {"helo_domain": "masto3.test", "auth": "none", "tls": "starttls", "port": 587, "vantage": "instance"}
+    assert codes(host.module("smtp_relay_info", host="smtp.relay.test", **relay)) == ["looked-from-host"]
 
 
 def test_rails_is_shown_the_plan_in_a_container_of_its_own(host: ComposeHost) -> None:
@@ -144,9 +161,12 @@ def test_what_would_not_be_as_before_in_new_containers_is_told_first(disturbed: 
     assert found == {("SMTP_PORT", "environment: (filled in from .env)"), ("SMTP_LOGIN", "environment:")}
     assert "interpolation-changed" in codes(done)
     replace(host, COMPOSE_FILE, "ghcr.io/mastodon/mastodon:v4.4.8", "ghcr.io/mastodon/mastodon:v4.5.0")
+    mail = "env_file: .env.mail\n    command: bundle exec sidekiq"
+    replace(host, COMPOSE_FILE, "env_file: .env.production\n    command: bundle exec sidekiq", mail)
+    host.ssh(f"grep -v ^SMTP_ {ENV_FILE} > {PROJECT}/.env.mail")
     done = host.module("mail_services", state="restarted")
     assert done["failed"]
-    assert codes(done)[0] == "image-missing"
+    assert {"image-missing", "service-reads-no-file"} <= set(codes(done))
     assert host.containers() == before
 
 
@@ -158,9 +178,21 @@ def test_two_projects_are_told_apart(disturbed: ComposeHost) -> None:
         done = host.module("instance_info")
         assert codes(done) == ["several-instances"]
         assert "/srv/other" in done["msg"]
+        assert "mastodon_smtp_app_dir" in done["msg"]
         assert host.module("instance_info", app_dir=PROJECT)["instance"]["app_dir"] == PROJECT
+        # One more from the same directory: only its name tells it apart.
+        host.compose("--project-name green create --no-build 2>&1")
+        done = host.module("instance_info", app_dir=PROJECT)
+        assert codes(done) == ["several-instances"]
+        assert f"green in {PROJECT}; mastodon in {PROJECT}" in done["msg"] and "mastodon_smtp_project" in done["msg"]
+        found = {
+            name: {one["state"] for one in host.module("instance_info", project=name)["instance"]["services"]}
+            for name in ("green", "mastodon")
+        }
+        assert (found["mastodon"], "running" in found["green"]) == ({"running"}, False)
     finally:
         host.ssh("cd /srv/other && docker compose down --timeout 1 2>&1; rm -rf /srv/other")
+        host.compose("--project-name green down --timeout 1 2>&1")
 
 
 @pytest.mark.parametrize(
@@ -181,6 +213,17 @@ def test_logins_that_may_not(host: ComposeHost, login: dict[str, object], code: 
     assert done.status != 0
     assert f"[{code}]" in done.output and words in done.output, done.output
     assert "Traceback" not in done.output
+
+
+def test_another_release_is_another_image(host: ComposeHost) -> None:
+    """The lab's own way to upgrade it; then a Compose file that says another image than the one that runs."""
+    done = run(str(CHECKOUT / "script/lab"), "release", NAME, "4.5.3")
+    assert done.status == 0, done.output
+    assert host.module("instance_info")["instance"]["release"] == "4.5.3"
+    host.ssh(f"sed -i s/:v4.5.3/:v4.4.8/ {COMPOSE_FILE}")
+    found = host.module("instance_info")
+    assert {one["subject"] for one in found["findings"] if one["code"] == "image-changed"} == {"web", "sidekiq"}
+    assert "mastodon:v4.5.3; a new container would run ghcr.io/mastodon/mastodon:v4.4.8" in found["msg"]
 
 
 def test_an_engine_that_is_down(host: ComposeHost) -> None:
