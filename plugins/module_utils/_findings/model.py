@@ -70,7 +70,7 @@ class Finding:
 
     def advice(self) -> str:
         """What to do, for a person; empty where the message has begun with it ("Publish ...", "Correct ...")."""
-        return "" if self.message.split(" ")[0] == self.fix.split(" ")[0] else self.fix
+        return "" if self.message.partition(" ")[0] == self.fix.partition(" ")[0] else self.fix
 
     def sentence(self) -> str:
         """The finding as one line for a person."""

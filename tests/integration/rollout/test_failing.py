@@ -119,7 +119,23 @@ def test_a_rollout_that_fails(first_state: Lab, run: dict[str, t.Any], tmp_path:
             host.services_are_as_they_should()
 
 
+def test_when_every_host_fails_each_says_what_is_wrong_and_that_nothing_has_been_changed(lab: Lab) -> None:
+    """Ansible then ends the run before any task of the playbook could say it for all."""
+    done = lab.rollout(mastodon_smtp_from_adress="x@y.test", mastodon_smtp_provider="Mailgunn")
+    assert done.status != 0 and not UGLY.search(done.output)
+    for host in lab.hosts:
+        said = last_words(done.output, host)
+        assert (
+            "mastodon_smtp_from_adress is no setting of this collection; did you mean mastodon_smtp_from_address?"
+            in said
+        )
+        assert "did you mean mailgun?" in said and said.endswith("Nothing has been changed on any host."), said
+        # sentences, and not the result that they come from
+        assert said.count("[setting-unknown]") == 1 and "severity:" not in said and "plan:" not in said
+
+
 def test_a_host_without_mastodon_is_named(lab: Lab) -> None:
     done = lab.rollout(mastodon_smtp_hosts="relay")
     assert done.status != 0 and "No Mastodon was found here" in " ".join(done.output.split())
     assert "mastodon_smtp_app_dir" in done.output and not UGLY.search(done.output)
+    assert last_words(done.output, "relay").endswith("Nothing has been changed on any host."), done.output
