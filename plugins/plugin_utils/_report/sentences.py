@@ -168,7 +168,10 @@ def afterwards(made: Document, hosts: t.Collection[str]) -> str:
     if not TOUCHING & reached:
         return "Nothing was changed."
     told = {one["undone"] for one in some}
-    return told.pop() if len(told) == 1 else ""
+    if len(told) == 1:
+        return str(told.pop())
+    back = all(one["variables"] and one["variables"]["put_back"] for one in some)
+    return "Everything was put back: the settings of before are in force again." if back else ""
 
 
 def names(hosts: t.Sequence[str], limit: int) -> str:

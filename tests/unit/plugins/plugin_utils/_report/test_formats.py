@@ -215,6 +215,12 @@ def test_what_became_of_a_host_that_failed_stands_beside_the_cause() -> None:
     for text in (page(late), markdown(late)):
         assert "was put back byte for byte" in text and "Nothing was changed." not in text
     assert "Nothing was changed." not in page(runs.drift_check(False).document())
+    # two folders, two sentences: beside the cause that they share stands what they have in common
+    both = runs.rollout(NAMES, crashed=NAMES[1:]).document()
+    both["hosts"][0]["undone"] = both["hosts"][0]["undone"].replace("/home/mastodon/live", "/srv/mastodon")
+    assert "Everything was put back" in markdown(both)
+    both["hosts"][0]["variables"]["put_back"] = False
+    assert "Everything was put back" not in markdown(both)
 
 
 def test_services_that_nobody_touched_have_one_state() -> None:
