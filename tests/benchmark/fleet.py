@@ -84,7 +84,7 @@ def environment(folder: Path, tree: Path, **more: str) -> dict[str, str]:
         **os.environ,
         "ANSIBLE_COLLECTIONS_PATH": str(tree),
         "ANSIBLE_HOME": str(folder / "home"),
-        "ANSIBLE_FORKS": os.environ.get("BENCHMARK_FORKS", "10"),
+        "ANSIBLE_FORKS": "10",
         "ANSIBLE_NOCOLOR": "1",
         "LC_ALL": "C.UTF-8",
         **more,
