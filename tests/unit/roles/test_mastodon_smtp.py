@@ -75,3 +75,35 @@ def test_every_variable_of_the_written_pages_and_playbooks_is_known() -> None:
     }
     tags = {f"mastodon_smtp_{tag}" for tag in ("preflight", "apply", "edit", "check", "restart", "queue")}
     assert [one.subject for one in unknown(used - tags)] == [] and "mastodon_smtp_batches" in used
+
+
+def calls(module: str = "") -> list[tuple[str, dict[str, t.Any]]]:
+    """Every use of one of the collection's modules, or of one of them: (file and name of the task, its options)."""
+    found = []
+
+    def walk(where: str, tasks: list[dict[str, t.Any]]) -> None:
+        for task in tasks:
+            for key, given in task.items():
+                if key in ("block", "rescue", "always"):
+                    walk(where, given)
+                elif key.startswith(f"fediops.mastodon.{module}"):
+                    found.append((f"{where}: {task['name']}", given))
+
+    for path in (ROLE / "tasks").glob("*.yml"):
+        walk(path.name, yaml.safe_load(path.read_text()))
+    return found
+
+
+def test_every_step_is_told_the_same_instance() -> None:
+    """A hint that one step does not get would have it look at another instance of the host."""
+    hints = {"deployment", "app_dir", "user", "env_file", "services", "project"}
+    told = {name: hints & set(given) for name, given in calls()}
+    assert len(told) > 12
+    assert {name: sorted(hints - given) for name, given in told.items() if given and given != hints} == {}
+
+
+def test_the_file_is_written_for_the_readers_that_were_found() -> None:
+    readers = {name: given["readers"] for name, given in calls() if "readers" in given}
+    assert len(readers) >= 5
+    found = "{{ mastodon_smtp_readers | default(__mastodon_smtp_instance.instance.readers) }}"
+    assert {name: text for name, text in readers.items() if text != found} == {}
