@@ -20,9 +20,12 @@ from pathlib import Path
 from . import fleet, images, project, seed
 from .progress import LabError, capture, step, succeeds
 
-#: systemd as PID 1 needs exactly these; --privileged fails on machines that lack CAP_SYS_RESOURCE themselves.
+#: On machines that lack CAP_SYS_RESOURCE themselves, --privileged fails, and older Engines must be told to leave that
+#: one out; newer ones leave it out by themselves there, and refuse to be told.
+WITHOUT_RESOURCE = ("--cap-drop", "SYS_RESOURCE")
+#: systemd as PID 1 needs exactly these.
 SYSTEMD = (
-    *("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE", "--cgroupns=private"),
+    *("--cap-add", "ALL", "--cgroupns=private"),
     *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"),
     *("--tmpfs", "/run", "--tmpfs", "/run/lock"),
 )
@@ -93,13 +96,19 @@ def _ensure(machine: fleet.Machine, state: State | None) -> None:
         return
     if not state:
         names = [part for alias in machine.aliases for part in ("--network-alias", alias)]
-        capture(
-            *("docker", "create", "--name", machine.container, "--hostname", machine.name),
+        options = (
+            *("--name", machine.container, "--hostname", machine.name),
             *("--label", f"{fleet.LABEL}={fleet.KEY}", "--label", f"{fleet.LABEL}.seed={made_from(machine)}"),
             *("--network", fleet.NETWORK, *names),
             *SYSTEMD,
-            *(images.final(machine), "/sbin/init"),
         )
+        program = (images.final(machine), "/sbin/init")
+        try:
+            capture("docker", "create", *options, *WITHOUT_RESOURCE, *program)
+        except LabError as error:
+            if "invalid CapDrop" not in str(error):
+                raise
+            capture("docker", "create", *options, *program)
     # Before each start, so that a lab whose making was cut short is whole at the next try.
     capture("docker", "cp", "-", f"{machine.container}:/", stdin=_seed_archive(machine))
     capture("docker", "start", machine.container)
