@@ -9,7 +9,6 @@ The pictures are left in .work/report-pictures, for people to look at.
 from __future__ import annotations
 
 import json
-import shutil
 import typing as t
 from importlib import resources
 from pathlib import Path
@@ -29,8 +28,7 @@ DESK, PHONE = 1280, 390
 @pytest.fixture(scope="session")
 def pictures() -> Path:
     folder = CHECKOUT / ".work" / "report-pictures"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)  # two workers make it
     return folder
 
 
