@@ -79,7 +79,7 @@ class ActionModule(ControllerStep):
         wanting = libraries.missing()
         if wanting:
             message = f"The Python of this ansible-playbook lacks {' and '.join(wanting)}."
-            fix = f"Run: python3 -m pip install {' '.join(repr(one) for one in wanting)} (on this machine only)."
+            fix = libraries.remedy(wanting)
             return [TABLE.finding("dns-packages-missing", "sender_dns_info", message, fix)], _nothing()
         senders, findings = _senders(options)
         try:

@@ -64,10 +64,10 @@ _raw:
 import io
 import os
 import stat
+import sys
 import typing as t
 
 from ansible.errors import AnsibleLookupError
-from ansible.module_utils.basic import missing_required_lib
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
@@ -89,7 +89,11 @@ class LookupModule(LookupBase):
     def run(self, terms: t.Any, variables: t.Any = None, **kwargs: t.Any) -> list[t.Any]:
         self.set_options(var_options=variables, direct=kwargs)
         if not HAS_DOTENV:
-            raise AnsibleLookupError(missing_required_lib("python-dotenv") + " It is needed on the controller.")
+            raise AnsibleLookupError(
+                "The lookup fediops.mastodon.dotenv needs the package python-dotenv, which the Python of this "
+                f"ansible-playbook ({sys.executable}, on this machine) lacks. "
+                f"Run: {sys.executable} -m pip install python-dotenv"
+            )
         path = self._path(variables)
         text = self._loader.get_text_file_contents(path)
         broken = line_of_nonsense(text)

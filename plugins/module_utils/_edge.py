@@ -8,7 +8,20 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
+import traceback
 import typing as t
+
+# The text of an error of import would stay with Ansible, so this is said as ansible-core's own modules say it.
+if sys.version_info < (3, 9):
+    TOO_OLD = (
+        f"The modules need Python 3.9 or newer on the host, and {sys.executable} is {sys.version.split()[0]}. Name "
+        "another one with ansible_python_interpreter."
+    )
+    print(json.dumps({"failed": True, "msg": TOO_OLD}))
+    sys.exit(1)
 
 from ._findings.model import Finding, errors, explain, worst_first
 from ._instance.model import Hints
@@ -45,6 +58,27 @@ class ModuleLike(t.Protocol):
     def exit_json(self, **result: t.Any) -> t.NoReturn: ...
 
     def fail_json(self, msg: str, **result: t.Any) -> t.NoReturn: ...
+
+
+_Module = t.TypeVar("_Module", bound=ModuleLike)
+
+
+def guarded(module: _Module, body: t.Callable[[_Module], None]) -> None:
+    """Run a module; a defect ends it with a sentence, too, in which the module hides its secrets.
+
+    Ansible keeps the text of an exception from a task that has failed_when.
+    """
+    try:
+        body(module)
+    except Exception as defect:  # pylint: disable=broad-exception-caught
+        frame = traceback.extract_tb(defect.__traceback__)[-1]
+        place = f"{os.path.basename(frame.filename)}, line {frame.lineno}"
+        text = " ".join(str(defect).split())
+        what = f"{type(defect).__name__}: {text}" if text else type(defect).__name__
+        module.fail_json(
+            msg=f"An unforeseen error in {place}: {what}. This is a defect of fediops.mastodon: please report this "
+            "line and what you did."
+        )
 
 
 def conclude(module: ModuleLike, findings: t.Iterable[Finding], **evidence: t.Any) -> t.NoReturn:

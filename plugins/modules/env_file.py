@@ -233,35 +233,12 @@ findings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS
-from ansible_collections.fediops.mastodon.plugins.module_utils._edge import conclude
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import conclude, guarded
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.steps import Request, present, restored
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import PROOFS
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "path": {"type": "path", "required": True},
-            "set": {"type": "dict", "default": {}},
-            "secrets": {"type": "dict", "default": {}, "no_log": True},
-            "remove": {"type": "list", "elements": "str", "default": []},
-            "readers": {
-                "type": "list",
-                "elements": "str",
-                "choices": list(READERS),
-                "default": ["ruby", "node", "compose"],
-            },
-            "backup": {"type": "bool", "default": True},
-            "expected_checksum": {"type": "str"},
-            "state": {"type": "str", "choices": ["present", "restored"], "default": "present"},
-            "backup_file": {"type": "path"},
-            "restored_mtime": {"type": "str", "choices": ["preserve", "now"], "default": "preserve"},
-            "prove": {"type": "list", "elements": "str", "choices": list(PROOFS), "default": []},
-            "ticket": {"type": "str"},
-            "busy_timeout": {"type": "float", "default": 20},
-        },
-        supports_check_mode=True,
-    )
+def run(module: AnsibleModule) -> None:
     options = module.params
     request = Request(
         path=options["path"],
@@ -289,6 +266,33 @@ def main() -> None:
             "after": after,
         }
     conclude(module, outcome.findings, **evidence)
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "set": {"type": "dict", "default": {}},
+            "secrets": {"type": "dict", "default": {}, "no_log": True},
+            "remove": {"type": "list", "elements": "str", "default": []},
+            "readers": {
+                "type": "list",
+                "elements": "str",
+                "choices": list(READERS),
+                "default": ["ruby", "node", "compose"],
+            },
+            "backup": {"type": "bool", "default": True},
+            "expected_checksum": {"type": "str"},
+            "state": {"type": "str", "choices": ["present", "restored"], "default": "present"},
+            "backup_file": {"type": "path"},
+            "restored_mtime": {"type": "str", "choices": ["preserve", "now"], "default": "preserve"},
+            "prove": {"type": "list", "elements": "str", "choices": list(PROOFS), "default": []},
+            "ticket": {"type": "str"},
+            "busy_timeout": {"type": "float", "default": 20},
+        },
+        supports_check_mode=True,
+    )
+    guarded(module, run)
 
 
 if __name__ == "__main__":

@@ -268,10 +268,15 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INSTANCE_ARGUMENTS, conclude, hints_from
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
+    INSTANCE_ARGUMENTS,
+    conclude,
+    guarded,
+    hints_from,
+)
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import about
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find, with_hints
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Instance, InstanceError
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.effective import effective
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release import Release
@@ -284,16 +289,21 @@ def evidence(instance: Instance) -> dict[str, t.Any]:
     return {**instance.as_dict(), "effective": verdict.as_dict() if verdict else None}
 
 
-def main() -> None:
-    module = AnsibleModule(argument_spec=dict(INSTANCE_ARGUMENTS), supports_check_mode=True)
+def run(module: AnsibleModule) -> None:
+    hints = hints_from(module.params)
     try:
-        instance = find(hints_from(module.params)).instance
+        instance = find(hints).instance
     except InstanceError as faulty:
         conclude(module, faulty.findings, changed=False, instance={**evidence(faulty.instance), **about("")[0]})
     except FindingError as nothing:
-        conclude(module, [nothing.finding], changed=False, instance=None)
+        conclude(module, [with_hints(nothing.finding, hints)], changed=False, instance=None)
     note, noted = about(instance.env_file)
     conclude(module, [*instance.findings, *noted], changed=False, instance={**evidence(instance), **note})
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=dict(INSTANCE_ARGUMENTS), supports_check_mode=True)
+    guarded(module, run)
 
 
 if __name__ == "__main__":

@@ -199,6 +199,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     INSTANCE_ARGUMENTS,
     PROOF_ARGUMENTS,
     conclude,
+    guarded,
     hints_from,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
@@ -215,17 +216,7 @@ def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Out
     return renew(driver, params["state"], steady=params["steady"], timeout=params["timeout"])
 
 
-def main() -> None:
-    module = AnsibleModule(
-        argument_spec=dict(
-            INSTANCE_ARGUMENTS,
-            **PROOF_ARGUMENTS,
-            state={"type": "str", "choices": ["current", "restarted"], "default": "current"},
-            steady={"type": "float", "default": 10},
-            timeout={"type": "float", "default": 180},
-        ),
-        supports_check_mode=True,
-    )
+def run(module: AnsibleModule) -> None:
     for name in ("steady", "timeout"):
         if not 0 <= module.params[name] <= 86400:
             module.fail_json(msg=f"{name} must be between 0 and 86400 seconds, not {module.params[name]:g}.")
@@ -247,6 +238,20 @@ def main() -> None:
         services=[one.as_dict() for one in outcome.renewals],
         ready_after=round(outcome.waited, 1),
     )
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            INSTANCE_ARGUMENTS,
+            **PROOF_ARGUMENTS,
+            state={"type": "str", "choices": ["current", "restarted"], "default": "current"},
+            steady={"type": "float", "default": 10},
+            timeout={"type": "float", "default": 180},
+        ),
+        supports_check_mode=True,
+    )
+    guarded(module, run)
 
 
 if __name__ == "__main__":

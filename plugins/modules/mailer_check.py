@@ -255,6 +255,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     INSTANCE_ARGUMENTS,
     PROOF_ARGUMENTS,
     conclude,
+    guarded,
     hints_from,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
@@ -289,6 +290,22 @@ def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Ver
     return conclude_from(driver.instance, request, asked, params["expected"], hints)
 
 
+def run(module: AnsibleModule) -> None:
+    if not 1 <= module.params["timeout"] <= 86400:
+        module.fail_json(msg=f"timeout must be between 1 and 86400 seconds, not {module.params['timeout']:g}.")
+    try:
+        driver = find(hints_from(module.params))
+        with proving(driver, module.params["ticket"], "mailer") as proof:
+            verdict = work(driver, module.params, module.check_mode)
+            if not errors(verdict.findings):
+                proof.done()
+    except InstanceError as faulty:
+        conclude(module, faulty.findings, changed=False, **Verdict().as_dict())
+    except FindingError as nothing:
+        conclude(module, [nothing.finding], changed=False, **Verdict().as_dict())
+    conclude(module, verdict.findings, changed=False, **verdict.as_dict())
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
@@ -307,19 +324,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    if not 1 <= module.params["timeout"] <= 86400:
-        module.fail_json(msg=f"timeout must be between 1 and 86400 seconds, not {module.params['timeout']:g}.")
-    try:
-        driver = find(hints_from(module.params))
-        with proving(driver, module.params["ticket"], "mailer") as proof:
-            verdict = work(driver, module.params, module.check_mode)
-            if not errors(verdict.findings):
-                proof.done()
-    except InstanceError as faulty:
-        conclude(module, faulty.findings, changed=False, **Verdict().as_dict())
-    except FindingError as nothing:
-        conclude(module, [nothing.finding], changed=False, **Verdict().as_dict())
-    conclude(module, verdict.findings, changed=False, **verdict.as_dict())
+    guarded(module, run)
 
 
 if __name__ == "__main__":

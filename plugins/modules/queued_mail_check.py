@@ -171,6 +171,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     INSTANCE_ARGUMENTS,
     PROOF_ARGUMENTS,
     conclude,
+    guarded,
     hints_from,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
@@ -197,6 +198,23 @@ def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Ver
     return Verdict() if check_mode else QueueCheck(driver, question_from(params)).run()
 
 
+def run(module: AnsibleModule) -> None:
+    for name in ("deadline", "timeout"):
+        if not 1 <= module.params[name] <= 86400:
+            module.fail_json(msg=f"{name} must be between 1 and 86400 seconds, not {module.params[name]:g}.")
+    try:
+        driver = find(hints_from(module.params))
+        with proving(driver, module.params["ticket"], "queue") as proof:
+            verdict = work(driver, module.params, module.check_mode)
+            if not errors(verdict.findings):
+                proof.done()
+    except InstanceError as faulty:
+        conclude(module, faulty.findings, changed=False, **Verdict().as_dict())
+    except FindingError as nothing:
+        conclude(module, [nothing.finding], changed=False, **Verdict().as_dict())
+    conclude(module, verdict.findings, changed=False, **verdict.as_dict())
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
@@ -213,20 +231,7 @@ def main() -> None:
         required_one_of=[("reset", "enqueue")],
         supports_check_mode=True,
     )
-    for name in ("deadline", "timeout"):
-        if not 1 <= module.params[name] <= 86400:
-            module.fail_json(msg=f"{name} must be between 1 and 86400 seconds, not {module.params[name]:g}.")
-    try:
-        driver = find(hints_from(module.params))
-        with proving(driver, module.params["ticket"], "queue") as proof:
-            verdict = work(driver, module.params, module.check_mode)
-            if not errors(verdict.findings):
-                proof.done()
-    except InstanceError as faulty:
-        conclude(module, faulty.findings, changed=False, **Verdict().as_dict())
-    except FindingError as nothing:
-        conclude(module, [nothing.finding], changed=False, **Verdict().as_dict())
-    conclude(module, verdict.findings, changed=False, **verdict.as_dict())
+    guarded(module, run)
 
 
 if __name__ == "__main__":

@@ -126,12 +126,40 @@ findings:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INSTANCE_ARGUMENTS, conclude, hints_from
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
+    INSTANCE_ARGUMENTS,
+    conclude,
+    guarded,
+    hints_from,
+)
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find, with_hints
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import InstanceError
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.variables import VARIABLES
 from ansible_collections.fediops.mastodon.plugins.module_utils._seal import seal
+
+
+def run(module: AnsibleModule) -> None:
+    if not module.params["seal"]:
+        module.fail_json(msg="This step has a part on the controller; call fediops.mastodon.smtp_adopt in a play.")
+    hints = hints_from(module.params)
+    try:
+        instance = find(hints).instance
+    except InstanceError as faulty:
+        conclude(module, faulty.findings, changed=False)
+    except FindingError as nothing:
+        conclude(module, [with_hints(nothing.finding, hints)], changed=False)
+    mail = {name: text for name, text in instance.variables.items() if name in VARIABLES}
+    stale = [one.name for one in instance.services if one.stale and one.holds_mail_settings]
+    conclude(
+        module,
+        instance.findings,
+        changed=False,
+        sealed=seal(mail, module.params["seal"]),
+        release=instance.release,
+        local_domain=instance.local_domain,
+        stale=stale,
+    )
 
 
 def main() -> None:
@@ -146,25 +174,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    if not module.params["seal"]:
-        module.fail_json(msg="This step has a part on the controller; call fediops.mastodon.smtp_adopt in a play.")
-    try:
-        instance = find(hints_from(module.params)).instance
-    except InstanceError as faulty:
-        conclude(module, faulty.findings, changed=False)
-    except FindingError as nothing:
-        conclude(module, [nothing.finding], changed=False)
-    mail = {name: text for name, text in instance.variables.items() if name in VARIABLES}
-    stale = [one.name for one in instance.services if one.stale and one.holds_mail_settings]
-    conclude(
-        module,
-        instance.findings,
-        changed=False,
-        sealed=seal(mail, module.params["seal"]),
-        release=instance.release,
-        local_domain=instance.local_domain,
-        stale=stale,
-    )
+    guarded(module, run)
 
 
 if __name__ == "__main__":

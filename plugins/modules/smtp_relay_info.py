@@ -425,7 +425,12 @@ import dataclasses
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INSTANCE_ARGUMENTS, conclude, hints_from
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
+    INSTANCE_ARGUMENTS,
+    conclude,
+    guarded,
+    hints_from,
+)
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.probe import Result, probe
@@ -508,9 +513,7 @@ def tried_from_instance(driver, settings):
     return result, [*driver.relay_findings(settings.host, settings.ca_file, reached), *findings]
 
 
-def main():
-    with_login = [("auth", mechanism, ("login", "password")) for mechanism in ("plain", "login", "cram_md5")]
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, required_if=with_login, supports_check_mode=True)
+def run(module):
     settings = settings_from(module.params)
     about_place = []
     if module.params["vantage"] == "host":
@@ -524,6 +527,12 @@ def main():
     context = context_of(settings, module.params["relay"], module.params["provider_hint"])
     findings = verdict(settings, result, context, module.params["certificate_warning_days"])
     conclude(module, [*about_place, *findings], changed=False, relay=result.as_dict())
+
+
+def main():
+    with_login = [("auth", mechanism, ("login", "password")) for mechanism in ("plain", "login", "cram_md5")]
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, required_if=with_login, supports_check_mode=True)
+    guarded(module, run)
 
 
 if __name__ == "__main__":

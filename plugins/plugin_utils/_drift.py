@@ -20,6 +20,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
     explain,
     worst_first,
 )
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import said, went_wrong
 
 #: The steps in the order in which they are asked.
 STEPS = ("instance", "settings", "relay", "relay_bulk", "dns", "edit", "mailer", "services")
@@ -70,7 +71,11 @@ def drift_summary(verdict: t.Mapping[str, t.Any], instance: t.Mapping[str, t.Any
     if not verdict["in_order"]:
         number = len(verdict["blocking"])
         first = f"NOT in order: {number} problem{'' if number == 1 else 's'}."
-    seen = f"Mastodon {instance['release']} in {instance['app_dir']}" if instance else "No instance was looked at."
+    seen = (
+        f"Mastodon {instance['release']} in {instance['app_dir']}"
+        if instance
+        else "The instance could not be read; why is said below."
+    )
     lines = [Finding(**one).sentence() for one in verdict["findings"] if one["severity"] != "info"]
     kinds = [one["severity"] for one in verdict["findings"] if one["severity"] != "info"]
     return [first, seen, *(f"{kind}: {line}" for kind, line in zip(kinds, lines, strict=True))]
@@ -135,9 +140,9 @@ def _about_services(instance: t.Mapping[str, t.Any]) -> list[Finding]:
 def _of_step(name: str, result: t.Mapping[str, t.Any], results: t.Mapping[str, t.Any]) -> list[Finding]:
     seen = _findings(result)
     found = [_weighed(one) for one in seen if not _follows_from_file(one, results)]
-    failed = result.get("failed") or result.get("failed_when_result")
+    failed = result.get("failed") or result.get("failed_when_result") or went_wrong(result)
     if (failed or "msg" in result) and not seen and not result.get("skipped"):
-        message = " ".join(str(result.get("msg") or "It ended without a message; run it again with -vvv.").split())
+        message = " ".join(said(result).split())
         found.append(TABLE.finding("check-incomplete", name, message))
     return found
 

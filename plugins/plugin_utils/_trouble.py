@@ -15,8 +15,19 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.redact import one_line, redact
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import ended
+
 #: What explain() puts before several problems.
 _SEVERAL = re.compile(r"\d+ problems:")
+#: Lines of a module's error output that say nothing: blank, indented (a traceback's), Python's and SSH's small talk.
+_SMALL_TALK = re.compile(
+    r"\s|$|<no Python frame>|Current thread|Thread 0x|Extension modules:|Shared connection to|\[sudo\]"
+)
+#: Of Ansible, about output that is no result.
+_NO_RESULT = re.compile(r"Module result deserialization failed.*|MODULE FAILURE.*", re.DOTALL)
+#: What a step that broke off leaves where failed_when has let it end well; the text of the error is not in it.
+_SUPPRESSED = "failed_when_suppressed_exception"
 
 
 def trouble(steps: t.Sequence[tuple[str, t.Mapping[str, t.Any]]]) -> dict[str, t.Any]:
@@ -28,7 +39,7 @@ def trouble(steps: t.Sequence[tuple[str, t.Mapping[str, t.Any]]]) -> dict[str, t
     bad = [(name, result) for name, result in steps if went_wrong(result)]
     if not bad:
         return {}
-    problems = list(dict.fromkeys(one for _name, result in bad for one in _problems(str(result["msg"]))))
+    problems = list(dict.fromkeys(one for _name, result in bad for one in _problems(said(result))))
     message = problems[0]
     if len(problems) > 1:
         message = f"{len(problems)} problems:\n" + "\n".join(f"- {one}" for one in problems)
@@ -37,8 +48,27 @@ def trouble(steps: t.Sequence[tuple[str, t.Mapping[str, t.Any]]]) -> dict[str, t
 
 
 def went_wrong(result: t.Mapping[str, t.Any]) -> bool:
-    """Whether a step refused to go on: only then it has a message. One that was left out has none either."""
-    return bool(result.get("msg")) and not result.get("skipped")
+    """Whether a step refused to go on or broke off. One that was left out did neither, though it may have a message."""
+    return bool(result.get("msg") or result.get(_SUPPRESSED)) and not result.get("skipped")
+
+
+def said(result: t.Mapping[str, t.Any]) -> str:
+    """The message of a step that went wrong; where no module could answer, with what is known of that."""
+    message = str(result.get("msg") or "")
+    if not message:
+        return (
+            "The step broke off with an error whose text Ansible keeps to itself. Set the environment variable "
+            "ANSIBLE_DISPLAY_TRACEBACK=error and run it again with -vvv, and look at Python on the host."
+        )
+    if "module_stderr" not in result:
+        return message
+    lines = [one for one in str(result["module_stderr"]).splitlines() if not _SMALL_TALK.match(one)]
+    last = one_line(redact(lines[-1])) if lines else ""
+    first = "Python did not run the module to its end on this host" if _NO_RESULT.fullmatch(message) else message
+    code = f" (exit status {result['rc']})" if "rc" in result else ""
+    told = [f"{first.rstrip('.')}{code}{f': {last}' if last and last not in message else ''}"]
+    told.append("The modules need Python 3.9 or newer there; ansible_python_interpreter names another one.")
+    return f"{ended(told[0])} {told[1]}"
 
 
 def _problems(message: str) -> list[str]:

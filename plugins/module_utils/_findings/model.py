@@ -74,7 +74,13 @@ class Finding:
 
     def sentence(self) -> str:
         """The finding as one line for a person."""
-        return f"{self.told()} {self.advice()}".rstrip() + f" [{self.code}]"
+        advice = self.advice()
+        return f"{ended(self.told())} {advice} [{self.code}]" if advice else f"{self.told()} [{self.code}]"
+
+
+def ended(text: str) -> str:
+    """The text with a full stop, for another sentence to follow; what a program said often has none."""
+    return text if text.rstrip("\"')").endswith((".", "!", "?", ":", "…")) else f"{text}."
 
 
 class Table:

@@ -12,7 +12,7 @@ import dataclasses
 import typing as t
 
 from .._findings.instance import TABLE
-from .._findings.model import Finding, FindingError
+from .._findings.model import Finding, FindingError, ended
 from . import compose, systemd
 from .model import Deployment, Driver, Hints, InstanceError
 
@@ -60,5 +60,22 @@ def _nowhere(refusals: list[Finding]) -> Finding:
     for one in refusals:
         if one.code not in _ABSENT:
             return one
-    others = " ".join(f"{one.subject}: {one.message}" for one in refusals[1:])
-    return dataclasses.replace(refusals[0], message=f"{refusals[0].message} {others}".strip())
+    others = [f"{one.subject}: {one.message}" for one in refusals[1:]]
+    return dataclasses.replace(refusals[0], message=" ".join([*map(ended, [refusals[0].message, *others])]))
+
+
+#: Where the search may have gone wrong by what it was given.
+_LOST = (*_ABSENT, "app-dir-missing", "no-mail-services")
+
+
+def with_hints(refusal: Finding, hints: Hints) -> Finding:
+    """A refusal with the variables of the inventory that the search went by; for a caller whose hints are those."""
+    given = [
+        f"mastodon_smtp_{one.name} ({', '.join(value) if isinstance(value, tuple) else value})"
+        for one in dataclasses.fields(hints)
+        if (value := getattr(hints, one.name))
+    ]
+    if refusal.code not in _LOST or not given:
+        return refusal
+    told = f"{ended(refusal.message)} The search went by {' and '.join(given)} of the inventory: check that, too."
+    return dataclasses.replace(refusal, message=told)

@@ -8,23 +8,48 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
+import shlex
+import sys
 
 #: Package and the oldest version that is known to work.
 NEEDED: dict[str, tuple[int, ...]] = {"dnspython": (2, 6), "spftrace": (0, 3)}
+#: What is imported of them; a package may be listed and yet be damaged.
+MODULES = {"dnspython": "dns.resolver", "spftrace": "spftrace"}
 
 
 def missing() -> list[str]:
     """The packages that are not there or too old, as pip would be told: C(["spftrace>=0.3"])."""
     wanting: list[str] = []
     for package, oldest in NEEDED.items():
-        try:
-            found = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found = ""
-        if not found or _numbers(found) < oldest:
+        found = _version(package)
+        if not found or _numbers(found) < oldest or not _importable(package):
             wanting.append(f"{package}>={'.'.join(map(str, oldest))}")
     return wanting
+
+
+def remedy(wanting: list[str]) -> str:
+    """The command that puts them there, into the Python that runs this."""
+    # Otherwise pip leaves a damaged package as it is.
+    anew = ["--force-reinstall"] if any(_version(one.partition(">")[0]) for one in wanting) else []
+    command = [sys.executable, "-m", "pip", "install", *anew, *wanting]
+    return f"Run: {shlex.join(command)} (on this machine only)."
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _importable(package: str) -> bool:
+    try:
+        importlib.import_module(MODULES.get(package, "sys"))
+    except ImportError:
+        return False
+    return True
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -255,7 +255,17 @@ def test_a_missing_package_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> 
     result = run(5, **GOOD)
     assert result["failed"] is True
     assert [one["code"] for one in result["findings"]] == ["dns-packages-missing"]
-    assert "no-such-package>=1.0" in result["msg"]
+    assert f"Run: {sys.executable} -m pip install 'no-such-package>=1.0' (on this machine only)." in result["msg"]
+
+
+@pytest.mark.parametrize(("package", "module"), [("dnspython", "dns.resolver"), ("spftrace", "spftrace")])
+def test_a_package_that_is_listed_but_damaged_is_missing_too(
+    monkeypatch: pytest.MonkeyPatch, package: str, module: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)  # importing it is an ImportError now
+    result = run(5, **GOOD)
+    assert [one["code"] for one in result["findings"]] == ["dns-packages-missing"]
+    assert f"lacks {package}>=" in result["msg"] and "pip install --force-reinstall" in result["msg"]
 
 
 def test_it_can_be_imported_without_its_packages() -> None:

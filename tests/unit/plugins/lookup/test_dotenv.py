@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 import typing as t
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret
 
+from ansible_collections.fediops.mastodon.plugins.lookup import dotenv
 from ansible_collections.fediops.mastodon.plugins.lookup.dotenv import DOCUMENTATION, LookupModule
 
 NAME = "fediops.mastodon.dotenv"
@@ -95,3 +97,12 @@ def test_a_file_in_a_vault(lookup: Lookup, file: Path) -> None:
     loader = DataLoader()
     loader.set_vault_secrets(secrets)
     assert lookup("LOGIN", loader=loader, file=str(file)) == ["me@example.org"]
+
+
+def test_without_python_dotenv_it_says_where_to_install_what(
+    lookup: Lookup, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dotenv, "HAS_DOTENV", False)
+    with pytest.raises(AnsibleLookupError) as caught:
+        lookup("LOGIN", file=str(file))
+    assert f"({sys.executable}, on this machine) lacks. Run: {sys.executable} -m pip install" in str(caught.value)

@@ -49,6 +49,11 @@ def test_a_failure_returns_the_same_keys_as_a_success(capsys: pytest.CaptureFixt
         assert SECRET not in json.dumps({key: value for key, value in result.items() if key != "invocation"})
 
 
+def test_a_defect_keeps_the_secrets_to_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, {"secrets": {"SMTP_PASSWORD": SECRET}}, ValueError(f"not {SECRET}"))
+    assert result["failed"] and "ValueError" in result["msg"] and SECRET not in result["msg"]
+
+
 def test_options_become_a_request() -> None:
     params = {
         "set": {"SMTP_PORT": 587}, "secrets": None, "remove": None, "readers": ["ruby"], "send_to": "",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
+
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, explain
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import trouble
 
@@ -26,7 +28,7 @@ def test_steps_that_went_well_or_did_not_run_say_nothing() -> None:
 
 def test_one_problem_is_one_sentence() -> None:
     told = trouble([("Look", GOOD), ("Plan", failed("no name"))])
-    assert told["message"] == "host: no name Mend it. [some-code]" and told["step"] == "Plan"
+    assert told["message"] == "host: no name. Mend it. [some-code]" and told["step"] == "Plan"
     assert [one["message"] for one in told["findings"]] == ["no name"]
 
 
@@ -35,12 +37,58 @@ def test_the_problems_of_several_steps_are_one_list_and_each_is_told_once() -> N
     assert told["step"] == "Relay"
     assert told["message"].splitlines() == [
         "3 problems:",
-        "- host: first Mend it. [some-code]",
-        "- host: second Mend it. [some-code]",
+        "- host: first. Mend it. [some-code]",
+        "- host: second. Mend it. [some-code]",
         "- a",
         "- b",
     ]
 
 
 def test_a_step_that_broke_off_has_only_its_message() -> None:
-    assert trouble([("Look", {"msg": "MODULE FAILURE: no Python", "rc": 1})])["message"] == "MODULE FAILURE: no Python"
+    assert trouble([("Look", {"msg": "The file is gone", "rc": 1})])["message"] == "The file is gone"
+
+
+ADVICE = " The modules need Python 3.9 or newer there; ansible_python_interpreter names another one."
+NO_RESULT = "Module result deserialization failed: No start of json char found"
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        (
+            {"msg": NO_RESULT, "rc": 139, "module_stderr": "Segmentation fault\n"},
+            "Python did not run the module to its end on this host (exit status 139): Segmentation fault.",
+        ),
+        (  # a traceback, with what SSH adds to it
+            {
+                "msg": "MODULE FAILURE\nSee stdout/stderr for the exact error",
+                "rc": 1,
+                "module_stderr": 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n'
+                "    open(PASSWORD)\nSyntaxError: invalid syntax\nShared connection to social.example closed.\n",
+            },
+            "Python did not run the module to its end on this host (exit status 1): SyntaxError: invalid syntax.",
+        ),
+        (
+            {"msg": NO_RESULT, "rc": 1, "module_stderr": "Fatal Python error: no codec\n\n<no Python frame>\n"},
+            "Python did not run the module to its end on this host (exit status 1): Fatal Python error: no codec.",
+        ),
+        (
+            {"msg": "The module interpreter '/x' was not found.", "rc": 127, "module_stderr": ""},
+            "The module interpreter '/x' was not found (exit status 127).",
+        ),
+        (
+            {"msg": NO_RESULT, "rc": 1, "module_stderr": "KeyError: password=hunter2-and-more"},
+            "Python did not run the module to its end on this host (exit status 1): KeyError: password=[secret].",
+        ),
+    ],
+)
+def test_a_broken_python_is_said_with_its_last_words(result: dict[str, t.Any], said: str) -> None:
+    assert trouble([("Look", result)])["message"] == said + ADVICE
+
+
+def test_a_step_that_broke_off_in_silence_is_trouble_too() -> None:
+    """Ansible takes the text of an exception out of a result that failed_when lets end well."""
+    silent = {"changed": False, "failed": False, "failed_when_suppressed_exception": "(traceback unavailable)"}
+    told = trouble([("Look", GOOD), ("Ask Rails", silent)])
+    assert told["step"] == "Ask Rails" and "ANSIBLE_DISPLAY_TRACEBACK=error" in told["message"]
+    assert trouble([("Ask Rails", {**silent, "skipped": True})]) == {}

@@ -68,6 +68,17 @@ def test_none_is_found(ways):
     assert raised.value.finding.subject == "first"
 
 
+def test_what_several_ways_say_is_told_in_sentences():
+    def made(subject, message):
+        return TABLE.finding("no-systemd", subject, message)
+
+    both = finding._nowhere([made("systemctl", "It said: Host is down"), made("docker", "No container.")])
+    assert both.message == "It said: Host is down. docker: No container."
+    assert (
+        finding._nowhere([made("systemctl", "It said: Host is down")]).sentence().count("down. A source install") == 1
+    )
+
+
 def test_two_ways_at_once_are_ambiguous(ways):
     ways(systemd=lambda _unused: found("systemd", "/one"), compose=lambda _unused: found("compose", "/two"))
     with pytest.raises(FindingError) as raised:
