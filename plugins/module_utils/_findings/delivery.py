@@ -165,7 +165,7 @@ TABLE = Table(
         "tls-on-plaintext-port",
         "error",
         "The settings speak TLS from the first byte, the port does not.",
-        "Set mastodon_smtp_tls to starttls, or use the implicit TLS port.",
+        "Set mastodon_smtp_tls to starttls, or use the port with TLS from the first byte.",
         "mastodon#20310, #22235",
     ),
     Code(
@@ -256,7 +256,7 @@ TABLE = Table(
         "starttls-refused",
         "error",
         "The relay offers STARTTLS, then refuses it.",
-        "Ask the relay's operator; try the implicit TLS port.",
+        "Ask the relay's operator; try its port with TLS from the first byte (usually 465).",
         "RFC 3207, 4",
     ),
     # The dialogue.

@@ -36,8 +36,16 @@ TABLE = Table(
         "port-contradicts-tls",
         "error",
         "The port and the TLS mode do not belong together: the connection would hang or break off.",
-        "587 and 2525 go with starttls, 465 with implicit.",
+        "587 and 2525 go with mastodon_smtp_tls: starttls, 465 with implicit (TLS from the first byte).",
         "RFC 8314 section 7.3; mastodon#20310, #22235, #23180",
+    ),
+    Code(
+        "port-unusual",
+        "warning",
+        "No relay that is known listens on that port; often it is a usual one with digits in the wrong order.",
+        "Correct mastodon_smtp_port. If the relay does listen there, nothing needs to be done; a port from 1024 on is "
+        "taken as it is once mastodon_smtp_tls is given.",
+        "RFC 8314 section 7.3; providers.yml",
     ),
     Code(
         "starttls-optional",
@@ -50,14 +58,14 @@ TABLE = Table(
         "credentials-unencrypted",
         "error",
         "Login and password would cross the network unencrypted.",
-        "Set mastodon_smtp_tls to starttls or implicit.",
+        "Set mastodon_smtp_tls to starttls or implicit (TLS from the first byte).",
         "RFC 8314 section 3.3",
     ),
     Code(
         "mail-unencrypted",
         "warning",
         "Mail, password-reset links included, would cross the network unencrypted.",
-        "Set mastodon_smtp_tls to starttls or implicit.",
+        "Set mastodon_smtp_tls to starttls or implicit (TLS from the first byte).",
         "RFC 8314 section 3.3",
     ),
     Code(
@@ -206,7 +214,20 @@ TABLE = Table(
         "provider-region-unknown",
         "error",
         "The provider has no such region.",
-        "Set mastodon_smtp_region.",
+        "Correct mastodon_smtp_region; providers.md lists the regions.",
+    ),
+    Code(
+        "provider-region-differs",
+        "warning",
+        "The relay belongs to another region of the provider than the one that is given.",
+        "Correct mastodon_smtp_region, or drop mastodon_smtp_host to have the host of the region. Accounts are often "
+        "known in one region only.",
+    ),
+    Code(
+        "provider-not-named",
+        "info",
+        "The relay is one of a provider that the collection knows, and the provider is not named.",
+        "Set mastodon_smtp_provider, so that port, login and the sender's DNS are checked by what it documents.",
     ),
     Code(
         "provider-host-differs",

@@ -186,7 +186,7 @@ def _main_relay(request: Request, presets: t.Mapping[str, Preset]) -> tuple[Rela
 def _checked(wanted: Wanted, presets: t.Mapping[str, Preset], *, bulk: bool) -> tuple[Relay, list[Finding]]:
     preset = presets.get(wanted.provider)
     relay = resolve(wanted, preset)
-    return relay, check(Case(wanted, preset, relay, bulk, tuple(presets)))
+    return relay, check(Case(wanted, preset, relay, bulk, presets))
 
 
 def _bulk_relay(

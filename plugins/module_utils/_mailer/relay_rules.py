@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 import typing as t
 
@@ -20,6 +21,16 @@ from .settings import PORTS, Preset, Relay, Wanted
 
 #: Below this many characters a secret is called short.
 SHORT = 8
+#: The TLS modes for people who do not know ours by name.
+WORDS = {
+    "implicit": "TLS from the first byte",
+    "starttls": "STARTTLS",
+    "starttls_optional": "STARTTLS if the relay offers it",
+    "none": "no encryption",
+}
+ENCRYPTED = "starttls or implicit (TLS from the first byte)"
+#: The ports that are named to somebody who has written an unusual one.
+NAMED_PORTS = (25, 465, 587, 2465, 2525, 2587)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,14 +38,14 @@ class Case:
     """What a rule looks at.
 
     :ivar bulk: whether this is the bulk relay, for the names of options.
-    :ivar providers: the names of all presets.
+    :ivar presets: all of them, by name.
     """
 
     wanted: Wanted
     preset: Preset | None
     relay: Relay
     bulk: bool = False
-    providers: tuple[str, ...] = ()
+    presets: t.Mapping[str, Preset] = dataclasses.field(default_factory=dict)
 
     def option(self, name: str) -> str:
         """The option as the subject of a finding."""
@@ -78,16 +89,39 @@ def _port(case: Case) -> t.Iterator[Finding]:
         return
     if case.preset and case.preset.tls_on(port) is not None:
         return  # the provider's own word counts, see _provider_endpoint
+    yield from _unusual_port(case)
     fitting = PORTS.get(port)
     if fitting and tls not in fitting:
-        speaks = "TLS from the first byte" if fitting == ("implicit",) else "plain text first, then STARTTLS"
+        speaks = WORDS["implicit"] if fitting == ("implicit",) else "plain text first, then STARTTLS"
         other = next((str(one) for one in ((465, 2465) if tls == "implicit" else (587, 2587)) if tls in PORTS[one]), "")
         yield TABLE.finding(
             "port-contradicts-tls",
             f"{case.option('port')} {port}, {case.option('tls')} {tls}",
-            f"Port {port} speaks {speaks}, but tls is {tls}: the connection would hang or break off.",
+            f"Port {port} speaks {speaks}, but {case.variable('tls')} is {tls} ({WORDS[tls]}): the connection would "
+            "hang or break off.",
             f"Set {case.variable('tls')}: {fitting[0]}, or {case.variable('port')}: {other}.",
         )
+
+
+def _unusual_port(case: Case) -> t.Iterator[Finding]:
+    """A port that no known relay has. One from 1024 on is a relay's own choice, once its TLS mode is given as well."""
+    port = case.relay.port
+    usual = {*PORTS, *(one.port for preset in case.presets.values() for one in preset.endpoints)}
+    if port in usual or case.relay.loopback or (port >= 1024 and case.wanted.tls):
+        return
+    named = ", ".join(map(str, NAMED_PORTS))
+    message = f"{port} is none of the usual ports of a relay ({named})."
+    meant = f"Set {case.variable('port')} to {nearest_port(port)} if that is meant."
+    own = f"If the relay does listen on {port}, leave it"
+    own += f", and set {case.variable('tls')}, too." if port >= 1024 else "."
+    yield TABLE.finding("port-unusual", case.option("port"), message, f"{meant} {own}")
+
+
+def nearest_port(port: int) -> int:
+    """The usual port that is most like another: of the same digits, else written alike, else the next in size."""
+    same = [one for one in NAMED_PORTS if sorted(str(one)) == sorted(str(port))]
+    alike = difflib.get_close_matches(str(port), list(map(str, NAMED_PORTS)), 1, 0.6)
+    return (same or list(map(int, alike)) or sorted(NAMED_PORTS, key=lambda one: abs(one - port)))[0]
 
 
 def _encryption(case: Case) -> t.Iterator[Finding]:
@@ -98,7 +132,7 @@ def _encryption(case: Case) -> t.Iterator[Finding]:
     if relay.tls == "none":
         code = "credentials-unencrypted" if sends_login else "mail-unencrypted"
         message = TABLE.rows[code].meaning
-        yield TABLE.finding(code, case.option("tls"), message, f"Set {case.variable('tls')} to starttls or implicit.")
+        yield TABLE.finding(code, case.option("tls"), message, f"Set {case.variable('tls')} to {ENCRYPTED}.")
     if relay.tls == "starttls_optional":
         fix = f"Set {case.variable('tls')}: starttls, which refuses to send unencrypted."
         yield TABLE.finding("starttls-optional", case.option("tls"), TABLE.rows["starttls-optional"].meaning, fix)
@@ -177,21 +211,23 @@ def _provider(case: Case) -> t.Iterator[Finding]:
     preset, wanted = case.preset, case.wanted
     if preset is None:
         if wanted.provider:
-            message = f"There is no provider named {wanted.provider}{did_you_mean(wanted.provider, case.providers)}"
-            fix = (
-                f"Known are {', '.join(sorted(case.providers))}. For another set {case.variable('host')}, port and tls."
-            )
+            message = f"There is no provider named {wanted.provider}{did_you_mean(wanted.provider, case.presets)}"
+            fix = f"Known are {', '.join(sorted(case.presets))}. For another set {case.variable('host')}, port and tls."
             yield TABLE.finding("provider-unknown", case.option("provider"), message, fix)
+        elif case.relay.host and not case.relay.loopback:
+            yield from _provider_not_named(case)
         return
     if preset.hosts and not wanted.host and not preset.host(wanted.region):
         named = sorted(region for region in preset.hosts if region not in ("", "*"))
         known = f"{preset.title} knows {', '.join(named)}." if named else f"{preset.title} has a host for each region."
         if wanted.region:
             asked = did_you_mean(wanted.region, named)
-            message = f"{wanted.region} is no region of {preset.title}{asked} {known if named else ''}".strip()
-            yield TABLE.finding("provider-region-unknown", case.option("region"), message)
+            message = f"{wanted.region} is no region of {preset.title}{asked}"
+            regions = f"to one of {', '.join(named)}" if named else f"to a region as {preset.title} writes it"
+            fix = f"Correct {case.variable('region')} {regions}."
+            yield TABLE.finding("provider-region-unknown", case.option("region"), message, fix)
         else:
-            fix = f"Set {case.variable('region')} as {preset.title} names it."
+            fix = f"Set {case.variable('region')} as {preset.title} writes it."
             yield TABLE.finding("provider-region-missing", case.option("region"), known, fix)
     for advice in preset.advice:
         severity: t.Literal["warning", "info"] = "warning" if preset.warn else "info"
@@ -199,20 +235,44 @@ def _provider(case: Case) -> t.Iterator[Finding]:
         yield TABLE.finding("provider-advice", subject, advice, severity=severity)
 
 
+def _provider_not_named(case: Case) -> t.Iterator[Finding]:
+    found = {name: preset.regions_of(case.relay.host) for name, preset in case.presets.items()}
+    for name, regions in found.items():
+        if regions:
+            region = f" and {case.variable('region')} to {regions[0]}" if regions[0] else ""
+            message = f"{case.relay.host} is a host of {case.presets[name].title}, and no provider is named."
+            fix = (
+                f"Set {case.variable('provider')} to {name}{region}, so that port, login and the sender's DNS are "
+                "checked by what it documents."
+            )
+            yield TABLE.finding("provider-not-named", case.option("host"), message, fix)
+
+
+def _provider_host(case: Case) -> t.Iterator[Finding]:
+    """The host that the operator gives against the provider's, and against the region that is given."""
+    preset, wanted = case.preset, case.wanted
+    if preset is None or not preset.hosts or not wanted.host:
+        return
+    regions = preset.regions_of(wanted.host)
+    host, region = case.variable("host"), case.variable("region")
+    if not regions:
+        message = f"{wanted.host} is not a host of {preset.title}."
+        fix = f"Drop {host} to use the provider's, or {case.variable('provider')} for another relay."
+        yield TABLE.finding("provider-host-differs", case.option("host"), message, fix)
+    elif wanted.region and wanted.region not in regions and any(regions):
+        of = " and ".join(one for one in regions if one)
+        message = f"{wanted.host} is the host of {preset.title} for {of}, and the region is {wanted.region}."
+        fix = f"Set {region} to {next(filter(None, regions))}"
+        if preset.host(wanted.region):
+            fix += f", or drop {host} to have {preset.host(wanted.region)}"
+        yield TABLE.finding("provider-region-differs", case.option("region"), message, f"{fix}.")
+
+
 def _provider_endpoint(case: Case) -> t.Iterator[Finding]:
     preset, relay = case.preset, case.relay
     if preset is None or not preset.endpoints:
         return
-    hosts = {
-        preset.host(case.wanted.region),
-        *(host for host in preset.hosts.values() if "{" not in host),
-        *preset.also,
-    }
-    if case.wanted.host and preset.hosts and relay.host.lower().rstrip(".") not in hosts:
-        message = f"{relay.host} is not a host of {preset.title}."
-        fix = f"Drop {case.variable('host')} to use the provider's, or {case.variable('provider')} for another relay."
-        yield TABLE.finding("provider-host-differs", case.option("host"), message, fix)
-    ports = ", ".join(f"{one.port} ({one.tls})" for one in preset.endpoints)
+    ports = ", ".join(f"{one.port} ({WORDS[one.tls]})" for one in preset.endpoints)
     spoken = preset.tls_on(relay.port)
     asked = "starttls" if relay.tls == "starttls_optional" else relay.tls
     if spoken is None and 1 <= relay.port <= 65535:
@@ -221,11 +281,14 @@ def _provider_endpoint(case: Case) -> t.Iterator[Finding]:
         yield TABLE.finding("provider-port-unknown", case.option("port"), message, fix)
     elif spoken is not None and asked != spoken:
         subject = f"{case.option('port')} {relay.port}, {case.option('tls')} {relay.tls}"
-        message = f"{preset.title} speaks {spoken} on port {relay.port}; it documents {ports}."
-        fix = f"Drop {case.variable('tls')}, or choose the port that speaks it."
+        message = (
+            f"{preset.title} speaks {WORDS[spoken]} on port {relay.port}, and {case.variable('tls')} is {relay.tls} "
+            f"({WORDS[relay.tls]}). It documents {ports}."
+        )
+        fix = f"Set {case.variable('tls')} to {spoken} or drop it, or choose a port that speaks {WORDS[asked]}."
         yield TABLE.finding("provider-tls-differs", subject, message, fix)
     elif asked != "none" and not any(one.tls == asked for one in preset.endpoints):
-        message = f"{preset.title} has no port for tls {relay.tls}; it documents {ports}."
+        message = f"{preset.title} has no port for {WORDS[relay.tls]}; it documents {ports}."
         yield TABLE.finding("provider-tls-differs", case.option("tls"), message, f"Drop {case.variable('tls')}.")
 
 
@@ -254,6 +317,7 @@ RULES: tuple[Rule, ...] = (
     _host,
     _port,
     _provider,
+    _provider_host,
     _provider_endpoint,
     _encryption,
     _certificate,

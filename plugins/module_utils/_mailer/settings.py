@@ -64,6 +64,16 @@ class Preset:
             template = self.hosts.get("*", "")
         return template.replace("{region}", region)
 
+    def regions_of(self, host: str) -> tuple[str, ...]:
+        """The regions that a host is for; the empty one is that of who names none. Empty: no host of the provider."""
+        name = host.lower().rstrip(".")
+        found = [region for region, one in self.hosts.items() if one == name]
+        before, region_goes_here, after = self.hosts.get("*", "").partition("{region}")
+        if region_goes_here and name.startswith(before) and name.endswith(after):
+            region = name[len(before) : len(name) - len(after)]
+            found += [region] if self.host(region) == name else []
+        return tuple(found) or (("",) if name in self.also else ())
+
     def tls_on(self, port: int) -> str | None:
         """The TLS mode of a port; None when the provider does not document the port."""
         return next((one.tls for one in self.endpoints if one.port == port), None)

@@ -18,6 +18,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import p
 PASSWORD = "c0rrect-h0rse.battery"
 GOOD: dict[str, t.Any] = {"host": "smtp.example.com", "login": "user@example.com", "password": PASSWORD}
 OPEN: dict[str, t.Any] = {"host": "relay.example.com", "login": "", "password": ""}
+SES_WEST = "email-smtp.eu-west-1.amazonaws.com"
 SENDGRID = {"provider": "sendgrid", "host": "", "login": ""}
 
 
@@ -45,6 +46,9 @@ SPEAKS: list[tuple[str, str, dict[str, t.Any], dict[str, t.Any]]] = [
             (8025, "implicit"), (80, "implicit"),
         )
     ),
+    *(("port-unusual", "warning", {"port": port}, {}) for port in (456, 578, 5870, 10587)),
+    ("port-unusual", "warning", {"port": 456, "tls": "implicit"}, {}),
+    ("port-unusual", "warning", {**OPEN, "provider": "postal", "port": 26}, {}),
     ("starttls-optional", "warning", {"tls": "starttls_optional"}, {}),
     ("credentials-unencrypted", "error", {"tls": "none"}, {}),
     ("mail-unencrypted", "warning", {**OPEN, "tls": "none"}, {}),
@@ -83,6 +87,14 @@ SPEAKS: list[tuple[str, str, dict[str, t.Any], dict[str, t.Any]]] = [
     ("provider-region-unknown", "error", {"provider": "mailgun", "host": "", "region": "mars"}, {}),
     ("provider-region-unknown", "error", {"provider": "amazon_ses", "host": "", "region": "eu west"}, {}),
     ("provider-host-differs", "warning", {"provider": "mailgun", "login": "a@example.com"}, {}),
+    ("provider-host-differs", "warning", {"provider": "amazon_ses", "host": "email-smtp.a_b.amazonaws.com"}, {}),
+    ("provider-region-differs", "warning", {"provider": "mailgun", "host": "smtp.mailgun.org", "region": "eu"}, {}),
+    ("provider-region-differs", "warning", {"provider": "mailgun", "host": "SMTP.mailgun.org.", "region": "mars"}, {}),
+    ("provider-region-differs", "warning", {"provider": "amazon_ses", "host": SES_WEST, "region": "us-east-1"}, {}),
+    ("provider-not-named", "info", {"host": "smtp.eu.mailgun.org"}, {}),
+    ("provider-not-named", "info", {"host": SES_WEST}, {}),
+    ("provider-not-named", "info", {"host": "smtp.tem.scw.cloud."}, {}),
+    ("provider-not-named", "info", {}, {"bulk": {**GOOD, "host": "smtp.sendgrid.net"}}),
     ("provider-port-unknown", "error", {"provider": "postmark", "host": "", "port": 465}, {}),
     ("provider-tls-differs", "error", {"provider": "brevo", "host": "", "port": 465, "tls": "starttls"}, {}),
     ("provider-tls-differs", "error", {"provider": "brevo", "host": "", "port": 587, "tls": "none"}, {}),
@@ -143,6 +155,51 @@ def test_nothing_but_errors_is_accepted(
     assert severities(relay, accept=list(TABLE.rows), **more)[code] == severity
 
 
+def told(code: str, **relay: t.Any) -> str:
+    request = Request(relay=Wanted(**{**GOOD, **relay}), from_address="a@example.com", mastodon_release="4.6.5")
+    (found,) = [one for one in plan(request, presets())[1] if one.code == code]
+    return found.sentence()
+
+
+@pytest.mark.parametrize(
+    ("code", "relay", "words"),
+    [
+        ("port-unusual", {"port": 456}, "Set mastodon_smtp_port to 465 if that is meant."),
+        ("port-unusual", {"port": 578}, "Set mastodon_smtp_port to 587 if that is meant."),
+        ("port-unusual", {"port": 5587}, "If the relay does listen on 5587, leave it, and set mastodon_smtp_tls, too."),
+        ("port-unusual", {"port": 9999}, "Set mastodon_smtp_port to 2587 "),
+        ("port-contradicts-tls", {"port": 587, "tls": "implicit"}, "tls is implicit (TLS from the first byte): the"),
+        (
+            "provider-region-unknown",
+            {"provider": "mailgun", "host": "", "region": "ue"},
+            "ue is no region of Mailgun. Correct mastodon_smtp_region to one of eu, us.",
+        ),
+        (
+            "provider-region-unknown",
+            {"provider": "amazon_ses", "host": "", "region": "eu west"},
+            "Correct mastodon_smtp_region to a region as Amazon SES writes it.",
+        ),
+        (
+            "provider-region-differs",
+            {"provider": "mailgun", "host": "smtp.mailgun.org", "region": "eu"},
+            "Set mastodon_smtp_region to us, or drop mastodon_smtp_host to have smtp.eu.mailgun.org.",
+        ),
+        (
+            "provider-not-named",
+            {"host": SES_WEST},
+            "Set mastodon_smtp_provider to amazon_ses and mastodon_smtp_region to eu-west-1, so that",
+        ),
+        (
+            "provider-tls-differs",
+            {"provider": "postmark", "host": "", "port": 587, "tls": "implicit"},
+            "Postmark speaks STARTTLS on port 587, and mastodon_smtp_tls is implicit (TLS from the first byte).",
+        ),
+    ],
+)
+def test_the_words_name_the_variable_and_what_to_write(code: str, relay: dict[str, t.Any], words: str) -> None:
+    assert words in told(code, **relay)
+
+
 def test_every_code_is_tested() -> None:
     elsewhere = {"setting-unknown"}  # the controller's: tests/unit/plugins/action/test_smtp_settings.py
     assert {code for code, *_unused in SPEAKS} == set(TABLE.rows) - elsewhere
@@ -173,6 +230,11 @@ def test_every_code_is_tested() -> None:
         ({"provider": "mailgun", "host": "", "port": 465}, {}),
         ({"provider": "smtp2go", "host": "", "port": 443}, {}),
         ({**SENDGRID}, {}),
+        ({**OPEN, "host": "127.0.0.1", "port": 1025, "tls": "none"}, {}),
+        ({**OPEN, "host": "localhost", "port": 26, "tls": "none"}, {}),
+        ({"port": 8025}, {}),
+        ({"provider": "mailgun", "host": "smtp.eu.mailgun.org", "region": "eu"}, {}),
+        ({"provider": "mailgun", "host": "smtp.eu.mailgun.org"}, {}),
         ({**SENDGRID, "login": "apikey", "host": "smtp.sendgrid.net"}, {}),
         ({"provider": "postmark", "host": "", "region": "broadcast"}, {}),
         ({"provider": "sparkpost", "host": "", "login": ""}, {}),
