@@ -20,6 +20,10 @@ Plain = t.Any
 _GATE = "assert"
 #: What the rollout and the drift check begin with.
 _PREFLIGHT = "look.yml"
+#: Where the drift check of a host fails once its verdict is known.
+_CHECK = "check.yml"
+#: The steps that everything the role does with a host begins with.
+_BEGINNINGS = frozenset({"instance", "adopt"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,6 +140,7 @@ class Collector:
         host = evidence.plain(host)
         step = self._step(self._host(host), task)
         if step is not None:
+            self._begin_anew(host, step)
             self._is_ours()
             self._host(host).cells.setdefault(step.key, Cell("running"))
         self.running[host, task.uuid] = (now, task, step)
@@ -175,7 +180,7 @@ class Collector:
                 )
             if not hidden and state not in ("skipped", "unreachable"):
                 self._keep(seen, step, task, state, result)
-        elif state == "failed" and seen.drift:
+        elif state == "failed" and seen.drift and task.file == _CHECK:
             return  # its verdict is known already
         elif state == "failed" and task.module == _GATE:
             self._stop({"task": evidence.plain(task.name), "message": _message(result, hidden)})
@@ -213,6 +218,12 @@ class Collector:
 
     def _host(self, name: str) -> Host:
         return self.hosts.setdefault(name, Host(name))
+
+    def _begin_anew(self, name: str, step: Step) -> None:
+        """A drift check is over, and something else begins with the host: what the check saw may not be so any more."""
+        before = self._host(name)
+        if before.drift and step.key in _BEGINNINGS:
+            self.hosts[name] = Host(name, before.batch, timeline=before.timeline)
 
     def _is_ours(self) -> None:
         if self._play.ours:
@@ -261,7 +272,8 @@ class Collector:
             for one in evidence.of_dns(result):
                 who = (str(one.get(name)) for name in ("from_domain", "return_path_domain", "provider"))
                 sender = self.senders.setdefault(" ".join(who), {**one, "hosts": []})
-                sender["hosts"].append(host.name)
+                if host.name not in sender["hosts"]:
+                    sender["hosts"].append(host.name)
         host.findings += [{**one, "step": step.key} for one in evidence.findings(result)]
         key = step.key
         if key == "undo":
@@ -291,6 +303,7 @@ class Collector:
             steps = {(one["code"], one["subject"]): one["step"] for one in host.findings}
             weighed = evidence.findings(drift)
             host.findings = [{**one, "step": steps.get((one["code"], one["subject"]), "")} for one in weighed]
+            host.failures, host.refused = [], []  # it weighs them, too; what fails from here on is another matter
         outcome = facts.get("mastodon_smtp_result")
         if isinstance(outcome, t.Mapping):
             host.result = evidence.some(outcome, "outcome", "undone")

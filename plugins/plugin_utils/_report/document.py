@@ -77,11 +77,11 @@ def host_state(host: Host, over: bool, failed_somewhere: bool) -> str:
     """
     if host.unreachable:
         return "unreachable"
-    if host.drift:
-        return "in_order" if host.drift.get("in_order") else "drifted"
     if host.failures:
         codes = {one["code"] for failure in host.failures for one in failure.findings}
         return "without" if codes & NO_MASTODON else "failed"
+    if host.drift:
+        return "in_order" if host.drift.get("in_order") else "drifted"
     if host.outcome in OUTCOMES:
         return OUTCOMES[host.outcome]
     if "adopt" in host.evidence:
@@ -102,7 +102,7 @@ def _adopted(host: Host) -> str:
 
 def cause_of(host: Host) -> Failure | None:
     """The first failure: what came after it is its consequence. For a drift check, the verdict."""
-    if host.drift:
+    if host.drift and not host.failures:
         if host.drift.get("in_order"):
             return None
         task, message = "Compare with the inventory", str(host.drift.get("message") or "")

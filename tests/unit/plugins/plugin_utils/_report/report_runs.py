@@ -63,8 +63,12 @@ class Run:
         self.now = BEGAN
         self.names = list(names)
         self._number = 0
+        self.begin(playbook, check_mode=check_mode)
+
+    def begin(self, playbook: str, *, check_mode: bool = False) -> None:
+        """A playbook begins; a second one on the same command line goes on in the same report."""
         self.seen.begin(playbook, self.now, check_mode=check_mode, diff=True)
-        self.seen.play("Preflight over the whole fleet (reads only)", names, self.now)
+        self.seen.play("Preflight over the whole fleet (reads only)", self.names, self.now)
 
     def task(self, name: str, action: str, **arguments: t.Any) -> Task:
         self._number += 1
@@ -291,7 +295,7 @@ def drift_check(in_order: bool, severity: str = "error") -> Run:
     fact = {"ansible_facts": {"mastodon_smtp_drift": verdict}}
     run.step(Task("weigh", "Weigh up", "ansible.builtin.set_fact"), ["a.example"], ("ok", fact))
     if not in_order:
-        end = Task("verdict", "Fail when something is not in order", "ansible.builtin.fail")
+        end = Task("verdict", "Fail when something is not in order", "ansible.builtin.fail", file="check.yml")
         run.step(end, ["a.example"], ("failed", {"failed": True, "msg": "It differs."}))
     return run
 
@@ -346,9 +350,12 @@ def rollout(
     unreachable: t.Container[str] = (),
     same: t.Container[str] = (),
     check_mode: bool = False,
+    after: Run | None = None,
 ) -> Run:
-    """The whole chain over these hosts; the named ones end otherwise."""
-    run = Run(*names, check_mode=check_mode)
+    """The whole chain over these hosts; the named ones end otherwise. It may follow another run of the same command."""
+    run = after or Run(*names, check_mode=check_mode)
+    if after:
+        run.begin("smtp_rollout.yml", check_mode=check_mode)
     gone = {"unreachable": True, "msg": "Failed to connect to the host via ssh: Connection timed out"}
     run.step(
         run.task("See what runs here", "instance_info"),

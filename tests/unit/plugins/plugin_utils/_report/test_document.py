@@ -195,6 +195,60 @@ def test_a_drift_check_has_changed_nothing_and_says_what_would_be() -> None:
     assert [(one["restarted"], one["would_restart"]) for one in seen["services"]] == [(False, True), (False, False)]
 
 
+@pytest.mark.parametrize("in_order", [True, False])
+def test_what_a_rollout_does_after_a_drift_check_takes_the_place_of_the_verdict(in_order: bool) -> None:
+    done = runs.rollout(["a.example"], after=runs.drift_check(in_order)).document()
+    valid(done)
+    seen = host(done, "a.example")
+    assert seen["state"] == "changed" and seen["cause"] is None and done["problems"] == []
+    assert {"file-differs"}.isdisjoint(one["code"] for one in seen["findings"])
+    # nor do the steps of the check hide those of the rollout
+    assert [seen["steps"][key]["state"] for key in ("edit", "services", "relay")] == ["changed", "changed", "ok"]
+    assert len([one for one in seen["timeline"] if one["step"] == "edit"]) == 2
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_a_rollout_that_fails_after_a_drift_check_has_failed(in_order: bool) -> None:
+    crashed = runs.rollout(["a.example"], crashed=["a.example"], after=runs.drift_check(in_order)).document()
+    seen = host(crashed, "a.example")
+    assert seen["state"] == "failed" and "put back byte for byte" in seen["undone"]
+    assert [one["code"] for one in seen["cause"]["findings"]] == ["service-crash-loop"]
+
+    refused = runs.rollout(["a.example"], refused=["a.example"], after=runs.drift_check(in_order)).document()
+    seen = host(refused, "a.example")
+    assert seen["state"] == "failed" and seen["cause"]["step"] == "relay"
+    # the check has compared the file, and nothing has touched it
+    assert "edit" not in seen["steps"] and seen["variables"] is None
+    assert [one["codes"] for one in refused["problems"]] == [["login-refused"]]
+
+
+def test_a_sender_that_is_looked_up_twice_names_its_host_once() -> None:
+    run = runs.Run("a.example")
+    for _time in range(2):
+        run.step(run.task("Look up the sender", "sender_dns_info"), ["a.example"], ("ok", runs.DNS))
+    assert [one["hosts"] for one in run.document()["senders"]] == [["a.example"]]
+
+
+@pytest.mark.parametrize(("in_order", "state"), [(True, "in_order"), (False, "drifted")])
+def test_a_verdict_stands_until_something_fails_that_is_not_its_own(in_order: bool, state: str) -> None:
+    run = runs.drift_check(in_order)
+    queue = run.task("Send one mail", "queued_mail_check")
+    run.step(queue, ["a.example"], ("ok", runs.QUEUE))
+    assert host(run.document(), "a.example")["state"] == state
+    run.step(queue, ["a.example"], ("failed", runs.failed({}, "The mail was not delivered.")))
+    seen = host(run.document(), "a.example")
+    assert seen["state"] == "failed" and seen["cause"]["message"] == "The mail was not delivered."
+
+
+def test_what_failed_on_the_way_to_a_verdict_is_in_the_verdict() -> None:
+    run = runs.Run("a.example", playbook="smtp_check.yml")
+    run.step(run.task("See", "instance_info"), ["a.example"], ("failed", runs.failed({}, "Rescued.")))
+    fact = {"ansible_facts": {"mastodon_smtp_drift": {"in_order": True, "findings": [], "blocking": []}}}
+    run.step(Task("weigh", "Weigh up", "ansible.builtin.set_fact"), ["a.example"], ("ok", fact))
+    seen = host(run.document(), "a.example")
+    assert seen["state"] == "in_order" and seen["cause"] is None
+
+
 def test_a_roll_back_shows_what_was_put_back_and_restarted() -> None:
     made = runs.rollback().document()
     valid(made)
