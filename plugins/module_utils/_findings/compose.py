@@ -61,6 +61,15 @@ TABLE = Table(
         "Put it back, or start the project once from where it is now (docker compose up -d).",
     ),
     Code(
+        "project-from-elsewhere",
+        "error",
+        "Containers of a project of this name were started from another directory than the one that is named.",
+        "Set mastodon_smtp_app_dir to the directory that they were started from, and mastodon_smtp_project if it is "
+        "another instance. Where the directory was moved, start the project once from where it is now "
+        "(docker compose up -d).",
+        "docs.docker.com, Specify a project name: the name alone tells the projects of a host apart",
+    ),
+    Code(
         "compose-refused",
         "error",
         "Docker Compose does not take the project's files as they are.",

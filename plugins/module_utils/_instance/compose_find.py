@@ -57,6 +57,8 @@ def choose(hints: Hints, engine: Engine) -> Choice:
     raw = engine.config(project, resolved=False)
     name, services = parse_config(raw)
     project = dataclasses.replace(project, name=name or project.name)
+    if not containers:
+        _not_from_elsewhere(project, everything)
     roles = _roles(services, containers, hints)
     if not any(role in ("web", "sidekiq") for role in roles.values()):
         message = f"Its services are {', '.join(sorted(services)) or 'none'}."
@@ -135,6 +137,14 @@ def _in_directory(hints: Hints, containers: t.Sequence[Container]) -> dict[Proje
         message = f"The Engine that this user speaks to has no container of it.{hint}"
         raise FindingError(TABLE.finding("engine-of-another-user", directory, message))
     return {Project(hints.project or "", os.path.realpath(directory)): []}
+
+
+def _not_from_elsewhere(project: Project, containers: t.Sequence[Container]) -> None:
+    """Compose tells projects by their name alone: it would take containers from another directory for this one's."""
+    for one in containers:
+        if one.project == project.name:
+            message = f"Its containers were started from {one.working_dir}, not from {project.directory}."
+            raise FindingError(TABLE.finding("project-from-elsewhere", f"the project {project.name}", message))
 
 
 def _roles(services: t.Mapping[str, ServiceModel], containers: t.Sequence[Container], hints: Hints) -> dict[str, Role]:

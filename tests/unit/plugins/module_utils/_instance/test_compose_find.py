@@ -152,6 +152,21 @@ def test_a_directory_without_containers_is_enough(docker: Docker) -> None:
     assert "--project-name" not in docker.commands("config")[0]
 
 
+@pytest.mark.parametrize("named", [{"project": "mastodon"}, {}], ids=["by name", "by its directory alone"])
+def test_containers_that_another_directory_has_started_are_not_taken_over(
+    docker: Docker, named: dict[str, str]
+) -> None:
+    directory = docker.folder / "new" / "mastodon"
+    directory.mkdir(parents=True)
+    (directory / "docker-compose.yml").write_text("services: {}\n")
+    (finding,) = refusal(docker, app_dir=str(directory), **named)
+    assert (finding.code, finding.subject) == ("project-from-elsewhere", "the project mastodon")
+    assert f"from {docker.project}, not from {directory}" in finding.message
+    docker.second_project("green", directory)
+    docker.raw["name"] = "green"
+    assert docker.driver(app_dir=str(directory)).instance.app_dir == str(directory)
+
+
 @pytest.mark.parametrize(
     ("hints", "code", "word"),
     [
