@@ -12,9 +12,11 @@ import datetime
 import statistics
 import typing as t
 
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._gate import NO_MASTODON
+
 from .collect import Collector, Failure, Host
 from .evidence import HIDDEN, plain
-from .words import HOST_RANK, HOST_STATES, NO_MASTODON, OUTCOMES, STEPS, TOUCHING, title_of
+from .words import HOST_RANK, HOST_STATES, OUTCOMES, STEPS, TOUCHING, title_of
 
 Plain = t.Any
 

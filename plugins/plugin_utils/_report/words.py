@@ -117,9 +117,6 @@ CELL_STATES: dict[str, State] = {
 _CELL_RANK = {key: rank for rank, key in enumerate(CELL_STATES)}
 HOST_RANK = {key: rank for rank, key in enumerate(HOST_STATES)}
 
-#: Findings of a host that has no instance to look at.
-NO_MASTODON = frozenset({"no-instance", "no-systemd"})
-
 #: mastodon_smtp_result.outcome -> state
 OUTCOMES = {
     "failed": "failed",

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 import report_runs as runs
 
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._gate import preflight_verdict
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report import evidence
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.collect import Task
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document import INTERRUPTED, RUNNING
@@ -164,13 +165,16 @@ def test_a_gate_of_the_playbook_speaks_of_the_run_and_leaves_the_hosts_not_begun
     assert [one["hosts"] for one in made["problems"]] == [["a.example"]]
 
 
-def test_a_host_without_mastodon_is_left_out_and_said_so() -> None:
+@pytest.mark.parametrize("code", ["no-instance", "no-systemd", "no-compose-instance", "no-engine"])
+def test_a_host_without_mastodon_is_left_out_and_said_so(code: str) -> None:
     run = runs.Run("relay.example")
-    none = runs.finding(
-        "no-instance", "error", "this host", "No Mastodon was found here.", "Give mastodon_smtp_app_dir."
-    )
+    none = runs.finding(code, "error", "this host", "No Mastodon was found here.", "Give mastodon_smtp_app_dir.")
     run.step(run.task("See", "instance_info"), ["relay.example"], ("failed", runs.failed({"findings": [none]})))
-    assert host(run.document(), "relay.example")["state"] == "without"
+    made = run.document()
+    assert host(made, "relay.example")["state"] == "without"
+    # as the gate of the playbook has it, which goes on without such a host
+    seen = {"__mastodon_smtp_instance": {"findings": [none]}}
+    assert preflight_verdict({"relay.example": seen}, ["relay.example"], [])["without_mastodon"] == ["relay.example"]
 
 
 @pytest.mark.parametrize("severity", ["error", "warning"])
