@@ -33,6 +33,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._inventory_file i
     refuse_hidden,
     write,
 )
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import unknown
 
 #: A file of the inventory: its path, its text, the text that is there or None, and its mode.
 _File = tuple[str, str, t.Optional[str], int]
@@ -47,10 +48,15 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Read on the target, write on the controller. The result holds names of variables and never a value."""
         result: dict[str, t.Any] = super().run(tmp, task_vars)
+        given = {name: value for name, value in self._task.args.items() if name != "variables"}
+        strangers = unknown(self._task.args.get("variables") or ())
+        if strangers:
+            result.update(failed=True, msg=explain(strangers), findings=[one.as_dict() for one in strangers])
+            return result
         key = new_key()
         seen = self._execute_module(
             module_name="fediops.mastodon.smtp_adopt",
-            module_args={**self._task.args, "seal": key},
+            module_args={**given, "seal": key},
             task_vars=task_vars,
         )
         sealed = seen.pop("sealed", None)

@@ -23,7 +23,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import said, went_wrong
 
 #: The steps in the order in which they are asked.
-STEPS = ("instance", "settings", "relay", "relay_bulk", "dns", "edit", "mailer", "services")
+STEPS = ("variables", "instance", "settings", "relay", "relay_bulk", "dns", "edit", "mailer", "services")
 #: Findings of mailer_check that only say what the file says as well.
 _OF_THE_FILE = frozenset({"effective-differs", "password-misread", "login-misread"})
 
@@ -141,7 +141,7 @@ def _of_step(name: str, result: t.Mapping[str, t.Any], results: t.Mapping[str, t
     seen = _findings(result)
     found = [_weighed(one) for one in seen if not _follows_from_file(one, results)]
     failed = result.get("failed") or result.get("failed_when_result") or went_wrong(result)
-    if (failed or "msg" in result) and not seen and not result.get("skipped"):
+    if (failed or (name != "variables" and "msg" in result)) and not seen and not result.get("skipped"):
         message = " ".join(said(result).split())
         found.append(TABLE.finding("check-incomplete", name, message))
     return found

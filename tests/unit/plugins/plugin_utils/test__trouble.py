@@ -92,3 +92,59 @@ def test_a_step_that_broke_off_in_silence_is_trouble_too() -> None:
     told = trouble([("Look", GOOD), ("Ask Rails", silent)])
     assert told["step"] == "Ask Rails" and "ANSIBLE_DISPLAY_TRACEBACK=error" in told["message"]
     assert trouble([("Ask Rails", {**silent, "skipped": True})]) == {}
+
+
+PASSED = {"msg": "The arg spec validation passed", "validate_args_context": {}}
+REFUSED = {
+    "msg": "Validation of arguments failed:\n...",
+    "argument_errors": [
+        "argument 'mastodon_smtp_port' is of type str and we were unable to convert to int: \"'abc'\" cannot be one",
+        "value of mastodon_smtp_tls must be one of: starttls, none, got: ssl",
+    ],
+    "argument_spec_data": {"very": "long"},
+    "validate_args_context": {},
+}
+
+
+def test_variables_of_the_wrong_type_are_said_without_the_specification() -> None:
+    assert trouble([("Types", PASSED), ("Look", GOOD)]) == {}
+    assert trouble([("Types", REFUSED)])["message"] == (
+        "mastodon_smtp_port is of type str and we were unable to convert to int: \"'abc'\" cannot be one; value of "
+        "mastodon_smtp_tls must be one of: starttls, none, got: ssl. Correct it in the inventory, or where -e gives it."
+    )
+
+
+_ARGS = "Task failed: Finalization of task args for 'fediops.mastodon.smtp_settings' failed: "
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (
+            "Task failed: 'vault_smtp_pasword' is undefined",
+            "A variable of the inventory refers to vault_smtp_pasword, which is not defined for this host (",
+        ),
+        (
+            _ARGS + "Error while resolving value for 'verify': 'nope' is undefined",
+            "mastodon_smtp_verify refers to nope, which is not defined for this host (",
+        ),
+        (
+            _ARGS + "Error while resolving value for 'set': 'nope' is undefined",
+            "A variable of the inventory refers to nope, which is not defined for this host (",
+        ),
+        (
+            _ARGS
+            + "Error while resolving value for 'password': Error rendering template: Attempt to use undecryptable "
+            "variable: Attempting to decrypt but no vault secrets found.",
+            "mastodon_smtp_password is encrypted, and no vault password was given (Ansible names its file and line "
+            "above). Add --ask-vault-pass to the command,",
+        ),
+        (
+            "Task failed: Error rendering template: Attempt to use undecryptable variable: Decryption failed (no vault "
+            "secrets were found that could decrypt).",
+            "A variable of the inventory is encrypted, and the vault password that was given does not open it (",
+        ),
+    ],
+)
+def test_a_value_that_cannot_be_worked_out_is_said_with_what_to_do(message: str, words: str) -> None:
+    assert trouble([("Look", {"failed": True, "msg": message})])["message"].startswith(words)
