@@ -109,3 +109,22 @@ def test_files_and_folders_that_are_named_exist(page: str) -> None:
     named = set(re.findall(rf"`((?:{tops})/[\w./-]*)`", read(page)))
     assert len(named) > 5
     assert {one for one in named if not (CHECKOUT / one).exists()} == set()
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/lab.md"])  # the lab's inventory has no vault
+def test_commands_take_the_password_of_the_vault(page: str) -> None:
+    fenced = re.findall(r"^```\w*\n(.*?)^```$", read(page), re.DOTALL | re.MULTILINE)
+    for line in [line for block in fenced for line in block.splitlines()]:
+        if re.match(r"(\$ )?ansible-playbook ", line):
+            assert "--ask-vault-pass" in line or "--vault-id" in line, line
+
+
+def test_the_readme_names_everything_that_can_be_called() -> None:
+    table = read("README.md").partition("## What is in it")[2].partition("\n## ")[0]
+    called = {
+        path.stem
+        for folder in ("modules", "lookup", "callback")
+        for path in (CHECKOUT / "plugins" / folder).glob("*.py")
+    }
+    called |= {path.stem for path in (CHECKOUT / "playbooks").glob("*.yml")} | {"host_summary"}
+    assert called - set(re.findall(r"`(\w+)` \|", table)) == set()
