@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, accept
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, accept, errors
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.plan import plan
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings import (
     AUTH_METHODS,
@@ -64,8 +64,9 @@ class ActionModule(ControllerStep):
     ) -> tuple[list[Finding], dict[str, t.Any]]:
         """The plan, and everything there is to say about the settings."""
         done, findings = plan(_request(options), presets(), options["accept"])
-        strangers = unknown(options["variables"])
-        findings = [*accept(strangers, options["accept"]), *without_consequences(findings, strangers)]
+        strangers = accept(unknown(options["variables"]), options["accept"])
+        # One that is accepted is the operator's own, and gives nothing in place of a setting.
+        findings = [*strangers, *without_consequences(findings, errors(strangers))]
         return findings, {"plan": done.as_dict()}
 
     def unmasked(self, findings: list[Finding]) -> frozenset[str]:

@@ -15,6 +15,8 @@ INSTANCE = "__mastodon_smtp_instance"
 RESULT = "mastodon_smtp_result"
 #: What it registers the edit as.
 EDIT = "__mastodon_smtp_edit"
+#: What it registers the steps of apply.yml as: a host that has one has begun.
+STEPS = (EDIT, "__mastodon_smtp_mailer", "__mastodon_smtp_restart", "__mastodon_smtp_queued")
 #: What every variable begins with that the role registers a step as.
 REGISTERED = "__mastodon_smtp_"
 #: Services that a rollout restarts for the mail; others run on older settings for other reasons.
@@ -101,15 +103,19 @@ _NAMED = 8
 
 
 def rollout_standing(hostvars: t.Mapping[str, t.Any], hosts: t.Sequence[str], batch: t.Sequence[str]) -> str:
-    """What a failing host says of the hosts around its batch: which are done, and which nobody has touched.
+    """What a failing host says of the hosts around it: which are done, lost, half done, and which nobody has touched.
 
     :param hosts: all hosts of the rollout, in its order.
-    :param batch: the hosts at work.
+    :param batch: the hosts that are still at work; Ansible has taken out those of the batch that failed or were lost.
     """
     begin = hosts.index(batch[0]) if batch else 0
-    before, after = hosts[:begin], hosts[begin + len(batch) :]
-    done = [host for host in before if (hostvars[host].get(RESULT) or {}).get("outcome", "failed") != "failed"]
+    done = [host for host in hosts[:begin] if (hostvars[host].get(RESULT) or {}).get("outcome", "failed") != "failed"]
     said = [f"Done before, and staying so: {_some(done)}."] if done else []
+    open_ended = [host for host in hosts if host not in batch and not hostvars[host].get(RESULT)]
+    lost = [host for host in open_ended if any(hostvars[host].get(step) for step in STEPS)]
+    if lost:
+        said += [f"Lost on the way: {_some(lost)}.", *unsettled_hosts(hostvars, lost)]
+    after = [host for host in open_ended if host not in lost]
     if after:
         # Ansible begins no further batch when all hosts of one have failed.
         alone = "The rollout stops here; not touched" if len(batch) == 1 else "Not touched so far"

@@ -49,6 +49,18 @@ def test_the_readme_lists_exactly_the_options() -> None:
     assert sorted(rows) == sorted(OPTIONS) and len(rows) == len(set(rows))
 
 
+@pytest.mark.parametrize(("kind", "cast"), [("bool", "bool"), ("int", "int")])
+def test_what_key_value_gives_as_a_text_is_converted_wherever_it_is_reckoned_with(kind: str, cast: str) -> None:
+    """-e mastodon_smtp_undo=false is the text "false". A module converts its own options, a condition does not."""
+    names = [name for name, option in OPTIONS.items() if option["type"] == kind]
+    text = "".join(path.read_text() for folder in ("tasks", "vars") for path in (ROLE / folder).glob("*.yml"))
+    handed_on = r"\{\{ \w+(?: \| default\(omit\))? \}\}"
+    expressions = re.sub(rf"#.*|'[^'\n]*'|{handed_on}", "", text)
+    uses = re.findall(rf"(?<!_)\b({'|'.join(names)})\b(.{{0,10}})", expressions)
+    assert [name + rest for name, rest in uses if not rest.startswith(f" | {cast}")] == []
+    assert uses, "nothing was looked at"
+
+
 def test_tasks_use_every_option_and_none_that_is_not_specified() -> None:
     text = "".join(path.read_text() for folder in ("tasks", "vars") for path in (ROLE / folder).glob("*.yml"))
     used = set(re.findall(r"(?<!_)\bmastodon_smtp_\w+", text)) - {

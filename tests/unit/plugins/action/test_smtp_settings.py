@@ -206,6 +206,21 @@ def test_what_a_misspelt_variable_leaves_missing_is_no_second_problem() -> None:
     assert [one["code"] for one in result["findings"]] == ["setting-unknown"]
 
 
+@pytest.mark.parametrize(
+    ("own", "missing", "code"),
+    [
+        ("mastodon_smtp_password_file", "password", "password-not-given"),
+        ("mastodon_smtp_my_from_address", "from_address", "from-missing"),
+    ],
+)
+def test_a_variable_of_the_operator_stands_in_for_no_setting(own: str, missing: str, code: str) -> None:
+    given = {name: value for name, value in GOOD.items() if name != missing}
+    alone = [one["code"] for one in run(**given, current=["SMTP_FROM_ADDRESS"])["findings"]]
+    result = run(**given, current=["SMTP_FROM_ADDRESS"], variables=[own], accept=["setting-unknown"])
+    assert code in alone
+    assert sorted(one["code"] for one in result["findings"]) == sorted([*alone, "setting-unknown"])
+
+
 def test_a_variable_that_is_like_none_is_named_alone() -> None:
     (finding,) = run(**GOOD, variables=["mastodon_smtp_zzz", "my_own"])["findings"]
     assert finding["message"] == "mastodon_smtp_zzz is no setting of this collection."

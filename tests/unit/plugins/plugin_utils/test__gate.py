@@ -79,11 +79,30 @@ def test_when_a_rollout_stops(outcomes: dict[str, str], batch: list[str], tolera
         ({"a": "changed"}, ["b", "c"], "Done before, and staying so: a. Not touched so far: d, e."),
         ({"a": "failed", "b": "in order"}, ["c", "d", "e"], "Done before, and staying so: b."),
         ({}, ["a", "b", "c", "d", "e"], ""),
-        ({}, [], "Not touched so far: a, b, c, d, e."),
+        # c failed, and Ansible has taken it out of the batch
+        ({"a": "changed", "c": "failed"}, ["b", "d"], "Done before, and staying so: a. Not touched so far: e."),
+        ({"a": "failed", "b": "failed"}, ["c"], "The rollout stops here; not touched: d, e."),
     ],
 )
 def test_a_failing_host_says_where_the_others_stand(outcomes: dict[str, str], batch: list[str], said: str) -> None:
     assert rollout_standing(ended(**outcomes), FLEET, batch) == said
+
+
+@pytest.mark.parametrize(
+    ("edit", "half"),
+    [
+        ({"unreachable": True}, ""),
+        (
+            {"unproved": ["services"], "ticket": "t"},
+            " On c, /live/.env.production has an edit of this rollout that is not proved: {ADVICE}",
+        ),
+    ],
+)
+def test_a_host_that_was_lost_in_the_batch_is_neither_done_nor_untouched(edit: dict[str, t.Any], half: str) -> None:
+    everything = {**ended(a="changed"), "c": {**looked(), "__mastodon_smtp_edit": edit}}
+    assert rollout_standing(everything, FLEET, ["b", "d"]) == (
+        f"Done before, and staying so: a. Lost on the way: c.{half.format(ADVICE=ADVICE)} Not touched so far: e."
+    )
 
 
 def test_of_many_hosts_the_first_are_named() -> None:

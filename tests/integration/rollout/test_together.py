@@ -1,0 +1,76 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Playbooks as people call them: two in one command, settings as key=value, and a group that does not exist."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from harness import Lab
+
+PLAYBOOKS = ("smtp_rollout", "smtp_check", "smtp_rollback", "smtp_adopt")
+
+
+def test_a_rollout_goes_by_its_own_steps_and_not_by_those_of_a_check_before_it(rolled_out: Lab) -> None:
+    """The check leaves bad news of the same steps behind. Values on the command line are texts."""
+    rolled_out.ssh("masto1", "sed -i s/^SMTP_SERVER=.*/SMTP_SERVER=localhost/ /home/mastodon/live/.env.production")
+    before = rolled_out.processes("masto1")
+    settings = ("fail_on=never", "steady=2", "service_timeout=60", "undo=false", "backup=false")
+    options = [word for one in settings for word in ("-e", f"mastodon_smtp_{one}")]
+    done = rolled_out.playbook(
+        *("fediops.mastodon.smtp_check", "fediops.mastodon.smtp_rollout", "--limit", "masto1", *options)
+    )
+    flat = " ".join(done.output.split())
+    assert "error: SMTP_SERVER" in flat or "[file-differs]" in flat, done.output
+    assert done.status == 0 and "Done: the mail settings are in place and in use." in flat, done.output
+    for step in ("send the test message through them", "follow that job to its end"):
+        assert "ok: [masto1]" in done.task(step) or "changed: [masto1]" in done.task(step), done.output
+    after = rolled_out.processes("masto1")
+    changed = sorted(unit for unit in after if after[unit] != before[unit])
+    assert changed == ["mastodon-sidekiq.service", "mastodon-web.service"]
+
+
+def test_an_undo_that_is_switched_off_on_the_command_line_is_off(rolled_out: Lab) -> None:
+    checksum = rolled_out.checksum("masto1")
+    words = ("-e", "mastodon_smtp_undo=false", "-e", "mastodon_smtp_check_relay=no", "-e", "mastodon_smtp_steady=2")
+    done = rolled_out.rollout("--limit", "masto1", *words, mastodon_smtp_password="not-the-password-1234")
+    flat = " ".join(done.output.split())
+    assert done.status != 0 and "mastodon_smtp_undo is off" in flat and "[login-refused]" in flat, done.output
+    assert rolled_out.checksum("masto1") != checksum
+    back = rolled_out.playbook("fediops.mastodon.smtp_rollback", "--limit", "masto1", mastodon_smtp_steady=2)
+    assert back.status == 0 and rolled_out.checksum("masto1") == checksum, back.output
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+@pytest.mark.parametrize(
+    ("inventory", "arguments", "meant"),
+    [
+        ({"all": {"children": {"mastodont": {"hosts": {"a.test": {}}}}}}, [], "mastodon (mastodon_smtp_hosts)"),
+        (
+            {"all": {"children": {"mastodon": {"hosts": {"a.test": {}}}, "others": {"hosts": {"b.test": {}}}}}},
+            ["--limit", "b.test"],
+            "mastodon (mastodon_smtp_hosts, within --limit b.test)",
+        ),
+        (
+            {"all": {"children": {"mastodon": {"hosts": {"a.test": {}}}}}},
+            ["-e", json.dumps({"mastodon_smtp_hosts": ["mastodon", "!a.test"]})],
+            "mastodon,!a.test (mastodon_smtp_hosts)",
+        ),
+        ({"all": {}}, [], "mastodon (mastodon_smtp_hosts)"),
+    ],
+)
+def test_a_run_that_matches_no_host_fails_and_names_the_groups(
+    lab: Lab, tmp_path: Path, playbook: str, inventory: dict[str, dict[str, object]], arguments: list[str], meant: str
+) -> None:
+    file = tmp_path / "hosts.json"
+    file.write_text(json.dumps(inventory))
+    done = lab.playbook(f"fediops.mastodon.{playbook}", "-i", str(file), *arguments, lab=False)
+    flat = " ".join(done.output.split())
+    assert done.status == 2, done.output
+    assert f"No host of this inventory matches {meant}. Nothing has been done." in flat
+    groups = ", ".join(sorted(inventory["all"].get("children", {}))) or "none"  # type: ignore[call-overload]
+    assert f"The groups of this inventory are: {groups}." in flat
+    assert "fatal: [a.test]" not in done.output
