@@ -78,7 +78,7 @@ def test_every_variable_of_the_written_pages_and_playbooks_is_known() -> None:
         root / "README.md",
         *(root / "docs").glob("*.md"),
         *(root / "docs/ci").iterdir(),
-        *(root / "playbooks").iterdir(),
+        *(root / "playbooks").rglob("*.yml"),
     ]
     used = {
         name
