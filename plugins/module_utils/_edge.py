@@ -20,8 +20,8 @@ if sys.version_info < (3, 9):
         f"The modules need Python 3.9 or newer on the host, and {sys.executable} is {sys.version.split()[0]}. Name "
         "another one with ansible_python_interpreter."
     )
-    print(json.dumps({"failed": True, "msg": TOO_OLD}))
-    sys.exit(1)
+    sys.stdout.write(json.dumps({"failed": True, "msg": TOO_OLD}) + "\n")
+    raise SystemExit(1)
 
 from ._findings.model import Finding, errors, explain, worst_first
 from ._instance.model import Hints
