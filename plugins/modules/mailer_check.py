@@ -179,8 +179,11 @@ differences:
     actual:
       description: The value that Rails uses.
       type: raw
+    variable:
+      description: The variable of the environment file that decides the setting. Empty when none does.
+      type: str
   sample:
-    - {setting: main.port, expected: "587", actual: "25"}
+    - {setting: main.port, expected: "587", actual: "25", variable: SMTP_PORT}
 password_matches:
   description: Whether Rails holds the passwords of O(secrets). Null when none was given or Rails did not answer.
   returned: always

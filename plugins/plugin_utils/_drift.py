@@ -20,6 +20,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
     explain,
     worst_first,
 )
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.compare import shown
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import said, went_wrong
 
 #: The steps in the order in which they are asked.
@@ -27,8 +28,6 @@ STEPS = ("variables", "instance", "settings", "relay", "relay_bulk", "dns", "edi
 #: Findings of mailer_check that only say what the file says as well.
 _OF_THE_FILE = frozenset({"effective-differs", "password-misread", "login-misread"})
 
-#: "Rails uses 25, the plan says 587 (SMTP_PORT)."
-_DIFFERENCE = re.compile(r"Rails uses (?P<used>.*), the plan says (?P<planned>.*) \((?P<variable>\w+)\)\.")
 #: Variables that only together say how a connection is encrypted: one of them shows in the settings of others.
 _ENCRYPTION = re.compile(r"((?:BULK_)?SMTP_)(?:TLS|SSL|ENABLE_STARTTLS|ENABLE_STARTTLS_AUTO)")
 
@@ -87,11 +86,10 @@ def _about_file(results: t.Mapping[str, t.Any]) -> list[Finding]:
     if not changed:
         return []
     told = {}
-    for one in _findings(results["mailer"]):
-        match = _DIFFERENCE.fullmatch(one.message)
+    for one in results["mailer"].get("differences") or ():
         # Of a login or password, Rails only says whether there is one.
-        if match and _follows_from_file(one, results) and not one.subject.endswith("_set"):
-            told[match["variable"]] = f": Rails uses {match['used']} instead of {match['planned']}"
+        if not one["setting"].endswith("_set") and _is_of_file(one["variable"], results):
+            told[one["variable"]] = f": Rails uses {shown(one['actual'])} instead of {shown(one['expected'])}"
     what = ", ".join(
         f"{one['name']} ({_KINDS.get(one['what'], one['what'])}{told.get(one['name'], '')})" for one in changed
     )
@@ -108,8 +106,12 @@ def _follows_from_file(one: Finding, results: t.Mapping[str, t.Any]) -> bool:
     """Whether a finding about Rails is explained by variables of the file that are not as the inventory says."""
     if one.code not in _OF_THE_FILE:
         return False
-    match = _DIFFERENCE.fullmatch(one.message)
-    variable = match["variable"] if match else one.subject
+    variables = {each["setting"]: each["variable"] for each in results["mailer"].get("differences") or ()}
+    return _is_of_file(variables.get(one.subject, one.subject), results)
+
+
+def _is_of_file(variable: str, results: t.Mapping[str, t.Any]) -> bool:
+    """Whether what Rails makes of a variable is explained by the file."""
     overrides = (results["instance"].get("instance") or {}).get("overrides") or ()
     if variable in {override["variable"] for override in overrides}:
         return False  # what wins over the file is another cause, and stays when the file is mended

@@ -42,8 +42,8 @@ class Difference:
     variable: str = ""
 
     def as_dict(self) -> dict[str, t.Any]:
-        """setting, expected, actual."""
-        return {"setting": self.setting, "expected": self.expected, "actual": self.actual}
+        """setting, expected, actual, variable."""
+        return dataclasses.asdict(self)
 
 
 def differences(expected: t.Mapping[str, t.Any], actual: t.Mapping[str, t.Any]) -> list[Difference]:

@@ -48,11 +48,23 @@ def test_in_order() -> None:
 
 
 CHANGED = {"changed_variables": [{"name": "SMTP_PORT", "what": "changed"}, {"name": "SMTP_X", "what": "added"}]}
-OTHER_PORT = finding("effective-differs", "error", "main.port", "Rails uses '25', the plan says '587' (SMTP_PORT).")
+OTHER_PORT = finding("effective-differs", "error", "main.port", "Rails has another port.")
+
+
+def difference(setting: str, actual: t.Any, expected: t.Any, variable: str) -> dict[str, t.Any]:
+    return {"setting": setting, "expected": expected, "actual": actual, "variable": variable}
+
+
+#: As mailer_check returns it: the data is what counts, whatever the sentence says.
+RAILS_HAS_OTHER_PORT = {
+    "effective": {},
+    "findings": [OTHER_PORT],
+    "differences": [difference("main.port", "25", "587", "SMTP_PORT")],
+}
 
 
 def test_a_file_that_differs_is_an_error_unless_rails_uses_the_same_all_the_same() -> None:
-    verdict = drift(steps(edit=CHANGED, mailer={"effective": {}, "findings": [OTHER_PORT]}))
+    verdict = drift(steps(edit=CHANGED, mailer=RAILS_HAS_OTHER_PORT))
     assert codes(verdict) == [("file-differs", "error")]
     assert "SMTP_PORT (other value: Rails uses '25' instead of '587'), SMTP_X (missing)" in verdict["message"]
     assert "smtp_rollout" in verdict["findings"][0]["fix"]
@@ -65,27 +77,41 @@ def test_what_follows_from_the_file_is_told_with_it_and_once() -> None:
     names = ("SMTP_SERVER", "SMTP_LOGIN", "SMTP_PASSWORD", "SMTP_ENABLE_STARTTLS_AUTO")
     changed = {"changed_variables": [{"name": name, "what": "changed"} for name in names]}
     seen = [
-        finding("effective-differs", "error", "main.address", "Rails uses 'a', the plan says 'b' (SMTP_SERVER)."),
-        finding("effective-differs", "error", "main.tls", "Rails uses true, the plan says nothing (SMTP_TLS)."),
-        finding("effective-differs", "error", "main.login_set", "Rails uses false, the plan says true (SMTP_LOGIN)."),
+        *(finding("effective-differs", "error", f"main.{one}") for one in ("address", "tls", "login_set")),
         finding("password-misread", "error", "SMTP_PASSWORD", "The password that Rails holds is not the intended one."),
         finding("login-misread", "error", "SMTP_LOGIN", "The login that Rails holds is not the intended one."),
     ]
-    verdict = drift(steps(edit=changed, mailer={"effective": {}, "msg": "4 problems", "findings": seen}))
+    differences = [
+        difference("main.address", "a", "b", "SMTP_SERVER"),
+        difference("main.tls", True, None, "SMTP_TLS"),
+        difference("main.login_set", False, True, "SMTP_LOGIN"),
+    ]
+    mailer = {"effective": {}, "msg": "4 problems", "findings": seen, "differences": differences}
+    verdict = drift(steps(edit=changed, mailer=mailer))
     assert codes(verdict) == [("file-differs", "error")] and "SMTP_LOGIN (other value), " in verdict["message"]
+    assert "SMTP_SERVER (other value: Rails uses 'a' instead of 'b')" in verdict["message"]
     said = drift_summary(verdict, steps()["instance"]["instance"])
     assert said[0] == "NOT in order: 1 problem." and len(said) == 3
 
 
 def test_what_wins_over_the_file_is_told_beside_it() -> None:
-    seen = steps(edit=CHANGED, mailer={"effective": {}, "findings": [OTHER_PORT]})
+    seen = steps(edit=CHANGED, mailer=RAILS_HAS_OTHER_PORT)
     seen["instance"]["instance"]["overrides"] = [{"variable": "SMTP_PORT", "layer": "the unit", "path": "/etc/x"}]
     assert codes(drift(seen)) == [("file-differs", "error"), ("effective-differs", "error")]
 
 
 def test_a_difference_that_the_file_does_not_explain_keeps_its_own_fix() -> None:
-    verdict = drift(steps(mailer={"effective": {}, "findings": [OTHER_PORT]}))
+    verdict = drift(steps(mailer=RAILS_HAS_OTHER_PORT))
     assert verdict["findings"] == [OTHER_PORT]
+
+
+def test_a_difference_that_no_variable_decides_is_not_explained_by_the_file() -> None:
+    other = finding("effective-differs", "error", "main.location")
+    mailer = {"effective": {}, "findings": [other], "differences": [difference("main.location", "/x", None, "")]}
+    assert codes(drift(steps(edit=CHANGED, mailer=mailer))) == [
+        ("file-differs", "error"),
+        ("effective-differs", "error"),
+    ]
 
 
 def test_stale_services_are_named_and_streaming_holds_no_settings() -> None:

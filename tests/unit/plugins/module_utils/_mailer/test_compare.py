@@ -99,4 +99,5 @@ def test_the_shape_that_is_returned() -> None:
         "setting": "main.port",
         "expected": "587",
         "actual": "25",
+        "variable": "SMTP_PORT",
     }

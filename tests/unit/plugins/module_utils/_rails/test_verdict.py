@@ -109,7 +109,9 @@ def test_a_setting_that_differs_names_the_layer_that_wins() -> None:
     changed = answer()
     changed["relays"]["main"]["settings"]["port"] = "25"
     found = verdict(changed, instance=instance)
-    assert [one.as_dict() for one in found.differences] == [{"setting": "main.port", "expected": "587", "actual": "25"}]
+    assert [one.as_dict() for one in found.differences] == [
+        {"setting": "main.port", "expected": "587", "actual": "25", "variable": "SMTP_PORT"}
+    ]
     (finding,) = found.findings
     assert finding.code == "effective-differs"
     assert "'25'" in finding.message
