@@ -21,6 +21,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
     worst_first,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.compare import shown
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import on_older_settings
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import said, went_wrong
 
 #: The steps in the order in which they are asked.
@@ -129,21 +130,18 @@ def _findings(result: t.Mapping[str, t.Any]) -> list[Finding]:
 
 
 def _about_services(instance: t.Mapping[str, t.Any]) -> list[Finding]:
-    services = (instance.get("instance") or {}).get("services") or ()
     return [
         TABLE.finding(
             "service-stale", one["name"], f"It has run since {one['since']}, on older settings than the file."
         )
-        for one in services
-        if one["stale"] and one["role"] in ("web", "sidekiq") and one["state"] == "running"
+        for one in on_older_settings(instance.get("instance"))
     ]
 
 
 def _of_step(name: str, result: t.Mapping[str, t.Any], results: t.Mapping[str, t.Any]) -> list[Finding]:
     seen = _findings(result)
     found = [_weighed(one) for one in seen if not _follows_from_file(one, results)]
-    failed = result.get("failed") or result.get("failed_when_result") or went_wrong(result)
-    if (failed or (name != "variables" and "msg" in result)) and not seen and not result.get("skipped"):
+    if (result.get("failed") or went_wrong(result)) and not seen:
         message = " ".join(said(result).split())
         found.append(TABLE.finding("check-incomplete", name, message))
     return found

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import on_older_settings
+
 #: What the role registers its step instance_info as, and where it leaves how a host ended.
 INSTANCE = "__mastodon_smtp_instance"
 RESULT = "mastodon_smtp_result"
@@ -19,8 +21,6 @@ EDIT = "__mastodon_smtp_edit"
 STEPS = (EDIT, "__mastodon_smtp_mailer", "__mastodon_smtp_restart", "__mastodon_smtp_queued")
 #: What every variable begins with that the role registers a step as.
 REGISTERED = "__mastodon_smtp_"
-#: Services that a rollout restarts for the mail; others run on older settings for other reasons.
-MAIL_ROLES = frozenset({"web", "sidekiq"})
 #: Findings that mean: there is no Mastodon on this host.
 NO_MASTODON = frozenset({"no-instance", "no-systemd", "no-compose-instance", "no-engine"})
 
@@ -72,11 +72,7 @@ def _unsettled(variables: t.Mapping[str, t.Any]) -> list[str]:
     if missing:
         whose = "this rollout" if own else "an earlier rollout"
         facts.append(f"{looked['env_file']} has an edit of {whose} that is not proved")
-    services = [
-        one["name"]
-        for one in looked.get("services") or ()
-        if one["role"] in MAIL_ROLES and one["stale"] and one["state"] == "running"
-    ]
+    services = [one["name"] for one in on_older_settings(looked)]
     if services and not own:
         facts.append(f"settings older than the file's are in use by {' and '.join(services)}")
     return facts

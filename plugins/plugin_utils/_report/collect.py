@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import said, went_wrong
+
 from . import evidence
 from .words import BY_KEY, PURPOSE_OF_FILE, Step, step_of, worse
 
@@ -157,7 +159,7 @@ class Collector:
         step = step or self._step(seen, task)
         self.touched = now
         bad = any(one["severity"] == "error" for one in evidence.findings(result))
-        refused = state in ("ok", "changed") and step is not None and bool(result.get("msg"))
+        refused = state in ("ok", "changed") and step is not None and went_wrong(result)
         if refused or (bad and state in ("ok", "changed")):
             state = "ignored"  # failed_when: false; it may still turn out to be what the host fails with
         elif state == "ok" and step is not None and self.purposes == ["drift_check"]:
@@ -186,7 +188,7 @@ class Collector:
             self._stop({"task": evidence.plain(task.name), "message": _message(result, hidden)})
             return
         self._keep_outcome(seen, result, now)
-        message = _message(result, hidden)
+        message = evidence.plain(said(result)) if refused and not hidden else _message(result, hidden)
         if state == "unreachable":
             seen.unreachable = seen.unreachable or Failure(now, "", "Connect", message, [])
         elif state == "failed" or refused:

@@ -148,6 +148,18 @@ def test_effective_settings_before_planned_and_from_rails() -> None:
     }
 
 
+def test_a_step_that_broke_off_without_a_word_is_what_the_host_fails_with() -> None:
+    run = runs.Run("a.example")
+    broken = {"failed": False, "failed_when_suppressed_exception": "(traceback unavailable)"}
+    run.step(run.task("Restart", "mail_services"), ["a.example"], ("ok", broken))
+    assert host(run.document(), "a.example")["steps"]["services"]["state"] == "ignored"
+    end = Task("fail", "Report the first cause", "ansible.builtin.fail")
+    run.step(end, ["a.example"], ("failed", {"failed": True, "msg": "Restart: it broke off."}))
+    seen = host(run.document(), "a.example")
+    assert (seen["cause"]["step"], seen["steps"]["services"]["state"]) == ("services", "failed")
+    assert "broke off with an error" in seen["cause"]["message"]
+
+
 def test_a_gate_of_the_playbook_speaks_of_the_run_and_leaves_the_hosts_not_begun() -> None:
     run = runs.Run("a.example", "b.example")
     names = ["a.example", "b.example"]
