@@ -9,6 +9,7 @@ import re
 import typing as t
 from pathlib import Path
 
+import jinja2
 import pytest
 import yaml
 
@@ -87,6 +88,27 @@ def test_every_variable_of_the_written_pages_and_playbooks_is_known() -> None:
     }
     tags = {f"mastodon_smtp_{tag}" for tag in ("preflight", "apply", "edit", "check", "restart", "queue")}
     assert [one.subject for one in unknown(used - tags)] == [] and "mastodon_smtp_batches" in used
+
+
+@pytest.mark.parametrize(
+    ("dry", "restored", "restart", "told"),
+    [
+        (True, {"changed": True}, {"changed": True}, "This was a dry run: nothing has been changed."),
+        (False, {"changed": True}, {"changed": False}, "The file was put back and stays so."),
+        (False, {"changed": False}, {"changed": True}, "The file was as before already. Services were restarted;"),
+        (False, {"changed": False}, {"changed": False}, "Nothing has been changed."),
+        (False, {"skipped": True}, {"skipped": True}, "Nothing has been changed."),
+        (False, None, None, "Nothing has been changed."),
+    ],
+)
+def test_a_roll_back_that_failed_says_what_it_has_changed(
+    dry: bool, restored: dict[str, bool] | None, restart: dict[str, bool] | None, told: str
+) -> None:
+    seen = {"__mastodon_smtp_restored": restored, "__mastodon_smtp_restart": restart}
+    text = load("vars/main.yml")["__mastodon_smtp_not_rolled_back"]["undone"]
+    given = {name: value for name, value in seen.items() if value is not None}
+    made = jinja2.Template(text).render(ansible_check_mode=dry, __mastodon_smtp_instance={"instance": {}}, **given)
+    assert made.startswith(told)
 
 
 def calls(module: str = "") -> list[tuple[str, dict[str, t.Any]]]:
