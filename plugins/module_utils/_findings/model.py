@@ -16,6 +16,8 @@ Severity = t.Literal["error", "warning", "unknown", "info"]
 
 #: Worst first. "unknown" (the question could not be answered) outranks "info" and never blocks.
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "unknown", "info")
+#: What a message begins with that says at once what to do, as those about DNS records do.
+_ADVISING = frozenset({"Publish", "Correct", "Remove", "Take"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +72,8 @@ class Finding:
 
     def advice(self) -> str:
         """What to do, for a person; empty where the message has begun with it ("Publish ...", "Correct ...")."""
-        return "" if self.message.partition(" ")[0] == self.fix.partition(" ")[0] else self.fix
+        verb = self.message.partition(" ")[0]
+        return "" if verb in _ADVISING and verb == self.fix.partition(" ")[0] else self.fix
 
     def sentence(self) -> str:
         """The finding as one line for a person."""

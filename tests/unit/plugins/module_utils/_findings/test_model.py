@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import pytest
 
+from ansible_collections.fediops.mastodon.plugins.module_utils import _findings
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import (
     Code,
     Finding,
@@ -70,11 +74,27 @@ def test_a_sentence_names_its_subject_once(subject: str, message: str, told: str
         ("Publish a.test MX 1 mx.", "Publish an MX record.", "x: Publish a.test MX 1 mx. [bad]"),
         ("Correct the From address: no such domain.", "Correct the From address.", None),
         ("There are two.", "Publish one.", "x: There are two. Publish one. [bad]"),
+        ("It runs.", "It stayed up; look at its log.", "x: It runs. It stayed up; look at its log. [bad]"),
     ],
 )
 def test_what_to_do_is_said_once(message: str, fix: str, told: str | None) -> None:
     one = Finding("bad", "error", "x", message, fix)
     assert one.sentence() == (told or f"x: {message} [bad]")
+
+
+def test_no_advice_of_any_table_is_lost_because_a_message_happens_to_begin_alike() -> None:
+    rows = [
+        row
+        for one in pkgutil.iter_modules(_findings.__path__)
+        for row in getattr(importlib.import_module(f"{_findings.__name__}.{one.name}"), "TABLE", Table()).rows.values()
+    ]
+    lost = set()
+    for row in rows:
+        word = row.remedy.partition(" ")[0]
+        if not Finding(row.code, row.severity, "x", f"{word} is what the message is about.", row.remedy).advice():
+            lost.add(word)
+    # with these verbs a message about a DNS record says itself what to do
+    assert len(rows) > 200 and lost == {"Publish", "Correct", "Remove", "Take"}
 
 
 def test_a_sentence_without_a_fix_ends_with_its_code() -> None:
