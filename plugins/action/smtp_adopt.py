@@ -31,7 +31,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._inventory_file i
     placeholders,
     read,
     refuse_hidden,
-    write,
+    write_all,
 )
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import unknown
 
@@ -96,8 +96,8 @@ class ActionModule(ActionBase):
                 message = f"{path} is there already and says something else."
                 raise FindingError(TABLE.finding("adopt-file-exists", path, message))
         ready = [(path, self._ready(new, mode), mode) for path, new, _unused, mode in todo]
-        for path, data, mode in [] if self._task.check_mode else ready:
-            write(path, data, mode)
+        if not self._task.check_mode:
+            write_all(ready)
         names = [PREFIX + name for name in (*adopted.settings, *adopted.secrets)]
         done: dict[str, t.Any] = {
             "changed": bool(todo),

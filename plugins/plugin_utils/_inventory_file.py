@@ -100,6 +100,31 @@ def write(path: str, data: bytes, mode: int) -> None:
         raise FindingError(_refused(path, error)) from None
 
 
+def write_all(files: t.Iterable[tuple[str, bytes, int]]) -> None:
+    """Put files there (path, content, mode), all or none: where one cannot be, those before it become as they were."""
+    done: list[tuple[str, bytes | None, int]] = []
+    try:
+        for path, data, mode in files:
+            before = read(path)
+            there = (path, before, mode if before is None else os.stat(path).st_mode & 0o7777)
+            write(path, data, mode)
+            done.append(there)
+    except FindingError:
+        for path, before, mode in reversed(done):
+            _put_back(path, before, mode)
+        raise
+
+
+def _put_back(path: str, before: bytes | None, mode: int) -> None:
+    if before is not None:
+        write(path, before, mode)
+        return
+    try:
+        os.unlink(path)
+    except OSError as error:
+        raise FindingError(_refused(path, error)) from None
+
+
 def _refused(path: str, error: OSError) -> t.Any:
     reason = os.strerror(error.errno) if error.errno else type(error).__name__
     return TABLE.finding("adopt-write-failed", path, f"The system refused: {reason}.")

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import pathlib
 import typing as t
 import unittest.mock
@@ -18,6 +20,7 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 
 from ansible_collections.fediops.mastodon.plugins.action.smtp_adopt import ActionModule
 from ansible_collections.fediops.mastodon.plugins.module_utils._seal import seal
+from ansible_collections.fediops.mastodon.plugins.plugin_utils import _inventory_file
 
 SECRET = "pa$$ {{ not a template }} #wörd"
 VARIABLES = {
@@ -167,6 +170,31 @@ def test_a_folder_that_cannot_be_written_is_said(adopt: Adopt, tmp_path: pathlib
     (tmp_path / "host_vars").write_text("in the way")
     result = adopt()
     assert result["failed"] and codes(result) == ["adopt-write-failed"]
+
+
+@pytest.mark.parametrize("before", [None, "mastodon_smtp_port: 2525\n"])
+def test_where_the_second_file_cannot_be_written_the_first_is_as_before(
+    adopt: Adopt, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    plain = tmp_path / "host_vars" / "social" / "mastodon_smtp.yml"
+    if before:
+        plain.parent.mkdir(parents=True)
+        plain.write_text(before)
+        plain.chmod(0o640)
+    renamed: list[str] = []
+
+    def rename(old: str, new: str) -> None:
+        renamed.append(pathlib.Path(new).name)
+        if new.endswith("_vault.yml"):
+            raise OSError(errno.ENOSPC, "full")
+        os.replace(old, new)
+
+    monkeypatch.setattr(_inventory_file.os, "rename", rename)
+    result = adopt(secrets="vault", overwrite=True)
+    assert result["failed"] and codes(result) == ["adopt-write-failed"] and "mastodon_smtp_vault.yml" in result["msg"]
+    assert renamed[:2] == ["mastodon_smtp.yml", "mastodon_smtp_vault.yml"]
+    assert files(tmp_path) == ({"mastodon_smtp.yml": before} if before else {})
+    assert not before or plain.stat().st_mode & 0o777 == 0o640
 
 
 def test_what_does_not_work_is_not_adopted(adopt: Adopt, tmp_path: pathlib.Path) -> None:
