@@ -18,9 +18,9 @@ containers of Docker Compose), relay (Postfix, Dovecot). Groups: mastodon (1, 2)
 On request: masto4 (as masto2), in the group mastodon_spare.
 Ansible: ansible -i .work/lab/inventory fleet -m ping   (with ANSIBLE_CONFIG=lab/ansible.cfg)
 
-Needs root on Debian or Ubuntu, where it installs and starts what is missing; or any user for whom `docker info` works,
-with mmdebstrap installed or LAB_BASE_TRIXIE and LAB_BASE_BOOKWORM naming Debian images (such as debian:trixie-slim).
-docs/lab.md says more.
+Needs root on Debian or Ubuntu, where it installs and starts what is missing; or any user to whom `docker version` shows
+a Server, with mmdebstrap installed or LAB_BASE_TRIXIE and LAB_BASE_BOOKWORM naming Debian images (such as
+debian:trixie-slim). docs/lab.md says more.
 """
 
 from __future__ import annotations

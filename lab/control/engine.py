@@ -37,8 +37,8 @@ def ensure() -> None:
         return
     if os.geteuid() != 0:
         raise LabError(
-            "no Docker Engine can be reached as this user. Start one and make sure that `docker info` works for you "
-            "(group docker, or DOCKER_HOST), or run this command as root: then it installs and starts one itself."
+            "no Docker Engine can be reached as this user. Start one and make sure that `docker version` shows "
+            "its Server (group docker, or DOCKER_HOST), or run this command as root: then it installs and starts one."
         )
     if os.environ.get("DOCKER_HOST") and not os.environ["DOCKER_HOST"].startswith("unix://"):
         raise LabError(f"DOCKER_HOST is {os.environ['DOCKER_HOST']}, and no Engine answers there")

@@ -41,11 +41,16 @@ def disturbed(fresh: ComposeHost) -> t.Iterator[ComposeHost]:
 #: Where the user fedi has a project, and how its commands reach this user's own Engine.
 HOME = "/home/fedi"
 OWN_ENGINE = f"runuser -u fedi -- env HOME={HOME} DOCKER_HOST=unix:///run/user/1002/docker.sock"
+#: Not docker info: with no Engine there it has succeeded all the same since Docker 26.
+ANSWERS = OWN_ENGINE + ' docker version --format "{{.Server.Version}}"'
 #: From root's Engine into that of fedi: there is no registry.
 IMAGES = "ghcr.io/mastodon/mastodon:v4.4.8 ghcr.io/mastodon/mastodon-streaming:v4.4.8"
 MOVE_IN = f"""set -e
 systemctl start docker-fedi
-until {OWN_ENGINE} docker info > /dev/null 2>&1; do sleep 0.3; done
+timeout 60 sh -c 'until {ANSWERS} > /dev/null 2>&1; do sleep 0.3; done' || {{
+  echo "The Engine of fedi does not answer after 60 s:" >&2
+  {ANSWERS}
+}}
 if ! {OWN_ENGINE} docker image inspect {IMAGES} > /dev/null 2>&1; then
   docker save {IMAGES} | {OWN_ENGINE} docker load --quiet
 fi
