@@ -24,8 +24,6 @@ PAGES = [
 ]
 SPECS = yaml.safe_load((CHECKOUT / "roles/mastodon_smtp/meta/argument_specs.yml").read_text(encoding="utf-8"))
 OPTIONS = SPECS["argument_specs"]["main"]["options"]
-#: Variables of the playbook, which no role knows: docs/fleet.md.
-OF_THE_PLAYBOOK = {"hosts", "batches", "max_fail_percentage", "require_all"}
 
 
 def read(page: str) -> str:
@@ -58,14 +56,6 @@ def test_links_lead_somewhere(page: str) -> None:
         file = (CHECKOUT / page).parent / path if path else CHECKOUT / page
         assert file.exists(), target
         assert not anchor or anchor in headings(file), target
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_variables_that_are_named_exist(page: str) -> None:
-    known = {*OPTIONS, *(f"mastodon_smtp_{one}" for one in OF_THE_PLAYBOOK)}
-    facts_and_tags = r"mastodon_smtp_(result|drift|preflight|apply|edit|check|restart|queue|vault)"
-    named = set(re.findall(r"(?<!vault_)\bmastodon_smtp_[a-z_]+[a-z]\b", read(page)))
-    assert {one for one in named - known if not re.fullmatch(facts_and_tags, one)} == set()
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/lab.md", "docs/ci.md"])

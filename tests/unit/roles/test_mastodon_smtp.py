@@ -77,14 +77,14 @@ def test_every_variable_of_the_written_pages_and_playbooks_is_known() -> None:
     root = ROLE.parents[1]
     pages = [
         root / "README.md",
+        root / "CONTRIBUTING.md",
+        ROLE / "README.md",
         *(root / "docs").glob("*.md"),
         *(root / "docs/ci").iterdir(),
         *(root / "playbooks").rglob("*.yml"),
     ]
     used = {
-        name
-        for page in pages
-        for name in re.findall(r"(?<![\w{])mastodon_smtp_[a-z_]*[a-z]\b(?!\.yml)", page.read_text())
+        name for page in pages for name in re.findall(r"(?<!\w)mastodon_smtp_[a-z_]*[a-z]\b(?!\.yml)", page.read_text())
     }
     tags = {f"mastodon_smtp_{tag}" for tag in ("preflight", "apply", "edit", "check", "restart", "queue")}
     assert [one.subject for one in unknown(used - tags)] == [] and "mastodon_smtp_batches" in used
