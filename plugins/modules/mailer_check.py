@@ -94,6 +94,8 @@ extends_documentation_fragment:
 notes:
   - Needs nothing but Python and the instance's own Ruby on the target.
   - Needs root, by C(become), or the instance's own user. With Docker Compose, a user of the group C(docker) is enough.
+  - Bootsnap's cache in C(tmp/cache) of the instance is only read, from Bootsnap 1.15 (end of 2022) on. An older one may
+    add to it, except in check mode, which boots without.
   - Booting Mastodon takes some ten seconds of processor time and several hundred megabytes of memory for that time.
 seealso:
   - module: fediops.mastodon.smtp_settings

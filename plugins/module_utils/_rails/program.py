@@ -19,8 +19,8 @@ import types
 import typing as t
 
 #: Mastodon's config/boot.rb loads Bootsnap, which writes to tmp/cache whatever a boot loads for the first time. We are
-#: guests there and only read that cache (rails/bootsnap#428, end of 2022; older versions do not know it). A dry run
-#: must write nothing under any version, so it boots without.
+#: guests there and only read that cache (rails/bootsnap#428, in 1.15 at the end of 2022; older ones do not know it). A
+#: dry run must write nothing under any version, so it boots without.
 GUEST: t.Mapping[str, str | None] = types.MappingProxyType({"BOOTSNAP_READONLY": "1"})
 DRY: t.Mapping[str, str | None] = types.MappingProxyType({"DISABLE_BOOTSNAP": "1"})
 

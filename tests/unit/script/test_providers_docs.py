@@ -34,6 +34,15 @@ def test_the_region_stands_before_its_host_and_one_host_needs_none(script: t.Any
     assert script._hosts({}) == "yours: `mastodon_smtp_host`"
 
 
+def test_without_a_region_it_is_the_first_host_of_the_line_unless_that_is_made_from_the_region(script: t.Any) -> None:
+    for name, one in script.load().items():
+        shown = script._hosts(one).partition("<br>")[0]
+        if "REGION" not in shown and one.get("hosts"):
+            assert f"`{one['hosts']['']}`" in shown, name
+        assert "REGION" not in shown or "" not in one["hosts"], name
+    assert "a line with REGION" in script.INTRODUCTION
+
+
 def test_a_limit_that_the_advice_tells_already_is_not_said_twice(script: t.Any) -> None:
     one = {"advice": ["It takes 5 mails a day."], "limits": "5 mails a day, more for money"}
     rest = {"source": ["https://x.test"], "checked": "2026-11-23", "confidence": "B"}
