@@ -10,7 +10,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._summary import a
 
 
 class FilterModule:
-    """Filters about the outcome of a rollout."""
+    """Filters about an adoption."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {"adopt_summary": adopt_summary}

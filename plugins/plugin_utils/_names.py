@@ -49,7 +49,7 @@ def unknown(variables: t.Iterable[str]) -> list[Finding]:
     for name in sorted(set(variables)):
         short = name[len(PREFIX) :]
         if name.startswith(PREFIX) and short not in known():
-            meant = did_you_mean(short, known()).replace("mean ", f"mean {PREFIX}")
+            meant = did_you_mean(short, known(), PREFIX)
             found.append(TABLE.finding("setting-unknown", name, f"{name} is no setting of this collection{meant}"))
     return found
 

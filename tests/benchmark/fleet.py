@@ -127,10 +127,11 @@ def plain(folder: Path, count: int) -> float:
     plugins = {"ANSIBLE_CALLBACK_PLUGINS": str(HERE / "plain"), "BENCHMARK_RECORD": str(record)}
     with tempfile.TemporaryDirectory(prefix="fediops-fleet-") as name:
         rollout(Path(name), 1, ANSIBLE_CALLBACKS_ENABLED="recorder", **plugins)
+    recorded = json.loads(record.read_text())
     plays = []
-    for number, results in enumerate(json.loads(record.read_text())):
+    for number, results in enumerate(recorded):
         # the rollout itself is the longest; it goes in batches
-        serial = {"serial": [1, "25%", "100%"]} if len(results) == max(map(len, json.loads(record.read_text()))) else {}
+        serial = {"serial": [1, "25%", "100%"]} if len(results) == max(map(len, recorded)) else {}
         tasks = [
             {"name": f"Task {task}", "replay": {"play": number, "task": task}, "register": f"result_{number}_{task}"}
             for task in range(len(results))

@@ -16,12 +16,20 @@ ALIKE = 0.7
 
 
 def nearest(name: str, known: t.Iterable[str]) -> str:
-    """The known name that is most like it, whatever the case; empty when none is like it."""
-    found = difflib.get_close_matches(name.lower().replace("-", "_"), list(known), 1, ALIKE)
-    return found[0] if found else ""
+    """The known name that is most like it, whatever the case and the hyphens; empty when none is like it."""
+    by_form = {_form(one): one for one in known}
+    found = difflib.get_close_matches(_form(name), list(by_form), 1, ALIKE)
+    return by_form[found[0]] if found else ""
 
 
-def did_you_mean(name: str, known: t.Iterable[str]) -> str:
-    """The question as the end of a sentence; a full stop when nothing is near."""
+def did_you_mean(name: str, known: t.Iterable[str], prefix: str = "") -> str:
+    """The question as the end of a sentence; a full stop when nothing is near.
+
+    :param prefix: what every name begins with, where name and known are without it.
+    """
     found = nearest(name, known)
-    return f"; did you mean {found}?" if found else "."
+    return f"; did you mean {prefix}{found}?" if found else "."
+
+
+def _form(name: str) -> str:
+    return name.lower().replace("-", "_")

@@ -167,9 +167,9 @@ def afterwards(made: Document, hosts: t.Collection[str]) -> str:
     reached = {key for one in some for key, cell in one["steps"].items() if cell["state"] != "skipped"}
     if not TOUCHING & reached:
         return "Nothing was changed."
-    told = {one["undone"] for one in some}
-    if len(told) == 1:
-        return str(told.pop())
+    ends = {one["undone"] for one in some}
+    if len(ends) == 1:
+        return str(ends.pop())
     back = all(one["variables"] and one["variables"]["put_back"] for one in some)
     return "Everything was put back: the settings of before are in force again." if back else ""
 

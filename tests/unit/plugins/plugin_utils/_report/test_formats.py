@@ -34,6 +34,7 @@ class Elements(html.parser.HTMLParser):
         self.attributes: set[str] = set()
         self.ids: list[str] = []
         self.targets: list[str] = []
+        self.classes: set[str] = set()
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -42,6 +43,8 @@ class Elements(html.parser.HTMLParser):
             self.attributes.add(name)
             if name == "id":
                 self.ids.append(value or "")
+            if name == "class":
+                self.classes |= set((value or "").split())
             if name in ("href", "src", "for", "aria-controls"):
                 self.targets.append(value or "")
 
@@ -60,6 +63,18 @@ def test_links_stay_within_the_page_and_have_a_target(run: runs.Run) -> None:
     assert len(seen.ids) == len(set(seen.ids))
     for target in seen.targets:
         assert target.lstrip("#") in seen.ids
+
+
+@pytest.mark.parametrize(
+    "run",
+    [runs.fleet(), runs.hostile(), runs.drift_check(False), runs.rollback(), runs.adoption()],
+    ids=["fleet", "hostile", "drift", "roll-back", "adoption"],
+)
+def test_every_class_of_the_page_has_a_rule(run: runs.Run) -> None:
+    text = page(run.document())
+    rules = set(re.findall(r"\.([a-z][\w-]*)", text.partition("<style>")[2].partition("</style>")[0]))
+    used = Elements(text).classes
+    assert len(used) > 20 and used - rules == set()
 
 
 def test_nothing_is_loaded_from_elsewhere_and_only_the_own_script_may_run() -> None:
