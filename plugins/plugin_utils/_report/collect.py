@@ -277,14 +277,14 @@ class Collector:
                 if host.name not in sender["hosts"]:
                     sender["hosts"].append(host.name)
         host.findings += [{**one, "step": step.key} for one in evidence.findings(result)]
-        key = step.key
-        if key == "undo":
+        own = step_of(task.action)
+        key = own.key if own is not None else step.key
+        if task.file == _CHECK and host.outcome and key in ("edit", "services") and key in host.evidence:
+            return  # a check after the rollout: what the rollout did stays to be seen
+        if step.key == "undo" and key == "edit" and "edit" in host.evidence:
             # What runs now is what the undo left; what a failed rollout had edited stays to be seen.
-            own = step_of(task.action)
-            key = own.key if own is not None else key
-            if key == "edit" and "edit" in host.evidence:
-                host.evidence[key]["put_back"] = state == "changed"
-                return
+            host.evidence[key]["put_back"] = state == "changed"
+            return
         taker = evidence.OF_STEP.get(key)
         if taker is None:
             return
@@ -305,7 +305,8 @@ class Collector:
             steps = {(one["code"], one["subject"]): one["step"] for one in host.findings}
             weighed = evidence.findings(drift)
             host.findings = [{**one, "step": steps.get((one["code"], one["subject"]), "")} for one in weighed]
-            host.failures, host.refused = [], []  # it weighs them, too; what fails from here on is another matter
+            if not host.outcome:
+                host.failures, host.refused = [], []  # it weighs them, too; what fails from here on is another matter
         outcome = facts.get("mastodon_smtp_result")
         if isinstance(outcome, t.Mapping):
             host.result = evidence.some(outcome, "outcome", "undone")

@@ -83,7 +83,8 @@ def host_state(host: Host, over: bool, failed_somewhere: bool) -> str:
         codes = {one["code"] for failure in host.failures for one in failure.findings}
         return "without" if codes & NO_MASTODON else "failed"
     if host.drift:
-        return "in_order" if host.drift.get("in_order") else "drifted"
+        # After a rollout, the check only proves what that has done.
+        return OUTCOMES.get(host.outcome, "in_order") if host.drift.get("in_order") else "drifted"
     if host.outcome in OUTCOMES:
         return OUTCOMES[host.outcome]
     if "adopt" in host.evidence:

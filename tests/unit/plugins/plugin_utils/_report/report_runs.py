@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.collect import Collector, Task
@@ -281,15 +282,21 @@ QUEUE: dict[str, t.Any] = {
 }
 
 
-def drift_check(in_order: bool, severity: str = "error") -> Run:
-    """A drift check of one host."""
-    run = Run("a.example", playbook="smtp_check.yml")
+def drift_check(in_order: bool, severity: str = "error", after: Run | None = None) -> Run:
+    """A drift check of one host. It may follow another run of the same command."""
+    run = after or Run("a.example", playbook="smtp_check.yml")
+    if after:
+        run.begin("smtp_check.yml")
     run.step(run.task("See", "instance_info"), ["a.example"], ("ok", instance("a.example")))
     refused = relay(accepted=False, findings=[] if in_order else [REFUSED])
     run.step(run.task("Relay", "smtp_relay_info"), ["a.example"], ("ok", refused))
     same = {**EDIT, "changed": False, "changed_variables": [] if in_order else EDIT["changed_variables"]}
-    run.step(run.task("Compare", "env_file"), ["a.example"], ("ok", same))
-    run.step(run.task("Services", "mail_services"), ["a.example"], ("ok", {**services(), "changed": False}))
+    compare, restart = (
+        dataclasses.replace(run.task(*names), file="check.yml")
+        for names in (("Compare", "env_file"), ("Services", "mail_services"))
+    )
+    run.step(compare, ["a.example"], ("ok", same))
+    run.step(restart, ["a.example"], ("ok", {**services(), "changed": False}))
     blocking = [] if in_order else [finding("file-differs", severity, ".env.production", "It differs.", "Roll out.")]
     verdict = {"in_order": in_order, "findings": blocking, "blocking": blocking, "message": "It differs."}
     fact = {"ansible_facts": {"mastodon_smtp_drift": verdict}}

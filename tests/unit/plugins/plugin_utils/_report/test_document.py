@@ -256,6 +256,25 @@ def test_a_verdict_stands_until_something_fails_that_is_not_its_own(in_order: bo
     assert seen["state"] == "failed" and seen["cause"]["message"] == "The mail was not delivered."
 
 
+def test_a_drift_check_after_a_rollout_proves_it_and_hides_nothing_of_it() -> None:
+    made = runs.drift_check(True, after=runs.rollout(["a.example"])).document()
+    valid(made)
+    seen = host(made, "a.example")
+    assert seen["state"] == "changed" and seen["cause"] is None
+    assert seen["variables"]["applied"] is True and seen["variables"]["changed"][0]["name"] == "SMTP_SERVER"
+    assert [one["restarted"] for one in seen["services"]] == [True, False]
+
+    seen = host(runs.drift_check(False, after=runs.rollout(["a.example"])).document(), "a.example")
+    assert seen["state"] == "drifted" and [one["code"] for one in seen["cause"]["findings"]] == ["file-differs"]
+
+    # where the playbook goes on after a rollout that failed
+    seen = host(
+        runs.drift_check(True, after=runs.rollout(["a.example"], crashed=["a.example"])).document(), "a.example"
+    )
+    assert seen["state"] == "failed" and [one["code"] for one in seen["cause"]["findings"]] == ["service-crash-loop"]
+    assert seen["variables"]["put_back"] is True
+
+
 def test_what_failed_on_the_way_to_a_verdict_is_in_the_verdict() -> None:
     run = runs.Run("a.example", playbook="smtp_check.yml")
     run.step(run.task("See", "instance_info"), ["a.example"], ("failed", runs.failed({}, "Rescued.")))
