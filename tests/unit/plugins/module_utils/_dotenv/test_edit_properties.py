@@ -77,8 +77,9 @@ def prove(text: str, wanted: dict[str, str], remove: list[str], readers: list[st
         before, after = old.values(), new.values()
         assert {name: after.get(name) for name in ours} == {**dict.fromkeys(remove), **wanted}
         if not old.refusal:
-            # Lines of ours that this reader gives another name: "export A", or "A:" where Ruby reads "A: x".
-            others = {name for name in {*before, *after} - ours if name.replace("export ", "").strip(" :") not in ours}
+            # Lines of ours that this reader gives another name: "export A", "A:" where Ruby reads "A: x", a mark before it.
+            plain = {name: name.replace("export ", "").strip(" :\ufeff") for name in {*before, *after} - ours}
+            others = {name for name, of in plain.items() if of not in ours}
             for name in others - dependent:
                 assert after.get(name) == before.get(name)
     if not made.changes:
@@ -98,6 +99,7 @@ def prove(text: str, wanted: dict[str, str], remove: list[str], readers: list[st
 @example("SMTP_PORT=\n'x'\n", {"SMTP_PORT": ""}, ["A"], ["ruby"])
 @example("\ufeffSMTP_PORT=1", {"SMTP_PORT": "2"}, [], ["systemd", "python_dotenv"])
 @example("SMTP_SERVER: =\n", {"SMTP_SERVER": "x"}, [], ["ruby", "python_dotenv"])
+@example("\ufeffA=''\nB=1\n", {}, ["A"], ["python_dotenv"])
 def test_broken_files(text: str, wanted: dict[str, str], remove: list[str], readers: list[str]) -> None:
     prove(text, wanted, remove, readers)
 
