@@ -77,7 +77,7 @@ def prove(text: str, wanted: dict[str, str], remove: list[str], readers: list[st
         before, after = old.values(), new.values()
         assert {name: after.get(name) for name in ours} == {**dict.fromkeys(remove), **wanted}
         if not old.refusal:
-            # Lines of ours that this reader gives another name: "export A", "A:" where Ruby reads "A: x", a mark before it.
+            # Lines of ours under another name for this reader: "export A", "A:" for the "A: x" of Ruby, a mark first.
             plain = {name: name.replace("export ", "").strip(" :\ufeff") for name in {*before, *after} - ours}
             others = {name for name, of in plain.items() if of not in ours}
             for name in others - dependent:
