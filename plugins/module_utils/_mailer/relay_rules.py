@@ -260,9 +260,10 @@ def _provider_host(case: Case) -> t.Iterator[Finding]:
         fix = f"Drop {host} to use the provider's, or {case.variable('provider')} for another relay."
         yield TABLE.finding("provider-host-differs", case.option("host"), message, fix)
     elif wanted.region and wanted.region not in regions and any(regions):
-        of = " and ".join(one for one in regions if one)
+        named = [one for one in regions if one]
+        of = " and ".join(named)
         message = f"{wanted.host} is the host of {preset.title} for {of}, and the region is {wanted.region}."
-        fix = f"Set {region} to {next(filter(None, regions))}"
+        fix = f"Set {region} to {named[0]}"
         if preset.host(wanted.region):
             fix += f", or drop {host} to have {preset.host(wanted.region)}"
         yield TABLE.finding("provider-region-differs", case.option("region"), message, f"{fix}.")
