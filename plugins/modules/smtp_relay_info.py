@@ -417,7 +417,7 @@ findings:
     - code: tls-on-plaintext-port
       severity: error
       subject: smtp.example.org:587
-      message: Port 587 speaks STARTTLS, the settings say TLS from the first byte.
+      message: Port 587 speaks STARTTLS, the settings say implicit TLS (from the first byte).
       fix: Set mastodon_smtp_tls to starttls.
 """
 

@@ -64,7 +64,7 @@ NETWORK: tuple[Row, ...] = (
     Row(
         "relay-connection-refused",
         "Nothing listens at {endpoint}, or a firewall rejects it ({said}).",
-        "Check {option[host]} and {option[port]}: usually 587 (STARTTLS) or 465 (TLS from the first byte).",
+        "Check {option[host]} and {option[port]}: usually 587 (STARTTLS) or 465 (implicit TLS).",
         Sign(classes=("Errno::ECONNREFUSED", "ConnectionRefusedError")),
     ),
     Row(
@@ -278,7 +278,7 @@ NETWORK: tuple[Row, ...] = (
     Row(
         "relay-silent",
         "{endpoint} accepts the connection but says nothing ({said}).",
-        "If this port speaks TLS from the first byte, set {option[tls]} to implicit; else ask the relay's operator.",
+        "If this port speaks implicit TLS, set {option[tls]} to implicit; otherwise ask the relay's operator.",
         Sign(stages=("banner", "tls"), classes=TIMEOUTS),
         Sign(
             stages=("banner", "tls"),

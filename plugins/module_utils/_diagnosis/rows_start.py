@@ -76,7 +76,7 @@ START: tuple[Row, ...] = (
     ),
     Row(
         "tls-and-starttls-together",
-        "The settings ask for TLS from the first byte and for STARTTLS at once ({said}); {release} then sends nothing.",
+        "The settings ask for implicit TLS and for STARTTLS at once ({said}); {release} then sends nothing.",
         "Set {option[tls]} to implicit or to starttls; with implicit, SMTP_ENABLE_STARTTLS must be absent or never.",
         Sign(text=r"mutually exclusive"),
     ),

@@ -165,7 +165,7 @@ TABLE = Table(
         "tls-on-plaintext-port",
         "error",
         "The settings speak TLS from the first byte, the port does not.",
-        "Set mastodon_smtp_tls to starttls, or use the port with TLS from the first byte.",
+        "Set mastodon_smtp_tls to starttls, or use the relay's port for implicit TLS (usually 465).",
         "mastodon#20310, #22235",
     ),
     Code(
@@ -256,7 +256,7 @@ TABLE = Table(
         "starttls-refused",
         "error",
         "The relay offers STARTTLS, then refuses it.",
-        "Ask the relay's operator; try its port with TLS from the first byte (usually 465).",
+        "Ask the relay's operator; try its port for implicit TLS (usually 465).",
         "RFC 3207, 4",
     ),
     # The dialogue.

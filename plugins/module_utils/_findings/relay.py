@@ -64,14 +64,14 @@ TABLE = Table(
         "relay-unencrypted",
         "warning",
         "Mail to the relay travels unencrypted.",
-        "Use STARTTLS or TLS from the first byte for a relay that is not on the host itself.",
+        "Use STARTTLS or implicit TLS for a relay that is not on the host itself.",
         "RFC 8314, 3",
     ),
     Code(
         "login-in-the-clear",
         "warning",
         "The settings send login and password unencrypted over a network.",
-        "Use STARTTLS or TLS from the first byte.",
+        "Use STARTTLS or implicit TLS.",
         "RFC 4954, 4 and 14",
     ),
     Code(

@@ -151,19 +151,19 @@ def _by_what_it_speaks(trouble: Trouble, settings: Settings, result: Result, con
     wanted, port, tls = MODES[settings.tls], context.port, context.option("tls")
     speaks = result.speaks
     if settings.tls == "implicit" and speaks == "starttls":
-        message = f"Port {port} speaks STARTTLS, the settings say TLS from the first byte."
+        message = f"Port {port} speaks STARTTLS, the settings say implicit TLS (from the first byte)."
         return DELIVERY.finding("tls-on-plaintext-port", context.endpoint, message, f"Set {tls} to starttls.")
     if settings.tls == "implicit" and speaks == "plain":
         return DELIVERY.finding(
             "tls-on-plaintext-port",
             context.endpoint,
-            f"Port {port} speaks SMTP without any encryption and offers no STARTTLS, the settings say TLS from the "
-            "first byte.",
+            f"Port {port} speaks SMTP without any encryption and offers no STARTTLS, the settings say implicit TLS "
+            "(from the first byte).",
             f"Set {context.option('port')} to the relay's TLS port (usually 465). Only for a relay on the host itself: "
             f"set {tls} to none.",
         )
     if settings.tls != "implicit" and speaks == "implicit":
-        message = f"Port {port} speaks TLS from the first byte, the settings say {wanted}."
+        message = f"Port {port} speaks implicit TLS (from the first byte), the settings say {wanted}."
         return DELIVERY.finding("plaintext-on-tls-port", context.endpoint, message, f"Set {tls} to implicit.")
     if speaks == "silent":
         return DELIVERY.finding(
@@ -181,7 +181,7 @@ def _by_what_it_speaks(trouble: Trouble, settings: Settings, result: Result, con
             "Have this host's addresses (IPv4 and IPv6) allowed at the relay; check for a proxy on the SMTP port.",
         )
     if speaks == "rejecting" and settings.tls == "implicit":
-        message = f"Port {port} greets in plain text, and with a refusal; the settings say TLS from the first byte."
+        message = f"Port {port} greets in plain text, with a refusal; the settings say implicit TLS."
         return DELIVERY.finding("tls-on-plaintext-port", context.endpoint, message, f"Set {tls} to starttls.")
     if speaks == "other" or trouble.kind == "plaintext":
         return _not_smtp(trouble, settings, result, context)
@@ -251,8 +251,7 @@ def _no_starttls(_trouble: Trouble, settings: Settings, result: Result, context:
     elsewhere = (
         f"Set {context.option('port')} to {others[0].port} and {context.option('tls')} to implicit"
         if others
-        else f"Use the relay's port with TLS from the first byte ({context.option('port')} 465, "
-        f"{context.option('tls')} implicit)"
+        else f"Use the relay's port for implicit TLS ({context.option('port')} 465, {context.option('tls')} implicit)"
     )
     return DELIVERY.finding(
         "starttls-not-offered",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from .probe import Port, Result
 
 MODES = {
-    "implicit": "TLS from the first byte",
+    "implicit": "implicit TLS",
     "starttls": "STARTTLS",
     "starttls_optional": "STARTTLS if offered",
     "none": "no encryption",

@@ -229,12 +229,12 @@ def test_a_wrong_password_is_tried_once_and_shown_never(seen: Seen, result: Resu
         (
             "587 implicit",
             "tls-on-plaintext-port",
-            "Port 587 speaks STARTTLS, the settings say TLS from the first byte.",
+            "Port 587 speaks STARTTLS, the settings say implicit TLS (from the first byte).",
         ),
         (
             "465 STARTTLS",
             "plaintext-on-tls-port",
-            "Port 465 speaks TLS from the first byte, the settings say STARTTLS.",
+            "Port 465 speaks implicit TLS (from the first byte), the settings say STARTTLS.",
         ),
         ("465 plain", "plaintext-on-tls-port", "the settings say no encryption"),
         ("self-signed", "certificate-untrusted", "issued by itself"),

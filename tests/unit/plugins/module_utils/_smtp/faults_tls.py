@@ -42,10 +42,10 @@ def modes(pki: Pki) -> dict[str, Row]:
     # The first connection brings a TLS handshake: the greeting goes out, what comes in is no SMTP.
     greeting = raw(b"220 relay.test ESMTP\r\n")
     starttls_there = (
-        "Port {port} speaks STARTTLS, the settings say TLS from the first byte.",
+        "Port {port} speaks STARTTLS, the settings say implicit TLS (from the first byte).",
         "mastodon_smtp_tls to starttls",
     )
-    implicit_there = ("Port {port} speaks TLS from the first byte", "Set mastodon_smtp_tls to implicit.")
+    implicit_there = ("Port {port} speaks implicit TLS (from the first byte)", "Set mastodon_smtp_tls to implicit.")
     implicit = {"tls": "implicit"}
     return {
         "implicit TLS on a STARTTLS port": Row(
