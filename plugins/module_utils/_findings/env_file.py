@@ -38,7 +38,7 @@ TABLE = Table(
         "env-no-reader",
         "error",
         "No reader of the file is named, so nothing tells how to write it.",
-        "Name the programs that read the file in O(readers), or leave the option out.",
+        "Name the programs that read the file in mastodon_smtp_readers (readers), or leave it out.",
     ),
     Code(
         "env-edit-unsafe",
@@ -156,7 +156,12 @@ TABLE = Table(
         "Save the file as UTF-8 without a byte order mark.",
     ),
     # The file itself
-    Code("path-missing", "error", "There is no such file.", "Check O(path); the file is never created here."),
+    Code(
+        "path-missing",
+        "error",
+        "There is no such file.",
+        "Check the path (mastodon_smtp_env_file); the file is never created here.",
+    ),
     Code("env-file-dangling", "error", "The path is a link to a file that does not exist.", "Correct the link."),
     Code("env-file-not-regular", "error", "The path is not a regular file.", "Name the environment file itself."),
     Code(
@@ -196,7 +201,7 @@ TABLE = Table(
         "env-backup-missing",
         "error",
         "There is no backup to put back.",
-        "Check O(backup_file); backups stand beside the environment file.",
+        "This collection has not edited the file yet, or the backup, which stood beside it, was taken away.",
     ),
     Code(
         "env-not-ours",

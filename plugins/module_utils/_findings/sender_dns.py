@@ -28,7 +28,7 @@ TABLE = Table(
         "dns-unanswered",
         "unknown",
         "DNS did not answer, so it cannot be said whether a record is there.",
-        "Run it again; if it stays, give name servers that answer the controller, with the option nameservers.",
+        "If it stays, name servers that answer the controller in mastodon_smtp_dns_servers (nameservers).",
     ),
     # D: the domains themselves
     Code(
@@ -140,7 +140,7 @@ TABLE = Table(
         "spf-relay-unproven",
         "unknown",
         "It cannot be said whether the SPF record allows the relay.",
-        "Give relay_addresses, or a provider or spf_include that names networks.",
+        "Give mastodon_smtp_relay_addresses, or a provider or mastodon_smtp_spf_include that names networks.",
     ),
     Code(
         "spf-open",
@@ -172,7 +172,7 @@ TABLE = Table(
         "return-path-unknown",
         "unknown",
         "The sub-domain that the relay uses for bounces differs from customer to customer and was not given.",
-        "Set bounce_domain to the name that the provider shows.",
+        "Set mastodon_smtp_bounce_domain to the name that the provider shows.",
     ),
     # K: DKIM
     Code(
@@ -213,7 +213,7 @@ TABLE = Table(
         "dkim-selectors-unknown",
         "unknown",
         "The DKIM selectors of this provider differ from customer to customer and were not given.",
-        "Set selectors to the names that the provider shows (the part before ._domainkey).",
+        "Set mastodon_smtp_dkim_selectors to the names that the provider shows (the part before ._domainkey).",
     ),
     # M: DMARC
     Code(
@@ -255,7 +255,7 @@ TABLE = Table(
         "dmarc-alignment-unproven",
         "unknown",
         "It cannot be said whether SPF or DKIM speaks for the From domain.",
-        "Give the selectors, and the relay's SPF name or addresses.",
+        "Give mastodon_smtp_dkim_selectors, and mastodon_smtp_spf_include or mastodon_smtp_relay_addresses.",
         "RFC 9989, identifier alignment",
     ),
     Code(

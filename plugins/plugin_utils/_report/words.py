@@ -45,7 +45,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "services", "Services", "mail_services", "the services to be ready and steady", {"timeout": 180, "steady": 10}
     ),
-    Step("queue", "Queue", "queued_mail_check", "the queue to deliver the mail", {"deadline": 120, "timeout": 180}),
+    Step("queue", "Queue", "queued_mail_check", "the queue", {"deadline": 120, "timeout": 180}),
     Step("undo", "Undo", "", "the services to run on the old settings again", {"timeout": 180, "steady": 10}),
     Step("adopt", "Adopt", "smtp_adopt", "a look at the settings in use"),
 )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,15 @@ def test_a_run_that_matches_no_host_fails_and_names_the_groups(
     groups = ", ".join(sorted(inventory["all"].get("children", {}))) or "none"  # type: ignore[call-overload]
     assert f"The groups of this inventory are: {groups}." in flat
     assert "fatal: [a.test]" not in done.output
+
+
+def test_a_host_that_did_not_answer_is_named_where_all_the_others_failed(lab: Lab, tmp_path: Path) -> None:
+    """Ansible ends the run there, before the play that would name it."""
+    here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    gone = {"ansible_host": "127.0.0.1", "ansible_port": 9, "ansible_user": "nobody"}
+    file = tmp_path / "hosts.json"
+    file.write_text(json.dumps({"mastodon": {"hosts": {"here": here, "gone": gone}}}))
+    done = lab.playbook("fediops.mastodon.smtp_rollout", "-i", str(file), lab=False, mastodon_smtp_app_dir="/nowhere")
+    flat = " ".join(done.output.split())
+    assert done.status == 4 and "gone : ok=1 changed=0 unreachable=1" in flat, done.output
+    assert "Did not answer: gone. Nothing has been changed on any host." in flat, done.output
