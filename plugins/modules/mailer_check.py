@@ -62,6 +62,17 @@ options:
     description: Whether to send a message through the bulk relay too, where one is configured.
     type: bool
     default: true
+  queue_account:
+    description:
+      - The mail address of an account of the instance, to which M(fediops.mastodon.queued_mail_check) is to send a
+        password reset. Nothing is sent to it here.
+      - Rails says whether this account gets mail, and whether Mastodon's web form takes another request for it now.
+    type: str
+  queue_recipient:
+    description:
+      - The address to which M(fediops.mastodon.queued_mail_check) is to send a plain mail where there is no such
+        account. Where it is the address of an account itself, a password reset proves more and is taken.
+    type: str
   timeout:
     description: Seconds that booting Rails and sending may take together. After that all of it is ended.
     type: float
@@ -94,8 +105,8 @@ extends_documentation_fragment:
 notes:
   - Needs nothing but Python and the instance's own Ruby on the target.
   - Needs root, by C(become), or the instance's own user. With Docker Compose, a user of the group C(docker) is enough.
-  - Bootsnap's cache in C(tmp/cache) of the instance is only read, from Bootsnap 1.15 (end of 2022) on. An older one may
-    add to it, except in check mode, which boots without.
+  - Bootsnap's cache in C(tmp/cache) of the instance is only read, from Bootsnap 1.16 (Mastodon 4.1) on. An older one
+    may add to it, except in check mode, which then boots without.
   - Booting Mastodon takes some ten seconds of processor time and several hundred megabytes of memory for that time.
 seealso:
   - module: fediops.mastodon.smtp_settings
@@ -218,6 +229,25 @@ test_message:
       message_id: 674164a2b1f3_2c8c1d0@mastodon.example
       envelope_from: notifications@mastodon.example
       answer: "250 2.0.0 Ok: queued as 4XyZ1q0000"
+queue:
+  description:
+    - What proves the background queue, for the option O(fediops.mastodon.queued_mail_check#module:known).
+    - Null when neither O(queue_account) nor O(queue_recipient) was given, or Rails did not answer.
+  returned: always
+  type: dict
+  contains:
+    way:
+      description:
+        - V(form) is a password reset by the web form, V(reset) one that Rails itself asks for, V(plain) a test mail.
+        - V(none) means that nothing can prove the queue, and V(nothing) that there is nothing to prove on this host.
+      type: str
+    to:
+      description: Who gets that mail. Empty when none is sent.
+      type: str
+    reason:
+      description: Why nothing can prove the queue. Empty otherwise.
+      type: str
+  sample: {way: form, to: admin@mastodon.example, reason: ""}
 planned:
   description: Whether this is Rails' verdict on the planned settings, as check mode asks for.
   returned: always
@@ -283,6 +313,7 @@ def request_from(params: t.Mapping[str, t.Any], check_mode: bool) -> Request:
         planned=check_mode,
         send_to=params["send_to"] or None,
         bulk=params["send_bulk"],
+        accounts={name: params[f"queue_{name}"] for name in ("account", "recipient") if params[f"queue_{name}"]},
         timeout=params["timeout"],
     )
 
@@ -323,6 +354,8 @@ def main() -> None:
             readers={"type": "list", "elements": "str", "choices": READERS},
             send_to={"type": "str"},
             send_bulk={"type": "bool", "default": True},
+            queue_account={"type": "str"},
+            queue_recipient={"type": "str"},
             timeout={"type": "float", "default": 180},
             provider_hint={"type": "str", "default": ""},
             bulk_provider_hint={"type": "str", "default": ""},

@@ -13,20 +13,32 @@ author:
   - The fediops.mastodon contributors (!UNKNOWN)
 description:
   - Account mails of Mastodon go through a queue, from which the running Sidekiq services deliver them with the settings
-    that they started with. This module sends one mail that way and follows that very job in the log.
-  - With O(reset) it asks for a password reset by the web form, as a user does. It costs no boot of Rails.
-  - With O(enqueue) it has Rails put one plain test mail into the queue, where no account is at hand.
-  - A job that fails is explained by its cause, with what to change. Addresses and tokens in the log are never shown.
+    that they started with. This module sends one mail that way and follows that very job.
+  - With O(reset) it asks for a password reset by the web form, as a user does. Where the form cannot be used (it takes
+    no more requests for now, it does not answer, web runs on another host), Rails itself asks for the reset.
+  - With O(enqueue) Rails puts one plain test mail into the queue, where no account is at hand.
+  - The job is followed in the log. Where the log tells nothing of it (it goes to a file, or C(RAILS_LOG_LEVEL) hides
+    it), Rails is asked what Sidekiq keeps of it in Redis.
+  - A job that fails is explained by its cause, with what to change. Addresses and tokens in the log are never shown. It
+    is taken out of the queue again, so that Sidekiq does not send it later.
+  - On a host that runs no Sidekiq nothing is sent; prove the queue on the host that does.
 options:
   reset:
     description:
       - The mail address of an account of the instance. It gets a mail with a link to set a new password, which may be
         ignored.
-      - The account must be confirmed, enabled, and have a password.
+      - Mastodon sends none to a memorial account and to one that has no password of its own. It does to accounts that
+        are not confirmed, disabled or suspended.
+      - For six hours the link stands in the log of Sidekiq, as with each reset. Take an account without any powers.
     type: str
   enqueue:
-    description: The address that gets a plain test mail.
+    description: The address that gets a plain test mail, when O(reset) is not given or that account gets no mail.
     type: str
+  known:
+    description:
+      - What M(fediops.mastodon.mailer_check) has found out about the two addresses, its return value C(queue).
+      - When it is not given, O(reset) costs one boot of Rails, which says whether this account gets mail.
+    type: dict
   deadline:
     description:
       - Seconds to wait for the end of the job once it is in the queue.
@@ -36,11 +48,11 @@ options:
   url:
     description:
       - Where the web service is reached for O(reset), such as V(http://127.0.0.1:3000) or the public address.
-      - When it is not given, it is taken from the service's own settings (C(SOCKET), or C(BIND) and C(PORT)). With
-        Docker Compose it is the published port of the web container, or else its own address.
+      - When it is not given, it is where the processes of the web service listen. With Docker Compose it is the
+        published port of the web container, or else its own address.
     type: str
   timeout:
-    description: Seconds that booting Rails for O(enqueue) may take.
+    description: Seconds that each boot of Rails may take.
     type: float
     default: 180
   provider_hint:
@@ -62,9 +74,9 @@ extends_documentation_fragment:
   - fediops.mastodon.proof
   - fediops.mastodon.attributes
 notes:
-  - Needs nothing but Python on the target, and for O(enqueue) the instance's own Ruby.
+  - Needs nothing but Python and the instance's own Ruby on the target.
   - Needs root, by C(become), to read the services' log. With Docker Compose, a user of the group C(docker) is enough.
-  - Mastodon allows a few password resets per address and time, so do not call it in a loop.
+  - Mastodon's form takes five password resets for an address in half an hour. Each run with O(reset) is one of them.
 seealso:
   - module: fediops.mastodon.mailer_check
   - module: fediops.mastodon.mail_services
@@ -92,17 +104,29 @@ outcome:
     - V(failed) means that the relay or the way to it refused it. V(waiting) means that it was still in the queue, or at
       work, when the time was up.
     - V(not_queued) means that it did not get into the queue, V(not_sent) that nothing was tried, and V(unknown) that
-      the log does not tell.
+      neither the log nor Redis tells.
   returned: always
   type: str
   sample: delivered
+way:
+  description:
+    - V(form) is a password reset by the web form, V(reset) one that Rails itself asked for, V(plain) a test mail.
+    - Null when nothing was sent.
+  returned: always
+  type: str
+  sample: form
+to:
+  description: Who the mail is for. Null when nothing was sent.
+  returned: always
+  type: str
+  sample: admin@mastodon.example
 job:
   description: The job in the queue. Null when there was none.
   returned: always
   type: dict
   contains:
     id:
-      description: Its id, as it stands in the log.
+      description: Its id, as it stands in the log. Empty where only Redis tells of it.
       type: str
     queue:
       description: The queue that it was in.
@@ -113,7 +137,7 @@ job:
   sample: {id: 82325230-88b1-4b09-a22b-6622c812af6d, queue: mailers, attempts: 1}
 message_id:
   description:
-    - The Message-ID of the mail. With O(reset), null on Mastodon 4.3 and later, which do not log it.
+    - The Message-ID of the mail. Null for a password reset on Mastodon 4.3 and later, which do not log it.
   returned: always
   type: str
   sample: 674164a2b1f3_2c8c1d0@mastodon.example
@@ -186,6 +210,7 @@ def question_from(params: t.Mapping[str, t.Any]) -> Question:
     return Question(
         reset=params["reset"] or "",
         enqueue=params["enqueue"] or "",
+        known=params["known"],
         deadline=params["deadline"],
         url=params["url"] or "",
         timeout=params["timeout"],
@@ -222,12 +247,12 @@ def main() -> None:
             **PROOF_ARGUMENTS,
             reset={"type": "str"},
             enqueue={"type": "str"},
+            known={"type": "dict"},
             deadline={"type": "float", "default": 120},
             url={"type": "str"},
             timeout={"type": "float", "default": 180},
             provider_hint={"type": "str", "default": ""},
         ),
-        mutually_exclusive=[("reset", "enqueue")],
         required_one_of=[("reset", "enqueue")],
         supports_check_mode=True,
     )

@@ -29,6 +29,8 @@ class Code:
     :ivar meaning: one sentence for the documentation.
     :ivar remedy: one sentence for the documentation: what usually helps.
     :ivar source: where the fact comes from (a Mastodon file or issue, an RFC, a manual); may be empty.
+    :ivar of_test: it says that a test could not be made, and nothing about the mail or its settings: a rollout fails by
+        it, but takes nothing back.
     """
 
     code: str
@@ -36,6 +38,7 @@ class Code:
     meaning: str
     remedy: str
     source: str = ""
+    of_test: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

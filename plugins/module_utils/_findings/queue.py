@@ -13,30 +13,42 @@ from .model import Code, Table
 TABLE = Table(
     Code(
         "web-not-reached",
-        "error",
-        "Mastodon's web service did not answer on the host.",
-        "Check that the web service runs and where it listens (PORT, BIND, SOCKET); name its address as url.",
+        "warning",
+        "Mastodon's web service did not answer on the host, so Rails itself asked for the password reset.",
+        "Check that the web service runs and where it listens; name its address with mastodon_smtp_web_url.",
+        of_test=True,
     ),
     Code(
         "reset-form-refused",
-        "error",
-        "Mastodon's web service did not accept the request for a password reset.",
+        "warning",
+        "Mastodon's web service did not accept the form for a password reset, so Rails itself asked for it.",
         "Read the status; the web service's log tells more.",
         "Mastodon: app/controllers/auth/passwords_controller.rb",
+        of_test=True,
     ),
     Code(
         "reset-form-throttled",
-        "error",
-        "Mastodon refuses further password resets for now.",
-        "Wait half an hour; Mastodon allows a few resets per address and time.",
-        "Mastodon: config/initializers/rack_attack.rb",
+        "info",
+        "Mastodon's form takes no more password resets for now, so Rails itself asked for it.",
+        "Nothing to do. Mastodon allows 5 resets for an address in 30 minutes, and 25 from one network address in 5.",
+        "Mastodon: config/initializers/rack_attack.rb; the host itself counts from 4.3.0 on",
+        of_test=True,
     ),
     Code(
         "account-gets-no-mail",
         "error",
-        "Mastodon sends no password reset to this account.",
-        "Give an account that is confirmed, enabled and has a password.",
-        "Devise: send_reset_password_instructions; Mastodon: app/mailers/user_mailer.rb",
+        "Mastodon sends no password reset to this address.",
+        "Set mastodon_smtp_test_account to the mail address of an account of this server that has a password and is no "
+        "memorial, or set mastodon_smtp_test_recipient and leave it out.",
+        "Mastodon: app/models/user.rb (send_reset_password_instructions, active_for_authentication?)",
+        of_test=True,
+    ),
+    Code(
+        "account-not-checked",
+        "unknown",
+        "Rails could not say whether the test account gets mail.",
+        "Look whether the mail arrived.",
+        of_test=True,
     ),
     Code(
         "queue-not-served",
@@ -53,10 +65,25 @@ TABLE = Table(
     ),
     Code(
         "queue-outcome-unknown",
-        "unknown",
-        "The log does not tell what became of the mail.",
-        "Set RAILS_LOG_LEVEL to info, which is Mastodon's default, or look into the mailbox.",
-        "RAILS_LOG_LEVEL=warn hides the lines of jobs",
+        "error",
+        "A mail was to prove the queue, and it is not known what became of it.",
+        "Look whether it arrived. The other kind of mail may prove the queue: a reset for an account of this server "
+        "(mastodon_smtp_test_account), or a plain mail (mastodon_smtp_test_recipient alone).",
+        of_test=True,
+    ),
+    Code(
+        "job-done-elsewhere",
+        "warning",
+        "The mail went through the queue, but Sidekiq of another host may have sent it.",
+        "Roll out every host that runs Sidekiq of this server; each sends with its own settings.",
+        of_test=True,
+    ),
+    Code(
+        "test-mail-left-in-queue",
+        "warning",
+        "The test mail that did not get through could not be taken out of the queue, so Sidekiq may send it later.",
+        "Delete it in Sidekiq's web interface (/sidekiq, Retries), or leave it: it is only a test mail.",
+        of_test=True,
     ),
     Code(
         "job-needed-retries",
@@ -65,3 +92,6 @@ TABLE = Table(
         "Read the first error.",
     ),
 )
+
+#: The codes that say nothing about the mail: no settings are taken back for them.
+OF_TEST = frozenset(code for code, row in TABLE.rows.items() if row.of_test)

@@ -157,6 +157,12 @@ class Instance:
         """The directory of Mastodon's code, as its processes see it."""
         return self.code_dir or self.app_dir
 
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """What runs on this host."""
+        found = {one.role for one in self.services}
+        return tuple(role for role in t.get_args(Role)[:2] if role in found)
+
     def as_dict(self) -> dict[str, t.Any]:
         """The instance as modules return it: names of variables, never values."""
         return {

@@ -19,7 +19,7 @@ from .._findings.mailer import TABLE
 from .._findings.model import Finding, FindingError, errors
 from .._instance.model import Completed, Driver, Instance
 from .answer import marked
-from .program import DRY, GUEST, PRELUDE, planned_input, program
+from .program import GUEST, PRELUDE, planned_input, program
 
 #: Which variable holds which credential of which relay.
 CREDENTIALS: dict[str, tuple[str, str]] = {
@@ -41,6 +41,7 @@ class Request:
     :ivar planned: show Rails the file as it would be, in place of the one that is there; send nothing.
     :ivar send_to: recipient of the test message; None sends nothing.
     :ivar bulk: send one through the bulk relay too, where there is one.
+    :ivar accounts: addresses that Rails is to say of whether they get a password reset: C(account), C(recipient).
     :ivar timeout: seconds for everything, the boot included.
     """
 
@@ -51,6 +52,7 @@ class Request:
     planned: bool = False
     send_to: str | None = None
     bulk: bool = True
+    accounts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     timeout: float = 180.0
 
 
@@ -98,6 +100,7 @@ def question(instance: Instance, request: Request, mark: str) -> dict[str, t.Any
         "to": request.send_to if sending else None,
         "subject": f"Test message from {name}",
         "body": {relay: _body(name, words) for relay, words in (("main", "main"), ("bulk", "bulk mail"))},
+        "accounts": dict(request.accounts),
     }
 
 
@@ -132,15 +135,15 @@ def _run(instance: Instance, request: Request, text: bytes) -> _Run:
         return _Run(runner, text, {**GUEST})
     readers = request.readers or instance.readers
     planned = _planned_bytes(instance, request, readers)
-    environment: dict[str, str | None] = {**DRY}
+    environment: dict[str, str | None] = {}
     if set(instance.readers) - {"ruby", "node"}:
         # What another layer hides in the file stays hidden: in the process environment it would win over that layer.
         hidden = {one.variable for one in instance.overrides}
         wanted = {**dict.fromkeys(request.remove), **request.set, **request.secrets}
         environment.update((name, value) for name, value in wanted.items() if name not in hidden)
-    if "ruby" not in instance.readers:
-        return _Run(runner, text, environment)
-    return _Run(("ruby", "-e", PRELUDE), planned_input(instance.env_file, planned, text), environment)
+    by_dotenv = "ruby" in instance.readers
+    stdin = planned_input(instance.env_file, planned, text) if by_dotenv else planned_input(None, b"", text)
+    return _Run(("ruby", "-e", PRELUDE), stdin, environment)
 
 
 def _planned_bytes(instance: Instance, request: Request, readers: tuple[str, ...]) -> bytes:

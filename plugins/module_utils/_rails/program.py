@@ -6,26 +6,28 @@
 
 """The Ruby that goes into the instance's own Rails by standard input, and how it is put together.
 
-It runs on Ruby 2.7 to 3.4, Rails 6.1 to 8.1, mail 2.7.1 to 2.9.0 and any net-smtp of those. It learns what it is asked
+It runs on Ruby 2.7 to 4.0, Rails 6.1 to 8.1, mail 2.7.1 to 2.9.1 and any net-smtp of those. It learns what it is asked
 from one Base64 literal, never from its command line, and answers in one line that begins with a mark made for this
 run, so that whatever else Rails prints does not matter.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import types
 import typing as t
 
-#: Mastodon's config/boot.rb loads Bootsnap, which writes to tmp/cache whatever a boot loads for the first time. We are
-#: guests there and only read that cache (rails/bootsnap#428, in 1.15 at the end of 2022; older ones do not know it). A
-#: dry run must write nothing under any version, so it boots without.
-GUEST: t.Mapping[str, str | None] = types.MappingProxyType({"BOOTSNAP_READONLY": "1"})
-DRY: t.Mapping[str, str | None] = types.MappingProxyType({"DISABLE_BOOTSNAP": "1"})
+from .accounts import ACCOUNTS
+from .ruby import filled
 
-#: Runs before Rails boots and makes dotenv see the planned text in place of one file. Standard input holds a header
-#: line (JSON: path, length), that many bytes of planned text, and then the program for C(rails runner -).
+#: Mastodon's config/boot.rb loads Bootsnap, which writes to tmp/cache whatever a boot loads for the first time. We are
+#: guests there and only read that cache (rails/bootsnap#428; older ones do not know it).
+GUEST: t.Mapping[str, str | None] = types.MappingProxyType({"BOOTSNAP_READONLY": "1"})
+
+#: A dry run: runs before Rails boots and makes dotenv see the planned text in place of one file. Standard input holds a
+#: header line (JSON: path, null where dotenv reads no planned file; length), that many bytes of planned text, and then
+#: the program for C(rails runner -). A dry run must write nothing, so it boots without Bootsnap where that is too old
+#: to be told so: before 1.16, with Mastodon 4.0.
 #: Sources: Dotenv::Environment#read exists in dotenv 2.0 to 3.2; bin/rails loads config/boot and rails/commands.
 PRELUDE = r"""
 require "json"
@@ -41,12 +43,15 @@ module FediopsPlanned
     end
 
     def text_for(path)
-      return unless real(path) == real(@header["path"])
+      return unless @header["path"] && real(path) == real(@header["path"])
       @used = true
       @text
     end
 
-    attr_reader :used
+    # Nil where there is no planned file to read.
+    def used
+      @header["path"] && @used
+    end
   end
   module Read
     def read
@@ -60,6 +65,9 @@ TracePoint.new(:end) do |trace|
     trace.self.prepend(FediopsPlanned::Read)
   end
 end.enable
+bootsnap = File.exist?("Gemfile.lock") ? File.read("Gemfile.lock")[/^    bootsnap \((\d[\d.]*)/, 1] : nil
+quiet = Gem::Version.new(bootsnap || "0") >= Gem::Version.new("1.16")
+ENV[quiet ? "BOOTSNAP_READONLY" : "DISABLE_BOOTSNAP"] = "1"
 rails = File.expand_path("bin/rails")
 abort "bin/rails is not a Ruby program" unless File.open(rails, "rb", &:gets).to_s =~ /\A#!.*ruby/
 ARGV.replace(%w[runner -])
@@ -67,11 +75,14 @@ $0 = rails
 load rails
 """
 
-_PROGRAM = r"""
+_PROGRAM = (
+    r"""
 require "json"
 require "openssl"
 require "net/smtp"
-
+"""
+    + ACCOUNTS
+    + r"""
 module FediopsCheck
   ASKED = JSON.parse("@ASKED@".unpack1("m0"))
   # Loading rails/commands may itself happen in a rescue; that error is no cause of ours.
@@ -79,6 +90,13 @@ module FediopsCheck
 
   # Raised in place of a connection, when nothing may be sent. Not an error that anybody rescues.
   class Rehearsed < Exception; end
+
+  # A mailer with an action of its own: ActionMailer::Base.mail is gone from Rails 8.1.1 on (rails/rails#56449).
+  class Message < ActionMailer::Base
+    def plain(headers)
+      mail(headers)
+    end
+  end
 
   # Follows net-smtp through its dialogue: what it is at, whom it names, what it was told last.
   module Dialogue
@@ -231,7 +249,7 @@ module FediopsCheck
     end
 
     def message(name, settings)
-      mail = ActionMailer::Base.mail(
+      mail = Message.plain(
         to: ASKED["to"] || "nobody@example.invalid", subject: ASKED["subject"], body: ASKED["body"][name],
         content_type: "text/plain", "Auto-Submitted" => "auto-generated"
       )
@@ -243,9 +261,12 @@ module FediopsCheck
     def rehearse(name, settings)
       Dialogue.reset(true)
       mail = message(name, settings).message
-      mail.delivery_method.deliver!(mail)
-      nil
-    rescue Rehearsed
+      begin
+        mail.delivery_method.deliver!(mail)
+      rescue Rehearsed
+        # What the gem looks at once it is connected: Mail::SMTPConnection#deliver!, with the second up to 2.7.
+        defined?(Mail::SmtpEnvelope) ? Mail::SmtpEnvelope.new(mail) : Mail::CheckDeliveryParams.check(mail)
+      end
       nil
     rescue StandardError, ScriptError => error
       failure(error)
@@ -271,6 +292,7 @@ module FediopsCheck
       Dialogue.reset(true)
       found = relays
       answer = state(found)
+      answer["accounts"] = (ASKED["accounts"] || {}).transform_values { |address| FediopsAccounts.look(address) }
       answer["rehearsals"] = {}
       answer["messages"] = []
       found.each do |name, settings|
@@ -293,19 +315,20 @@ module FediopsCheck
   exit!(0)
 end
 """
+)
 
 
 def program(asked: t.Mapping[str, t.Any]) -> bytes:
     """The whole program for C(rails runner -).
 
     :param asked: mark (begins the answer's line), salt (hexadecimal), digests ({relay: {password|login: HMAC-SHA256 in
-        hexadecimal}}), send (relays to send a message through), to, subject, body ({relay: text}).
+        hexadecimal}}), send (relays to send a message through), to, subject, body ({relay: text}), accounts ({what we
+        call it: address}, see accounts.py).
     """
-    literal = base64.b64encode(json.dumps(dict(asked)).encode("utf-8")).decode("ascii")
-    return _PROGRAM.replace("@ASKED@", literal).encode("utf-8")
+    return filled(_PROGRAM, asked)
 
 
-def planned_input(path: str, planned: bytes, rest: bytes) -> bytes:
+def planned_input(path: str | None, planned: bytes, rest: bytes) -> bytes:
     """Standard input for PRELUDE: the header, the planned bytes of the file at C(path), the program."""
     header = json.dumps({"path": path, "length": len(planned)})
     return header.encode("utf-8") + b"\n" + planned + rest

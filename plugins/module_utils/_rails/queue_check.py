@@ -4,69 +4,69 @@
 
 # Private to this collection: it may change in any release without notice.
 
-"""One mail through the real queue: asked for like a user does, followed in the log to its end."""
+"""One mail through the real queue, followed to its end by two witnesses: the log, and what Sidekiq keeps in Redis.
+
+The log costs nothing and tells at once. Where it tells nothing of the job (it goes to a file, or RAILS_LOG_LEVEL hides
+it), Redis is asked, by a boot of Rails. What did not get through is taken out of the queue again.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import http.client
 import secrets as random
+import socket
 import time
 import typing as t
 
 from .._diagnosis.diagnose import diagnose
 from .._diagnosis.model import Context, Failure
 from .._diagnosis.redact import one_line, redact
-from .._diagnosis.row import loopback
 from .._findings.delivery import TABLE as DELIVERY
-from .._findings.model import Finding
+from .._findings.model import Finding, errors
 from .._findings.queue import TABLE
 from .._instance.model import Driver, Instance, LogLine, Service
 from .._mailer.effective import effective
 from .._mailer.release import Release
-from . import enqueue, job_log
-from .answer import boot_failure, failure, marked
+from . import job_log
+from .form_reset import LOG_LAG, FormReset
 from .job_log import Job
-from .program import GUEST
-from .web_form import FIELD, FORM, Address, Browser, FormError, Reply, new_request_id, reset_form
+from .queue_boot import QueueBoot
+from .queue_way import Choice, Way, choose
+from .web_form import Address
 
 #: What became of the mail. performed: the job ended without an error; Mastodon 4.3 and later log no more of a delivery.
 Fate = t.Literal["delivered", "performed", "failed", "waiting", "not_queued", "unknown", "not_sent"]
 
-#: So long the log may lag behind the answer of the web service before its silence means something.
-_LOG_LAG = 5.0
 #: Between two looks into the log: short at first, since most jobs take a second.
 _PAUSES = (0.3, 0.5, 1.0, 2.0)
 #: Rails 7.1, with Mastodon 4.3, logs deliveries at the level debug only.
 _DELIVERIES_UNSEEN = Release.parse("4.3.0-beta.1")
-#: A mail to a relay over the network, with TLS and a login, takes longer than so many milliseconds; none takes 1 to 3.
-_NO_MAIL_AT_ALL = 10.0
-_QUIET_LEVELS = ("warn", "error", "fatal", "unknown")
+#: So long Redis is asked at least: a process gives a sign of life every ten seconds.
+_SIGN_OF_LIFE = 15.0
+#: Of a job of ours that fails by these, our way of putting it there is to blame, and no setting.
+_OURS = ("NoMethodError", "NameError", "SyntaxError", "ActiveJob::UnknownJobClassError")
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
     """What to send, and how long to wait for it.
 
-    :ivar reset: address of a local account that gets a password reset; or
-    :ivar enqueue: address that gets a plain test mail.
+    :ivar reset: address of a local account that gets a password reset.
+    :ivar enqueue: address that gets a plain test mail, where there is no such account.
+    :ivar known: what mailer_check has already found out about the two (queue_way.Choice.as_dict); None asks Rails.
     :ivar deadline: seconds from the moment that the mail is in the queue.
     :ivar url: where the web service is reached; empty finds it.
-    :ivar timeout: seconds for the boot of Rails that C(enqueue) needs, and for each answer of the web service.
+    :ivar timeout: seconds for a boot of Rails, and for each answer of the web service.
     :ivar hint: what the provider's preset says about its logins.
     """
 
     reset: str = ""
     enqueue: str = ""
+    known: t.Mapping[str, t.Any] | None = None
     deadline: float = 120.0
     url: str = ""
     timeout: float = 180.0
     hint: str = ""
-
-    @property
-    def recipient(self) -> str:
-        """Who gets the mail."""
-        return self.reset or self.enqueue
 
 
 @dataclasses.dataclass
@@ -75,10 +75,11 @@ class Verdict:
 
     findings: list[Finding] = dataclasses.field(default_factory=list)
     fate: Fate = "not_sent"
+    way: Way | None = None
+    recipient: str = ""
     job: Job | None = None
     waited: float = 0.0
     secrets: tuple[str, ...] = dataclasses.field(default=(), repr=False)
-    recipient: str = ""
 
     def as_dict(self) -> dict[str, t.Any]:
         """Everything but the findings, as JSON."""
@@ -86,6 +87,8 @@ class Verdict:
         last = job.errors[-1] if job and job.errors else None
         return {
             "outcome": self.fate,
+            "way": self.way,
+            "to": self.recipient or None,
             "job": {"id": job.id, "queue": job.queue, "attempts": job.attempts} if job else None,
             "message_id": (job.message_id or None) if job else None,
             "error": {"class": last[0], "message": one_line(redact(last[1], self.secrets, [self.recipient]))}
@@ -93,6 +96,12 @@ class Verdict:
             else None,
             "waited": round(self.waited, 1),
         }
+
+    def ends(self, fate: Fate, finding: Finding | None = None) -> Verdict:
+        """The verdict with its end, and what there is to say about that."""
+        self.fate = fate
+        self.findings += [finding] if finding else []
+        return self
 
 
 class QueueCheck:
@@ -113,128 +122,92 @@ class QueueCheck:
         self._services: list[Service] = []
         self._cursor = ""
         self._context = context_of(self._instance, question)
+        self._rails = QueueBoot(driver, self._context, question.timeout)
 
     def run(self) -> Verdict:
         """Send it and follow it. FindingError when the instance cannot be driven."""
+        if "sidekiq" not in self._instance.roles:
+            return Verdict()
         self._services = [one for one in self._driver.services() if one.holds_mail_settings]
         dead = self._no_sidekiq()
         if dead:
             return Verdict([dead])
+        choice = self._choice()
+        if not choice.to:
+            return Verdict(list(choice.findings))
+        self._context = dataclasses.replace(self._context, recipient=choice.to)
+        verdict = Verdict([*choice.findings], "not_sent", choice.way, choice.to, secrets=self._context.secrets)
         self._cursor = self._driver.log_cursor(self._services)
-        verdict = self._reset() if self._question.reset else self._enqueue()
-        verdict.secrets, verdict.recipient = self._context.secrets, self._question.recipient
-        if verdict.job is not None and not verdict.findings:
+        if choice.way == "form" and self._by_form(verdict):
+            return verdict
+        if verdict.job is None and not errors(verdict.findings):
+            self._by_rails(verdict)
+        if verdict.job is not None and not errors(verdict.findings):
             self._follow(verdict, verdict.job)
         return verdict
 
+    def _choice(self) -> Choice:
+        """What to send: as mailer_check has found out, or as Rails says now."""
+        known = self._question.known
+        if known is not None:
+            findings: tuple[Finding, ...] = ()
+            if known["way"] == "none":
+                findings = (TABLE.finding("account-gets-no-mail", self._question.reset, str(known["reason"])),)
+            return Choice(known["way"], str(known["to"]), findings)
+        told = {"account": self._rails.account(self._question.reset)} if self._question.reset else {}
+        return choose(self._question.reset, self._question.enqueue, told, self._instance.roles)
+
     # Into the queue
 
-    def _reset(self) -> Verdict:
-        """A password reset through the web form. No job in the verdict: why there is none is a finding."""
-        address = Address.of(
-            self._instance.variables, self._instance.local_domain, self._question.url, self._driver.web_url()
-        )
-        browser = Browser(address, min(30.0, self._question.timeout))
-        request_id = new_request_id()
-        try:
-            page = browser.get(FORM, request_id)
-            if page.status != 200:
-                return Verdict([self._form_failed(page, address, request_id)])
-            form = reset_form(page.body)
-            reply = browser.post(form.action, {**form.fields, FIELD: self._question.reset}, request_id)
-        except FormError as error:
-            message = f"{address.shown}{FORM}: {error}."
-            return Verdict([TABLE.finding("reset-form-refused", address.shown, message)])
-        except (OSError, http.client.HTTPException) as error:
-            words = one_line(str(error)) or type(error).__name__
-            message = f"It gave no answer: {words}."
-            return Verdict([TABLE.finding("web-not-reached", address.shown, message)])
-        if reply.status not in (302, 303):
-            return Verdict([self._form_failed(reply, address, request_id)], "not_queued")
-        return self._queued_by(request_id)
+    def _by_form(self, verdict: Verdict) -> bool:
+        """A password reset by the web form. True where its end is known already."""
+        known = self._instance
+        address = Address.of(known.variables, known.local_domain, self._question.url, self._driver.web_url())
+        form = FormReset(address, self._context, self._texts, self._clock, self._sleep)
+        since = time.time()
+        asked = form.ask(verdict.recipient, min(30.0, self._question.timeout))
+        if asked.finding:
+            verdict.ends("not_queued", asked.finding)
+            verdict.way = "reset"  # unless it is an error, Rails asks for it next
+        verdict.job = asked.job
+        if asked.accepted and asked.job is None:
+            self._by_redis(verdict, None, since)
+            return True
+        return False
 
-    def _form_failed(self, reply: Reply, address: Address, request_id: str) -> Finding:
-        raised = self._raised(request_id) if reply.status >= 500 else None
-        if raised and raised[0].startswith("Redis"):
-            return diagnose(Failure("queue", (raised[0],), raised[1]), self._context)
-        finding = _refused(reply, address)
-        if raised:
-            words = one_line(redact(f"{raised[0]}: {raised[1]}", self._context.secrets))
-            finding = dataclasses.replace(finding, message=f"{finding.message} It logged: {words}")
-        return finding
-
-    def _raised(self, request_id: str) -> tuple[str, str] | None:
-        """The exception that ended a request; the log may lag behind the answer."""
-        until = self._clock() + _LOG_LAG
-        while True:
-            raised = job_log.request_error([line.text for line in self._lines()], request_id)
-            if raised or self._clock() >= until:
-                return raised
-            self._sleep(_PAUSES[1])
-
-    def _queued_by(self, request_id: str) -> Verdict:
-        """The job that the accepted request put into the queue."""
-        until = self._clock() + _LOG_LAG
-        while True:
-            texts = [line.text for line in self._lines()]
-            job = job_log.enqueued(texts, request_id)
-            if job is not None:
-                return Verdict(job=job)
-            if self._clock() >= until:
-                break
-            self._sleep(_PAUSES[1])
-        if not any(request_id in text for text in texts):
-            message = "The web service accepted the request, but its log does not show it."
-            return Verdict([TABLE.finding("queue-outcome-unknown", "web", message)], "unknown")
-        raised = job_log.request_error(texts, request_id)
-        if raised:
-            return Verdict([diagnose(Failure("queue", (raised[0],), raised[1]), self._context)], "not_queued")
-        message = (
-            "Mastodon accepted the request, but put no mail into the queue: there is no account with this address, or "
-            "it has no password of its own."
-        )
-        return Verdict([TABLE.finding("account-gets-no-mail", self._question.reset, message)], "not_queued")
-
-    def _enqueue(self) -> Verdict:
-        """A plain mail, put into the queue by a Rails of our own."""
-        mark = f"fediops-{random.token_hex(16)}:"
+    def _by_rails(self, verdict: Verdict) -> None:
+        """A reset, or a plain mail, put into the queue by a Rails of our own."""
         name = self._instance.local_domain or "this server"
-        asked = {
-            "mark": mark,
-            "message_id": f"{random.token_hex(12)}@{self._instance.local_domain or 'localhost'}",
-            "to": self._question.enqueue,
+        message_id = f"{random.token_hex(12)}@{self._instance.local_domain or 'localhost'}"
+        mail = {
+            "to": verdict.recipient,
             "subject": f"Test message from {name}",
             "body": f"This is a test message that went through the mail queue of the Mastodon server {name}.\n\n"
             "The Ansible collection fediops.mastodon sent it to check outgoing mail.\nYou need not do anything.\n",
+            "message_id": f"<{message_id}>",
+            "content_type": "text/plain",
         }
-        completed = self._driver.run_in_app(
-            ("bin/rails", "runner", "-"),
-            stdin=enqueue.program(asked),
-            environment=GUEST,
-            timeout=self._question.timeout,
-        )
-        answer = marked(completed.stdout, mark)
-        if answer is None:
-            if completed.timed_out:
-                message = f"Rails did not put the mail into the queue within {self._question.timeout:g} seconds."
-                return Verdict([TABLE.finding("queue-outcome-unknown", "Rails", message, severity="error")])
-            return Verdict([diagnose(boot_failure(completed.stderr, self._instance.code), self._context)])
-        if "failure" in answer:
-            return Verdict([diagnose(failure(answer["failure"]), self._context)], "not_queued")
+        asked = {"way": "reset", "to": verdict.recipient} if verdict.way == "reset" else {"way": "plain", "mail": mail}
+        answer = self._rails.ask({"send": asked})
+        if isinstance(answer, Finding):
+            verdict.ends("not_queued", answer)
+            return
         if "refused" in answer:
-            message = "Rails refused to put the mail into the queue; a callback of the application stopped it."
-            return Verdict([TABLE.finding("queue-outcome-unknown", "Rails", message, severity="error")], "not_queued")
-        job = Job(answer["job_id"], answer["jid"], answer["queue"], message_id=asked["message_id"])
-        served = answer["served"]
-        if served and job.queue not in served:
-            message = f"The mail is in the queue {job.queue}; the running processes serve {', '.join(sorted(served))}."
-            return Verdict([TABLE.finding("queue-not-served", "Sidekiq", message)], "waiting", job)
-        return Verdict(job=job)
+            message = "Rails put no mail into the queue; a callback of the application stopped it."
+            verdict.ends("not_queued", TABLE.finding("queue-outcome-unknown", "Rails", message))
+            return
+        job = Job(answer["job_id"], answer["jid"], answer["queue"])
+        job.message_id = "" if verdict.way == "reset" else message_id
+        verdict.job = job
+        if answer.get("unserved"):
+            served = ", ".join(sorted(map(str, answer["served"])))
+            message = f"The mail was in the queue {job.queue}; the running processes serve {served}."
+            verdict.ends("waiting", TABLE.finding("queue-not-served", "Sidekiq", message))
 
     # To its end
 
     def _follow(self, verdict: Verdict, fresh: Job) -> None:
-        """Read the log until the job has ended for good, or time is up."""
+        """Read the log until the job has ended for good, or time is up; ask Redis where the log does not tell."""
         start = self._clock()
         pauses = iter(_PAUSES)
         pause = next(pauses)
@@ -244,64 +217,59 @@ class QueueCheck:
             for line in lines:
                 job.read(line.text)
             verdict.job, verdict.waited = job, self._clock() - start
+            if job.ended == "performed" or (job.ended == "failed" and not self._may_yet_succeed(job)):
+                break
             late = verdict.waited >= self._question.deadline
-            if job.ended == "performed" or (job.ended == "failed" and not self._may_yet_succeed(job)) or late:
+            if not job.attempts and (late or verdict.waited >= LOG_LAG):
+                self._by_redis(verdict, job)
+                return
+            if late:
                 break
             self._sleep(max(0.0, min(pause, self._question.deadline - verdict.waited)))
             pause = next(pauses, pause)
-        verdict.fate, finding = self._fate(job, lines)
-        if finding is not None:
-            verdict.findings.append(finding)
+        self._conclude(verdict, job, lines)
+        if verdict.fate in ("failed", "waiting"):
+            self._take_out(verdict, job)
 
-    def _fate(self, job: Job, lines: list[LogLine]) -> tuple[Fate, Finding | None]:
-        if job.errors and job.ended != "performed":
-            return "failed", self._diagnosis(job)
-        if job.ended == "failed":
-            message = "Sidekiq reports that the job failed, but not why."
-            return "failed", DELIVERY.finding("delivery-failed", self._context.endpoint, message)
+    def _conclude(self, verdict: Verdict, job: Job, lines: list[LogLine]) -> None:
+        """What the log says of a job of which it says something."""
         if job.ended == "performed":
-            return self._performed(job)
-        return self._not_ended(job, lines)
+            self._performed(verdict, job)
+        elif job.errors:
+            verdict.ends("failed", self._diagnosis(verdict, job))
+        elif job.ended == "failed":
+            message = "Sidekiq reports that the job failed, but not why."
+            verdict.ends("failed", DELIVERY.finding("delivery-failed", self._context.endpoint, message))
+        else:
+            self._not_ended(verdict, job, [line.text for line in lines])
 
-    def _performed(self, job: Job) -> tuple[Fate, Finding | None]:
-        if job.delivered:
-            if not job.errors:
-                return "delivered", None
+    def _performed(self, verdict: Verdict, job: Job) -> None:
+        logs_deliveries = Release.parse(self._instance.release) < _DELIVERIES_UNSEEN
+        if verdict.way != "plain" and logs_deliveries and job.took is not None and not job.delivered:
+            message = "The job ran, but Mastodon made no mail of it."
+            verdict.ends("performed", TABLE.finding("account-gets-no-mail", verdict.recipient, message))
+            return
+        verdict.ends("delivered" if job.delivered else "performed")
+        if job.errors:
             first = one_line(redact(": ".join(job.errors[0]), self._context.secrets))
             message = f"It took {job.attempts} attempts. The first one failed: {first}"
-            return "delivered", TABLE.finding("job-needed-retries", self._context.endpoint, message)
-        if job.took is None:
-            message = "Sidekiq reports that the job ended well; nothing else is in its log."
-            return "performed", TABLE.finding("queue-outcome-unknown", "Sidekiq", message)
-        if not self._question.reset:
-            return "performed", None
-        if Release.parse(self._instance.release) < _DELIVERIES_UNSEEN:
-            message = "The job ran, but Mastodon made no mail of it: the account is not confirmed, or disabled."
-            return "performed", TABLE.finding("account-gets-no-mail", self._question.reset, message)
-        if job.took < _NO_MAIL_AT_ALL and not loopback(self._context):
-            message = (
-                f"The job ended after {job.took:g} ms, too soon to have handed a mail to the relay: the account is not "
-                "confirmed, or disabled, most likely."
-            )
-            return "performed", TABLE.finding("account-gets-no-mail", self._question.reset, message, severity="warning")
-        return "performed", None
+            verdict.findings.append(TABLE.finding("job-needed-retries", self._context.endpoint, message))
 
-    def _not_ended(self, job: Job, lines: list[LogLine]) -> tuple[Fate, Finding | None]:
-        texts = [line.text for line in lines]
+    def _not_ended(self, verdict: Verdict, job: Job, texts: list[str]) -> None:
         trouble = job_log.redis_trouble(texts)
-        if trouble:
-            return "waiting", diagnose(Failure("queue", ("RedisClient::CannotConnectError",), trouble), self._context)
         self._services = [one for one in self._driver.services() if one.holds_mail_settings]
         dead = self._no_sidekiq()
-        if dead:
-            return "waiting", dead
-        if self._instance.variables.get("RAILS_LOG_LEVEL", "info").lower() in _QUIET_LEVELS:
-            message = "Sidekiq logs too little to follow the job (RAILS_LOG_LEVEL)."
-            return "unknown", TABLE.finding("queue-outcome-unknown", "Sidekiq", message)
-        if job.attempts:
-            message = f"The job was begun, but did not end within {self._question.deadline:g} seconds."
-            return "waiting", DELIVERY.finding("relay-silent", self._context.endpoint, message)
-        return "waiting", diagnose(Failure("queue"), self._context)
+        if trouble:
+            redis = Failure("queue", ("RedisClient::CannotConnectError",), trouble)
+            verdict.ends("waiting", diagnose(redis, self._context))
+        elif dead or not job.attempts:
+            verdict.ends("waiting", dead or diagnose(Failure("queue"), self._context))
+        else:
+            verdict.ends("waiting", self._still_at_work())
+
+    def _still_at_work(self) -> Finding:
+        message = f"The job was begun, but did not end within {self._question.deadline:g} seconds."
+        return DELIVERY.finding("relay-silent", self._context.endpoint, message)
 
     def _may_yet_succeed(self, job: Job) -> bool:
         """A temporary refusal: Sidekiq tries again by itself, after some fifteen seconds at first."""
@@ -310,8 +278,12 @@ class QueueCheck:
         code = Failure("queue", (job.errors[-1][0],), job.errors[-1][1]).completed().code
         return code is not None and 400 <= code < 500
 
-    def _diagnosis(self, job: Job) -> Finding:
+    def _diagnosis(self, verdict: Verdict, job: Job) -> Finding:
         error_class, message = job.errors[-1]
+        if verdict.way == "plain" and error_class in _OURS:
+            words = one_line(redact(f"{error_class}: {message}", self._context.secrets))
+            text = f"Sidekiq cannot carry out the plain test mail as it is put there: {words}."
+            return TABLE.finding("queue-outcome-unknown", "Sidekiq", text)
         return diagnose(Failure("queue", (error_class,), message), self._context)
 
     def _no_sidekiq(self) -> Finding | None:
@@ -321,8 +293,73 @@ class QueueCheck:
         states = ", ".join(f"{one.name} is {one.detail or one.state}" for one in sidekiq) or "there is none"
         return TABLE.finding("sidekiq-not-running", "Sidekiq", f"No Sidekiq service runs: {states}.")
 
+    # What Redis says
+
+    def _by_redis(self, verdict: Verdict, job: Job | None, since: float = 0.0) -> None:
+        """The end of a job of which the log says nothing; its id may not be known either."""
+        seconds = max(_SIGN_OF_LIFE, self._question.deadline - verdict.waited)
+        asked: dict[str, t.Any] = {"follow": seconds, "remove": True}
+        if job:
+            asked["job"] = {"job_id": job.id, "queue": job.queue}
+        else:
+            asked["look_for"] = {"account": verdict.recipient, "since": since}
+            asked["queue"] = "default" if self._old_queue() else "mailers"
+        answer = self._rails.ask(asked, seconds)
+        if isinstance(answer, Finding):
+            verdict.ends("unknown", answer)
+        elif answer.get("requested") is False:
+            message = "The form was accepted, but Mastodon asked for no reset for this address."
+            verdict.ends("not_queued", TABLE.finding("account-gets-no-mail", verdict.recipient, message))
+        else:
+            verdict.job = job or Job(queue=asked["queue"])
+            self._placed(verdict, verdict.job, answer)
+
+    def _placed(self, verdict: Verdict, job: Job, answer: t.Mapping[str, t.Any]) -> None:
+        place = answer["place"]
+        verdict.waited += float(place["waited"])
+        state = place["state"]
+        if state in ("retry", "dead"):
+            job.errors.append((str(place["error_class"]), str(place["error_message"])))
+            verdict.ends("failed", self._diagnosis(verdict, job))
+        elif state == "done":
+            verdict.ends("performed", self._elsewhere(answer["processes"]))
+        elif state == "busy":
+            verdict.ends("waiting", self._still_at_work())
+        elif state == "queued":
+            self._not_ended(verdict, job, self._texts())
+        else:
+            message = "It left the queue, and no Sidekiq process gave a sign of life after that."
+            verdict.ends("unknown", TABLE.finding("queue-outcome-unknown", "Sidekiq", message))
+        if verdict.fate == "waiting" and not answer.get("removed"):
+            verdict.findings.append(self._left())
+
+    def _elsewhere(self, hosts: t.Iterable[str]) -> Finding | None:
+        """Sidekiq of other hosts serves the same Redis. In containers the names are the containers' own."""
+        others = sorted(set(map(str, hosts)) - {socket.gethostname()})
+        if self._instance.deployment != "systemd" or not others:
+            return None
+        message = f"Sidekiq of this host logged nothing of it; these hosts serve the queue, too: {', '.join(others)}."
+        return TABLE.finding("job-done-elsewhere", "Sidekiq", one_line(message))
+
+    def _take_out(self, verdict: Verdict, job: Job) -> None:
+        answer = self._rails.ask({"job": {"job_id": job.id, "queue": job.queue}, "remove": True})
+        removed = not isinstance(answer, Finding) and answer.get("removed")
+        if not removed:
+            verdict.findings.append(self._left())
+
+    def _left(self) -> Finding:
+        message = "It was not in the queue, nor among the jobs to be retried, when it was to be taken out."
+        return TABLE.finding("test-mail-left-in-queue", "Sidekiq", message)
+
+    def _old_queue(self) -> bool:
+        """Mastodon 3.5 puts mail into the queue C(default) (mastodon#20274)."""
+        return Release.parse(self._instance.release) < Release.parse("4.0.0-rc.1")
+
     def _lines(self) -> list[LogLine]:
         return self._driver.log_since(self._services, self._cursor)
+
+    def _texts(self) -> list[str]:
+        return [line.text for line in self._lines()]
 
 
 def context_of(instance: Instance, question: Question) -> Context:
@@ -330,7 +367,6 @@ def context_of(instance: Instance, question: Question) -> Context:
     known = Context(
         release=f"Mastodon {instance.release}" if instance.release else "",
         file=instance.env_file,
-        recipient=question.recipient,
         hint=question.hint,
         secrets=tuple(
             value for name, value in instance.variables.items() if name.endswith("SMTP_PASSWORD") and len(value) > 3
@@ -349,17 +385,3 @@ def context_of(instance: Instance, question: Question) -> Context:
         auth=verdict.main.auth_mode,
         sender=str(verdict.from_address or ""),
     )
-
-
-def _refused(reply: Reply, address: Address) -> Finding:
-    if reply.status == 429:
-        message = "It answered 429: too many password resets lately."
-        return TABLE.finding("reset-form-throttled", address.shown, message)
-    reasons = {
-        403: f"403 is what it answers to a host name that it does not serve ({address.name})",
-        422: "422 is what it answers to a form without its token",
-    }
-    away = f" and sent us to {reply.location}" if reply.location else ""
-    reason = reasons.get(reply.status, "")
-    message = f"It answered {reply.status} to the form for a password reset{away}. {reason}".strip()
-    return TABLE.finding("reset-form-refused", address.shown, message if message.endswith(".") else f"{message}.")

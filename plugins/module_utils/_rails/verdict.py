@@ -21,8 +21,10 @@ from .._instance.model import Instance
 from .._mailer.compare import Difference, differences, shown
 from .._mailer.release import Release, era_of
 from .._mailer.session import mechanism, session
+from .accounts import Account
 from .answer import boot_failure, failure
 from .check import CREDENTIALS, Asked, Request
+from .queue_way import choose
 
 #: Names of variables in the instance's environment whose values are never shown.
 _SECRET_NAMES = ("PASSWORD", "SECRET", "TOKEN", "_PASS", "PRIVATE", "_KEY", "SALT", "CREDENTIAL")
@@ -35,6 +37,7 @@ class Verdict:
     :ivar rails: release, rails, mail, net_smtp, ruby; None when Rails did not answer.
     :ivar effective: what Rails uses, in the shape of _mailer.effective; None when Rails did not answer.
     :ivar password_matches: whether Rails holds the intended passwords; None when none was given, or no answer came.
+    :ivar queue: what proves the queue (queue_way.Choice.as_dict); None where nobody asked.
     :ivar planned: whether the verdict is on the planned file rather than on the present one.
     """
 
@@ -44,6 +47,7 @@ class Verdict:
     differences: list[Difference] = dataclasses.field(default_factory=list)
     password_matches: bool | None = None
     test_message: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
+    queue: dict[str, t.Any] | None = None
     planned: bool = False
 
     def as_dict(self) -> dict[str, t.Any]:
@@ -54,6 +58,7 @@ class Verdict:
             "differences": [one.as_dict() for one in self.differences],
             "password_matches": self.password_matches,
             "test_message": self.test_message,
+            "queue": self.queue,
             "planned": self.planned,
         }
 
@@ -89,6 +94,7 @@ def conclude_from(
         planned=request.planned and answer["planned_read"] is not False,
     )
     verdict.findings += _about_app(answer, instance)
+    _choose_for_queue(verdict, request, answer, instance)
     if request.planned and not verdict.planned:
         message = f"Rails does not read {instance.env_file} by dotenv, so it showed its present settings."
         verdict.findings.append(TABLE.finding("planned-not-shown", instance.env_file, message))
@@ -105,6 +111,17 @@ def conclude_from(
         )
         verdict.findings += _sent(sent, answer, known, hints)
     return verdict
+
+
+def _choose_for_queue(verdict: Verdict, request: Request, answer: t.Mapping[str, t.Any], instance: Instance) -> None:
+    """Which mail is to prove the queue. In a dry run it is an error if none can: there is time to name another."""
+    if not request.accounts:
+        return
+    told = {name: Account.told(seen) for name, seen in answer["accounts"].items()}
+    account, recipient = request.accounts.get("account", ""), request.accounts.get("recipient", "")
+    choice = choose(account, recipient, told, instance.roles, "error" if request.planned else "warning")
+    verdict.queue = choice.as_dict()
+    verdict.findings += choice.findings
 
 
 def _misread(relay: str, answer: t.Mapping[str, t.Any]) -> bool:

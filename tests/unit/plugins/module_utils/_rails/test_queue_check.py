@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import dataclasses
 import http.server
 import json
 import re
+import socket
 import socketserver
 import threading
+import time
 import typing as t
 import urllib.parse
-from pathlib import Path
 
 import pytest
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import errors
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.queue import OF_TEST
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import (
     Completed,
     Instance,
@@ -35,7 +39,6 @@ PAGE = f"""<html><form action="/search" method="get"><input name="q"></form>
 JOB = "82325230-88b1-4b09-a22b-6622c812af6d"
 NAMED = f"[{JOB}] %s ActionMailer::MailDeliveryJob (Job ID: {JOB}) from Sidekiq(mailers)"
 BEGUN, DONE = NAMED % "Performing", f"{NAMED % 'Performed'} in 212.5ms"
-NOTHING = f"{NAMED % 'Performed'} in 1.33ms"
 SENT = f"[{JOB}] Delivered mail 1@here.example (1ms)"
 
 
@@ -109,8 +112,10 @@ class Stub:
         )
         self.sidekiq = sidekiq
         self.found_at = ""
-        self.answer: dict[str, t.Any] = {}
-        self.stdin = b""
+        #: What Rails answers, one boot after the other, and what it was asked.
+        self.answers: list[dict[str, t.Any]] = []
+        self.boots: list[dict[str, t.Any]] = []
+        self.instance = dataclasses.replace(self.instance, services=tuple(self.services()))
 
     def services(self) -> list[Service]:
         return [
@@ -132,12 +137,12 @@ class Stub:
         return [LogLine(0.0, "x", 1, text.replace("REQUEST", request)) for text in self.log]
 
     def run_in_app(self, _command: t.Sequence[str], *, stdin: bytes = b"", **_unused: t.Any) -> Completed:
-        self.stdin = stdin
-
         found = re.search(rb'parse\("([^"]+)"', stdin)
         assert found
-        mark = json.loads(base64.b64decode(found.group(1)))["mark"]
-        return Completed(0, f"noise\n{mark}{json.dumps(self.answer)}\n".encode())
+        asked = json.loads(base64.b64decode(found.group(1)))
+        assert self.answers, f"an unexpected boot of Rails: {asked}"
+        self.boots.append(asked)
+        return Completed(0, f"noise\n{asked['mark']}{json.dumps(self.answers.pop(0))}\n".encode())
 
 
 QUEUED = (
@@ -145,11 +150,38 @@ QUEUED = (
 )
 
 
-def reset(log: t.Sequence[str], web: Web | None = None, sidekiq: str = "running", **variables: str) -> Verdict:
-    web = web or Web()
-    with web.running() as port:
-        driver = Stub(web, log, {"PORT": port, **variables}, sidekiq)
-        return QueueCheck(driver, Question(reset=ACCOUNT, deadline=0.5), *Clock.pair()).run()  # type: ignore[arg-type]
+FORM = {"way": "form", "to": ACCOUNT, "reason": ""}
+REMOVED = {"removed": 1, "processes": []}
+
+
+def place(state: str, **more: t.Any) -> dict[str, t.Any]:
+    return {"place": {"state": state, "waited": 11.0, **more}, "removed": 1, "processes": [socket.gethostname()]}
+
+
+@dataclasses.dataclass
+class Case:
+    """What there is around a check, and what came of it."""
+
+    log: t.Sequence[str] = ()
+    web: Web = dataclasses.field(default_factory=Web)
+    sidekiq: str = "running"
+    answers: t.Sequence[dict[str, t.Any]] = ()
+    question: Question = dataclasses.field(default_factory=lambda: Question(reset=ACCOUNT, known=FORM, deadline=30))
+    variables: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def run(self) -> tuple[Verdict, Stub]:
+        with self.web.running() as port:
+            driver = Stub(self.web, self.log, self.variables, self.sidekiq)
+            driver.found_at, driver.answers = f"http://127.0.0.1:{port}", list(self.answers)
+            verdict = QueueCheck(driver, self.question, *Clock.pair()).run()  # type: ignore[arg-type]
+        assert not driver.answers, "a boot of Rails that was expected and did not come"
+        return verdict, driver
+
+
+def reset(
+    log: t.Sequence[str], web: Web | None = None, *answers: dict[str, t.Any], sidekiq: str = "running", **variables: str
+) -> Verdict:
+    return Case(log, web or Web(), sidekiq, answers, variables=variables).run()[0]
 
 
 class Clock:
@@ -194,15 +226,6 @@ def test_the_web_domain_is_the_name_that_is_asked_for() -> None:
     assert web.asked[0][2]["Host"] == "social.here.example"
 
 
-def test_a_web_service_behind_a_socket(tmp_path: Path) -> None:
-    web = Web()
-    path = str(tmp_path / "web.sock")
-    with web.running(path):
-        driver = Stub(web, [QUEUED, BEGUN, SENT, DONE], {"SOCKET": path})
-        verdict = QueueCheck(driver, Question(reset=ACCOUNT)).run()  # type: ignore[arg-type]
-    assert verdict.fate == "delivered"
-
-
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -213,7 +236,7 @@ def test_a_web_service_behind_a_socket(tmp_path: Path) -> None:
     ],
 )
 def test_a_job_that_fails_is_diagnosed_without_secrets(text: str, code: str) -> None:
-    verdict = reset([QUEUED, BEGUN, SENT, error(text)])
+    verdict = reset([QUEUED, BEGUN, SENT, error(text)], None, REMOVED)
     assert (codes(verdict), verdict.fate) == ([code], "failed")
     whole = json.dumps([verdict.as_dict(), [one.as_dict() for one in verdict.findings]])
     for hidden in ("boss@work.example", "s3cr3t-pw", "x@y.example"):
@@ -228,40 +251,74 @@ def test_a_second_attempt_that_succeeds_is_a_warning() -> None:
     assert verdict.as_dict()["job"]["attempts"] == 2
 
 
-@pytest.mark.parametrize(
-    ("log", "severities", "server"),
-    [
-        ([QUEUED, BEGUN, DONE], [], "smtp.example.net"),
-        ([QUEUED, BEGUN, NOTHING], ["warning"], "smtp.example.net"),
-        ([QUEUED, BEGUN, NOTHING], [], "localhost"),
-    ],
-)
-def test_a_mastodon_that_does_not_log_deliveries(log: list[str], severities: list[str], server: str) -> None:
-    verdict = reset(log, RELEASE="4.3.8", SMTP_SERVER=server)
-    assert (verdict.fate, [one.severity for one in verdict.findings]) == ("performed", severities)
-    assert verdict.as_dict()["message_id"] is None
+def test_a_mastodon_that_does_not_log_deliveries() -> None:
+    """However soon the job has ended: who is mailed is known before."""
+    for took in ("1.33", "212.5"):
+        verdict = reset([QUEUED, BEGUN, f"{NAMED % 'Performed'} in {took}ms"], RELEASE="4.3.8")
+        assert (verdict.fate, verdict.findings) == ("performed", [])
+        assert verdict.as_dict()["message_id"] is None
+
+
+REDIS_DOWN = {"failure": {"stage": "queue", "chain": [{"class": "RedisClient::CannotConnectError", "message": "no"}]}}
+WRONG = {"error_class": "Net::SMTPAuthenticationError", "error_message": "535 5.7.8 no x@y.example", "attempts": 1}
 
 
 @pytest.mark.parametrize(
-    ("log", "fate", "found"),
+    ("log", "answers", "fate", "found"),
     [
-        ([QUEUED], "waiting", "job-not-picked-up"),
-        ([QUEUED, "ERROR: Error fetching job: Connection refused"], "waiting", "redis-unreachable"),
-        ([QUEUED, BEGUN], "waiting", "relay-silent"),
-        ([QUEUED, BEGUN, DONE], "performed", "account-gets-no-mail"),
-        (["[REQUEST] method=POST status=303"], "not_queued", "account-gets-no-mail"),
-        (["[REQUEST] Redis::CannotConnectError (refused):"], "not_queued", "redis-unreachable"),
-        ([], "unknown", "queue-outcome-unknown"),
+        ([QUEUED], [place("queued")], "waiting", "job-not-picked-up"),
+        ([QUEUED], [place("done")], "performed", None),
+        ([QUEUED], [place("retry", **WRONG)], "failed", "login-refused"),
+        ([QUEUED], [place("dead", **WRONG)], "failed", "login-refused"),
+        ([QUEUED], [place("busy")], "waiting", "relay-silent"),
+        ([QUEUED], [place("gone")], "unknown", "queue-outcome-unknown"),
+        ([QUEUED], [REDIS_DOWN], "unknown", "redis-unreachable"),
+        ([QUEUED, BEGUN], [REMOVED], "waiting", "relay-silent"),
+        ([QUEUED, BEGUN, DONE], [], "performed", "account-gets-no-mail"),
+        (["[REQUEST] method=POST status=303"], [{"requested": False}], "not_queued", "account-gets-no-mail"),
+        ([], [{"requested": True, **place("done")}], "performed", None),
+        (["[REQUEST] Redis::CannotConnectError (refused):"], [], "not_queued", "redis-unreachable"),
     ],
 )
-def test_other_fates(log: list[str], fate: str, found: str) -> None:
-    verdict = reset(log)
-    assert (verdict.fate, codes(verdict)) == (fate, [found])
+def test_other_fates(log: list[str], answers: list[dict[str, t.Any]], fate: str, found: str | None) -> None:
+    verdict = reset(log, None, *answers)
+    assert (verdict.fate, codes(verdict)) == (fate, [found] if found else [])
+    assert "x@y.example" not in json.dumps(verdict.as_dict())
 
 
-def test_a_log_level_that_hides_jobs_is_no_error() -> None:
-    verdict = reset([QUEUED], RAILS_LOG_LEVEL="warn")
-    assert [(one.code, one.severity) for one in verdict.findings] == [("queue-outcome-unknown", "unknown")]
+def test_redis_is_asked_about_the_very_job_and_told_to_take_it_out() -> None:
+    _verdict, driver = Case([QUEUED], answers=[place("done")]).run()
+    (asked,) = driver.boots
+    assert (asked["job"], asked["remove"]) == ({"job_id": JOB, "queue": "mailers"}, True)
+    assert 15 <= asked["follow"] <= 30
+
+
+def test_a_reset_whose_job_no_log_names_is_found_by_its_account_and_time() -> None:
+    before = time.time()
+    _verdict, driver = Case([], answers=[{"requested": True, **place("done")}]).run()
+    (asked,) = driver.boots
+    assert (asked["look_for"]["account"], asked["queue"]) == (ACCOUNT, "mailers")
+    assert before <= asked["look_for"]["since"] <= time.time()
+
+
+def test_what_failed_is_taken_out_of_the_queue() -> None:
+    failing = [QUEUED, BEGUN, error("Net::SMTPFatalError (554 5.7.1 no)")]
+    verdict, driver = Case(failing, answers=[REMOVED]).run()
+    assert driver.boots[0]["job"]["job_id"] == JOB
+    assert (driver.boots[0]["remove"], "follow" in driver.boots[0]) == (True, False)
+    assert [one.severity for one in verdict.findings] == ["error"]
+    verdict, _driver = Case(failing, answers=[{"removed": 0, "processes": []}]).run()
+    assert "test-mail-left-in-queue" in codes(verdict)
+
+
+def test_sidekiq_of_another_host_may_have_sent_it() -> None:
+    done = place("done")
+    verdict = reset([QUEUED], None, {**done, "processes": ["sidekiq2", socket.gethostname()]})
+    assert (verdict.fate, [(one.code, one.severity) for one in verdict.findings]) == (
+        "performed",
+        [("job-done-elsewhere", "warning")],
+    )
+    assert "sidekiq2" in verdict.findings[0].message
 
 
 @pytest.mark.parametrize("state", ["failed", "stopped", "changing"])
@@ -280,37 +337,44 @@ def test_without_sidekiq_nothing_is_sent(state: str) -> None:
         (Web(post=422), [], "reset-form-refused"),
         (Web(post=429), [], "reset-form-throttled"),
         (Web(post=500), ["[REQUEST] KeyError (x):"], "reset-form-refused"),
-        (Web(post=500), ["[REQUEST] RedisClient::CannotConnectError (no):"], "redis-unreachable"),
-        (Web(get=500), ["[REQUEST] RedisClient::CannotConnectError (no):"], "redis-unreachable"),
     ],
 )
-def test_a_web_service_that_refuses(web: Web, log: list[str], found: str) -> None:
-    verdict = reset(log, web)
-    assert codes(verdict) == [found]
-    assert verdict.job is None
+def test_where_the_form_cannot_be_used_rails_itself_asks_for_the_reset(web: Web, log: list[str], found: str) -> None:
+    verdict, driver = Case([*log, BEGUN, SENT, DONE], web, answers=[ANSWER]).run()
+    assert (verdict.fate, verdict.way, codes(verdict)) == ("delivered", "reset", [found])
+    assert not errors(verdict.findings)
+    assert driver.boots[0]["send"] == {"way": "reset", "to": ACCOUNT}
+
+
+@pytest.mark.parametrize("web", [Web(post=500), Web(get=500)])
+def test_a_web_service_that_does_not_reach_redis(web: Web) -> None:
+    verdict = reset(["[REQUEST] RedisClient::CannotConnectError (no):"], web)
+    assert (codes(verdict), verdict.job) == (["redis-unreachable"], None)
 
 
 def test_the_log_may_lag_behind_an_answer_of_500() -> None:
     web = Web(get=500)
     with web.running() as port:
-        driver = Stub(web, ["[REQUEST] RedisClient::CannotConnectError (no):"], {"PORT": port})
+        driver = Stub(web, ["[REQUEST] RedisClient::CannotConnectError (no):"], {})
+        driver.found_at = f"http://127.0.0.1:{port}"
         clock, sleep = Clock.pair()
         complete = driver.log_since
         driver.log_since = lambda *asked: complete(*asked) if clock() > 1 else []  # type: ignore[method-assign]
-        verdict = QueueCheck(driver, Question(reset=ACCOUNT), clock, sleep).run()  # type: ignore[arg-type]
+        verdict = QueueCheck(driver, Question(reset=ACCOUNT, known=FORM), clock, sleep).run()  # type: ignore[arg-type]
     assert codes(verdict) == ["redis-unreachable"]
 
 
 def test_a_web_service_that_is_not_there() -> None:
-    driver = Stub(Web(), [], {"PORT": "1"})
-    verdict = QueueCheck(driver, Question(reset=ACCOUNT)).run()  # type: ignore[arg-type]
+    driver = Stub(Web(), [BEGUN, SENT, DONE], {})
+    driver.found_at, driver.answers = "http://127.0.0.1:1", [ANSWER]
+    verdict = QueueCheck(driver, Question(reset=ACCOUNT, known=FORM), *Clock.pair()).run()  # type: ignore[arg-type]
     assert (codes(verdict), verdict.findings[0].subject) == (["web-not-reached"], "http://127.0.0.1:1")
+    assert (verdict.fate, verdict.findings[0].severity) == ("delivered", "warning")
 
 
-def enqueue(answer: dict[str, t.Any], log: t.Sequence[str] = ()) -> Verdict:
-    driver = Stub(Web(), log, {})
-    driver.answer = answer
-    return QueueCheck(driver, Question(enqueue="a@b.example", deadline=0.5), *Clock.pair()).run()  # type: ignore[arg-type]
+def enqueue(answer: dict[str, t.Any], log: t.Sequence[str] = (), *more: dict[str, t.Any]) -> Verdict:
+    question = Question(enqueue="a@b.example", deadline=30)
+    return Case(log, answers=[answer, *more], question=question).run()[0]
 
 
 ANSWER = {"job_id": JOB, "jid": "9e0889d326e2559eefb53da4", "queue": "mailers", "served": ["default", "mailers"]}
@@ -324,19 +388,20 @@ def test_a_plain_mail_through_the_queue() -> None:
 
 
 def test_a_queue_that_nobody_serves_is_known_at_once() -> None:
-    verdict = enqueue({**ANSWER, "served": ["default", "push"]})
+    verdict = enqueue({**ANSWER, "served": ["default", "push"], "unserved": True, "removed": 1})
     assert (codes(verdict), verdict.fate) == (["queue-not-served"], "waiting")
     assert "default, push" in verdict.findings[0].message
 
 
-REDIS_DOWN = {"class": "RedisClient::CannotConnectError", "message": "no"}
+NO_METHOD = {"class": "NoMethodError", "message": "undefined method 'mail'"}
 
 
 @pytest.mark.parametrize(
     ("answer", "code", "fate"),
     [
-        ({"failure": {"stage": "queue", "chain": [REDIS_DOWN]}}, "redis-unreachable", "not_queued"),
+        (REDIS_DOWN, "redis-unreachable", "not_queued"),
         ({"refused": True}, "queue-outcome-unknown", "not_queued"),
+        ({"failure": {"stage": "queue", "chain": [NO_METHOD]}}, "queue-outcome-unknown", "not_queued"),
     ],
 )  # fmt: skip
 def test_a_mail_that_does_not_get_into_the_queue(answer: dict[str, t.Any], code: str, fate: str) -> None:
@@ -344,11 +409,34 @@ def test_a_mail_that_does_not_get_into_the_queue(answer: dict[str, t.Any], code:
     assert (codes(verdict), verdict.fate) == ([code], fate)
 
 
-def test_where_the_driver_has_found_it_counts_more_than_where_it_says_it_listens() -> None:
+def test_a_plain_mail_that_sidekiq_cannot_carry_out_says_nothing_about_the_settings() -> None:
+    verdict = enqueue(ANSWER, [BEGUN, error("NoMethodError (undefined method 'class_eval')")], REMOVED)
+    assert (verdict.fate, codes(verdict)) == ("failed", ["queue-outcome-unknown"])
+    assert set(codes(verdict)) <= OF_TEST
+
+
+LOOKED = {"state": "gets_mail", "throttled_for": None}
+
+
+def test_without_an_earlier_answer_rails_is_asked_who_gets_mail() -> None:
+    question = Question(reset=ACCOUNT, deadline=30)
+    verdict, driver = Case([QUEUED, BEGUN, SENT, DONE], answers=[LOOKED], question=question).run()
+    assert (verdict.fate, verdict.way, driver.boots[0]["account"]) == ("delivered", "form", ACCOUNT)
+
+
+@pytest.mark.parametrize("state", ["unknown", "no_password", "memorial"])
+def test_an_account_that_gets_no_mail_is_known_before_anything_is_sent(state: str) -> None:
     web = Web()
-    with web.running() as port:
-        driver = Stub(web, [QUEUED, BEGUN, SENT, DONE], {"PORT": "1", "BIND": "0.0.0.0"})
-        driver.found_at = f"http://127.0.0.1:{port}"
-        verdict = QueueCheck(driver, Question(reset=ACCOUNT, deadline=0.5), *Clock.pair()).run()  # type: ignore[arg-type]
-    assert verdict.findings == []
-    assert web.asked[0][2]["Host"] == "here.example"
+    looked = {"state": state, "throttled_for": None}
+    verdict, _driver = Case(web=web, answers=[looked], question=Question(reset=ACCOUNT)).run()
+    assert (verdict.fate, codes(verdict), web.asked) == ("not_sent", ["account-gets-no-mail"], [])
+    known = {"way": "none", "to": "", "reason": "It is a memorial."}
+    verdict, _driver = Case(web=web, question=Question(reset=ACCOUNT, known=known)).run()
+    assert (verdict.fate, codes(verdict), web.asked) == ("not_sent", ["account-gets-no-mail"], [])
+
+
+def test_where_no_sidekiq_runs_nothing_is_sent() -> None:
+    driver = Stub(Web(), [], {})
+    driver.instance = dataclasses.replace(driver.instance, services=(driver.instance.services[0],))
+    verdict = QueueCheck(driver, Question(reset=ACCOUNT)).run()  # type: ignore[arg-type]
+    assert (verdict.fate, verdict.way, verdict.findings) == ("not_sent", None, [])

@@ -5,12 +5,18 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import typing as t
 
 import pytest
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Instance, Override
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import (
+    Completed,
+    Instance,
+    Override,
+    Service,
+)
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.effective import effective
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release import Release
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.check import Asked, Request
@@ -253,3 +259,22 @@ def test_a_fault_of_the_check_itself_is_said_to_be_one() -> None:
     found = verdict({"failure": error})
     assert codes(found) == ["rails-no-answer"]
     assert "NoMethodError: undefined method" in found.findings[0].message
+
+
+@pytest.mark.parametrize(("planned", "severity"), [(True, "error"), (False, "warning")])
+def test_a_test_account_that_gets_no_mail_is_told_before_any_restart(planned: bool, severity: str) -> None:
+    """In a dry run it is an error; later on the settings are good all the same, and the queue's own step fails."""
+    services = (
+        Service("mastodon-web.service", "web", "running"),
+        Service("mastodon-sidekiq.service", "sidekiq", "running"),
+    )
+    instance = dataclasses.replace(INSTANCE, services=services)
+    seen = {"account": {"state": "memorial", "throttled_for": None}}
+    asked = {"account": "erin@here.example"}
+    found = verdict(answer(accounts=seen, planned_read=True), instance=instance, accounts=asked, planned=planned)
+    assert [(one.code, one.severity) for one in found.findings] == [("account-gets-no-mail", severity)]
+    assert found.queue == {"way": "none", "to": "", "reason": found.findings[0].message}
+
+
+def test_nobody_asked_about_the_queue() -> None:
+    assert verdict(answer()).queue is None

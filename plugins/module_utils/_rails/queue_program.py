@@ -1,0 +1,219 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The Ruby that puts one mail into the queue, follows it in Redis, and takes out what did not get through.
+
+Ruby 2.7 to 4.0, Rails 6.1 to 8.1, Sidekiq 6.4 to 8.1. Redis is reached as the application reaches it, so its address,
+password, namespace and sentinels are the instance's own and are shown to nobody.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from .accounts import ACCOUNTS
+from .ruby import filled
+
+#: The plain mail: a job names a class and a method that the running Sidekiq knows, and no mailer of Mastodon takes a
+#: bare text. C(ActionMailer::Base.mail) is gone from Rails 8.1.1 on (rails/rails#56449), C(class_eval) is in all of
+#: them, and what it evaluates is a constant of ours with one Base64 literal.
+#: A job that is being worked on is in Redis only from the process's next sign of life on, every ten seconds
+#: (sidekiq: lib/sidekiq/launcher.rb). So a job is done when every living process gave one after the job had left its
+#: queue, does not have it then, and neither the retry set nor the dead set does.
+_PROGRAM = (
+    r"""
+require "json"
+require "sidekiq/api"
+"""
+    + ACCOUNTS
+    + r"""
+module FediopsQueue
+  ASKED = JSON.parse("@ASKED@".unpack1("m0"))
+  AMBIENT = $!
+  TEMPORARY = /\A\W*(?:could not get 3xx \()?\W*4\d\d[ -]/
+
+  class << self
+    def put(send)
+      jobs = []
+      watch = ActiveSupport::Notifications.subscribe("enqueue.active_job") { |*event| jobs << event.last[:job] }
+      send["way"] == "reset" ? FediopsAccounts.find(send["to"]).send_reset_password_instructions : plain(send["mail"])
+      job = jobs.reverse.find { |one| one.class.name.to_s.start_with?("ActionMailer::") && one.provider_job_id }
+      job && { "job_id" => job.job_id, "jid" => job.provider_job_id.to_s, "queue" => job.queue_name }
+    ensure
+      ActiveSupport::Notifications.unsubscribe(watch)
+    end
+
+    def plain(mail)
+      literal = [JSON.generate(mail, ascii_only: true)].pack("m0")
+      text = %{new.mail(::JSON.parse("#{literal}".unpack1("m0"), symbolize_names: true))}
+      ActionMailer::MailDeliveryJob.new("ActionMailer::Base", "class_eval", "deliver", args: [text]).enqueue
+    end
+
+    # Processes that gave a sign of life lately. One that was killed stays listed for a minute.
+    def alive
+      Sidekiq::ProcessSet.new.select { |process| Time.now.to_f - process["beat"].to_f < 15 }
+    end
+
+    def served
+      alive.flat_map { |process| Array(process["queues"]) }.uniq
+    end
+
+    # A reset that the web service put into the queue where its log does not tell which job that is.
+    def requested(look_for)
+      user = FediopsAccounts.find(look_for["account"])
+      sent = user.persisted? && user.reset_password_sent_at
+      return { "requested" => false } unless sent && sent.to_f >= look_for["since"] - 1
+      { "requested" => true, "mark" => user.to_global_id.to_s }
+    end
+
+    def follow(mark, queue, seconds)
+      start = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+      gone_at = nil
+      loop do
+        place = look(mark, queue)
+        gone_at = place["state"] == "gone" ? (gone_at || Time.now.to_f) : nil
+        if gone_at && seen_without?(gone_at)
+          place = last(mark)
+          place["state"] = "done" if place["state"] == "gone"
+        end
+        waited = Process.clock_gettime(Process::CLOCK_MONOTONIC) - start
+        final = %w[done dead].include?(place["state"])
+        final ||= place["state"] == "retry" && place["error_message"].to_s !~ TEMPORARY
+        return place.merge("waited" => waited) if final || waited >= seconds
+        sleep(0.5)
+      end
+    end
+
+    def look(mark, queue)
+      return { "state" => "queued" } if in_queue(mark, queue)
+      return { "state" => "busy" } if busy?(mark)
+      last(mark)
+    end
+
+    # The retry set last: a job that has failed is there before its process gives another sign of life.
+    def last(mark)
+      { "retry" => Sidekiq::RetrySet, "dead" => Sidekiq::DeadSet }.each do |state, set|
+        entry = in_set(set.new, mark)
+        next unless entry
+        item = entry.item
+        return {
+          "state" => state, "attempts" => item["retry_count"].to_i + 1, "error_class" => item["error_class"].to_s,
+          "error_message" => item["error_message"].to_s.scrub("?")[0, 2000]
+        }
+      end
+      { "state" => "gone" }
+    end
+
+    def in_set(set, mark)
+      set.scan(mark) { |entry| return entry if ours?(entry.item, mark) }
+      nil
+    end
+
+    # The newest come first.
+    def in_queue(mark, queue)
+      Sidekiq::Queue.new(queue).first(5000).find { |entry| ours?(entry.item, mark) }
+    end
+
+    def busy?(mark)
+      work_set.new.any? do |_process, _thread, work|
+        payload = work.respond_to?(:payload) ? work.payload : work["payload"]
+        payload = Sidekiq.load_json(payload) if payload.is_a?(String)
+        ours?(payload, mark)
+      end
+    end
+
+    def work_set
+      defined?(Sidekiq::WorkSet) ? Sidekiq::WorkSet : Sidekiq::Workers
+    end
+
+    # By Active Job's id; or a reset for that account which is no older than the request.
+    def ours?(item, mark)
+      told = Array(item["args"]).first
+      return false unless told.is_a?(Hash)
+      return told["job_id"] == mark unless mark.start_with?("gid:")
+      told["arguments"].to_s.include?("reset_password_instructions") && told["arguments"].to_s.include?(%("#{mark}"))
+    end
+
+    def seen_without?(moment)
+      processes = alive
+      processes.any? && processes.all? { |process| process["beat"].to_f > moment + 1 }
+    end
+
+    # What did not get through is not to be sent later, nor to knock at another relay for weeks.
+    def remove(mark, queue)
+      failed = [Sidekiq::RetrySet, Sidekiq::DeadSet].map { |set| in_set(set.new, mark) }
+      [in_queue(mark, queue), *failed].compact.count(&:delete)
+    end
+
+    def run
+      answer = {}
+      job = ASKED["job"]
+      if ASKED["send"]
+        job = put(ASKED["send"])
+        return { "refused" => true } unless job
+        answer.update(job)
+        answer["served"] = served
+        unserved = answer["served"].any? && !answer["served"].include?(job["queue"])
+        return answer.merge("unserved" => true, "removed" => remove(job["job_id"], job["queue"])) if unserved
+      end
+      mark = job && job["job_id"]
+      if ASKED["look_for"]
+        answer.update(requested(ASKED["look_for"]))
+        mark = answer.delete("mark")
+      end
+      return answer unless mark
+      queue = (job && job["queue"]) || ASKED["queue"]
+      answer["place"] = follow(mark, queue, ASKED["follow"]) if ASKED["follow"]
+      ended = answer["place"] && answer["place"]["state"] == "done"
+      answer["removed"] = remove(mark, queue) if ASKED["remove"] && !ended
+      answer["processes"] = alive.map { |process| process["hostname"].to_s[0, 100] }.uniq.first(50)
+      answer
+    rescue StandardError, ScriptError => error
+      chain = []
+      while error && !error.equal?(AMBIENT) && chain.length < 6
+        chain << { "class" => error.class.name.to_s, "message" => error.message.to_s.scrub("?")[0, 2000] }
+        error = error.cause
+      end
+      { "failure" => { "stage" => "queue", "chain" => chain } }
+    end
+  end
+
+  STDOUT.write("\n#{ASKED['mark']}#{JSON.generate(run, ascii_only: true)}\n")
+  STDOUT.flush
+  exit!(0)
+end
+"""
+)
+
+_LOOK = (
+    r"""
+require "json"
+"""
+    + ACCOUNTS
+    + r"""
+asked = JSON.parse("@ASKED@".unpack1("m0"))
+STDOUT.write("\n#{asked['mark']}#{JSON.generate(FediopsAccounts.look(asked['account']), ascii_only: true)}\n")
+STDOUT.flush
+exit!(0)
+"""
+)
+
+
+def program(asked: t.Mapping[str, t.Any]) -> bytes:
+    """The whole program for C(rails runner -).
+
+    :param asked: mark (begins the answer's line); then, each only where it is wanted:
+        send ({way: reset, to} or {way: plain, mail: {to, subject, body, message_id, content_type}});
+        job ({job_id, queue} of one that is in the queue already);
+        look_for ({account, since: seconds since the epoch}: a reset whose job is not known), queue;
+        follow (seconds), remove (true takes out what has not got through by then).
+    """
+    return filled(_PROGRAM, asked)
+
+
+def account_program(mark: str, account: str) -> bytes:
+    """A program that only says what Mastodon makes of an address; see accounts.py."""
+    return filled(_LOOK, {"mark": mark, "account": account})

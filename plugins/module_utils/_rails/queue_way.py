@@ -1,0 +1,90 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Which mail proves the queue: decided from what Rails says of the two addresses, before anything is restarted. No I/O.
+
+A password reset proves more than a plain mail: views, locale and database. So it is taken wherever an address is
+that of an account which Mastodon mails.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._diagnosis.redact import one_line, redact
+from .._findings.model import Finding, Severity
+from .._findings.queue import TABLE
+from .accounts import SILENCE, Account
+
+#: form: a password reset asked for by the web form, as a user does. reset: the same, asked for inside Rails.
+#: plain: a test mail. none: nothing can prove the queue; nothing: nothing is to be proved here.
+Way = t.Literal["form", "reset", "plain", "none", "nothing"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """What is to be sent through the queue.
+
+    :ivar to: who gets it; empty where nothing is sent.
+    :ivar findings: what has to be said about it.
+    """
+
+    way: Way
+    to: str = ""
+    findings: tuple[Finding, ...] = ()
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """way, to, reason: what a later step needs of it."""
+        return {"way": self.way, "to": self.to, "reason": self.findings[0].message if self.way == "none" else ""}
+
+
+def choose(
+    account: str, recipient: str, told: t.Mapping[str, Account], roles: t.Sequence[str], silence: Severity = "error"
+) -> Choice:
+    """What to send.
+
+    :param account: address of the account that is meant for it; may be empty.
+    :param recipient: address for a plain mail; may be empty.
+    :param told: what Rails says of C(account) and C(recipient), by these names.
+    :param roles: what runs on this host: C(web), C(sidekiq).
+    :param silence: how bad it is if nothing can be sent.
+    """
+    if "sidekiq" not in roles or not (account or recipient):
+        return Choice("nothing")
+    web = "web" in roles
+    if account:
+        return _for_account(account, recipient, told.get("account", Account("unasked")), web, silence)
+    seen = told.get("recipient", Account("unasked"))
+    if seen.state == "gets_mail" and web and not seen.throttled_for:
+        return Choice("form", recipient)
+    return Choice("plain", recipient)
+
+
+def _for_account(account: str, recipient: str, seen: Account, web: bool, silence: Severity) -> Choice:
+    if seen.state == "unasked":
+        words = one_line(redact(seen.error)) or "it was not asked"
+        message = f"Rails could not say whether this account gets mail: {words}."
+        return Choice("form" if web else "reset", account, (TABLE.finding("account-not-checked", account, message),))
+    if seen.state == "gets_mail":
+        if seen.throttled_for:
+            return Choice("reset", account, (throttled(account, seen.throttled_for),))
+        return Choice("form" if web else "reset", account)
+    reason = SILENCE[seen.state]
+    if recipient:
+        message = f"{reason} A plain mail to {recipient} goes through the queue instead."
+        return Choice(
+            "plain", recipient, (TABLE.finding("account-gets-no-mail", account, message, severity="warning"),)
+        )
+    message = f"{reason} So nothing can be sent through the queue."
+    return Choice("none", "", (TABLE.finding("account-gets-no-mail", account, message, severity=silence),))
+
+
+def throttled(account: str, seconds: int = 0) -> Finding:
+    """Mastodon takes no more resets by its form for now, which says nothing about the settings."""
+    left = f" for {-(-seconds // 60)} more minutes" if seconds else " for now"
+    message = f"Mastodon's form takes no more password resets{left}, so Rails itself asks for this one."
+    return TABLE.finding("reset-form-throttled", account, message)
