@@ -57,7 +57,7 @@ def tell_queued(result: dict[str, t.Any], boxes: Mailboxes) -> bool:
     queued = result["queued_mail"]
     if queued is None:
         return False
-    print(f"  the {'password reset' if queued['way'] == 'reset' else 'mail'} that Sidekiq delivered")
+    print(f"  the {'mail' if queued['way'] == 'plain' else 'password reset'} that Sidekiq delivered")
     job = queued["job"]
     print(f"    {'Job:':<12} {job['id']} of the queue {job['queue']}, {queued['outcome']} after {queued['waited']} s")
     found = newest(boxes, queued, result)

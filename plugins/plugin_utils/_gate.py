@@ -52,13 +52,37 @@ def _kind(variables: t.Mapping[str, t.Any]) -> str:
 def unsettled_hosts(hostvars: t.Mapping[str, t.Any], hosts: t.Sequence[str]) -> list[str]:
     """What is half done on hosts that this run did not bring to an end: a sentence for each such host.
 
-    It may be left by an earlier run, or by this one where the host was lost on the way.
+    It may be left by an earlier run, or by this one where the host was lost on the way. A host without Sidekiq is half
+    of a server: it is done when a host of the run has proved the queue of the same server.
 
     :param hosts: the hosts in question.
     """
     found = {host: _unsettled(hostvars[host]) for host in hosts}
     advice = "run the rollout again, or fediops.mastodon.smtp_rollback to have the state before."
-    return [f"On {host}, {', and '.join(facts)}: {advice}" for host, facts in found.items() if facts]
+    told = [f"On {host}, {', and '.join(facts)}: {advice}" for host, facts in found.items() if facts]
+    return told + [_alone(host, hostvars[host][RESULT]) for host in hosts if _is_alone(host, hostvars, hosts)]
+
+
+def _is_alone(host: str, hostvars: t.Mapping[str, t.Any], hosts: t.Sequence[str]) -> bool:
+    """Whether a host without Sidekiq is done, and no host of the run sends the mail of its server."""
+    own = hostvars[host].get(RESULT) or {}
+    if own.get("check_mode", True) or "sidekiq" in own.get("roles", ["sidekiq"]):
+        return False
+    others = [hostvars[other].get(RESULT) or {} for other in hosts]
+    return not any(
+        other.get("outcome", "failed") != "failed"
+        and "sidekiq" in other.get("roles", [])
+        and other.get("local_domain") == own["local_domain"]
+        for other in others
+    )
+
+
+def _alone(host: str, result: t.Mapping[str, t.Any]) -> str:
+    server = result["local_domain"] or "its server"
+    return (
+        f"{host} runs no Sidekiq, and no host of this run that runs the Sidekiq of {server} ended well: the queue of "
+        f"{server} is not proved. Add that host to the group, or name it in --limit as well."
+    )
 
 
 def _unsettled(variables: t.Mapping[str, t.Any]) -> list[str]:

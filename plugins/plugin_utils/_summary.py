@@ -38,7 +38,7 @@ def host_summary(result: t.Mapping[str, t.Any]) -> list[str]:
         *_relay(result, dry),
         *_test_messages(result),
         *(_service(one, dry) for one in result["services"]),
-        *_queued(result.get("queued_mail")),
+        *_queued(result),
         *_nothing_sent(result, dry),
         *_findings(result["findings"]),
     ]
@@ -187,10 +187,13 @@ FATE_WORDS = {
 }
 
 
-def _queued(queued: t.Mapping[str, t.Any] | None) -> list[str]:
+def _queued(result: t.Mapping[str, t.Any]) -> list[str]:
+    queued = result.get("queued_mail")
+    if "sidekiq" not in result["roles"]:
+        return ["Sidekiq runs on another host, so the mail through the queue is sent and proved there."]
     if not queued:
         return []
-    what = "password reset" if queued["way"] == "reset" else "test mail"
+    what = "test mail" if queued["way"] == "plain" else "password reset"
     job = queued["job"] or {}
     where = f" (job {job['id']} of the queue {job['queue']})" if job.get("id") else ""
     end = FATE_WORDS.get(queued["outcome"], queued["outcome"])

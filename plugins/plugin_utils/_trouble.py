@@ -17,6 +17,7 @@ import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.redact import one_line, redact
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import ended
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.queue import OF_TEST
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import PREFIX, known
 
 #: What explain() puts before several problems.
@@ -58,17 +59,24 @@ def trouble(steps: t.Sequence[tuple[str, t.Mapping[str, t.Any]]]) -> dict[str, t
     """C(step), C(message) and C(findings) of the steps that went wrong; empty when all went well.
 
     :param steps: what each step is called, and what it was registered as; an empty mapping for one that did not run.
-    :return: C(step) is the first of them; C(message) has the problems of all, each once.
+    :return: C(step) is the first of them; C(message) has the problems of all, each once; C(of_test) is true where every
+        problem is that a test could not be made, which says nothing about the mail.
     """
     bad = [(name, result) for name, result in steps if went_wrong(result)]
     if not bad:
         return {}
-    problems = list(dict.fromkeys(one for _name, result in bad for one in _problems(said(result))))
+    results = [result for _name, result in bad]
+    problems = list(dict.fromkeys(one for result in results for one in _problems(said(result))))
     message = problems[0]
     if len(problems) > 1:
         message = f"{len(problems)} problems:\n" + "\n".join(f"- {one}" for one in problems)
-    findings = [one for _name, result in bad for one in result.get("findings") or ()]
-    return {"step": bad[0][0], "message": message, "findings": findings}
+    findings = [one for result in results for one in result.get("findings") or ()]
+    return {"step": bad[0][0], "message": message, "findings": findings, "of_test": all(map(_of_test, results))}
+
+
+def _of_test(result: t.Mapping[str, t.Any]) -> bool:
+    errors = {one["code"] for one in result.get("findings") or () if one["severity"] == "error"}
+    return bool(errors) and errors <= OF_TEST
 
 
 def went_wrong(result: t.Mapping[str, t.Any]) -> bool:

@@ -57,11 +57,12 @@ def test_a_defect_keeps_the_secrets_to_itself(capsys: pytest.CaptureFixture[str]
 def test_options_become_a_request() -> None:
     params = {
         "set": {"SMTP_PORT": 587}, "secrets": None, "remove": None, "readers": ["ruby"], "send_to": "",
-        "send_bulk": False, "timeout": 9.0,
+        "send_bulk": False, "queue_account": "a@b.example", "queue_recipient": None, "timeout": 9.0,
     }  # fmt: skip
     request = mailer_check.request_from(params, True)
     assert (request.set, request.readers, request.planned) == ({"SMTP_PORT": "587"}, ("ruby",), True)
     assert (request.send_to, request.bulk, request.timeout) == (None, False, 9.0)
+    assert request.accounts == {"account": "a@b.example"}
 
 
 @pytest.mark.parametrize("timeout", [0, -1, 1e9])

@@ -155,3 +155,30 @@ EARLIER = "/live/.env.production has an edit of an earlier rollout that is not p
 )
 def test_what_is_half_done_is_said(variables: dict[str, t.Any], says: list[str]) -> None:
     assert unsettled_hosts({"a": variables, "b": looked("queue")}, ["a"]) == says
+
+
+def half(
+    roles: list[str], outcome: str = "changed", domain: str = "social.example", dry: bool = False
+) -> dict[str, t.Any]:
+    return {"mastodon_smtp_result": {"outcome": outcome, "roles": roles, "local_domain": domain, "check_mode": dry}}
+
+
+@pytest.mark.parametrize(
+    ("web", "other", "alone"),
+    [
+        (half(["web"]), half(["sidekiq"]), False),
+        (half(["web"]), half(["sidekiq"], "in order"), False),
+        (half(["web"]), half(["sidekiq"], "failed"), True),
+        (half(["web"]), half(["sidekiq"], domain="other.example"), True),
+        (half(["web"]), half(["web"]), True),
+        (half(["web"]), {}, True),
+        (half(["web"], dry=True), {}, False),
+        (half(["web", "sidekiq"]), {}, False),
+        (half(["sidekiq"]), {}, False),
+    ],
+)
+def test_a_host_without_sidekiq_needs_one_that_has_it(
+    web: dict[str, t.Any], other: dict[str, t.Any], alone: bool
+) -> None:
+    told = unsettled_hosts({"web1": web, "jobs1": other}, ["web1", "jobs1"])
+    assert any("web1 runs no Sidekiq" in one for one in told) is alone

@@ -20,6 +20,8 @@ RESULT: dict[str, t.Any] = {
     "app_dir": "/home/mastodon/live",
     "env_file": "/home/mastodon/live/.env.production",
     "release": "4.5.3",
+    "local_domain": "social.example",
+    "roles": ["web", "sidekiq"],
     "rails": {"rails": "8.0.2", "mail": "2.9.0", "ruby": "3.4.5"},
     "changed_variables": [
         {"name": "SMTP_SERVER", "what": "changed"},
@@ -64,7 +66,7 @@ RESULT: dict[str, t.Any] = {
     ],
     "test_messages": [{"relay": "main", "message_id": "<1@x>", "to": "admin@example.org", "answer": "250 2.0.0 Ok"}],
     "queued_mail": {
-        "way": "reset",
+        "way": "form",
         "to": "alice@example.org",
         "outcome": "performed",
         "job": {"id": "82325230-88b1", "queue": "mailers", "attempts": 1},
@@ -173,3 +175,13 @@ def test_a_dry_adoption_does_not_speak_as_if_it_had_written() -> None:
     assert then == "Next: the same command without --check writes it."
     same = adopt_summary({**ADOPTED, "written": []}, "a", True)
     assert same[0] == "In order: /inv/host_vars/a/mastodon_smtp.yml already says what this instance uses."
+
+
+def test_a_host_without_sidekiq_says_where_the_queue_is_proved() -> None:
+    said = " ".join(host_summary({**RESULT, "roles": ["web"], "queued_mail": None}))
+    assert "Sidekiq runs on another host" in said
+
+
+def test_a_plain_mail_through_the_queue_is_called_one() -> None:
+    queued = {**RESULT["queued_mail"], "way": "plain"}
+    assert "The test mail for" in " ".join(host_summary({**RESULT, "queued_mail": queued}))

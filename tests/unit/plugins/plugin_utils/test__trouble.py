@@ -148,3 +148,25 @@ _ARGS = "Task failed: Finalization of task args for 'fediops.mastodon.smtp_setti
 )
 def test_a_value_that_cannot_be_worked_out_is_said_with_what_to_do(message: str, words: str) -> None:
     assert trouble([("Look", {"failed": True, "msg": message})])["message"].startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("codes", "of_test"),
+    [
+        (["account-gets-no-mail"], True),
+        (["queue-outcome-unknown", "account-gets-no-mail"], True),
+        (["account-gets-no-mail", "login-refused"], False),
+        (["login-refused"], False),
+        ([], False),
+    ],
+)
+def test_what_only_a_test_could_not_do_is_told_apart(codes: list[str], of_test: bool) -> None:
+    findings = [Finding(code, "error", "host", "It is so.").as_dict() for code in codes]
+    findings.append(Finding("edit-unproved", "info", "file", "It is so.").as_dict())
+    assert trouble([("Queue", {"msg": "wrong", "findings": findings})])["of_test"] is of_test
+
+
+def test_a_fault_of_the_mail_beside_one_of_the_test_counts() -> None:
+    test = {"msg": "a", "findings": [Finding("account-gets-no-mail", "error", "x", "a").as_dict()]}
+    mail = {"msg": "b", "findings": [Finding("login-refused", "error", "x", "b").as_dict()]}
+    assert trouble([("Queue", test), ("Rails", mail)])["of_test"] is False
