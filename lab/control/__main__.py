@@ -14,13 +14,14 @@ usage: script/lab COMMAND
   ssh HOST [COMMAND]    a root shell on a host, or one command
 
 Hosts: masto1 (Debian 13, Rails 7.2, Ruby behind rbenv), masto2 (Debian 12, Rails 6.1), masto3 (Debian 13, Rails 7.2 in
-containers of Docker Compose), relay (Postfix, Dovecot). Groups: mastodon (1, 2), mastodon_compose (3), fleet (both).
+containers of Docker Compose), masto5 (Debian forky, Rails 7.2, Sidekiq 8.1), relay (Postfix, Dovecot).
+Groups: mastodon (1, 2), mastodon_compose (3), mastodon_newest (5), fleet (these three).
 On request: masto4 (as masto2), in the group mastodon_spare.
 Ansible: ansible -i .work/lab/inventory fleet -m ping   (with ANSIBLE_CONFIG=lab/ansible.cfg)
 
 Needs root on Debian or Ubuntu, where it installs and starts what is missing; or any user to whom `docker version` shows
-a Server, with mmdebstrap installed or LAB_BASE_TRIXIE and LAB_BASE_BOOKWORM naming Debian images (such as
-debian:trixie-slim). docs/lab.md says more.
+a Server, with mmdebstrap installed or LAB_BASE_TRIXIE, LAB_BASE_BOOKWORM and LAB_BASE_FORKY naming Debian images
+(such as debian:trixie-slim). docs/lab.md says more.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ SYSTEMD = (
     *("--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined"),
     *("--tmpfs", "/run", "--tmpfs", "/run/lock"),
 )
-UNITS = ("mastodon-web", "mastodon-sidekiq", "mastodon-streaming")
+UNITS = ("mastodon-web", "mastodon-sidekiq", "mastodon-streaming@4000")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +79,11 @@ def ensure(machines: t.Sequence[fleet.Machine]) -> dict[str, str]:
     existing = states()
     with ThreadPoolExecutor(len(machines)) as pool:
         list(pool.map(lambda machine: _ensure(machine, existing.get(machine.name)), machines))
-    return addresses()
+    found = addresses()
+    for machine in machines:
+        if machine.name not in found:
+            raise LabError(f"{machine.name} ended as soon as it was started: docker logs {machine.container}")
+    return found
 
 
 def addresses() -> dict[str, str]:
@@ -102,7 +106,7 @@ def _ensure(machine: fleet.Machine, state: State | None) -> None:
             *("--network", fleet.NETWORK, *names),
             *SYSTEMD,
         )
-        program = (images.final(machine), "/sbin/init")
+        program = (images.final(machine), "/bin/sh", "/usr/local/lib/lab/init")
         try:
             capture("docker", "create", *options, *WITHOUT_RESOURCE, *program)
         except LabError as error:

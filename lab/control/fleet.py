@@ -30,7 +30,7 @@ RELAY_NAME = "smtp.relay.test"
 OTHER_RELAY_NAME = "mx.relay.test"
 MAIL_DOMAIN = "example.com"
 #: Who has a mailbox behind the relay. Any other local part of the domain is an unknown user (550 5.1.1).
-MAILBOXES = ("admin", "alice", "bob", "carol", "dave", "erin", "postmaster", "refused", "busy")
+MAILBOXES = ("admin", "alice", "bob", "carol", "dave", "erin", "frank", "grace", "postmaster", "refused", "busy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Machine:
     :ivar name: short name; the inventory has the same.
     :ivar suite: Debian release of its base image.
     :ivar kind: which folder of lab/images builds it: C(mastodon) (from source), C(compose) (in containers) or C(relay).
+    :ivar group: its group in the inventory.
     :ivar login: the user that Ansible logs in as; one that is not root uses sudo.
     :ivar ruby: C(rbenv) behind shims, or C(system).
     :ivar release: the Mastodon release it starts with.
@@ -52,6 +53,7 @@ class Machine:
     name: str
     suite: str
     kind: str
+    group: str
     login: str = "root"
     ruby: str = ""
     release: str = ""
@@ -87,16 +89,21 @@ class Machine:
         return (f"notifications@{self.local_domain}", f"bounces@{self.local_domain}")
 
 
+#: The group of machines that are made only when they are asked for.
+SPARE: t.Final = "mastodon_spare"
 MACHINES: t.Final = (
-    Machine("masto1", "trixie", "mastodon", "root", "rbenv", "4.5.3", "0600", ("masto1.test",)),
-    Machine("masto2", "bookworm", "mastodon", "admin", "system", "4.2.17", "0640", ("masto2.test",)),
-    Machine("masto3", "trixie", "compose", "root", release="4.4.8", env_mode="0600", aliases=("masto3.test",)),
-    Machine("masto4", "bookworm", "mastodon", "admin", "system", "4.3.8", "0640", ("masto4.test",), like="masto2"),
-    Machine("relay", "bookworm", "relay", "root", aliases=(RELAY_NAME, OTHER_RELAY_NAME)),
+    Machine("masto1", "trixie", "mastodon", "mastodon", "root", "rbenv", "4.5.3", "0600", ("masto1.test",)),
+    Machine("masto2", "bookworm", "mastodon", "mastodon", "admin", "system", "4.2.17", "0640", ("masto2.test",)),
+    Machine("masto3", "trixie", "compose", "mastodon_compose", "root", "", "4.4.8", "0600", ("masto3.test",)),
+    Machine("masto4", "bookworm", "mastodon", SPARE, "admin", "system", "4.3.8", "0640", ("masto4.test",), "masto2"),
+    Machine("masto5", "forky", "mastodon", "mastodon_newest", "root", "system", "4.6.5", "0600", ("masto5.test",)),
+    Machine("relay", "bookworm", "relay", "relays", "root", aliases=(RELAY_NAME, OTHER_RELAY_NAME)),
 )
 #: Those that a lab has unless others are asked for.
 USUAL: t.Final = tuple(machine for machine in MACHINES if not machine.like)
 INSTANCES: t.Final = tuple(machine for machine in MACHINES if machine.kind != "relay")
+#: The groups of instances; those but the spare one are together the group C(fleet).
+GROUPS: t.Final = tuple(dict.fromkeys(machine.group for machine in INSTANCES))
 
 
 def machine(name: str) -> Machine:

@@ -41,6 +41,8 @@ DPKG = (
     "path-exclude=/usr/share/man/*",
     "path-exclude=/usr/share/locale/*",
 )
+#: A mirror's copy of a suite that changes daily may be older than that suite's index allows. Its signature still counts.
+APT = {"forky": ('Acquire::Check-Valid-Until "false"',)}
 FOLDER = fleet.SOURCE / "images"
 
 
@@ -55,11 +57,11 @@ class Build(t.NamedTuple):
 
 
 def base(suite: str) -> tuple[str, bool]:
-    """The base image of a suite, and whether it is ours to make (else it is LAB_BASE_TRIXIE / LAB_BASE_BOOKWORM)."""
+    """The base image of a suite, and whether it is ours to make (else it is LAB_BASE_TRIXIE and the like)."""
     given = os.environ.get(f"LAB_BASE_{suite.upper()}")
     if given:
         return given, False
-    return f"fediops-lab/base-{suite}:{digest(' '.join((suite, *COMMON, *DPKG)))}", True
+    return f"fediops-lab/base-{suite}:{digest(' '.join((suite, *COMMON, *DPKG, *APT.get(suite, ()))))}", True
 
 
 def packages(machine: fleet.Machine) -> Build:
@@ -158,6 +160,7 @@ def _make_base(suite: str, tag: str) -> None:
                 "--variant=minbase",
                 f"--include={','.join(COMMON)}",
                 *options,
+                *(f"--aptopt={option}" for option in APT.get(suite, ())),
                 suite,
                 archive,
                 *source,

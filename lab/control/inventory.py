@@ -26,17 +26,18 @@ def write(addresses: t.Mapping[str, str], host_keys: t.Mapping[str, str], secret
         "ansible_ssh_common_args": f"-o UserKnownHostsFile={KNOWN_HOSTS} -o StrictHostKeyChecking=yes",
         "ansible_python_interpreter": "/usr/bin/python3",
     }
+    members = {group: _hosts(group, addresses) for group in fleet.GROUPS if group != fleet.SPARE}
     groups = {
         "all": {
             "vars": everything,
             "children": {
-                "fleet": {"children": {group: _hosts(kind, addresses) for group, kind in GROUPS.items()}},
-                "mastodon_spare": _hosts("mastodon", addresses, spare=True),
-                "relays": _hosts("relay", addresses),
+                "fleet": {"children": members},
+                fleet.SPARE: _hosts(fleet.SPARE, addresses),
+                "relays": _hosts("relays", addresses),
             },
         }
     }
-    for group in (*GROUPS, "mastodon_spare"):
+    for group in fleet.GROUPS:
         _yaml(f"group_vars/{group}.yml", GROUP_VARS)
     for instance in fleet.INSTANCES:
         _yaml(
@@ -55,9 +56,6 @@ def write(addresses: t.Mapping[str, str], host_keys: t.Mapping[str, str], secret
     _yaml("hosts.yml", groups)
 
 
-#: The group of each kind of instance; together they are the group C(fleet).
-GROUPS = {"mastodon": "mastodon", "mastodon_compose": "compose"}
-
 #: The settings of the whole fleet, in the role's own terms.
 GROUP_VARS: dict[str, t.Any] = {
     "mastodon_smtp_host": fleet.RELAY_NAME,
@@ -71,9 +69,8 @@ GROUP_VARS: dict[str, t.Any] = {
 }
 
 
-def _hosts(kind: str, addresses: t.Mapping[str, str], *, spare: bool = False) -> dict[str, t.Any]:
-    machines = [each for each in fleet.MACHINES if bool(each.like) is spare]
-    found = [each for each in machines if each.kind == kind and each.name in addresses]
+def _hosts(group: str, addresses: t.Mapping[str, str]) -> dict[str, t.Any]:
+    found = [each for each in fleet.MACHINES if each.group == group and each.name in addresses]
     return {"hosts": {each.name: _connection(each, addresses) for each in found}}
 
 

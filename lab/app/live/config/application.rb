@@ -12,15 +12,25 @@ require 'mail'
 require 'sidekiq'
 require 'dotenv'
 require 'lograge'
+require 'rack/attack'
+require 'redis'
 
 require_relative '../lib/mastodon/version'
 require_relative '../lib/mastodon/email_configuration_helper'
 require_relative '../lib/lab/mailer_era'
 require_relative '../lib/lab/mail_gem'
+require_relative '../lib/lab/rails_8_1'
+require_relative '../lib/lab/redis_address'
 
-# The files and their order are those of dotenv's Railtie, which Mastodon calls at this place in config/application.rb:
-# the first file that names a variable wins, and what the process already has wins over every file.
-Dotenv.load(*%W[.env.#{Rails.env}.local .env.local .env.#{Rails.env} .env].map { |name| File.expand_path("../#{name}", __dir__) })
+Lab::Rails81.install
+
+# The files and their order are those of dotenv's Railtie, which Mastodon has: the first file that names a variable wins, and
+# what the process already has wins over every file. dotenv 3 brings the Railtie along, which does it when the class below is
+# opened, and says so in the log; for Debian's 2.4 it is done here.
+unless defined?(Dotenv::Rails)
+  names = %W[.env.#{Rails.env}.local .env.local .env.#{Rails.env} .env]
+  Dotenv.load(*names.map { |name| File.expand_path("../#{name}", __dir__) })
+end
 
 module Mastodon
   class Application < Rails::Application

@@ -9,7 +9,7 @@ class UserMailer < ApplicationMailer
     @user = user
     @token = token
 
-    # No mail at all for who may not sign in; the job still ends well.
+    # No mail at all to a memorial account; the job still ends well.
     return unless user.active_for_authentication?
 
     mail to: user.email, subject: 'Mastodon: Reset password instructions'

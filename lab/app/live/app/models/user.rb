@@ -2,44 +2,94 @@
 
 require 'yaml'
 
-# An account holder. Mastodon has them in PostgreSQL; here they are read from db/users.yml at every look-up.
+# An account holder. Mastodon has them in PostgreSQL; here they are read from db/users.yml at every look-up. The names, and who
+# gets a mail, are those of Mastodon's model (app/models/user.rb) and of Devise (Devise::Models::Recoverable).
 class User
   include GlobalID::Identification
 
   FILE = Rails.root.join('db/users.yml')
+  SENT_AT = 'lab:users:reset_password_sent_at'
 
-  attr_reader :id, :username, :email
+  attr_reader :id, :email, :locale, :encrypted_password, :account
 
-  def self.all
-    YAML.safe_load(FILE.read).map { |row| new(row) }
-  end
+  class << self
+    delegate :reset_password_keys, :reset_password_within, to: '::Devise'
 
-  def self.find(id)
-    all.find { |user| user.id == id.to_i } || raise(KeyError, "no user #{id}")
-  end
+    def all
+      YAML.safe_load(FILE.read).map { |row| new(row) }
+    end
 
-  # As Devise looks for it: blanks around it and the case do not matter.
-  def self.find_by_email(email)
-    all.find { |user| user.email == email.to_s.strip.downcase }
+    def find(id)
+      find_by(id: id.to_i) || raise(KeyError, "no user #{id}")
+    end
+
+    def find_by(attributes)
+      all.find { |user| attributes.all? { |name, value| user.public_send(name) == value } }
+    end
+
+    # As Devise looks for it: blanks around it and the case do not matter. One that is not persisted when there is none.
+    def find_or_initialize_with_errors(keys, attributes, _error = :invalid)
+      wanted = attributes.to_h.symbolize_keys.slice(*keys).transform_values { |value| value.to_s.strip.downcase }
+      (find_by(wanted) if wanted.values.all?(&:present?)) || new('email' => wanted[:email].to_s)
+    end
+
+    def send_reset_password_instructions(attributes = {})
+      found = find_or_initialize_with_errors(reset_password_keys, attributes, :not_found)
+      found.send_reset_password_instructions if found.persisted?
+      found
+    end
+
+    def redis
+      @redis ||= Redis.new(url: Lab::RedisAddress.base)
+    end
   end
 
   def initialize(row)
-    @id = row.fetch('id')
-    @username = row.fetch('username')
+    @id = row['id']
     @email = row.fetch('email')
-    @confirmed = row.fetch('confirmed', true)
-    @disabled = row.fetch('disabled', false)
-    @password = row.fetch('password', true)
+    @locale = row['locale']
+    @confirmed, @approved, @disabled = row.fetch('confirmed', true), row.fetch('approved', true), row.fetch('disabled', false)
+    @encrypted_password = row.fetch('password', true) ? '$2a$10$of.nobody' : ''
+    @account = Account.new(id: @id, username: row['username'], memorial: row['memorial'] == true, suspended: row['suspended'] == true)
+  end
+
+  def persisted?
+    !id.nil?
+  end
+
+  def confirmed?
+    @confirmed
+  end
+
+  def approved?
+    @approved
+  end
+
+  def disabled?
+    @disabled
   end
 
   def active_for_authentication?
-    @confirmed && !@disabled
+    !account.memorial?
   end
 
   # Nothing to reset without a password (an account of an external sign-in).
   def send_reset_password_instructions
-    return false unless @password
+    return false if encrypted_password.blank?
 
-    UserMailer.reset_password_instructions(self, SecureRandom.urlsafe_base64(15)).deliver_later
+    SecureRandom.urlsafe_base64(15).tap do |token|
+      @reset_password_sent_at = Time.now.utc
+      self.class.redis.hset(SENT_AT, id, @reset_password_sent_at.iso8601(6))
+      UserMailer.reset_password_instructions(self, token).deliver_later
+    end
+  end
+
+  # In Redis, for want of a database: other processes see it.
+  def reset_password_sent_at
+    @reset_password_sent_at ||= self.class.redis.hget(SENT_AT, id)&.then { |text| Time.iso8601(text) }
+  end
+
+  def reset_password_period_valid?
+    reset_password_sent_at && reset_password_sent_at >= self.class.reset_password_within.ago.utc
   end
 end

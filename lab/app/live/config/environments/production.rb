@@ -26,6 +26,16 @@ Rails.application.configure do
   config.force_ssl = true
   config.ssl_options = { redirect: { exclude: ->(request) { request.path.start_with?('/health') } } }
 
+  # Only a proxy that is trusted may say whose request it brings.
+  if ENV['TRUSTED_PROXY_IP'].present?
+    config.action_dispatch.trusted_proxies = ENV['TRUSTED_PROXY_IP'].split(/[\s,]+/).map { |proxy| IPAddr.new(proxy) }
+  end
+
+  # As Mastodon's, where rack-attack counts: a restart takes nothing from it. One connection for all threads, because Rails
+  # 7.2 cannot use the connection_pool 3 of forky.
+  config.cache_store = :redis_cache_store,
+                       { url: Lab::RedisAddress.cache, namespace: 'cache', expires_in: 10.minutes, connect_timeout: 5, pool: false }
+
   config.action_mailer.perform_caching = false
   config.action_dispatch.default_headers = { 'Server' => 'Mastodon', 'X-Frame-Options' => 'DENY' }
 end

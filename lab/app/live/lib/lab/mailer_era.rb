@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
-require 'rubygems'
 require_relative 'email_yml'
+require_relative 'release'
 
 module Lab
   # Which of Mastodon's ways of reading the mail settings this application follows: chosen by lib/mastodon/version.rb
@@ -41,13 +41,8 @@ module Lab
 
     # The era of a release such as "4.5.0-rc.2+glitch": the last row that is not newer.
     def self.of(release)
-      version = comparable(release)
-      ALL.reverse_each.find { |era| comparable(era.from) <= version }
-    end
-
-    # 4.2.0rc1 (before 4.2) and 4.2.0-rc1 (since) are the same pre-release to Gem::Version once the hyphen is there.
-    def self.comparable(release)
-      Gem::Version.new(release.split('+').first.sub(/(\d)(rc|beta|alpha)/, '\1-\2'))
+      version = Release.comparable(release)
+      ALL.reverse_each.find { |era| Release.comparable(era.from) <= version }
     end
 
     def settings_file
@@ -65,12 +60,12 @@ module Lab
 
     # Mastodon moved to Rails 7.0 and its defaults with 4.2 (config/application.rb).
     def self.rails_defaults
-      comparable(Mastodon::Version.to_s) >= comparable('4.2.0-beta1') && Rails::VERSION::MAJOR >= 7 ? 7.0 : 6.1
+      Release.at_least?('4.2.0-beta1') && Rails::VERSION::MAJOR >= 7 ? 7.0 : 6.1
     end
 
     # One of these defaults (config.action_mailer.smtp_timeout): five seconds where nothing else is said.
     def self.smtp_timeout
-      5 if comparable(Mastodon::Version.to_s) >= comparable('4.2.0-beta1')
+      5 if Release.at_least?('4.2.0-beta1')
     end
   end
 end

@@ -9,7 +9,7 @@ module Auth
 
     # The answer is the same for every address: it must not tell who has an account.
     def create
-      User.find_by_email(params.fetch(:user, {})[:email])&.send_reset_password_instructions
+      User.send_reset_password_instructions(params.fetch(:user, {}).permit(:email).to_h)
       redirect_to new_user_session_path, status: :see_other, notice: NEUTRAL
     end
 
