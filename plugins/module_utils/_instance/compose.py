@@ -20,7 +20,7 @@ import typing as t
 from .._dotenv.dialects import values
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, errors
-from . import compose_network, compose_sight, layers, process, release
+from . import compose_network, compose_sight, layers, process, release, web_address
 from .compose_containers import Container
 from .compose_engine import Engine
 from .compose_find import Choice, choose, mail_env_file
@@ -299,9 +299,22 @@ class ComposeDriver:
     # Its network
 
     def web_url(self) -> str:
-        """See model.Driver: its published port, else its own address."""
+        """See model.Driver: its published port, else its own address; the port is the one its process listens on."""
         web = [one for one in self._containers if self._roles.get(one.service) == "web" and one.state == "running"]
-        return compose_sight.url_of(web[0], self.instance.variables) if web else ""
+        return self._url(web[0]) if web else ""
+
+    def _url(self, web: Container) -> str:
+        pids = self._processes.beside(web.pid)
+        titles = map(self._processes.title, pids)
+        environment = web.environment  # what env_file and environment: gave, which is all that its processes have
+        found = web_address.choose(self._processes.listeners(pids), environment, titles, environment)
+        path = found.path if found else environment.get("SOCKET", "")
+        if path:
+            inner = os.path.join("/", web.directory, path)
+            return f"unix:{self._processes.reachable(found.pid if found else web.pid, inner)}"
+        if found and web.network_mode == "host":
+            return web_address.url(found)
+        return compose_sight.url_of(web, found.port if found else web_address.port(environment))
 
     def look_from(self, work: t.Callable[[Translate], Seen]) -> tuple[Seen, list[Finding]]:
         """See model.Driver and compose_network. From the host, which is said, where the container is out of reach."""

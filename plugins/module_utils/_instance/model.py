@@ -262,7 +262,11 @@ class Driver(t.Protocol):
         """What these services logged after the mark, oldest first."""
 
     def web_url(self) -> str:
-        """Where the host reaches the web service, such as C(http://127.0.0.1:3000); empty: as its variables say."""
+        """Where the host reaches the web service: C(http://127.0.0.1:3000), or C(unix:/path) of a socket.
+
+        Where its processes listen, else what they are started with, else Mastodon's default. Empty when no web service
+        is meant to run on this host, or when no way to it is known.
+        """
 
     def look_from(self, work: t.Callable[[Translate], Seen]) -> tuple[Seen, list[Finding]]:
         """Do C(work) with the network, the name resolution and the trusted authorities of the sidekiq service.

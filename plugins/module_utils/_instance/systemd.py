@@ -19,7 +19,7 @@ import typing as t
 from .._dotenv.dialects import values
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, errors
-from . import layers, process, release
+from . import layers, process, release, web_address
 from .model import Completed, Hints, Instance, InstanceError, LogLine, Role, Seen, Service, Translate
 from .process import Account
 from .procfs import SIDEKIQ_AT_WORK, Processes
@@ -205,12 +205,22 @@ class SystemdDriver:
             raise FindingError(TABLE.finding("app-command-missing", command[0], message)) from None
 
     def _app_environment(self, account: Account) -> dict[str, str]:
-        unit = next(iter(self._mail_units()))
+        unit = self._mail_units()[0]
+        running = self._processes.environment(unit.main_pid) if unit.main_pid else {}
+        return app_environment(unit, account, self._files_given(unit), running)
+
+    def _given(self, unit: Unit) -> dict[str, str]:
+        """What systemd itself gives to the unit's processes, as far as it can be told without one."""
+        given = dict(unit.environment)
+        for file in self._files_given(unit):
+            given.update(file)
+        return given
+
+    def _files_given(self, unit: Unit) -> list[dict[str, str]]:
+        """The contents of the unit's EnvironmentFile=, in the order in which they are read."""
         ignored: list[Finding] = []  # said when the instance was found
         found = [layers.file_layer("", path, "systemd", ignored) for path in self._environment_files([unit])]
-        files = [layers.resolve([layer], ignored) for layer in found if layer]
-        running = self._processes.environment(unit.main_pid) if unit.main_pid else {}
-        return app_environment(unit, account, files, running)
+        return [layers.resolve([layer], ignored) for layer in found if layer]
 
     # Its services
 
@@ -246,10 +256,16 @@ class SystemdDriver:
         """
         if service.state != "running":
             return False
-        pids = self._processes.of_control_group(self._units[service.name].control_group) or [service.pid]
+        pids = self._pids(self._units[service.name])
         if service.role == "sidekiq":
             return any(SIDEKIQ_AT_WORK.search(self._processes.title(pid)) for pid in pids)
         return self._processes.listens(pids)
+
+    def _pids(self, unit: Unit) -> list[int]:
+        """The processes of a unit; empty when it does not run."""
+        if unit.state != "running" or not unit.main_pid:
+            return []
+        return list(self._processes.of_control_group(unit.control_group)) or [unit.main_pid]
 
     def log_cursor(self, services: t.Sequence[Service]) -> str:  # noqa: ARG002  the journal has one end for all
         """See model.Driver."""
@@ -260,8 +276,18 @@ class SystemdDriver:
         return self._manager.log_since([service.name for service in services], cursor)
 
     def web_url(self) -> str:
-        """See model.Driver: its own variables say where it listens."""
-        return ""
+        """See model.Driver: the listening sockets of its processes, else what systemd starts them with."""
+        units = [unit for unit in self._mail_units() if self._roles[unit.name] == "web"]
+        for unit in units:
+            pids = self._pids(unit)
+            listeners = self._processes.listeners(pids)
+            given = {**self._given(unit), **(self._processes.environment(listeners[0].pid) if listeners else {})}
+            titles = map(self._processes.title, pids)
+            found = web_address.choose(listeners, given, titles, self.instance.variables)
+            if found:
+                path = found.path and self._processes.reachable(found.pid, found.path)
+                return web_address.url(dataclasses.replace(found, path=path))
+        return web_address.default(self._given(units[0])) if units else ""
 
     def look_from(self, work: t.Callable[[Translate], Seen]) -> tuple[Seen, list[Finding]]:
         """See model.Driver: the services have the host's network and files."""

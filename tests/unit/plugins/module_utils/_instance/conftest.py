@@ -34,6 +34,7 @@ class Host:
         self.titles = {}
         self.environments = {}
         self.restarted = []
+        self.listening = {}
 
     def app(self, name="live", version=VERSION_RB, env="LOCAL_DOMAIN=social.example\nSMTP_SERVER=relay.example\n"):
         """Make an app directory; give its path."""
@@ -98,6 +99,12 @@ class Host:
 
     def listens(self, pids):
         return any("puma" in self.title(pid) for pid in pids)
+
+    def listeners(self, pids):
+        return [dataclasses.replace(one, pid=pid) for pid in pids for one in self.listening.get(pid, [])]
+
+    def reachable(self, pid, path):
+        return path if pid < 9000 else f"/proc/{pid}/root{path}"
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import typing as t
@@ -15,6 +16,7 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import compose, compose_network
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose import find
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose_containers import (
     Container,
     moment,
@@ -22,8 +24,8 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose_sight import is_loopback, url_of
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose_state import Known, as_service
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Service
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Processes
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Hints, Service
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Listener, Processes
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.docker_host import ENV, Docker
 
 SECRET = "s3cr3t 'p\"w$HOME`id`\\ä"
@@ -320,11 +322,56 @@ def test_a_log_that_cannot_be_read(docker: Docker) -> None:
     ],
 )
 def test_where_the_host_reaches_web(given: dict[str, t.Any], url: str) -> None:
-    assert url_of(Container("1", "web", **given), {"PORT": "3000"}) == url
+    assert url_of(Container("1", "web", **given), 3000) == url
 
 
 def test_the_published_port_of_the_recorded_project(docker: Docker) -> None:
     assert docker.driver().web_url() == "http://127.0.0.1:3000"
+
+
+class Inside(Processes):
+    """What can be seen of the processes in the recorded web container."""
+
+    def __init__(self, *listeners: Listener) -> None:
+        super().__init__("/nowhere")
+        self.listening = list(listeners)
+
+    def beside(self, pid: int) -> list[int]:
+        return [pid]
+
+    def listeners(self, pids: t.Sequence[int]) -> list[Listener]:
+        return [dataclasses.replace(one, pid=pid) for pid in pids for one in self.listening]
+
+    def reachable(self, pid: int, path: str) -> str:
+        return f"/proc/{pid}/root{path}"
+
+
+@pytest.mark.parametrize(
+    ("variables", "listener", "url"),
+    [
+        ({"PORT": "4000"}, Listener(0, "0.0.0.0", 3000), "http://127.0.0.1:8080"),  # what really listens is published
+        ({"PORT": "3100"}, Listener(0, "0.0.0.0", 3100), "http://172.19.0.4:3100"),
+        ({"PORT": "3100"}, None, "http://172.19.0.4:3100"),
+        ({"SOCKET": "tmp/web.sock"}, None, "unix:/proc/PID/root/opt/mastodon/tmp/web.sock"),
+        ({"SOCKET": "/run/web.sock"}, Listener(0, path="/run/web.sock"), "unix:/proc/PID/root/run/web.sock"),
+        ({}, None, "http://127.0.0.1:8080"),
+    ],
+)
+def test_where_web_listens_in_its_container(
+    docker: Docker, variables: dict[str, str], listener: Listener | None, url: str
+) -> None:
+    web = docker.container("web")
+    web["NetworkSettings"]["Ports"] = {"3000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]}
+    for name, value in variables.items():
+        docker.set_env("web", name, value)
+    driver = find(Hints(), docker, Inside(*([listener] if listener else [])))
+    assert driver.web_url() == url.replace("PID", str(web["State"]["Pid"]))
+
+
+def test_where_web_listens_on_the_hosts_network(docker: Docker) -> None:
+    docker.container("web")["HostConfig"]["NetworkMode"] = "host"
+    docker.container("web")["NetworkSettings"]["Ports"] = {}
+    assert find(Hints(), docker, Inside(Listener(0, "10.0.0.5", 3000))).web_url() == "http://10.0.0.5:3000"
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "127.0.0.1", "127.1.2.3", "::1", "[::1]"])

@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Hints, InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Listener
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import find, start_times
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_units import EnvironmentFile, Unit
 
@@ -308,3 +309,54 @@ def test_a_restart_names_the_services(host):
     found.restart([one for one in found.services() if one.holds_mail_settings])
     assert host.restarted == [["mastodon-web.service", "mastodon-sidekiq.service"]]
     assert found.log_cursor(found.services()) == "s=1"
+
+
+# Where web listens
+
+
+def web_listens(host, *listeners, pid=50, name="mastodon-web.service"):
+    host.change(name, control_group=f"/{name}")
+    host.titles[f"/{name}"] = {pid: "puma 6.4 (tcp://x) [live]"}
+    host.listening[pid] = list(listeners)
+
+
+def test_the_environment_file_does_not_say_where_web_listens(host):
+    host.usual(host.app(env="LOCAL_DOMAIN=x.example\nSOCKET=/run/x.sock\nBIND=10.0.0.1\nPORT=3999\n"))
+    assert driver(host).web_url() == "http://127.0.0.1:3000"  # what config/puma.rb binds without a word
+    web_listens(host, Listener(0, "127.0.0.1", 3100))
+    assert driver(host).web_url() == "http://127.0.0.1:3100"
+
+
+def test_the_unit_or_its_process_says_where_web_listens(host):
+    app_dir = host.app()
+    host.usual(app_dir)
+    (host.folder / "web.env").write_text("PORT=3200\n")
+    files = (EnvironmentFile(str(host.folder / "web.env"), False),)
+    host.change("mastodon-web.service", environment={"PORT": "3100", "BIND": "0.0.0.0"}, environment_files=files)
+    assert driver(host).web_url() == "http://127.0.0.1:3200"  # nothing can be seen
+    both = [Listener(0, "127.0.0.1", 3000), Listener(0, "0.0.0.0", 3200), Listener(0, "127.0.0.1", 3300)]
+    web_listens(host, *both)
+    assert driver(host).web_url() == "http://127.0.0.1:3200"
+    host.environments[50] = {"PORT": "3300"}  # a script in front of Puma has the last word
+    assert driver(host).web_url() == "http://127.0.0.1:3300"
+
+
+def test_a_socket_in_a_directory_that_only_the_unit_has(host):
+    host.usual(host.app())
+    web_listens(host, Listener(0, path="/tmp/web.sock"), pid=50)
+    assert driver(host).web_url() == "unix:/tmp/web.sock"
+    web_listens(host, Listener(0, path="/tmp/web.sock"), pid=9001)
+    assert driver(host).web_url() == "unix:/proc/9001/root/tmp/web.sock"
+
+
+def test_the_web_unit_that_listens_is_asked(host):
+    app_dir = host.app()
+    host.usual(app_dir)
+    host.unit("mastodon-web2.service", app_dir)
+    web_listens(host, Listener(0, "127.0.0.1", 3001), name="mastodon-web2.service")
+    assert driver(host).web_url() == "http://127.0.0.1:3001"
+
+
+def test_without_a_web_service_there_is_no_address(host):
+    host.unit("mastodon-sidekiq.service", host.app(), "sidekiq")
+    assert driver(host).web_url() == ""

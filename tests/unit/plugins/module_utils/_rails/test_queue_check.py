@@ -108,7 +108,9 @@ class Stub:
             variables=given,
         )
         self.sidekiq = sidekiq
-        self.found_at = ""
+        self.found_at = (
+            f"unix:{given['SOCKET']}" if "SOCKET" in given else f"http://127.0.0.1:{given.get('PORT', 3000)}"
+        )
         self.answer: dict[str, t.Any] = {}
         self.stdin = b""
 
@@ -344,7 +346,7 @@ def test_a_mail_that_does_not_get_into_the_queue(answer: dict[str, t.Any], code:
     assert (codes(verdict), verdict.fate) == ([code], fate)
 
 
-def test_where_the_driver_has_found_it_counts_more_than_where_it_says_it_listens() -> None:
+def test_where_the_driver_has_found_it_counts_more_than_the_environment_file() -> None:
     web = Web()
     with web.running() as port:
         driver = Stub(web, [QUEUED, BEGUN, SENT, DONE], {"PORT": "1", "BIND": "0.0.0.0"})
