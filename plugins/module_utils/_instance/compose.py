@@ -20,15 +20,17 @@ import typing as t
 from .._dotenv.dialects import values
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, errors
-from . import compose_network, compose_sight, layers, process, release, web_address
+from . import compose_network, compose_sight, condition, layers, process, release, web_address
 from .compose_containers import Container
 from .compose_engine import Engine
 from .compose_find import Choice, choose, mail_env_file
 from .compose_project import EnvFile, ServiceModel, parse_config
 from .compose_state import Known, as_service, log_lines
-from .model import Completed, Hints, Instance, InstanceError, LogLine, Role, Seen, Service, Translate
+from .model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Role, Seen, Service, Translate
 from .procfs import SIDEKIQ_AT_WORK, Processes
 
+#: So many lines of a failing container's log are looked at.
+_LOG_END = 50
 _RELEASE_COMMAND = ("cat", release.PATH)
 
 
@@ -90,6 +92,7 @@ class ComposeDriver:
             raise InstanceError(instance, findings) from None
         instance = self._with_settings(instance, env_file, findings)
         findings += self._before_replacing()
+        findings += condition.about(instance, self._log_end, named=bool(hints.services))
         if errors(findings):
             raise InstanceError(instance, findings)
         return dataclasses.replace(instance, findings=tuple(findings))
@@ -150,7 +153,7 @@ class ComposeDriver:
         for name in self._mail_services():
             model = self._models[name]
             image_id, _unused = self._engine.image(model.image)
-            containers = [one for one in self._containers if one.service == name]
+            containers = self._of(name)
             found += compose_sight.about_replacing(model, image_id, containers, self._project.shown)
             found += compose_sight.about_compose_1(containers, self._expected(name))
         return found
@@ -180,9 +183,20 @@ class ComposeDriver:
         return ""
 
     def _mail_services(self) -> list[str]:
-        """The services that hold mail settings, web first: the first one stands for the instance."""
-        order: tuple[Role, ...] = ("web", "sidekiq")
-        return [name for role in order for name in self._models if self._roles.get(name) == role]
+        """The services that hold mail settings and are meant to run here, web first: the first stands for the instance.
+
+        Those that are not meant to run where there are no others.
+        """
+        found = [name for role in MAIL_ROLES for name in self._models if self._roles.get(name) == role]
+        return [name for name in found if self._wanted(name) or self._of(name)] or found
+
+    def _of(self, service: str) -> list[Container]:
+        return [one for one in self._containers if one.service == service]
+
+    def _wanted(self, service: str) -> bool:
+        """Whether Compose would start it: one in a profile is started only by those who name that."""
+        model = self._models[service]
+        return model.replicas > 0 and (not model.profiles or bool(self._of(service)))
 
     def _first(self) -> str:
         return self._mail_services()[0]
@@ -254,9 +268,8 @@ class ComposeDriver:
     def _as_services(self) -> list[Service]:
         found = []
         for name, role in self._roles.items():
-            containers = [one for one in self._containers if one.service == name]
-            known = Known(role, self._models[name].replicas > 0, self._expected(name))
-            found.append(as_service(name, containers, known))
+            known = Known(role, self._wanted(name), self._expected(name))
+            found.append(as_service(name, self._of(name), known))
         return found
 
     def restart(self, services: t.Sequence[Service]) -> None:
@@ -295,6 +308,10 @@ class ComposeDriver:
             if container.service in names:
                 lines += log_lines(container, self._engine.log(container, cursor))
         return sorted(lines, key=lambda line: line.at)
+
+    def _log_end(self, service: Service) -> list[LogLine]:
+        containers = [one for one in self._of(service.name) if one.failing] or self._of(service.name)
+        return [line for one in containers for line in log_lines(one, self._engine.log(one, lines=_LOG_END))]
 
     # Its network
 

@@ -19,8 +19,8 @@ import typing as t
 from .._dotenv.dialects import values
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, errors
-from . import layers, process, release, web_address
-from .model import Completed, Hints, Instance, InstanceError, LogLine, Role, Seen, Service, Translate
+from . import condition, layers, process, release, web_address
+from .model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Seen, Service, Translate
 from .process import Account
 from .procfs import SIDEKIQ_AT_WORK, Processes
 from .systemd_environment import app_environment
@@ -30,6 +30,8 @@ from .systemd_units import Unit
 
 #: If the two ways of telling when a process started are this many seconds apart, the clock has been set since.
 _CLOCK_WAS_SET = 2.0
+#: So many lines of a failing service's log are looked at.
+_LOG_END = 50
 
 
 def find(hints: Hints, manager: Manager | None = None, processes: Processes | None = None) -> SystemdDriver:
@@ -51,6 +53,7 @@ class SystemdDriver:
         self._units = {unit.name: unit for unit in choice.units}
         self._app_dir = choice.app_dir
         self._env_path = hints.env_file or os.path.join(choice.app_dir, layers.ENV_FILE)
+        self._named = bool(hints.services)
         self._account: Account | None = None
         self.instance = self._describe(choice.user)
 
@@ -80,6 +83,7 @@ class SystemdDriver:
             instance = dataclasses.replace(instance, release=self._release({}, findings))
             raise InstanceError(instance, findings) from None
         instance = self._with_settings(instance, env_file, findings)
+        findings += condition.about(instance, self._log_end, named=self._named)
         if errors(findings):
             raise InstanceError(instance, findings)
         return dataclasses.replace(instance, findings=tuple(findings))
@@ -149,14 +153,12 @@ class SystemdDriver:
         return list(dict.fromkeys(path for pattern in named for path in sorted(glob.glob(pattern))))
 
     def _mail_units(self) -> list[Unit]:
-        """The units that hold mail settings, web first: the first one stands for the instance."""
-        order: tuple[Role, ...] = ("web", "sidekiq")
-        return [
-            unit
-            for role in order
-            for unit in self._units.values()
-            if self._roles[unit.name] == role and not unit.masked
-        ]
+        """The units that hold mail settings and are meant to run here, web first: the first stands for the instance.
+
+        Those that are not meant to run where there are no others.
+        """
+        found = [unit for role in MAIL_ROLES for unit in self._units.values() if self._roles[unit.name] == role]
+        return [unit for unit in found if unit.meant] or [unit for unit in found if not unit.masked] or found
 
     def _account_of(self, user: str) -> Account:
         unit = next(iter(self._mail_units()), None)
@@ -274,6 +276,9 @@ class SystemdDriver:
     def log_since(self, services: t.Sequence[Service], cursor: str) -> list[LogLine]:
         """See model.Driver."""
         return self._manager.log_since([service.name for service in services], cursor)
+
+    def _log_end(self, service: Service) -> list[LogLine]:
+        return self._manager.log_since([service.name], "", lines=_LOG_END)
 
     def web_url(self) -> str:
         """See model.Driver: the listening sockets of its processes, else what systemd starts them with."""

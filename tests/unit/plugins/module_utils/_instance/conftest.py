@@ -35,6 +35,7 @@ class Host:
         self.environments = {}
         self.restarted = []
         self.listening = {}
+        self.log = []
 
     def app(self, name="live", version=VERSION_RB, env="LOCAL_DOMAIN=social.example\nSMTP_SERVER=relay.example\n"):
         """Make an app directory; give its path."""
@@ -85,6 +86,10 @@ class Host:
 
     def log_end(self):
         return "s=1"
+
+    def log_since(self, names, cursor, *, lines=None):
+        assert cursor or lines, "the whole journal of a boot is too much"
+        return [line for line in self.log if line.service in names]
 
     # Processes
 

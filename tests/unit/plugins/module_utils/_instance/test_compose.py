@@ -307,6 +307,67 @@ def test_a_log_that_cannot_be_read(docker: Docker) -> None:
     assert caught.value.finding.code == "log-unreadable"
 
 
+# Hosts with one half of the mail, and services that were failing before
+
+
+def only(docker: Docker, name: str) -> None:
+    """A Compose file that has no other of the two."""
+    other = "web" if name == "sidekiq" else "sidekiq"
+    docker.containers_.remove(docker.container(other))
+    del docker.raw["services"][other], docker.resolved["services"][other]
+
+
+@pytest.mark.parametrize(("name", "code"), [("web", "sidekiq-elsewhere"), ("sidekiq", "web-elsewhere")])
+def test_a_project_with_one_half_of_the_mail(docker: Docker, name: str, code: str) -> None:
+    only(docker, name)
+    driver = docker.driver()
+    assert driver.instance.roles == (name,)
+    assert [one.code for one in driver.instance.findings] == [code]
+    assert driver.web_url() == ("http://127.0.0.1:3000" if name == "web" else "")
+    assert driver.instance.release == "4.4.8" and driver.instance.user
+
+
+def test_a_service_of_no_containers_is_no_part_of_the_host(docker: Docker) -> None:
+    docker.containers_.remove(docker.container("web"))
+    docker.raw["services"]["web"]["deploy"] = {"replicas": 0}
+    docker.raw["services"]["web"]["image"] = docker.resolved["services"]["web"]["image"] = "mastodon/not-here:v1"
+    docker.raw["services"]["web"]["env_file"] = []
+    driver = docker.driver()  # neither its image nor its file matters
+    assert driver.instance.roles == ("sidekiq",)
+    assert [one.code for one in driver.instance.findings] == ["web-elsewhere"]
+    assert "(web: no container, not enabled)" in driver.instance.findings[0].message
+    assert by_name(driver.services())["web"].wanted is False
+
+
+def test_a_service_in_a_profile_counts_when_it_has_a_container(docker: Docker) -> None:
+    docker.raw["services"]["web"]["profiles"] = ["web"]
+    assert docker.driver().instance.roles == ("web", "sidekiq")
+    docker.containers_.remove(docker.container("web"))
+    assert docker.driver().instance.roles == ("sidekiq",)
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ({"Status": "restarting", "ExitCode": 1}, "It is restarting (1), and was started again 7 times."),
+        ({"Status": "exited", "ExitCode": 1}, "It is exited (1), and was started again 7 times."),
+        ({"Health": {"Status": "unhealthy"}}, "It is running (unhealthy), and was started again 7 times."),
+        ({"Health": {"Status": "starting"}}, ""),
+        ({"Status": "exited", "ExitCode": 0}, ""),
+    ],
+)
+def test_a_container_that_was_failing_before(docker: Docker, state: dict[str, t.Any], told: str) -> None:
+    web = docker.container("web")
+    web["State"].update(state)
+    web["RestartCount"] = 7
+    web["HostConfig"]["RestartPolicy"]["Name"] = "on-failure"
+    docker.logs[web["Id"]] = b"2026-11-24T14:57:26.256720004Z mail to alice@example.org\n"
+    found = [one for one in docker.driver().instance.findings if one.code == "service-failing-before"]
+    told = f"{told} The end of its log: mail to [address]" if told else ""
+    assert [one.message for one in found] == [told] * bool(told)
+    assert all("--tail" in one for one in docker.commands("logs"))
+
+
 # Its network
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Hints, InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Hints, InstanceError, LogLine
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Listener
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import find, start_times
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_units import EnvironmentFile, Unit
@@ -44,6 +44,7 @@ def test_everything_about_a_usual_instance(host):
         "release": "4.3.8",
         "local_domain": "social.example",
         "readers": ["ruby", "node"],
+        "roles": ["web", "sidekiq"],
         "services": instance.as_dict()["services"],
         "mail_variables": ["BULK_SMTP_SERVER", "SMTP_PASSWORD", "SMTP_SERVER"],
         "overrides": [],
@@ -309,6 +310,88 @@ def test_a_restart_names_the_services(host):
     found.restart([one for one in found.services() if one.holds_mail_settings])
     assert host.restarted == [["mastodon-web.service", "mastodon-sidekiq.service"]]
     assert found.log_cursor(found.services()) == "s=1"
+
+
+# Hosts with one half of the mail
+
+
+def codes(host, **hints):
+    return [one.code for one in driver(host, **hints).instance.findings]
+
+
+def test_a_host_with_web_only(host):
+    host.unit("mastodon-web.service", host.app())
+    found = driver(host)
+    assert (found.instance.roles, codes(host)) == (("web",), ["sidekiq-elsewhere"])
+    assert "(no such service was found)" in found.instance.findings[0].message
+    assert found.run_in_app(["pwd"], timeout=30).returncode == 0
+    assert [one.name for one in found.services()] == ["mastodon-web.service"]
+
+
+def test_a_host_with_sidekiq_only(host):
+    host.unit("mastodon-sidekiq.service", host.app(), "sidekiq", environment={"DB_POOL": "25"})
+    found = driver(host)
+    assert (found.instance.roles, codes(host)) == (("sidekiq",), ["web-elsewhere"])
+    assert found.run_in_app(["sh", "-c", "echo $DB_POOL"], timeout=30).stdout == b"25\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "roles"),
+    [
+        ({"active_state": "inactive", "file_state": "disabled"}, ("sidekiq",)),
+        ({"active_state": "inactive", "file_state": "masked", "load_state": "masked"}, ("sidekiq",)),
+        ({"active_state": "inactive"}, ("web", "sidekiq")),  # enabled: somebody has stopped it
+        ({"active_state": "inactive", "file_state": "disabled", "pulled_in": True}, ("web", "sidekiq")),
+        ({"active_state": "failed", "file_state": "disabled"}, ("web", "sidekiq")),
+        ({"file_state": "disabled"}, ("web", "sidekiq")),  # it runs
+        ({"file_state": "masked"}, ("web", "sidekiq")),
+    ],
+)
+def test_what_is_meant_to_run_on_a_host(host, change, roles):
+    host.usual(host.app())
+    host.change("mastodon-web.service", **change)
+    assert driver(host).instance.roles == roles
+
+
+def test_a_unit_that_is_not_meant_to_run_does_not_stand_for_the_instance(host):
+    host.usual(host.app())
+    host.change(
+        "mastodon-web.service",
+        active_state="inactive",
+        sub_state="dead",
+        file_state="disabled",
+        environment={"SMTP_PORT": "1", "ONLY": "web"},
+    )
+    found = driver(host)
+    assert found.instance.overrides == () and found.web_url() == ""
+    assert found.run_in_app(["sh", "-c", "echo $ONLY"], timeout=30).stdout == b"\n"
+    assert "(mastodon-web.service: inactive (dead), not enabled)" in found.instance.findings[0].message
+
+
+def test_named_services_say_what_runs_on_a_host(host):
+    host.usual(host.app())
+    found = driver(host, services=("mastodon-sidekiq",)).instance
+    assert found.roles == ("sidekiq",)
+    assert [one.code for one in found.findings] == ["web-elsewhere"]
+    assert "mastodon_smtp_services names none" in found.findings[0].message
+
+
+# A service that was failing before
+
+
+def test_a_crash_loop_is_told_with_the_end_of_its_log(host):
+    host.usual(host.app(env=f"LOCAL_DOMAIN=x.example\nSMTP_PASSWORD={SECRET}\n"))
+    host.change("mastodon-sidekiq.service", active_state="activating", sub_state="auto-restart", restarts=14)
+    host.log = [
+        LogLine(1.0, "mastodon-sidekiq.service", 7, f"boot of alice@example.org with {SECRET}"),
+        LogLine(2.0, "mastodon-web.service", 8, "another's"),
+    ]
+    (finding,) = driver(host).instance.findings
+    assert (finding.code, finding.severity) == ("service-failing-before", "warning")
+    assert finding.message == (
+        "It is activating (auto-restart), and was started again 14 times."
+        " The end of its log: boot of [address] with [secret]"
+    )
 
 
 # Where web listens
