@@ -31,7 +31,7 @@ from .procfs import SIDEKIQ_AT_WORK, Processes
 
 #: So many lines of a failing container's log are looked at.
 _LOG_END = 50
-_RELEASE_COMMAND = ("cat", release.PATH)
+_RELEASE_COMMAND = ("cat", release.PATH, release.CONFIG)
 
 
 def find(hints: Hints, engine: Engine | None = None, processes: Processes | None = None) -> ComposeDriver:
@@ -166,7 +166,7 @@ class ComposeDriver:
         )
         for one in containers:
             if one.state == "running":
-                found = release.read(_text(self._engine.in_container(one.id, _RELEASE_COMMAND)), variables)
+                found = _release_in(self._engine.in_container(one.id, _RELEASE_COMMAND), variables)
                 if found:
                     return found
         for one in containers:
@@ -175,7 +175,7 @@ class ComposeDriver:
                 return label
         image = next((one.image_id for one in containers), "") or self._models[self._first()].image
         if image and self._engine.image(image)[0]:
-            found = release.read(_text(self._engine.in_image(image, _RELEASE_COMMAND)), variables)
+            found = _release_in(self._engine.in_image(image, _RELEASE_COMMAND), variables)
             if found:
                 return found
         message = f"Neither a running container nor the image tells it ({release.PATH})."
@@ -373,8 +373,13 @@ def shell_setup(environment: t.Mapping[str, str | None]) -> bytes:
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
-def _text(done: Completed) -> str:
-    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+def _release_in(done: Completed, variables: t.Mapping[str, str]) -> str | None:
+    """The release in what _RELEASE_COMMAND printed: one text, in which neither file looks like the other.
+
+    Up to 4.3 the second file does not exist, and the command fails after it has printed the first.
+    """
+    both = done.stdout.decode("utf-8", "replace")
+    return release.read(both, variables, both)
 
 
 def _stamp(path: str) -> tuple[int, int, int] | None:

@@ -118,11 +118,15 @@ class SystemdDriver:
     def _release(self, variables: t.Mapping[str, str], findings: list[Finding]) -> str:
         path = os.path.join(self._app_dir, release.PATH)
         try:
-            found = release.read(layers.read_regular(path).decode("utf-8", "replace"), variables)
+            source = layers.read_regular(path).decode("utf-8", "replace")
         except OSError as error:
             code = "not-permitted" if isinstance(error, PermissionError) else "release-unreadable"
             findings.append(TABLE.finding(code, path, f"Reading it failed: {error.strerror}."))
             return ""
+        config = ""
+        with contextlib.suppress(OSError):  # up to 4.3 there is none
+            config = layers.read_regular(os.path.join(self._app_dir, release.CONFIG)).decode("utf-8", "replace")
+        found = release.read(source, variables, config)
         if not found:
             message = "It does not hold the three numbers of the release in a form that any release has used."
             findings.append(TABLE.finding("release-unreadable", path, message))

@@ -16,7 +16,9 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model i
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Listener
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import find, start_times
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_units import EnvironmentFile, Unit
+from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.conftest import VERSION_RB
 
+METADATA = "\n    def build_metadata\n      version_configuration[:metadata]\n    end\n"
 SECRET = "correct-horse-battery"
 
 
@@ -121,6 +123,15 @@ def test_a_withheld_unit_variable_is_said(host):
     host.change("mastodon-web.service", environment_hidden=True)
     (finding,) = driver(host).instance.findings
     assert finding.code == "unit-environment-hidden" and finding.severity == "unknown"
+
+
+def test_a_fork_that_says_so_in_mastodon_yml(host):
+    app_dir = host.app(version=VERSION_RB.replace("  end\nend\n", f"{METADATA}  end\nend\n"))
+    host.usual(app_dir)
+    assert driver(host).instance.release == "4.3.8"
+    (Path(app_dir) / "config").mkdir()
+    (Path(app_dir) / "config/mastodon.yml").write_text("shared:\n  version:\n    metadata: fork\n")
+    assert driver(host).instance.release == "4.3.8+fork"
 
 
 # Faults: each keeps what is known
