@@ -38,6 +38,8 @@ options:
   services:
     description:
       - The services of the instance, where they cannot be found by themselves. These and no others are used then.
+      - On a host that runs web or Sidekiq only, naming it says so. It is also found by itself, when the units of the
+        other one do not exist, are masked, or are stopped and not enabled.
       - A name without a suffix is a service unit. With Docker Compose, they are the names in the Compose file.
     type: list
     elements: str

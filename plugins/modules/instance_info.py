@@ -15,7 +15,10 @@ description:
   - Finds the instance through its systemd units, whatever they are called, or through the labels that Docker Compose
     puts on its containers. From them it takes the app directory, the user, the environment file and the release. Each
     can be given instead.
-  - Says which services run, since when, and whether they run on older settings than the files now hold.
+  - Says which services run, since when, and whether they run on older settings than the files now hold. A service that
+    was failing already, such as one that starts and ends again and again, is a warning with the end of its log.
+  - A host may run the web service without Sidekiq, or Sidekiq without the web service, when another host has the other
+    half. RV(instance.roles) says which, and a finding says that the other host needs the same settings.
   - Names the mail variables that are set, and those set in a layer that wins over the environment file. That is the
     unit's C(Environment=) or C(EnvironmentFile=), C(.env.production.local) or C(.env.local). With Docker Compose it is
     an C(environment:) entry of the Compose file, or a later C(env_file).
@@ -128,6 +131,16 @@ instance:
       type: str
       returned: always
       sample: social.example
+    roles:
+      description:
+        - What is meant to run on this host, V(web), V(sidekiq) or both. A service that is masked, or stopped and not
+          enabled, does not count, and with Docker Compose one with no replicas, or in a profile and without a
+          container. One that has failed does.
+        - Empty when nothing is meant to run, or the instance could not be read so far.
+      type: list
+      elements: str
+      returned: always
+      sample: [web, sidekiq]
     services:
       description: Its services.
       type: list

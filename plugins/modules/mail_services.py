@@ -34,7 +34,9 @@ options:
         with a warning, since it reads the present settings when it is started.
       - V(restarted) restarts them all, and also starts those that are stopped but enabled.
       - A service that is not running and is disabled or masked is left alone either way.
-      - When no Sidekiq service is running at the end, the module fails, since no mail leaves the queue then.
+      - When no Sidekiq service is running at the end, the module fails, since no mail leaves the queue then. On a host
+        where only the web service is meant to run (RV(fediops.mastodon.instance_info#module:instance.roles)), it does
+        not.
     type: str
     choices: [current, restarted]
     default: current

@@ -183,8 +183,29 @@ TABLE = Table(
     Code(
         "mail-not-served",
         "error",
-        "No sidekiq service is running, so queued mail stays in the queue.",
-        "Start the instance's sidekiq service.",
+        "No Sidekiq service is running, so queued mail stays in the queue.",
+        "Start the instance's Sidekiq. If it runs on another host, disable the unit here, or name this host's services "
+        "with mastodon_smtp_services.",
+    ),
+    Code(
+        "sidekiq-elsewhere",
+        "info",
+        "Only the web service is meant to run on this host: the Sidekiq of another host sends its mail.",
+        "Put the host that runs Sidekiq into the same group.",
+    ),
+    Code(
+        "web-elsewhere",
+        "info",
+        "Only Sidekiq is meant to run on this host: the web service of another host queues the mail.",
+        "Put the host that runs the web service into the same group.",
+    ),
+    Code(
+        "service-failing-before",
+        "warning",
+        "A web or Sidekiq service was already failing before anything was changed.",
+        "Read its whole log (journalctl or docker logs) and remove the cause. If wrong mail settings are the cause, "
+        "the rollout corrects them.",
+        "Mastodon's units have Restart=always, so a boot error flaps between activating and active",
     ),
     Code(
         "restart-refused",

@@ -20,16 +20,18 @@ import typing as t
 from .._dotenv.dialects import values
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, errors
-from . import compose_network, compose_sight, layers, process, release
+from . import compose_network, compose_sight, condition, layers, process, release, web_address
 from .compose_containers import Container
 from .compose_engine import Engine
 from .compose_find import Choice, choose, mail_env_file
 from .compose_project import EnvFile, ServiceModel, parse_config
 from .compose_state import Known, as_service, log_lines
-from .model import Completed, Hints, Instance, InstanceError, LogLine, Role, Seen, Service, Translate
+from .model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Role, Seen, Service, Translate
 from .procfs import SIDEKIQ_AT_WORK, Processes
 
-_RELEASE_COMMAND = ("cat", release.PATH)
+#: So many lines of a failing container's log are looked at.
+_LOG_END = 50
+_RELEASE_COMMAND = ("cat", release.PATH, release.CONFIG)
 
 
 def find(hints: Hints, engine: Engine | None = None, processes: Processes | None = None) -> ComposeDriver:
@@ -90,6 +92,7 @@ class ComposeDriver:
             raise InstanceError(instance, findings) from None
         instance = self._with_settings(instance, env_file, findings)
         findings += self._before_replacing()
+        findings += condition.about(instance, self._log_end, named=bool(hints.services))
         if errors(findings):
             raise InstanceError(instance, findings)
         return dataclasses.replace(instance, findings=tuple(findings))
@@ -150,7 +153,7 @@ class ComposeDriver:
         for name in self._mail_services():
             model = self._models[name]
             image_id, _unused = self._engine.image(model.image)
-            containers = [one for one in self._containers if one.service == name]
+            containers = self._of(name)
             found += compose_sight.about_replacing(model, image_id, containers, self._project.shown)
             found += compose_sight.about_compose_1(containers, self._expected(name))
         return found
@@ -163,7 +166,7 @@ class ComposeDriver:
         )
         for one in containers:
             if one.state == "running":
-                found = release.read(_text(self._engine.in_container(one.id, _RELEASE_COMMAND)), variables)
+                found = _release_in(self._engine.in_container(one.id, _RELEASE_COMMAND), variables)
                 if found:
                     return found
         for one in containers:
@@ -172,7 +175,7 @@ class ComposeDriver:
                 return label
         image = next((one.image_id for one in containers), "") or self._models[self._first()].image
         if image and self._engine.image(image)[0]:
-            found = release.read(_text(self._engine.in_image(image, _RELEASE_COMMAND)), variables)
+            found = _release_in(self._engine.in_image(image, _RELEASE_COMMAND), variables)
             if found:
                 return found
         message = f"Neither a running container nor the image tells it ({release.PATH})."
@@ -180,9 +183,20 @@ class ComposeDriver:
         return ""
 
     def _mail_services(self) -> list[str]:
-        """The services that hold mail settings, web first: the first one stands for the instance."""
-        order: tuple[Role, ...] = ("web", "sidekiq")
-        return [name for role in order for name in self._models if self._roles.get(name) == role]
+        """The services that hold mail settings and are meant to run here, web first: the first stands for the instance.
+
+        Those that are not meant to run where there are no others.
+        """
+        found = [name for role in MAIL_ROLES for name in self._models if self._roles.get(name) == role]
+        return [name for name in found if self._wanted(name) or self._of(name)] or found
+
+    def _of(self, service: str) -> list[Container]:
+        return [one for one in self._containers if one.service == service]
+
+    def _wanted(self, service: str) -> bool:
+        """Whether Compose would start it: one in a profile is started only by those who name that."""
+        model = self._models[service]
+        return model.replicas > 0 and (not model.profiles or bool(self._of(service)))
 
     def _first(self) -> str:
         return self._mail_services()[0]
@@ -254,9 +268,8 @@ class ComposeDriver:
     def _as_services(self) -> list[Service]:
         found = []
         for name, role in self._roles.items():
-            containers = [one for one in self._containers if one.service == name]
-            known = Known(role, self._models[name].replicas > 0, self._expected(name))
-            found.append(as_service(name, containers, known))
+            known = Known(role, self._wanted(name), self._expected(name))
+            found.append(as_service(name, self._of(name), known))
         return found
 
     def restart(self, services: t.Sequence[Service]) -> None:
@@ -296,12 +309,29 @@ class ComposeDriver:
                 lines += log_lines(container, self._engine.log(container, cursor))
         return sorted(lines, key=lambda line: line.at)
 
+    def _log_end(self, service: Service) -> list[LogLine]:
+        containers = [one for one in self._of(service.name) if one.failing] or self._of(service.name)
+        return [line for one in containers for line in log_lines(one, self._engine.log(one, lines=_LOG_END))]
+
     # Its network
 
     def web_url(self) -> str:
-        """See model.Driver: its published port, else its own address."""
+        """See model.Driver: its published port, else its own address; the port is the one its process listens on."""
         web = [one for one in self._containers if self._roles.get(one.service) == "web" and one.state == "running"]
-        return compose_sight.url_of(web[0], self.instance.variables) if web else ""
+        return self._url(web[0]) if web else ""
+
+    def _url(self, web: Container) -> str:
+        pids = self._processes.beside(web.pid)
+        titles = map(self._processes.title, pids)
+        environment = web.environment  # what env_file and environment: gave, which is all that its processes have
+        found = web_address.choose(self._processes.listeners(pids), environment, titles, environment)
+        path = found.path if found else environment.get("SOCKET", "")
+        if path:
+            inner = os.path.join("/", web.directory, path)
+            return f"unix:{self._processes.reachable(found.pid if found else web.pid, inner)}"
+        if found and web.network_mode == "host":
+            return web_address.url(found)
+        return compose_sight.url_of(web, found.port if found else web_address.port(environment))
 
     def look_from(self, work: t.Callable[[Translate], Seen]) -> tuple[Seen, list[Finding]]:
         """See model.Driver and compose_network. From the host, which is said, where the container is out of reach."""
@@ -343,8 +373,13 @@ def shell_setup(environment: t.Mapping[str, str | None]) -> bytes:
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
-def _text(done: Completed) -> str:
-    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+def _release_in(done: Completed, variables: t.Mapping[str, str]) -> str | None:
+    """The release in what _RELEASE_COMMAND printed: one text, in which neither file looks like the other.
+
+    Up to 4.3 the second file does not exist, and the command fails after it has printed the first.
+    """
+    both = done.stdout.decode("utf-8", "replace")
+    return release.read(both, variables, both)
 
 
 def _stamp(path: str) -> tuple[int, int, int] | None:

@@ -85,6 +85,11 @@ class Container:
         return f"{self.status} ({more})" if more and self.status in ("running", "exited", "restarting") else self.status
 
     @property
+    def failing(self) -> bool:
+        """It has ended by itself and is tried again or given up, or its health check fails."""
+        return self.status == "restarting" or self.state == "failed" or self.detail == "running (unhealthy)"
+
+    @property
     def made_as(self) -> str:
         """How the Compose that made it reads an environment file, as a name of _dotenv.dialects.
 

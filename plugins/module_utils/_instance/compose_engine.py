@@ -131,9 +131,10 @@ class Engine:
         """Take a container away, if it is there."""
         self._run(["docker", "rm", "--force", container])
 
-    def log(self, container: Container, since: str) -> bytes:
-        """What a container wrote since a moment, each line behind its own."""
-        done = self._run(["docker", "logs", "--timestamps", "--since", since, container.id])
+    def log(self, container: Container, since: str = "", lines: int | None = None) -> bytes:
+        """What a container wrote since a moment, or its last lines; each line behind its own moment."""
+        which = [*(["--since", since] if since else []), *(["--tail", str(lines)] if lines else [])]
+        done = self._run(["docker", "logs", "--timestamps", *which, container.id])
         if done.returncode != 0:
             raise self._refusal("log-unreadable", f"docker logs {container.name}", done, INSTANCE)
         return done.stdout + done.stderr

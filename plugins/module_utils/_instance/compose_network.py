@@ -27,6 +27,7 @@ import traceback
 import typing as t
 
 from .model import Seen, Translate
+from .procfs import inside
 
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWUSER = 0x10000000
@@ -116,27 +117,6 @@ def _copy(root: str, folder: str, path: str) -> str:
     with open(copy, "wb") as target:
         target.write(data)
     return copy
-
-
-def inside(root: str, path: str, links: int = 20) -> str:
-    """The path with symbolic links resolved as they lead inside of C(root): an absolute one begins there again."""
-    parts, done = [part for part in path.split("/") if part], ""
-    while parts:
-        part = parts.pop(0)
-        if part in (".", ".."):
-            done = done.rpartition("/")[0] if part == ".." else done
-            continue
-        place = f"{root}{done}/{part}"
-        if not os.path.islink(place):
-            done = f"{done}/{part}"
-            continue
-        links -= 1
-        if links < 0:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-        target = os.readlink(place)
-        done = "" if target.startswith("/") else done
-        parts = [piece for piece in target.split("/") if piece] + parts
-    return f"{root}{done}"
 
 
 def _enter(pid: int, process: str, copies: t.Mapping[str, str]) -> None:

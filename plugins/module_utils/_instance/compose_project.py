@@ -80,6 +80,7 @@ class ServiceModel:
         for a name without a value, which is taken from the environment of whoever calls Compose.
     :ivar environment: what Compose gives to a new container, on top of the image's own. Holds secrets.
     :ivar replicas: how many containers it is meant to have.
+    :ivar profiles: it is started only where one of them is asked for; empty: always.
     """
 
     name: str
@@ -89,6 +90,7 @@ class ServiceModel:
     own: t.Mapping[str, str | None] = dataclasses.field(default_factory=dict, repr=False)
     environment: t.Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     replicas: int = 1
+    profiles: tuple[str, ...] = ()
 
     @property
     def is_mastodon(self) -> bool:
@@ -118,6 +120,7 @@ def parse_config(raw: bytes, resolved: bytes = b"") -> tuple[str, dict[str, Serv
                 key: unescape(value) for key, value in _entries(final.get("environment")).items() if value is not None
             },
             replicas=_replicas(given),
+            profiles=tuple(map(str, given.get("profiles") or ())),
         )
     return str(after.get("name") or before.get("name") or ""), services
 

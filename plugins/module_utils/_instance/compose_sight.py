@@ -100,13 +100,11 @@ def short(image_id: str) -> str:
     return image_id.replace("sha256:", "")[:12]
 
 
-def url_of(web: Container, variables: t.Mapping[str, str]) -> str:
+def url_of(web: Container, port: int) -> str:
     """Where the host reaches a web container; empty when that cannot be told.
 
-    :param variables: its own, which say where it listens.
+    :param port: where it listens.
     """
-    given = variables.get("PORT", "")
-    port = int(given) if given.isdecimal() else 3000
     for inner, host, outer in web.published:
         if inner == port:
             return f"http://{_host(host)}:{outer}"

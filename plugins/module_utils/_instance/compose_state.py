@@ -52,6 +52,7 @@ def as_service(name: str, containers: t.Sequence[Container], known: Known) -> Se
         started=oldest.started if state == "running" else None,
         pid=oldest.pid if state == "running" else 0,
         restarts=sum(one.restarts for one in containers),
+        failing=any(one.failing for one in containers),
         stale=bool(differs),
         differs=differs,
     )

@@ -24,6 +24,8 @@ DEPLOYMENTS: tuple[Deployment, ...] = ("systemd", "compose")
 
 #: What a service does for Mastodon. web and sidekiq hold mail settings; streaming (Node) sends no mail.
 Role = t.Literal["web", "sidekiq", "streaming"]
+#: Those that hold mail settings; the first of them that a host has stands for the instance.
+MAIL_ROLES: tuple[Role, ...] = ("web", "sidekiq")
 
 #: running: its main process is up. changing: on its way up or down, asked to be, or waiting to be tried again.
 #: failed: given up. stopped: not running and not meant to be.
@@ -60,6 +62,7 @@ class Service:
     :ivar started: when its main process started, seconds since the epoch; None when it does not run.
     :ivar pid: its main process; 0 when it does not run.
     :ivar restarts: how often the service manager brought it back by itself since it was last started by someone.
+    :ivar failing: it has ended by itself and is tried again or given up, or its health check fails.
     :ivar stale: it started before the settings on disk last changed, so it runs on older ones; in doubt true.
     :ivar differs: names of the variables that its processes were given with another value than the files now hold;
         None where that cannot be compared, because the processes read the files themselves.
@@ -74,13 +77,19 @@ class Service:
     started: float | None = None
     pid: int = 0
     restarts: int = 0
+    failing: bool = False
     stale: bool = False
     differs: tuple[str, ...] | None = None
 
     @property
     def holds_mail_settings(self) -> bool:
         """Whether this service hands mail to the relay itself or through a queue (never streaming)."""
-        return self.role in ("web", "sidekiq")
+        return self.role in MAIL_ROLES
+
+    @property
+    def meant(self) -> bool:
+        """Whether it is meant to run on this host: it runs, or has failed, or would be started."""
+        return is_meant(self.state, self.wanted, self.masked)
 
     @property
     def since(self) -> str | None:
@@ -100,6 +109,20 @@ class Service:
             "stale": self.stale,
             "differs": None if self.differs is None else list(self.differs),
         }
+
+
+def is_meant(state: State, wanted: bool, masked: bool) -> bool:
+    """Whether a service in this state is meant to run: not when it is masked, or stopped and not wanted.
+
+    One that has failed is: nobody stopped it.
+    """
+    return state == "running" or (not masked and (wanted or state != "stopped"))
+
+
+def roles_of(services: t.Iterable[Service]) -> tuple[Role, ...]:
+    """What is meant to run on this host, of web and Sidekiq, in that order."""
+    meant = {service.role for service in services if service.meant}
+    return tuple(role for role in MAIL_ROLES if role in meant)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,9 +182,8 @@ class Instance:
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """What runs on this host."""
-        found = {one.role for one in self.services}
-        return tuple(role for role in t.get_args(Role)[:2] if role in found)
+        """What is meant to run on this host, of web and Sidekiq; see roles_of()."""
+        return roles_of(self.services)
 
     def as_dict(self) -> dict[str, t.Any]:
         """The instance as modules return it: names of variables, never values."""
@@ -174,6 +196,7 @@ class Instance:
             "release": self.release,
             "local_domain": self.local_domain,
             "readers": list(self.readers),
+            "roles": list(self.roles),
             "services": [one.as_dict() for one in self.services],
             "mail_variables": list(self.mail_variables),
             "overrides": [one.as_dict() for one in self.overrides],
@@ -268,7 +291,11 @@ class Driver(t.Protocol):
         """What these services logged after the mark, oldest first."""
 
     def web_url(self) -> str:
-        """Where the host reaches the web service, such as C(http://127.0.0.1:3000); empty: as its variables say."""
+        """Where the host reaches the web service: C(http://127.0.0.1:3000), or C(unix:/path) of a socket.
+
+        Where its processes listen, else what they are started with, else Mastodon's default. Empty when no web service
+        is meant to run on this host, or when no way to it is known.
+        """
 
     def look_from(self, work: t.Callable[[Translate], Seen]) -> tuple[Seen, list[Finding]]:
         """Do C(work) with the network, the name resolution and the trusted authorities of the sidekiq service.

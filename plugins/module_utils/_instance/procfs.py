@@ -8,17 +8,39 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
+import ipaddress
 import os
 import re
+import sys
 import typing as t
 
 #: Sidekiq writes this title from its heartbeat, which starts when it has booted and begins to take jobs:
 #: C(sidekiq 7.3.2 live [0 of 25 busy]). Source: Sidekiq lib/sidekiq/launcher.rb, PROCTITLES.
+#: It tells more than the file of MASTODON_SIDEKIQ_READY_FILENAME (Mastodon 4.3 config/initializers/sidekiq.rb): every
+#: Sidekiq of an app directory writes the same file, and one that was killed leaves it there.
 SIDEKIQ_AT_WORK = re.compile(r"^sidekiq \d\S* .*\[\d+ of \d+ busy\]")
 
 _TCP_LISTEN = "0A"
 _UNIX_ACCEPTS = 0x10000  # __SO_ACCEPTCON
 _SOCKET = re.compile(r"^socket:\[(\d+)\]$")
+_NO_NEW_PRIVILEGES = re.compile(r"^NoNewPrivs:\s*1$", re.MULTILINE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Listener:
+    """A socket that accepts connections.
+
+    :ivar pid: the first process that holds it.
+    :ivar host: the address, without brackets; empty for a socket of the file system.
+    :ivar path: of a socket in the file system, as the process sees it; C(@name) when it has no file.
+    """
+
+    pid: int
+    host: str = ""
+    port: int = 0
+    path: str = ""
 
 
 class Processes:
@@ -62,6 +84,10 @@ class Processes:
         assignments = (item.partition("=") for item in self._text(str(pid), "environ").split("\0"))
         return {name: value for name, equals, value in assignments if equals}
 
+    def no_new_privileges(self, pid: int) -> bool:
+        """Whether the process has given up setuid and setgid programs for good."""
+        return bool(_NO_NEW_PRIVILEGES.search(self._text(str(pid), "status")))
+
     def listens(self, pids: t.Sequence[int]) -> bool | None:
         """Whether any of them has a socket that accepts connections (TCP, or a named one). None: cannot be seen."""
         seen = False
@@ -73,6 +99,28 @@ class Processes:
             if sockets and not sockets.isdisjoint(self._listening(pid)):
                 return True
         return False if seen or not pids else None
+
+    def listeners(self, pids: t.Sequence[int]) -> list[Listener]:
+        """The sockets of these processes that accept connections, each once; empty where that cannot be seen."""
+        found: dict[str, Listener] = {}
+        for pid in pids:
+            sockets = self._sockets(pid)
+            if sockets:
+                listening = self._listening(pid)
+                found.update((one, listening[one]) for one in sorted(sockets) if one in listening and one not in found)
+        return list(found.values())
+
+    def reachable(self, pid: int, path: str) -> str:
+        """The path by which a file that the process knows under C(path) can be opened from here.
+
+        It differs where the process has its own root or a directory of its own (a container, PrivateTmp=).
+        """
+        try:
+            there = inside(os.path.join(self._root, str(pid), "root"), path)
+            same = os.path.exists(path) and os.path.samefile(path, there)
+        except OSError:
+            return path
+        return path if same or not os.path.exists(there) else there
 
     def _sockets(self, pid: int) -> set[str] | None:
         folder = os.path.join(self._root, str(pid), "fd")
@@ -92,17 +140,29 @@ class Processes:
                 sockets.add(found[1])
         return sockets
 
-    def _listening(self, pid: int) -> t.Iterator[str]:
-        """The inodes of the listening sockets in the process's own network namespace."""
+    def _listening(self, pid: int) -> dict[str, Listener]:
+        """The listening sockets in the process's own network namespace, by inode."""
+        found = {}
         for table in ("net/tcp", "net/tcp6"):
             for line in self._text(str(pid), table).splitlines()[1:]:
                 columns = line.split()
                 if len(columns) > 9 and columns[3] == _TCP_LISTEN:
-                    yield columns[9]
+                    address, _unused, port = columns[1].partition(":")
+                    found[columns[9]] = Listener(pid, _address(address), int(port, 16))
         for line in self._text(str(pid), "net/unix").splitlines()[1:]:
-            columns = line.split()
+            columns = line.split(None, 7)
             if len(columns) > 6 and int(columns[3], 16) & _UNIX_ACCEPTS:
-                yield columns[6]
+                path = columns[7] if len(columns) > 7 else "@"
+                found[columns[6]] = Listener(pid, path=path if path.startswith("@") else self._absolute(pid, path))
+        return found
+
+    def _absolute(self, pid: int, path: str) -> str:
+        """A path that a process was given, which may begin in its working directory."""
+        try:
+            folder = os.readlink(os.path.join(self._root, str(pid), "cwd"))
+        except OSError:
+            return path
+        return os.path.normpath(os.path.join(folder, path))
 
     def _text(self, *parts: str) -> str:
         try:
@@ -110,3 +170,33 @@ class Processes:
                 return file.read().decode("utf-8", "surrogateescape")
         except OSError:
             return ""
+
+
+def _address(words: str) -> str:
+    """An address of C(net/tcp): words of 32 bits in hexadecimal, each in the byte order of the machine."""
+    data = bytes.fromhex(words)
+    if sys.byteorder == "little":
+        data = b"".join(data[start : start + 4][::-1] for start in range(0, len(data), 4))
+    address = ipaddress.ip_address(data)
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def inside(root: str, path: str, links: int = 20) -> str:
+    """The path with symbolic links resolved as they lead inside of C(root): an absolute one begins there again."""
+    parts, done = [part for part in path.split("/") if part], ""
+    while parts:
+        part = parts.pop(0)
+        if part in (".", ".."):
+            done = done.rpartition("/")[0] if part == ".." else done
+            continue
+        place = f"{root}{done}/{part}"
+        if not os.path.islink(place):
+            done = f"{done}/{part}"
+            continue
+        links -= 1
+        if links < 0:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        target = os.readlink(place)
+        done = "" if target.startswith("/") else done
+        parts = [piece for piece in target.split("/") if piece] + parts
+    return f"{root}{done}"

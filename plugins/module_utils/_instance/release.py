@@ -6,8 +6,9 @@
 
 """Which release an app directory holds, read from Mastodon's lib/mastodon/version.rb without running Ruby.
 
-The file is a handful of one-line methods. Only the shapes that releases and known forks have used are understood;
-an expression of another shape counts as absent, since the three numbers are what decides about mail.
+The file is a handful of one-line methods. From 4.4 on it takes the prerelease and the metadata from
+config/mastodon.yml, where glitch-soc has put its name. Only the shapes that releases and known forks have used are
+understood; an expression of another shape counts as absent, since the three numbers are what decides about mail.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import re
 import typing as t
 
 PATH = "lib/mastodon/version.rb"
+#: Since 4.4.
+CONFIG = "config/mastodon.yml"
 
 #: def NAME, one line of body, end; a leading "self." as some forks write it.
 _METHOD = re.compile(r"^\s*def\s+(?:self\.)?(\w+)\s*\n\s*(.*?)\s*\n\s*end\b", re.MULTILINE)
@@ -23,7 +26,8 @@ _METHOD = re.compile(r"^\s*def\s+(?:self\.)?(\w+)\s*\n\s*(.*?)\s*\n\s*end\b", re
 _TEXT = r"""(?:'([^'\\]*)'|"([^"\\#]*)")"""
 
 #: Shapes of a method's body. Each row: what it looks like, what it stands for given the match and the environment.
-#: Sources: version.rb of v3.5.0 to v4.6.0, and glitch-soc for the list shape.
+#: Sources: version.rb of v3.5.0 to v4.6.0 and config/mastodon.yml of v4.4.0 to v4.6.5, and glitch-soc's of the same
+#: releases for the list shape.
 _Environment = t.Mapping[str, str]
 _SHAPES: tuple[tuple[re.Pattern[str], t.Callable[[re.Match[str], _Environment], str | None]], ...] = (
     (re.compile(r"(\d+)"), lambda found, _unused: found[1]),
@@ -43,51 +47,74 @@ _SHAPES: tuple[tuple[re.Pattern[str], t.Callable[[re.Match[str], _Environment], 
         re.compile(r"""ENV(?:\[|\.fetch\()['"](\w+)['"](?:,\s*nil)?[\])]\.presence \|\| default_prerelease"""),
         lambda found, environment: environment.get(found[1], "").strip() or None,
     ),
-    # 4.4 and later: config/mastodon.yml, whose version section reads the same two variables
-    (
-        re.compile(r"(?:version_configuration|configuration\.version)\[:prerelease\](?:\.presence)? \|\| .*"),
-        lambda _unused, environment: environment.get("MASTODON_VERSION_PRERELEASE", "").strip() or None,
-    ),
-    (
-        re.compile(r"(?:version_configuration|configuration\.version)\[:metadata\]"),
-        lambda _unused, environment: environment.get("MASTODON_VERSION_METADATA"),
-    ),
     # glitch-soc
     (
         re.compile(
-            rf"""\[{_TEXT},\s*(?:ENV\.fetch\(['"](?P<name>\w+)['"],\s*nil\)|version_configuration\[:metadata\])\]"""
-            r"""\.compact_blank\.join\(['"]\.['"]\)"""
+            rf"""\[{_TEXT},\s*ENV\.fetch\(['"](?P<name>\w+)['"],\s*nil\)\]\.compact_blank\.join\(['"]\.['"]\)"""
         ),
         lambda found, environment: ".".join(
-            part
-            for part in (_text(found), environment.get(found["name"] or "MASTODON_VERSION_METADATA", "").strip())
-            if part
+            part for part in (_text(found), environment.get(found["name"], "").strip()) if part
         ),
     ),
 )
 
+#: 4.4 and later: an entry of the section "version" of config/mastodon.yml, up to 4.4.0-alpha.2 through another method.
+_CONFIGURED = re.compile(r"(?:version_configuration|configuration\.version)\[:(\w+)\](?:\.presence)?(?: \|\| .*)?")
 
-def read(source: str, environment: _Environment) -> str | None:
+#: The section of config/mastodon.yml, and an entry of it. 4.4.2 and later put .to_json behind the expression.
+_SECTION = re.compile(r"^(?P<indent>[ ]+)version:[ ]*\n(?P<entries>(?:(?P=indent)[ ]+\S.*(?:\n|\Z))+)", re.MULTILINE)
+_ENTRY = re.compile(
+    r"^\s*(\w+):[ ]*(?:<%=\s*(.*?)(?:&?\.to_json)?\s*%>|([\w.+-]+|'[^']*'|\"[^\"\\]*\"))\s*$", re.MULTILINE
+)
+#: What the section holds where its file could not be read: as upstream's.
+_UPSTREAM = {
+    "prerelease": "ENV.fetch('MASTODON_VERSION_PRERELEASE', nil)",
+    "metadata": "ENV.fetch('MASTODON_VERSION_METADATA', nil)",
+}
+#: What a fork adds at the end of to_s, without a condition: components << "+#{hometown_version}". Source: Hometown.
+_ADDED = re.compile(r"""^\s*components << "\+#\{(\w+)\}"\s*$""", re.MULTILINE)
+
+
+def read(source: str, environment: _Environment, config: str = "") -> str | None:
     """The release as Mastodon::Version.to_s gives it, such as C(4.3.8) or C(4.5.0-rc.1+glitch).
 
     :param source: the text of lib/mastodon/version.rb.
     :param environment: the instance's variables; MASTODON_VERSION_* of them count.
+    :param config: the text of config/mastodon.yml; empty where there is none.
     :returns: None when the three numbers are not there.
     """
-    bodies = dict(_METHOD.findall(_without_comments(source)))
+    plain = _without_comments(source)
+    bodies = dict(_METHOD.findall(plain))
     numbers = [bodies.get(name, "") for name in ("major", "minor", "patch")]
     if not all(number.isdecimal() for number in numbers):
         return None
     release = ".".join(str(int(number)) for number in numbers)
+    section = _section(config)
+
+    def value(name: str) -> str:
+        body = bodies.get(name, "")
+        configured = _CONFIGURED.fullmatch(body)
+        return _value(section.get(configured[1], "") if configured else body, environment)
+
     if "flags" in bodies or "suffix" in bodies:  # up to 4.1: written one after the other, as they are
-        return release + _value(bodies, "flags", environment) + _value(bodies, "suffix", environment)
-    prerelease = _value(bodies, "prerelease", environment) or _value(bodies, "default_prerelease", environment)
-    metadata = _value(bodies, "build_metadata", environment)
-    return release + (f"-{prerelease}" if prerelease else "") + (f"+{metadata}" if metadata else "")
+        return release + value("flags") + value("suffix")
+    prerelease = value("prerelease") or value("default_prerelease")
+    metadata = [value("build_metadata"), *(value(name) for name in _ADDED.findall(plain) if name != "build_metadata")]
+    return release + (f"-{prerelease}" if prerelease else "") + "".join(f"+{part}" for part in metadata if part)
 
 
-def _value(bodies: t.Mapping[str, str], name: str, environment: _Environment) -> str:
-    body = bodies.get(name, "")
+def _section(config: str) -> dict[str, str]:
+    """The section "version" of config/mastodon.yml: each entry as a Ruby expression, or as a text in quotes."""
+    found = _SECTION.search(_without_comments(config))
+    if not found:
+        return dict(_UPSTREAM)
+    entries = {}
+    for name, expression, scalar in _ENTRY.findall(found["entries"]):
+        entries[name] = expression or (scalar if scalar[:1] in "'\"" else f"'{scalar}'")
+    return entries
+
+
+def _value(body: str, environment: _Environment) -> str:
     for shape, stands_for in _SHAPES:
         found = shape.fullmatch(body)
         if found:

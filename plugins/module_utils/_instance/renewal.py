@@ -12,14 +12,13 @@ Which service is restarted is a table (below); nothing here knows how a service 
 from __future__ import annotations
 
 import dataclasses
-import re
 import time
 import typing as t
 
-from .._diagnosis.redact import one_line, redact
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, errors
-from .model import Driver, LogLine, Service, State
+from .last_words import fit_to_see
+from .model import Driver, Service, State, roles_of
 
 #: current: whatever does not verifiably run on the present settings. restarted: all.
 Goal = t.Literal["current", "restarted"]
@@ -40,7 +39,6 @@ _RESTART: dict[tuple[State, bool], dict[Goal, bool]] = {
 _LOOP = 2
 
 _POLL = 0.5
-_LOG_LINES = 8
 
 
 class Clock(t.Protocol):
@@ -98,14 +96,15 @@ def plan(services: t.Iterable[Service], goal: Goal) -> tuple[list[Service], list
     """Which services are to be restarted, and what is to be said about the others.
 
     A service that is masked cannot be restarted: an error if it runs on old settings, no matter otherwise. The
-    streaming service holds no mail settings and is never touched.
+    streaming service holds no mail settings and is never touched. A host where only web is meant to run needs no
+    Sidekiq.
     """
     chosen: list[Service] = []
     findings: list[Finding] = []
     concerned = [service for service in services if service.holds_mail_settings]
     for service in concerned:
         running = service.state == "running"
-        if (service.masked and not running) or (service.state == "stopped" and not service.wanted):
+        if not service.meant:
             continue
         wanted = _RESTART[service.state, running and service.stale][goal]
         if service.masked and wanted:
@@ -117,6 +116,9 @@ def plan(services: t.Iterable[Service], goal: Goal) -> tuple[list[Service], list
             message = f"It is {service.detail}, although it is meant to run. It was not started."
             findings.append(TABLE.finding("service-stopped", service.name, message))
     names = {service.name for service in chosen}
+    roles = roles_of(concerned)
+    if "web" in roles and "sidekiq" not in roles:  # said when the instance was found: see condition.elsewhere
+        return chosen, findings
     if not any(one.role == "sidekiq" and (one.state == "running" or one.name in names) for one in concerned):
         sidekiqs = ", ".join(one.name for one in concerned if one.role == "sidekiq") or "sidekiq"
         findings.append(TABLE.finding("mail-not-served", sidekiqs, "No sidekiq service of the instance is running."))
@@ -295,30 +297,7 @@ class _Watch:
             logged = self._driver.log_since([service], self._cursor)
         except FindingError:
             return []
-        # A value that is part of a service's name (a database password "mastodon") is no secret that can be kept.
-        secrets = [
-            value
-            for value in secret_values(self._driver.instance.variables)
-            if not any(value in name for name in self._names)
-        ]
-        return [one_line(redact(text, secrets, keep=self._names), 240) for text in telling(logged)]
-
-
-#: A line of a Ruby backtrace, which says where, not what. Its end tells it: "from /path/file.rb:12:in `boot'".
-_FRAME = re.compile(r"\S:\d+:in [`'][^`']*'$")
-#: What differs each time that the same thing is said: times, process and thread numbers.
-_NUMBER = re.compile(r"\b[0-9A-Za-z]*\d[0-9A-Za-z]*\b")
-
-
-def telling(logged: t.Sequence[LogLine]) -> list[str]:
-    """The lines that tell why a service ended: its own last words, without backtraces and what it said before already.
-
-    What the service manager wrote counts only when the service itself said nothing.
-    """
-    own = [line.text for line in logged if line.pid > 1]
-    texts = [text for text in own or [line.text for line in logged] if text.strip() and not _FRAME.search(text)]
-    last_said = {_NUMBER.sub("#", text): position for position, text in enumerate(texts)}
-    return [texts[position] for position in sorted(last_said.values())][-_LOG_LINES:]
+        return fit_to_see(logged, self._driver.instance.variables, self._names)
 
 
 def is_replaced(before: Service, now: Service) -> bool:
@@ -331,9 +310,3 @@ def is_replaced(before: Service, now: Service) -> bool:
 def _same_moment(one: float | None, other: float | None) -> bool:
     """Equal but for the jitter of turning one clock's time into the other's."""
     return one is not None and other is not None and abs(one - other) < 0.2
-
-
-def secret_values(variables: t.Mapping[str, str]) -> list[str]:
-    """The values of an instance's variables that nobody should read, to be cut out of other programs' words."""
-    words = ("PASS", "SECRET", "TOKEN", "KEY", "SALT", "CREDENTIAL")
-    return [value for name, value in variables.items() if len(value) >= 6 and any(word in name for word in words)]

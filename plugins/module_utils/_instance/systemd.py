@@ -19,8 +19,8 @@ import typing as t
 from .._dotenv.dialects import values
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, errors
-from . import layers, process, release
-from .model import Completed, Hints, Instance, InstanceError, LogLine, Role, Seen, Service, Translate
+from . import condition, layers, process, release, web_address
+from .model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Seen, Service, Translate
 from .process import Account
 from .procfs import SIDEKIQ_AT_WORK, Processes
 from .systemd_environment import app_environment
@@ -30,6 +30,8 @@ from .systemd_units import Unit
 
 #: If the two ways of telling when a process started are this many seconds apart, the clock has been set since.
 _CLOCK_WAS_SET = 2.0
+#: So many lines of a failing service's log are looked at.
+_LOG_END = 50
 
 
 def find(hints: Hints, manager: Manager | None = None, processes: Processes | None = None) -> SystemdDriver:
@@ -51,6 +53,7 @@ class SystemdDriver:
         self._units = {unit.name: unit for unit in choice.units}
         self._app_dir = choice.app_dir
         self._env_path = hints.env_file or os.path.join(choice.app_dir, layers.ENV_FILE)
+        self._named = bool(hints.services)
         self._account: Account | None = None
         self.instance = self._describe(choice.user)
 
@@ -80,6 +83,7 @@ class SystemdDriver:
             instance = dataclasses.replace(instance, release=self._release({}, findings))
             raise InstanceError(instance, findings) from None
         instance = self._with_settings(instance, env_file, findings)
+        findings += condition.about(instance, self._log_end, named=self._named)
         if errors(findings):
             raise InstanceError(instance, findings)
         return dataclasses.replace(instance, findings=tuple(findings))
@@ -114,11 +118,15 @@ class SystemdDriver:
     def _release(self, variables: t.Mapping[str, str], findings: list[Finding]) -> str:
         path = os.path.join(self._app_dir, release.PATH)
         try:
-            found = release.read(layers.read_regular(path).decode("utf-8", "replace"), variables)
+            source = layers.read_regular(path).decode("utf-8", "replace")
         except OSError as error:
             code = "not-permitted" if isinstance(error, PermissionError) else "release-unreadable"
             findings.append(TABLE.finding(code, path, f"Reading it failed: {error.strerror}."))
             return ""
+        config = ""
+        with contextlib.suppress(OSError):  # up to 4.3 there is none
+            config = layers.read_regular(os.path.join(self._app_dir, release.CONFIG)).decode("utf-8", "replace")
+        found = release.read(source, variables, config)
         if not found:
             message = "It does not hold the three numbers of the release in a form that any release has used."
             findings.append(TABLE.finding("release-unreadable", path, message))
@@ -149,14 +157,12 @@ class SystemdDriver:
         return list(dict.fromkeys(path for pattern in named for path in sorted(glob.glob(pattern))))
 
     def _mail_units(self) -> list[Unit]:
-        """The units that hold mail settings, web first: the first one stands for the instance."""
-        order: tuple[Role, ...] = ("web", "sidekiq")
-        return [
-            unit
-            for role in order
-            for unit in self._units.values()
-            if self._roles[unit.name] == role and not unit.masked
-        ]
+        """The units that hold mail settings and are meant to run here, web first: the first stands for the instance.
+
+        Those that are not meant to run where there are no others.
+        """
+        found = [unit for role in MAIL_ROLES for unit in self._units.values() if self._roles[unit.name] == role]
+        return [unit for unit in found if unit.meant] or [unit for unit in found if not unit.masked] or found
 
     def _account_of(self, user: str) -> Account:
         unit = next(iter(self._mail_units()), None)
@@ -205,12 +211,22 @@ class SystemdDriver:
             raise FindingError(TABLE.finding("app-command-missing", command[0], message)) from None
 
     def _app_environment(self, account: Account) -> dict[str, str]:
-        unit = next(iter(self._mail_units()))
+        unit = self._mail_units()[0]
+        running = self._processes.environment(unit.main_pid) if unit.main_pid else {}
+        return app_environment(unit, account, self._files_given(unit), running)
+
+    def _given(self, unit: Unit) -> dict[str, str]:
+        """What systemd itself gives to the unit's processes, as far as it can be told without one."""
+        given = dict(unit.environment)
+        for file in self._files_given(unit):
+            given.update(file)
+        return given
+
+    def _files_given(self, unit: Unit) -> list[dict[str, str]]:
+        """The contents of the unit's EnvironmentFile=, in the order in which they are read."""
         ignored: list[Finding] = []  # said when the instance was found
         found = [layers.file_layer("", path, "systemd", ignored) for path in self._environment_files([unit])]
-        files = [layers.resolve([layer], ignored) for layer in found if layer]
-        running = self._processes.environment(unit.main_pid) if unit.main_pid else {}
-        return app_environment(unit, account, files, running)
+        return [layers.resolve([layer], ignored) for layer in found if layer]
 
     # Its services
 
@@ -246,10 +262,16 @@ class SystemdDriver:
         """
         if service.state != "running":
             return False
-        pids = self._processes.of_control_group(self._units[service.name].control_group) or [service.pid]
+        pids = self._pids(self._units[service.name])
         if service.role == "sidekiq":
             return any(SIDEKIQ_AT_WORK.search(self._processes.title(pid)) for pid in pids)
         return self._processes.listens(pids)
+
+    def _pids(self, unit: Unit) -> list[int]:
+        """The processes of a unit; empty when it does not run."""
+        if unit.state != "running" or not unit.main_pid:
+            return []
+        return list(self._processes.of_control_group(unit.control_group)) or [unit.main_pid]
 
     def log_cursor(self, services: t.Sequence[Service]) -> str:  # noqa: ARG002  the journal has one end for all
         """See model.Driver."""
@@ -259,9 +281,22 @@ class SystemdDriver:
         """See model.Driver."""
         return self._manager.log_since([service.name for service in services], cursor)
 
+    def _log_end(self, service: Service) -> list[LogLine]:
+        return self._manager.log_since([service.name], "", lines=_LOG_END)
+
     def web_url(self) -> str:
-        """See model.Driver: its own variables say where it listens."""
-        return ""
+        """See model.Driver: the listening sockets of its processes, else what systemd starts them with."""
+        units = [unit for unit in self._mail_units() if self._roles[unit.name] == "web"]
+        for unit in units:
+            pids = self._pids(unit)
+            listeners = self._processes.listeners(pids)
+            given = {**self._given(unit), **(self._processes.environment(listeners[0].pid) if listeners else {})}
+            titles = map(self._processes.title, pids)
+            found = web_address.choose(listeners, given, titles, self.instance.variables)
+            if found:
+                path = found.path and self._processes.reachable(found.pid, found.path)
+                return web_address.url(dataclasses.replace(found, path=path))
+        return web_address.default(self._given(units[0])) if units else ""
 
     def look_from(self, work: t.Callable[[Translate], Seen]) -> tuple[Seen, list[Finding]]:
         """See model.Driver: the services have the host's network and files."""

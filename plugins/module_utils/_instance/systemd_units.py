@@ -17,7 +17,7 @@ import datetime
 import re
 import typing as t
 
-from .model import Role, Service, State
+from .model import Role, Service, State, is_meant
 from .roles import role_by
 
 #: What is asked of systemd, for all units in one call.
@@ -31,6 +31,7 @@ PROPERTIES = (
     "Job",
     "WantedBy",
     "RequiredBy",
+    "TriggeredBy",
     "MainPID",
     "NRestarts",
     "User",
@@ -99,8 +100,18 @@ class Unit:
 
     @property
     def wanted(self) -> bool:
-        """Started at boot, or by a target or another unit that is loaded."""
+        """Started at boot, or by a target, a socket or another unit that is loaded."""
         return self.file_state.startswith("enabled") or self.pulled_in
+
+    @property
+    def meant(self) -> bool:
+        """Meant to run on this host; see model.is_meant."""
+        return is_meant(self.state, self.wanted, self.masked)
+
+    @property
+    def failing(self) -> bool:
+        """It has ended by itself: systemd has given it up, or waits to start it again (auto-restart, and its kin)."""
+        return self.active_state == "failed" or self.sub_state.startswith("auto-restart")
 
     @property
     def state(self) -> State:
@@ -127,6 +138,7 @@ class Unit:
             started=started if running else None,
             pid=self.main_pid,
             restarts=self.restarts,
+            failing=self.failing,
             stale=stale if running else False,
         )
 
@@ -184,7 +196,7 @@ def _unit(properties: t.Mapping[str, list[str]]) -> Unit:
         file_state=one("UnitFileState"),
         aliases=tuple(one("Names").split()),
         job=one("Job") not in ("", "0"),
-        pulled_in=bool(one("WantedBy") or one("RequiredBy")),
+        pulled_in=any(map(one, ("WantedBy", "RequiredBy", "TriggeredBy"))),
         main_pid=_number(one("MainPID")),
         restarts=_number(one("NRestarts")),
         user=one("User"),

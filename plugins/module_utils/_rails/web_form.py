@@ -20,13 +20,18 @@ import uuid
 FORM = "/auth/password/new"
 FIELD = "user[email]"
 
+#: What Mastodon's config/puma.rb binds when nothing else is said.
+_DEFAULT = "http://127.0.0.1:3000"
+#: What the path of a socket is marked with, as in Driver.web_url().
+_UNIX = "unix:"
+
 
 @dataclasses.dataclass(frozen=True)
 class Address:
     """Where the web service listens.
 
     :ivar url: C(http://127.0.0.1:3000), or the public C(https://...).
-    :ivar unix: path of a socket, which then is used in place of the URL's host.
+    :ivar unix: path of a socket, which then is used in place of the URL's host; C(@name) for one without a file.
     :ivar name: the host name that the service expects (WEB_DOMAIN or LOCAL_DOMAIN).
     """
 
@@ -36,20 +41,19 @@ class Address:
 
     @classmethod
     def of(cls, variables: t.Mapping[str, str], local_domain: str, url: str = "", found: str = "") -> Address:
-        """Where Mastodon's own config/puma.rb makes it listen: SOCKET, else BIND and PORT.
+        """The address to ask, and the host name to ask it for.
 
-        :param url: named by the operator; outranks everything else.
-        :param found: where the host reaches it, if that is known better than the variables say.
+        :param variables: what Rails sees; only WEB_DOMAIN counts. Where Puma listens is decided before dotenv reads the
+            environment file (Mastodon config/puma.rb), so the file's SOCKET, BIND and PORT say nothing.
+        :param url: named by the operator; outranks everything else. C(unix:/path) is a socket.
+        :param found: Driver.web_url(), where the web service's processes listen.
         """
         name = variables.get("WEB_DOMAIN") or local_domain or "localhost"
-        if url:
-            named = urllib.parse.urlsplit(url).hostname or ""
-            return cls(url.rstrip("/"), name if named in ("127.0.0.1", "::1", "localhost") else named)
-        if found:
-            return cls(found, name)
-        host = variables.get("BIND") or "127.0.0.1"
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "[::]": "[::1]"}.get(host, host)
-        return cls(f"http://{host}:{variables.get('PORT') or '3000'}", name, variables.get("SOCKET", ""))
+        place = url.rstrip("/") or found or _DEFAULT
+        if place.startswith(_UNIX):
+            return cls("http://localhost", name, place[len(_UNIX) :])
+        named = urllib.parse.urlsplit(url).hostname or ""
+        return cls(place, name if named in ("", "127.0.0.1", "::1", "localhost") else named)
 
     @property
     def shown(self) -> str:
@@ -168,7 +172,7 @@ class _UnixConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        self.sock.connect(f"\0{self._path[1:]}" if self._path.startswith("@") else self._path)
 
 
 def _connection(address: Address, timeout: float) -> http.client.HTTPConnection:

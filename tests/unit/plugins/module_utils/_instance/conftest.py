@@ -34,6 +34,8 @@ class Host:
         self.titles = {}
         self.environments = {}
         self.restarted = []
+        self.listening = {}
+        self.log = []
 
     def app(self, name="live", version=VERSION_RB, env="LOCAL_DOMAIN=social.example\nSMTP_SERVER=relay.example\n"):
         """Make an app directory; give its path."""
@@ -85,6 +87,10 @@ class Host:
     def log_end(self):
         return "s=1"
 
+    def log_since(self, names, cursor, *, lines=None):
+        assert cursor or lines, "the whole journal of a boot is too much"
+        return [line for line in self.log if line.service in names]
+
     # Processes
 
     def of_control_group(self, control_group):
@@ -98,6 +104,12 @@ class Host:
 
     def listens(self, pids):
         return any("puma" in self.title(pid) for pid in pids)
+
+    def listeners(self, pids):
+        return [dataclasses.replace(one, pid=pid) for pid in pids for one in self.listening.get(pid, [])]
+
+    def reachable(self, pid, path):
+        return path if pid < 9000 else f"/proc/{pid}/root{path}"
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from pathlib import Path
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose import ComposeDriver, find
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose_engine import Engine
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Hints
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Processes
 
 RECORDED = Path(__file__).parent / "recorded"
 ENV = "LOCAL_DOMAIN=masto3.test\nSMTP_SERVER=localhost\nSMTP_PORT=25\nSMTP_SSL=true\nREDIS_HOST=redis\n"
@@ -86,7 +87,7 @@ class Docker(Engine):
         return folder
 
     def driver(self, **hints: t.Any) -> ComposeDriver:
-        return find(Hints(**hints), self)
+        return find(Hints(**hints), self, Processes("/nowhere"))
 
     def commands(self, word: str) -> list[list[str]]:
         """The commands so far that have this word in them."""

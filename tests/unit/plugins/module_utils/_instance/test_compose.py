@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import typing as t
@@ -15,6 +16,7 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import compose, compose_network
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose import find
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose_containers import (
     Container,
     moment,
@@ -22,8 +24,8 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose_sight import is_loopback, url_of
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose_state import Known, as_service
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Service
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Processes
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Hints, Service
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Listener, Processes
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.docker_host import ENV, Docker
 
 SECRET = "s3cr3t 'p\"w$HOME`id`\\ä"
@@ -305,6 +307,67 @@ def test_a_log_that_cannot_be_read(docker: Docker) -> None:
     assert caught.value.finding.code == "log-unreadable"
 
 
+# Hosts with one half of the mail, and services that were failing before
+
+
+def only(docker: Docker, name: str) -> None:
+    """A Compose file that has no other of the two."""
+    other = "web" if name == "sidekiq" else "sidekiq"
+    docker.containers_.remove(docker.container(other))
+    del docker.raw["services"][other], docker.resolved["services"][other]
+
+
+@pytest.mark.parametrize(("name", "code"), [("web", "sidekiq-elsewhere"), ("sidekiq", "web-elsewhere")])
+def test_a_project_with_one_half_of_the_mail(docker: Docker, name: str, code: str) -> None:
+    only(docker, name)
+    driver = docker.driver()
+    assert driver.instance.roles == (name,)
+    assert [one.code for one in driver.instance.findings] == [code]
+    assert driver.web_url() == ("http://127.0.0.1:3000" if name == "web" else "")
+    assert driver.instance.release == "4.4.8" and driver.instance.user
+
+
+def test_a_service_of_no_containers_is_no_part_of_the_host(docker: Docker) -> None:
+    docker.containers_.remove(docker.container("web"))
+    docker.raw["services"]["web"]["deploy"] = {"replicas": 0}
+    docker.raw["services"]["web"]["image"] = docker.resolved["services"]["web"]["image"] = "mastodon/not-here:v1"
+    docker.raw["services"]["web"]["env_file"] = []
+    driver = docker.driver()  # neither its image nor its file matters
+    assert driver.instance.roles == ("sidekiq",)
+    assert [one.code for one in driver.instance.findings] == ["web-elsewhere"]
+    assert "(web: no container, not enabled)" in driver.instance.findings[0].message
+    assert by_name(driver.services())["web"].wanted is False
+
+
+def test_a_service_in_a_profile_counts_when_it_has_a_container(docker: Docker) -> None:
+    docker.raw["services"]["web"]["profiles"] = ["web"]
+    assert docker.driver().instance.roles == ("web", "sidekiq")
+    docker.containers_.remove(docker.container("web"))
+    assert docker.driver().instance.roles == ("sidekiq",)
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ({"Status": "restarting", "ExitCode": 1}, "It is restarting (1), and was started again 7 times."),
+        ({"Status": "exited", "ExitCode": 1}, "It is exited (1), and was started again 7 times."),
+        ({"Health": {"Status": "unhealthy"}}, "It is running (unhealthy), and was started again 7 times."),
+        ({"Health": {"Status": "starting"}}, ""),
+        ({"Status": "exited", "ExitCode": 0}, ""),
+    ],
+)
+def test_a_container_that_was_failing_before(docker: Docker, state: dict[str, t.Any], told: str) -> None:
+    web = docker.container("web")
+    web["State"].update(state)
+    web["RestartCount"] = 7
+    web["HostConfig"]["RestartPolicy"]["Name"] = "on-failure"
+    docker.logs[web["Id"]] = b"2026-11-24T14:57:26.256720004Z mail to alice@example.org\n"
+    found = [one for one in docker.driver().instance.findings if one.code == "service-failing-before"]
+    told = f"{told} The end of its log: mail to [address]" if told else ""
+    assert [one.message for one in found] == [told] * bool(told)
+    assert all("--tail" in one for one in docker.commands("logs"))
+
+
 # Its network
 
 
@@ -320,11 +383,56 @@ def test_a_log_that_cannot_be_read(docker: Docker) -> None:
     ],
 )
 def test_where_the_host_reaches_web(given: dict[str, t.Any], url: str) -> None:
-    assert url_of(Container("1", "web", **given), {"PORT": "3000"}) == url
+    assert url_of(Container("1", "web", **given), 3000) == url
 
 
 def test_the_published_port_of_the_recorded_project(docker: Docker) -> None:
     assert docker.driver().web_url() == "http://127.0.0.1:3000"
+
+
+class Inside(Processes):
+    """What can be seen of the processes in the recorded web container."""
+
+    def __init__(self, *listeners: Listener) -> None:
+        super().__init__("/nowhere")
+        self.listening = list(listeners)
+
+    def beside(self, pid: int) -> list[int]:
+        return [pid]
+
+    def listeners(self, pids: t.Sequence[int]) -> list[Listener]:
+        return [dataclasses.replace(one, pid=pid) for pid in pids for one in self.listening]
+
+    def reachable(self, pid: int, path: str) -> str:
+        return f"/proc/{pid}/root{path}"
+
+
+@pytest.mark.parametrize(
+    ("variables", "listener", "url"),
+    [
+        ({"PORT": "4000"}, Listener(0, "0.0.0.0", 3000), "http://127.0.0.1:8080"),  # what really listens is published
+        ({"PORT": "3100"}, Listener(0, "0.0.0.0", 3100), "http://172.19.0.4:3100"),
+        ({"PORT": "3100"}, None, "http://172.19.0.4:3100"),
+        ({"SOCKET": "tmp/web.sock"}, None, "unix:/proc/PID/root/opt/mastodon/tmp/web.sock"),
+        ({"SOCKET": "/run/web.sock"}, Listener(0, path="/run/web.sock"), "unix:/proc/PID/root/run/web.sock"),
+        ({}, None, "http://127.0.0.1:8080"),
+    ],
+)
+def test_where_web_listens_in_its_container(
+    docker: Docker, variables: dict[str, str], listener: Listener | None, url: str
+) -> None:
+    web = docker.container("web")
+    web["NetworkSettings"]["Ports"] = {"3000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}]}
+    for name, value in variables.items():
+        docker.set_env("web", name, value)
+    driver = find(Hints(), docker, Inside(*([listener] if listener else [])))
+    assert driver.web_url() == url.replace("PID", str(web["State"]["Pid"]))
+
+
+def test_where_web_listens_on_the_hosts_network(docker: Docker) -> None:
+    docker.container("web")["HostConfig"]["NetworkMode"] = "host"
+    docker.container("web")["NetworkSettings"]["Ports"] = {}
+    assert find(Hints(), docker, Inside(Listener(0, "10.0.0.5", 3000))).web_url() == "http://10.0.0.5:3000"
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "127.0.0.1", "127.1.2.3", "::1", "[::1]"])

@@ -17,7 +17,10 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import compose_engine
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import _nowhere
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, InstanceError
-from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.docker_host import Docker
+from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.docker_host import (
+    VERSION_RB,
+    Docker,
+)
 
 
 @pytest.fixture
@@ -324,6 +327,17 @@ def test_a_new_container_must_be_of_the_same_image(docker: Docker, image: str | 
     (finding,) = refusal(docker)
     assert finding.code == code
     assert words in finding.message
+
+
+def test_the_release_comes_from_both_files_in_one_command(docker: Docker) -> None:
+    metadata = "def build_metadata\n  version_configuration[:metadata]\nend\n"
+    docker.in_app["cat"] = Completed(1, (VERSION_RB + metadata).encode(), b"cat: config/mastodon.yml: No such file")
+    assert docker.driver().instance.release == "4.4.8"
+    config = "---\nshared:\n  version:\n    metadata: fork\n"
+    docker.in_app["cat"] = Completed(0, (VERSION_RB + metadata + config).encode())
+    docker.asked.clear()
+    assert docker.driver().instance.release == "4.4.8+fork"
+    assert len(docker.commands("exec")) == 1
 
 
 def test_the_release_is_read_from_the_label_where_nothing_runs(docker: Docker) -> None:

@@ -27,7 +27,76 @@ PRE_4_4 = "version_configuration[:prerelease].presence || default_prerelease"
 META_4_2 = "ENV.fetch('MASTODON_VERSION_METADATA', nil)"
 META_4_4 = "version_configuration[:metadata]"
 META_GLITCH = "['glitch', ENV.fetch('MASTODON_VERSION_METADATA', nil)].compact_blank.join('.')"
-META_GLITCH_4_4 = "['glitch', version_configuration[:metadata]].compact_blank.join('.')"
+
+FETCH = "ENV.fetch('MASTODON_VERSION_METADATA', nil)"
+GLITCH = f"['glitch', {FETCH}].compact_blank.join('.')"
+#: The line "metadata" of config/mastodon.yml, by who uses it.
+METADATA = {
+    "4.4.0": f"<%= {FETCH} %>",
+    "4.6.5": f"<%= {FETCH}&.to_json %>",
+    "glitch-soc 4.4.0": f"<%= {GLITCH} %>",
+    "glitch-soc 4.6.5": f"<%= {GLITCH}.to_json %>",
+}
+
+
+def mastodon_yml(metadata: str) -> str:
+    """A config/mastodon.yml, laid out as Mastodon's is."""
+    return (
+        "---\nshared:\n  self_destruct_value: <%= ENV.fetch('SELF_DESTRUCT', nil)&.to_json %>\n"
+        "  source:\n    base_url: <%= ENV.fetch('SOURCE_BASE_URL', nil)&.to_json %>\n"
+        "    # who we are\n    metadata: none of the version's\n"
+        f"  version:\n    metadata: {metadata}\n"
+        "    prerelease: <%= ENV.fetch('MASTODON_VERSION_PRERELEASE', nil)&.to_json %>\n"
+        "test:\n  experimental_features: <%= nil %>\n"
+    )
+
+
+TODAY = {
+    "minor": "6",
+    "patch": "5",
+    "default_prerelease": "''",
+    "prerelease": "version_configuration[:prerelease].presence || default_prerelease",
+    "build_metadata": "version_configuration[:metadata]",
+}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "environment", "expected"),
+    [
+        (METADATA["4.4.0"], {}, "4.6.5"),
+        (METADATA["4.6.5"], {}, "4.6.5"),
+        (METADATA["4.6.5"], {"MASTODON_VERSION_METADATA": "mine"}, "4.6.5+mine"),
+        (METADATA["glitch-soc 4.4.0"], {}, "4.6.5+glitch"),
+        (METADATA["glitch-soc 4.6.5"], {}, "4.6.5+glitch"),
+        (METADATA["glitch-soc 4.6.5"], {"MASTODON_VERSION_METADATA": "th"}, "4.6.5+glitch.th"),
+        (METADATA["glitch-soc 4.6.5"], {"MASTODON_VERSION_PRERELEASE": "rc.1"}, "4.6.5-rc.1+glitch"),
+        ("chuckya", {"MASTODON_VERSION_METADATA": "mine"}, "4.6.5+chuckya"),
+        ("'chuckya'", {}, "4.6.5+chuckya"),
+        ('"a.b" # a comment is another shape', {}, "4.6.5"),
+        ("<%= Git.describe %>", {"MASTODON_VERSION_METADATA": "mine"}, "4.6.5"),
+        ("", {}, "4.6.5"),
+    ],
+)
+def test_the_section_of_mastodon_yml_that_4_4_reads(metadata, environment, expected):
+    assert release.read(version_rb(**TODAY), environment, mastodon_yml(metadata)) == expected
+    both = version_rb(**TODAY) + mastodon_yml(metadata)  # as one command prints them
+    assert release.read(both, environment, both) == expected
+
+
+def test_without_mastodon_yml_the_variables_count():
+    both = {"MASTODON_VERSION_METADATA": "mine", "MASTODON_VERSION_PRERELEASE": "rc.1"}
+    for config in ("", "---\nshared:\n  version: 3\n"):
+        assert release.read(version_rb(**TODAY), both, config) == "4.6.5-rc.1+mine"
+
+
+def test_a_fork_that_adds_its_name_at_the_end():
+    """Hometown."""
+    line = '      components << "+#{hometown_version}"\n      components.join\n'
+    source = version_rb(**TODAY, hometown_version="'hometown-1.1.2'").replace("      components.join\n", line)
+    assert release.read(source, {}, mastodon_yml(METADATA["4.6.5"])) == "4.6.5+hometown-1.1.2"
+    environment = {"MASTODON_VERSION_METADATA": "mine"}
+    assert release.read(source, environment, mastodon_yml(METADATA["4.6.5"])) == "4.6.5+mine+hometown-1.1.2"
+
 
 SHAPES = [
     # release, methods, environment, what to_s gives
@@ -95,12 +164,6 @@ SHAPES = [
         },
         {"MASTODON_VERSION_METADATA": "example"},
         "4.6.0-alpha.4+example",
-    ),
-    (
-        "4.5 glitch-soc",
-        {"minor": "5", "default_prerelease": "''", "prerelease": PRE_4_4, "build_metadata": META_GLITCH_4_4},
-        {},
-        "4.5.8+glitch",
     ),
     (
         "kmyblue: more methods, one of them unknown",

@@ -9,10 +9,15 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import SIDEKIQ_AT_WORK, Processes
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import (
+    SIDEKIQ_AT_WORK,
+    Listener,
+    Processes,
+)
 
 #: Makes a socket, says so, and stays until its input is closed.
 HOLD = "import socket, sys; {}; print(1, flush=True); sys.stdin.read()"
@@ -52,6 +57,63 @@ def test_only_sockets_that_accept_connections_count(code, listens, tmp_path):
         if pid is None:
             pytest.skip("the machine has no IPv6")
         assert Processes().listens([pid]) is listens
+
+
+@pytest.mark.parametrize(
+    ("code", "host"),
+    [
+        ("s = socket.create_server(('127.0.0.1', 0))", "127.0.0.1"),
+        ("s = socket.create_server(('0.0.0.0', 0))", "0.0.0.0"),
+        ("s = socket.create_server(('::1', 0), family=socket.AF_INET6)", "::1"),
+        ("s = socket.create_server(('::ffff:127.0.0.1', 0), family=socket.AF_INET6, dualstack_ipv6=True)", "127.0.0.1"),
+    ],
+)
+def test_where_a_process_listens(code, host):
+    with holding(f"{code}; print(s.getsockname()[1], flush=True)") as pid:
+        if pid is None:
+            pytest.skip("the machine has no IPv6")
+        (found,) = Processes().listeners([pid])
+        assert (found.pid, found.host, found.path) == (pid, host, "") and found.port > 1023
+
+
+def test_a_socket_that_was_inherited_counts_once_and_for_its_first_holder():
+    fork = "import os; s = socket.create_server(('127.0.0.1', 0)); r, w = os.pipe(); p = os.fork() or os.read(r, 1)"
+    with holding(fork) as pid:
+        child = int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+        (found,) = Processes().listeners([pid, child])
+        assert found.pid == pid
+        assert Processes().listeners([child]) == [Listener(child, "127.0.0.1", found.port)]
+
+
+@pytest.mark.parametrize(
+    ("bound", "shown"),
+    [("{}/s", "{}/s"), ("s", "{}/s"), ("{}/a b", "{}/a b"), ("\0fediops-test", "@fediops-test")],
+    ids=["absolute", "relative", "with a blank", "without a file"],
+)
+def test_the_path_of_a_socket(bound, shown, tmp_path):
+    name = repr(bound.format(tmp_path)).replace("{", "{{").replace("}", "}}")
+    with holding(
+        f"import os; os.chdir({str(tmp_path)!r}); s = socket.socket(socket.AF_UNIX); s.bind({name}); s.listen()"
+    ) as pid:
+        assert Processes().listeners([pid]) == [Listener(pid, path=shown.format(tmp_path))]
+
+
+def test_a_path_of_a_process_with_another_root(tmp_path):
+    (tmp_path / "7/root/run").mkdir(parents=True)
+    (tmp_path / "7/root/run/web.sock").write_text("")
+    (tmp_path / "7/root/var").symlink_to("/run")
+    there = Processes(str(tmp_path)).reachable(7, "/var/web.sock")
+    assert there == f"{tmp_path}/7/root/run/web.sock"
+    assert Processes(str(tmp_path)).reachable(7, "/nowhere") == "/nowhere"
+    here = str(tmp_path / "7/root/run/web.sock")
+    assert Processes().reachable(os.getpid(), here) == here
+
+
+def test_giving_up_privileges_is_seen(tmp_path):
+    for pid, word in ((1, "0"), (2, "1")):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "status").write_text(f"Name:\tx\nNoNewPrivs:\t{word}\nSeccomp:\t1\n")
+    assert [Processes(str(tmp_path)).no_new_privileges(pid) for pid in (1, 2, 3)] == [False, True, False]
 
 
 def test_no_processes_do_not_listen():

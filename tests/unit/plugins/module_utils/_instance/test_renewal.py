@@ -16,13 +16,12 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instance import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.last_words import secret_values, telling
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Instance, LogLine, Service
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import (
     plan,
     predict,
     renew,
-    secret_values,
-    telling,
 )
 
 SECRET = "correct-horse-battery"
@@ -163,11 +162,15 @@ def test_which_services_are_restarted(service, current, always):
         ([web(), sidekiq()], []),
         ([web(), in_state(sidekiq(), "stopped")], ["service-stopped", "mail-not-served"]),
         ([in_state(web(), "stopped"), sidekiq()], ["service-stopped"]),
-        ([web(), in_state(sidekiq(), "stopped", wanted=False)], ["mail-not-served"]),
+        ([web(), in_state(sidekiq(), "stopped", wanted=False)], []),  # a host for web only: told when it was found
+        ([web(), in_state(sidekiq(), "stopped", masked=True)], []),
+        ([sidekiq()], []),
+        ([in_state(web(), "stopped", wanted=False), in_state(sidekiq(), "stopped", wanted=False)], ["mail-not-served"]),
         ([web(), in_state(sidekiq(), "failed")], []),  # will be started
         ([web(stale=True, masked=True), sidekiq()], ["service-masked"]),
         ([web(masked=True), sidekiq()], []),
-        ([web()], ["mail-not-served"]),
+        ([web()], []),
+        ([], ["mail-not-served"]),
     ],
 )
 def test_what_is_said_about_those_that_are_not(services, found):
@@ -183,6 +186,11 @@ def test_only_stale_ones_are_restarted_and_never_streaming():
     assert driver.asked == [["web.service"]]
     assert restarted(outcome) == ["web.service"] and outcome.changed and codes(outcome) == []
     assert outcome.renewals[0].after.pid == 110 and outcome.renewals[2].after.pid == 30
+
+
+def test_web_alone_is_restarted_without_a_sidekiq():
+    driver = Scripted(web(stale=True), streaming())
+    assert restarted(do(driver)) == ["web.service"] and driver.asked == [["web.service"]]
 
 
 def test_all_at_once_and_waited_for_until_ready_and_steady():

@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Hints, InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Hints, InstanceError, LogLine
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Listener
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import find, start_times
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_units import EnvironmentFile, Unit
+from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.conftest import VERSION_RB
 
+METADATA = "\n    def build_metadata\n      version_configuration[:metadata]\n    end\n"
 SECRET = "correct-horse-battery"
 
 
@@ -43,6 +46,7 @@ def test_everything_about_a_usual_instance(host):
         "release": "4.3.8",
         "local_domain": "social.example",
         "readers": ["ruby", "node"],
+        "roles": ["web", "sidekiq"],
         "services": instance.as_dict()["services"],
         "mail_variables": ["BULK_SMTP_SERVER", "SMTP_PASSWORD", "SMTP_SERVER"],
         "overrides": [],
@@ -119,6 +123,15 @@ def test_a_withheld_unit_variable_is_said(host):
     host.change("mastodon-web.service", environment_hidden=True)
     (finding,) = driver(host).instance.findings
     assert finding.code == "unit-environment-hidden" and finding.severity == "unknown"
+
+
+def test_a_fork_that_says_so_in_mastodon_yml(host):
+    app_dir = host.app(version=VERSION_RB.replace("  end\nend\n", f"{METADATA}  end\nend\n"))
+    host.usual(app_dir)
+    assert driver(host).instance.release == "4.3.8"
+    (Path(app_dir) / "config").mkdir()
+    (Path(app_dir) / "config/mastodon.yml").write_text("shared:\n  version:\n    metadata: fork\n")
+    assert driver(host).instance.release == "4.3.8+fork"
 
 
 # Faults: each keeps what is known
@@ -308,3 +321,136 @@ def test_a_restart_names_the_services(host):
     found.restart([one for one in found.services() if one.holds_mail_settings])
     assert host.restarted == [["mastodon-web.service", "mastodon-sidekiq.service"]]
     assert found.log_cursor(found.services()) == "s=1"
+
+
+# Hosts with one half of the mail
+
+
+def codes(host, **hints):
+    return [one.code for one in driver(host, **hints).instance.findings]
+
+
+def test_a_host_with_web_only(host):
+    host.unit("mastodon-web.service", host.app())
+    found = driver(host)
+    assert (found.instance.roles, codes(host)) == (("web",), ["sidekiq-elsewhere"])
+    assert "(no such service was found)" in found.instance.findings[0].message
+    assert found.run_in_app(["pwd"], timeout=30).returncode == 0
+    assert [one.name for one in found.services()] == ["mastodon-web.service"]
+
+
+def test_a_host_with_sidekiq_only(host):
+    host.unit("mastodon-sidekiq.service", host.app(), "sidekiq", environment={"DB_POOL": "25"})
+    found = driver(host)
+    assert (found.instance.roles, codes(host)) == (("sidekiq",), ["web-elsewhere"])
+    assert found.run_in_app(["sh", "-c", "echo $DB_POOL"], timeout=30).stdout == b"25\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "roles"),
+    [
+        ({"active_state": "inactive", "file_state": "disabled"}, ("sidekiq",)),
+        ({"active_state": "inactive", "file_state": "masked", "load_state": "masked"}, ("sidekiq",)),
+        ({"active_state": "inactive"}, ("web", "sidekiq")),  # enabled: somebody has stopped it
+        ({"active_state": "inactive", "file_state": "disabled", "pulled_in": True}, ("web", "sidekiq")),
+        ({"active_state": "failed", "file_state": "disabled"}, ("web", "sidekiq")),
+        ({"file_state": "disabled"}, ("web", "sidekiq")),  # it runs
+        ({"file_state": "masked"}, ("web", "sidekiq")),
+    ],
+)
+def test_what_is_meant_to_run_on_a_host(host, change, roles):
+    host.usual(host.app())
+    host.change("mastodon-web.service", **change)
+    assert driver(host).instance.roles == roles
+
+
+def test_a_unit_that_is_not_meant_to_run_does_not_stand_for_the_instance(host):
+    host.usual(host.app())
+    host.change(
+        "mastodon-web.service",
+        active_state="inactive",
+        sub_state="dead",
+        file_state="disabled",
+        environment={"SMTP_PORT": "1", "ONLY": "web"},
+    )
+    found = driver(host)
+    assert found.instance.overrides == () and found.web_url() == ""
+    assert found.run_in_app(["sh", "-c", "echo $ONLY"], timeout=30).stdout == b"\n"
+    assert "(mastodon-web.service: inactive (dead), not enabled)" in found.instance.findings[0].message
+
+
+def test_named_services_say_what_runs_on_a_host(host):
+    host.usual(host.app())
+    found = driver(host, services=("mastodon-sidekiq",)).instance
+    assert found.roles == ("sidekiq",)
+    assert [one.code for one in found.findings] == ["web-elsewhere"]
+    assert "mastodon_smtp_services names none" in found.findings[0].message
+
+
+# A service that was failing before
+
+
+def test_a_crash_loop_is_told_with_the_end_of_its_log(host):
+    host.usual(host.app(env=f"LOCAL_DOMAIN=x.example\nSMTP_PASSWORD={SECRET}\n"))
+    host.change("mastodon-sidekiq.service", active_state="activating", sub_state="auto-restart", restarts=14)
+    host.log = [
+        LogLine(1.0, "mastodon-sidekiq.service", 7, f"boot of alice@example.org with {SECRET}"),
+        LogLine(2.0, "mastodon-web.service", 8, "another's"),
+    ]
+    (finding,) = driver(host).instance.findings
+    assert (finding.code, finding.severity) == ("service-failing-before", "warning")
+    assert finding.message == (
+        "It is activating (auto-restart), and was started again 14 times."
+        " The end of its log: boot of [address] with [secret]"
+    )
+
+
+# Where web listens
+
+
+def web_listens(host, *listeners, pid=50, name="mastodon-web.service"):
+    host.change(name, control_group=f"/{name}")
+    host.titles[f"/{name}"] = {pid: "puma 6.4 (tcp://x) [live]"}
+    host.listening[pid] = list(listeners)
+
+
+def test_the_environment_file_does_not_say_where_web_listens(host):
+    host.usual(host.app(env="LOCAL_DOMAIN=x.example\nSOCKET=/run/x.sock\nBIND=10.0.0.1\nPORT=3999\n"))
+    assert driver(host).web_url() == "http://127.0.0.1:3000"  # what config/puma.rb binds without a word
+    web_listens(host, Listener(0, "127.0.0.1", 3100))
+    assert driver(host).web_url() == "http://127.0.0.1:3100"
+
+
+def test_the_unit_or_its_process_says_where_web_listens(host):
+    app_dir = host.app()
+    host.usual(app_dir)
+    (host.folder / "web.env").write_text("PORT=3200\n")
+    files = (EnvironmentFile(str(host.folder / "web.env"), False),)
+    host.change("mastodon-web.service", environment={"PORT": "3100", "BIND": "0.0.0.0"}, environment_files=files)
+    assert driver(host).web_url() == "http://127.0.0.1:3200"  # nothing can be seen
+    both = [Listener(0, "127.0.0.1", 3000), Listener(0, "0.0.0.0", 3200), Listener(0, "127.0.0.1", 3300)]
+    web_listens(host, *both)
+    assert driver(host).web_url() == "http://127.0.0.1:3200"
+    host.environments[50] = {"PORT": "3300"}  # a script in front of Puma has the last word
+    assert driver(host).web_url() == "http://127.0.0.1:3300"
+
+
+def test_a_socket_in_a_directory_that_only_the_unit_has(host):
+    host.usual(host.app())
+    web_listens(host, Listener(0, path="/tmp/web.sock"), pid=50)
+    assert driver(host).web_url() == "unix:/tmp/web.sock"
+    web_listens(host, Listener(0, path="/tmp/web.sock"), pid=9001)
+    assert driver(host).web_url() == "unix:/proc/9001/root/tmp/web.sock"
+
+
+def test_the_web_unit_that_listens_is_asked(host):
+    app_dir = host.app()
+    host.usual(app_dir)
+    host.unit("mastodon-web2.service", app_dir)
+    web_listens(host, Listener(0, "127.0.0.1", 3001), name="mastodon-web2.service")
+    assert driver(host).web_url() == "http://127.0.0.1:3001"
+
+
+def test_without_a_web_service_there_is_no_address(host):
+    host.unit("mastodon-sidekiq.service", host.app(), "sidekiq")
+    assert driver(host).web_url() == ""

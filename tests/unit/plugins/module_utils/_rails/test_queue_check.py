@@ -440,3 +440,10 @@ def test_where_no_sidekiq_runs_nothing_is_sent() -> None:
     driver.instance = dataclasses.replace(driver.instance, services=(driver.instance.services[0],))
     verdict = QueueCheck(driver, Question(reset=ACCOUNT)).run()  # type: ignore[arg-type]
     assert (verdict.fate, verdict.way, verdict.findings) == ("not_sent", None, [])
+
+
+def test_where_web_is_found_counts_and_not_what_the_environment_file_says() -> None:
+    case = Case([QUEUED, BEGUN, SENT, DONE], variables={"PORT": "1", "BIND": "0.0.0.0"})
+    verdict, _driver = case.run()
+    assert verdict.findings == []
+    assert case.web.asked[0][2]["Host"] == "here.example"

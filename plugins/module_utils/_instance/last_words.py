@@ -1,0 +1,52 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The end of a service's log as it may be shown: why it ended, without secrets and addresses. No I/O here."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .._diagnosis.redact import one_line, redact
+from .model import LogLine
+
+_LOG_LINES = 8
+
+#: A line of a Ruby backtrace, which says where, not what. Its end tells it: "from /path/file.rb:12:in `boot'".
+_FRAME = re.compile(r"\S:\d+:in [`'][^`']*'$")
+#: What differs each time that the same thing is said: times, process and thread numbers.
+_NUMBER = re.compile(r"\b[0-9A-Za-z]*\d[0-9A-Za-z]*\b")
+
+
+def telling(logged: t.Sequence[LogLine]) -> list[str]:
+    """The lines that tell why a service ended: its own last words, without backtraces and what it said before already.
+
+    What the service manager wrote counts only when the service itself said nothing.
+    """
+    own = [line.text for line in logged if line.pid > 1]
+    texts = [text for text in own or [line.text for line in logged] if text.strip() and not _FRAME.search(text)]
+    last_said = {_NUMBER.sub("#", text): position for position, text in enumerate(texts)}
+    return [texts[position] for position in sorted(last_said.values())][-_LOG_LINES:]
+
+
+def secret_values(variables: t.Mapping[str, str]) -> list[str]:
+    """The values of an instance's variables that nobody should read, to be cut out of other programs' words."""
+    words = ("PASS", "SECRET", "TOKEN", "KEY", "SALT", "CREDENTIAL")
+    return [value for name, value in variables.items() if len(value) >= 6 and any(word in name for word in words)]
+
+
+def fit_to_see(
+    logged: t.Sequence[LogLine], variables: t.Mapping[str, str], names: t.Collection[str], lines: int = _LOG_LINES
+) -> list[str]:
+    """The last telling lines, without secrets and addresses.
+
+    :param variables: the instance's, whose secrets are cut out.
+    :param names: the names of its services (some look like addresses), which may stand.
+    """
+    # A value that is part of a service's name (a database password "mastodon") is no secret that can be kept.
+    secrets = [value for value in secret_values(variables) if not any(value in name for name in names)]
+    return [one_line(redact(text, secrets, keep=names), 240) for text in telling(logged)[-lines:]]
