@@ -322,6 +322,7 @@ class QueueCheck:
             job.errors.append((str(place["error_class"]), str(place["error_message"])))
             verdict.ends("failed", self._diagnosis(verdict, job))
         elif state == "done":
+            job.taken = max(1, job.taken)
             verdict.ends("performed", self._elsewhere(answer["processes"]))
         elif state == "busy":
             verdict.ends("waiting", self._still_at_work())
