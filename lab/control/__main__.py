@@ -9,6 +9,7 @@ usage: script/lab COMMAND
   down [--purge]        remove the containers and the network (--purge: keys, secrets and inventory too)
   status                what runs, where, on which release (exit status 1 when the lab is not up)
   reset [HOST ...]      back to the first state: settings that do not work, empty mailboxes (default: all)
+  unthrottle [HOST ...] forget how often a password reset was asked for: Mastodon allows five in half an hour
   release HOST VERSION  change the Mastodon release of a host as an upgrade does (masto3: another image), and restart it
   logs [HOST] [ARGS]    the journal of a host (ARGS go to journalctl, e.g. -u mastodon-sidekiq -n 50); without HOST: all
   ssh HOST [COMMAND]    a root shell on a host, or one command
@@ -47,6 +48,7 @@ def main(arguments: list[str]) -> int:
         "down": down,
         "status": status,
         "reset": reset,
+        "unthrottle": unthrottle,
         "release": release,
         "logs": logs,
         "ssh": ssh,
@@ -134,6 +136,15 @@ def reset(arguments: list[str]) -> int:
     ):
         list(pool.map(containers.reset, machines))
     containers.wait(addresses)
+    return 0
+
+
+def unthrottle(arguments: list[str]) -> int:
+    addresses = containers.addresses() if engine.answers() else {}
+    machines = [_machine(name) for name in arguments or addresses]
+    _require_up(machines, addresses)
+    with ThreadPoolExecutor(len(machines)) as pool:
+        list(pool.map(containers.unthrottle, machines))
     return 0
 
 

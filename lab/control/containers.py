@@ -197,6 +197,15 @@ def reset(machine: fleet.Machine) -> None:
     execute(machine, "sh", "/opt/lab/seed/apply", "reset", timeout=180)
 
 
+def unthrottle(machine: fleet.Machine) -> None:
+    """Forget how often a password reset was asked for; nothing to do where Redis does not answer."""
+    with contextlib.suppress(LabError):
+        if machine.kind == "compose":
+            project.unthrottle(machine)
+        elif machine.kind == "mastodon":
+            execute(machine, "lab-unthrottle")
+
+
 def remove() -> None:
     """Containers and network of this lab, and nothing else."""
     for name in states():

@@ -41,7 +41,7 @@ DPKG = (
     "path-exclude=/usr/share/man/*",
     "path-exclude=/usr/share/locale/*",
 )
-#: A mirror's copy of a suite that changes daily may be older than that suite's index allows. Its signature still counts.
+#: A mirror's copy of a suite that changes daily may be older than that index allows; its signature still counts.
 APT = {"forky": ('Acquire::Check-Valid-Until "false"',)}
 FOLDER = fleet.SOURCE / "images"
 

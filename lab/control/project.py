@@ -82,6 +82,13 @@ def release(machine: fleet.Machine, version: str) -> None:
     capture(*command, stdin=program, timeout=180)
 
 
+def unthrottle(machine: fleet.Machine) -> None:
+    """Forget how often a password reset was asked for."""
+    program = (fleet.SOURCE / "app/system/usr/local/sbin/lab-unthrottle").read_bytes()
+    compose = ("docker", "compose", "--project-directory", DIRECTORY, "exec", "--no-TTY", "redis", "sh")
+    capture("docker", "exec", "--interactive", machine.container, *compose, stdin=program)
+
+
 def describe(machine: fleet.Machine) -> str:
     """Its services and their state, on one line."""
     listed = capture(

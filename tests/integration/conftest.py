@@ -29,3 +29,10 @@ def fresh_lab(lab: Lab) -> Lab:
     """The lab in its first state."""
     lab.reset()
     return lab
+
+
+@pytest.fixture(autouse=True)
+def unthrottled(request: pytest.FixtureRequest) -> None:
+    """What the tests before have asked for is not counted against this one."""
+    if "lab" in request.fixturenames:
+        request.getfixturevalue("lab").unthrottle()

@@ -190,6 +190,11 @@ class Lab:
         done = run(str(CHECKOUT / "script/lab"), "reset", *hosts)
         assert done.status == 0, done.output
 
+    def unthrottle(self) -> None:
+        """Forget how often a password reset was asked for: Mastodon allows five for an address in half an hour."""
+        done = run(str(CHECKOUT / "script/lab"), "unthrottle")
+        assert done.status == 0, done.output
+
     @functools.cached_property
     def variables(self) -> dict[str, dict[str, t.Any]]:
         """The variables of each host as the inventory has them, vault decrypted."""

@@ -10,11 +10,25 @@ import time
 import typing as t
 
 import pytest
-from harness import CHECKOUT
+from harness import CHECKOUT, INVENTORY, Lab
 
 sys.path.insert(0, str(CHECKOUT / "lab"))
 
 from mailboxes import Mailboxes
+
+
+class Sources(Lab):
+    """Every usual host that runs from source."""
+
+    hosts = ("masto1", "masto2", "masto5")
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """The running lab."""
+    if not INVENTORY.is_dir():
+        pytest.fail("the lab is not up: script/lab up")
+    return Sources()
 
 
 class Waiting(Mailboxes):

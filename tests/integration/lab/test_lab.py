@@ -16,10 +16,11 @@ from harness import CHECKOUT, ENV_FILE, Lab, run
 LIVE = "/home/mastodon/live"
 RUBY = "PATH=/home/mastodon/.rbenv/shims:/usr/bin:/bin"
 
-#: Debian, Rails, Sidekiq, net-smtp: the two stacks.
+#: Debian, Rails, Sidekiq, net-smtp, dotenv, Rack: the stacks.
 STACKS = {
-    "masto1": ("13", "7.2.", "7.3.", "0.5."),
-    "masto2": ("12", "6.1.", "6.4.", "0.3."),
+    "masto1": ("trixie", "7.2.", "7.3.", "0.5.", "2.", "3.1."),
+    "masto2": ("bookworm", "6.1.", "6.4.", "0.3.", "2.", "2.2."),
+    "masto5": ("forky", "7.2.", "8.1.", "0.5.", "3.", "3.2."),
 }
 #: A form as a browser fills it, on the host; prints the status and the place it is sent to.
 FORM = """
@@ -70,7 +71,7 @@ def ruby(lab: Lab, host: str, program: str, prefix: str = "") -> str:
     return lab.ssh(host, command, stdin=program, check=False)
 
 
-@pytest.fixture(params=Lab.hosts)
+@pytest.fixture(params=STACKS)
 def host(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -103,7 +104,12 @@ def settle(lab: Lab, host: str, **changes: str | None) -> None:
     }
     kept = [line for line in lab.ssh(host, f"cat {ENV_FILE}").splitlines() if not line.startswith("SMTP_")]
     text = "\n".join([*kept, *(f"{name}='{value}'" for name, value in lines.items() if value is not None)])
-    lab.ssh(host, f"cat > {ENV_FILE} && systemctl restart mastodon-web mastodon-sidekiq", stdin=text + "\n")
+    lab.ssh(host, f"cat > {ENV_FILE} && systemctl restart mastodon-sidekiq", stdin=text + "\n")
+    restart_web(lab, host)
+
+
+def restart_web(lab: Lab, host: str) -> None:
+    lab.ssh(host, "systemctl restart mastodon-web")
     until = time.monotonic() + 180
     while time.monotonic() < until:
         if python(lab, host, GET, "/health").startswith("200"):
@@ -121,11 +127,14 @@ def test_systemd_is_the_first_process_and_nothing_failed(lab: Lab, host: str) ->
 
 
 def test_each_host_has_its_own_generation(lab: Lab, host: str) -> None:
-    debian, rails, sidekiq, net_smtp = STACKS[host]
-    assert f'VERSION_ID="{debian}"' in lab.ssh(host, "cat /etc/os-release")
-    shown = ruby(lab, host, "puts [Rails.version, Sidekiq::VERSION, Net::SMTP::VERSION].join(' ')").split()
-    for actual, expected in zip(shown[-3:], (rails, sidekiq, net_smtp)):
-        assert actual.startswith(expected)
+    debian, *versions = STACKS[host]
+    assert f"VERSION_CODENAME={debian}\n" in lab.ssh(host, "cat /etc/os-release")
+    program = """
+    require 'dotenv/version'
+    puts [Rails.version, Sidekiq::VERSION, Net::SMTP::VERSION, Dotenv::VERSION, Rack.release].join(' ')
+    """
+    shown = ruby(lab, host, program).splitlines()[-1].split()
+    assert [actual.startswith(expected) for actual, expected in zip(shown, versions)] == [True] * 5, shown
 
 
 def test_ruby_hides_behind_rbenv_on_one_host_only(lab: Lab) -> None:
@@ -133,7 +142,29 @@ def test_ruby_hides_behind_rbenv_on_one_host_only(lab: Lab) -> None:
     assert lab.ssh("masto1", hidden, check=False).strip() == ""
     assert lab.ssh("masto1", "runuser -l mastodon -c 'command -v ruby'", check=False).strip() == ""
     assert "/home/mastodon/.rbenv/shims/bundle exec puma" in lab.ssh("masto1", "systemctl cat mastodon-web")
-    assert lab.ssh("masto2", hidden).strip() == "/usr/bin/ruby"
+    for host in ("masto2", "masto5"):
+        assert lab.ssh(host, hidden).strip() == "/usr/bin/ruby"
+
+
+def test_the_sandbox_of_the_units_is_at_work(lab: Lab, host: str) -> None:
+    switches = ("RestrictNamespaces", "ProtectClock", "ProtectKernelModules", "NoNewPrivileges", "PrivateTmp")
+    shown = lab.ssh(
+        host,
+        "systemctl show mastodon-web mastodon-sidekiq mastodon-streaming@4000 -p SystemCallFilter "
+        + " ".join(f"-p {switch}" for switch in switches),
+    )
+    assert [shown.count(f"{switch}=yes") for switch in switches] == [3] * 5, shown
+    assert shown.count("SystemCallFilter=~") == 3
+    for unit in ("web", "sidekiq"):
+        assert "jemalloc" in lab.ssh(host, f"cat /proc/$(systemctl show -P MainPID mastodon-{unit})/maps")
+
+
+def test_streaming_is_a_template_behind_a_wrapper(lab: Lab, host: str) -> None:
+    main = "systemctl show -P MainPID mastodon-streaming@4000"
+    before = lab.ssh(host, main)
+    lab.ssh(host, "systemctl restart mastodon-streaming")
+    assert "0\n" != lab.ssh(host, main) != before
+    assert lab.ssh(host, "systemctl show -P Type mastodon-streaming").strip() == "oneshot"
 
 
 def test_the_first_settings_are_long_private_and_do_not_work(lab: Lab, fresh: str) -> None:
@@ -175,18 +206,79 @@ def test_only_the_right_host_name_over_https_gets_in(lab: Lab, host: str) -> Non
     assert plain == f"301 https://{host}.test/auth/password/new"
 
 
-def test_a_reset_by_form_arrives_for_those_who_may_sign_in(lab: Lab, fresh: str, mailboxes: t.Any) -> None:
+def ask(lab: Lab, host: str, account: str) -> str:
+    """What the form answers to somebody who asks for a new password."""
+    return python(lab, host, FORM, f"{host}.test", f"{account}@example.com", "right")
+
+
+def test_a_reset_by_form_arrives_for_all_but_memorial_passwordless_and_unknown(
+    lab: Lab, fresh: str, mailboxes: t.Any
+) -> None:
     settle(lab, fresh)
-    # Unconfirmed, disabled, without a password, unknown: all get the answer that alice gets, and no mail. She comes
-    # last: once hers is there, the ones before had their chance.
-    for account in ("bob", "carol", "dave", "stranger", "alice"):
-        answer = python(lab, fresh, FORM, f"{fresh}.test", f"{account}@example.com", "right")
-        assert answer == f"303 https://{fresh}.test/auth/sign_in"
+    # All get the same answer. Alice comes last: once her mail is there, the ones before had their chance.
+    silent = ("dave", "erin", "stranger")
+    mailed = ("bob", "carol", "frank", "grace", "alice")
+    for account in (*silent, *mailed):
+        assert ask(lab, fresh, account) == f"303 https://{fresh}.test/auth/sign_in"
     message = mailboxes.wait("alice@example.com")
     assert message["From"] == f"Mastodon <notifications@{fresh}.test>"
     assert message["Message-ID"].endswith(f"@{fresh}.test>")
     assert any("ESMTPSA" in line for line in message["Received"]), "not over TLS with a login"
-    assert {name: count for name, count in mailboxes.counts().items() if count} == {"alice@example.com": 1}
+    until = time.monotonic() + 30
+    while sum(mailboxes.counts().values()) < len(mailed) and time.monotonic() < until:
+        time.sleep(0.3)
+    counts = {name: count for name, count in mailboxes.counts().items() if count}
+    assert counts == {f"{name}@example.com": 1 for name in mailed}
+    # The memorial account had a job all the same, the one without a password had none.
+    program = 'p %w[alice dave erin].map { |name| !!User.find_by(email: "#{name}@example.com").reset_password_sent_at }'
+    assert ruby(lab, fresh, program).splitlines()[-1] == "[true, false, true]"
+
+
+def test_a_program_inside_rails_finds_the_accounts_as_with_devise(lab: Lab, host: str) -> None:
+    program = """
+    found = lambda do |email|
+      user = User.find_or_initialize_with_errors(User.reset_password_keys, { email: email }, :not_found)
+      [user.persisted?, user.encrypted_password.present?, user.active_for_authentication?, user.account.memorial?]
+    end
+    [' Alice@Example.com ', 'dave@example.com', 'erin@example.com', 'no@example.com', ''].each { |name| p found[name] }
+    alice = User.find_by(email: 'alice@example.com')
+    p GlobalID::Locator.locate(alice.to_global_id).id == alice.id, User.find_by(email: 'Alice@Example.com')
+    p Devise.reset_password_within == 6.hours
+    """
+    assert ruby(lab, host, program).splitlines()[-8:] == [
+        "[true, true, true, false]",
+        "[true, false, true, false]",
+        "[true, true, false, true]",
+        "[false, true, true, false]",
+        "[false, true, true, false]",
+        "true",
+        "nil",
+        "true",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("release", "sixth"), [("4.2.8", "303"), ("4.2.9", "429"), ("4.3.0", "429"), ("4.5.3", "429"), ("4.6.5", "429")]
+)
+def test_the_sixth_reset_in_half_an_hour_is_refused(lab: Lab, release: str, sixth: str) -> None:
+    host = {"4.5.3": "masto1", "4.6.5": "masto5"}.get(release, "masto2")
+    lab.ssh(host, f"lab-release {release}")
+    restart_web(lab, host)
+    for number in range(5):
+        assert ask(lab, host, "Alice" if number else "alice").startswith("303")
+    # The count is in Redis: a restart does not help, and a program inside Rails can read it.
+    restart_web(lab, host)
+    program = """
+    throttle = Rack::Attack.throttles.fetch('throttle_password_resets/email')
+    key, = Rack::Attack.cache.send(:key_and_expiry, "#{throttle.name}:alice@example.com", throttle.period)
+    p throttle.limit, throttle.period, Rack::Attack.cache.store.read(key).to_i
+    """
+    count = "5" if sixth == "429" else "0"
+    assert ruby(lab, host, program).splitlines()[-3:] == ["5", "1800", count]
+    assert ask(lab, host, "alice").startswith(sixth)
+    assert ask(lab, host, "bob").startswith("303")
+    lab.unthrottle()
+    assert ask(lab, host, "alice").startswith("303")
 
 
 def test_a_form_without_its_token_is_refused(lab: Lab, host: str) -> None:
@@ -236,7 +328,39 @@ def test_the_settings_follow_the_release(
     names = "%w[" + " ".join(expected) + "]"
     program = f"puts Mastodon::Version.to_s; {names}.each {{ |name| p ActionMailer::Base.smtp_settings[name.to_sym] }}"
     shown = ruby(lab, host, program, variables).splitlines()
-    assert shown == [release, *expected.values()]
+    assert shown[-len(expected) - 1 :] == [release, *expected.values()]
+
+
+@pytest.mark.parametrize(("release", "there"), [("4.5.15", True), ("4.6.0-beta.1", False), ("4.6.5", False)])
+def test_the_plain_mail_of_action_mailer_is_gone_where_mastodon_has_rails_8_1(
+    lab: Lab, host: str, release: str, there: bool
+) -> None:
+    lab.ssh(host, f"lab-release {release}")
+    headers = "to: 'x@example.com', subject: 's', body: 'b'"
+    program = f"""
+    puts(begin; ActionMailer::Base.mail({headers}).message.subject; rescue NoMethodError; 'no method'; end)
+    puts ActionMailer::Base.new.mail({headers}).subject, UserMailer.action_methods.sort.first
+    """
+    assert ruby(lab, host, program).splitlines()[-3:] == ["s" if there else "no method", "s", "announcement_published"]
+
+
+def test_puma_does_not_read_the_file(lab: Lab, host: str) -> None:
+    lab.ssh(host, f"printf 'BIND=0.0.0.0\\nPORT=3999\\nSOCKET=/tmp/web.sock\\n' >> {ENV_FILE}")
+    restart_web(lab, host)
+    listening = lab.ssh(host, "ss -Hltn | awk '{print $4}'")
+    assert "127.0.0.1:3000" in listening and "3999" not in listening
+
+
+@pytest.mark.parametrize(("release", "there"), [("4.2.17", False), ("4.3.0", True)])
+def test_sidekiq_says_by_a_file_that_it_is_ready(lab: Lab, host: str, release: str, there: bool) -> None:
+    ready = f"{LIVE}/tmp/ready-for-jobs"
+    lab.ssh(host, f"lab-release {release}; echo MASTODON_SIDEKIQ_READY_FILENAME=ready-for-jobs >> {ENV_FILE}")
+    lab.ssh(host, "systemctl restart mastodon-sidekiq")
+    lab.ssh(host, "until pgrep --full '^sidekiq [0-9.]+ .*busy'; do sleep 0.2; done; sleep 1")
+    assert lab.ssh(host, f"test -e {ready}; echo $?").strip() == ("0" if there else "1")
+    lab.ssh(host, "systemctl stop mastodon-sidekiq")
+    assert lab.ssh(host, f"test -e {ready}; echo $?").strip() == "1"
+    lab.ssh(host, f"sed -i /READY_FILENAME/d {ENV_FILE}; systemctl start mastodon-sidekiq")
 
 
 @pytest.mark.parametrize("release", ["4.4.0", "4.4.1"])
