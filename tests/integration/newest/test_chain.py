@@ -1,0 +1,179 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The whole chain on Mastodon 4.6.5, whose Rails 8.1 has no ActionMailer::Base.mail, with Sidekiq 8.1 and mail 2.9.1.
+
+The tests of this file go one after the other: from settings that do not work to a rollout and back.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from harness import CHECKOUT, ENV_FILE, LIVE, Lab, Run, run
+
+HOST = Lab.newest
+#: A mailbox behind the relay that is no account of the server.
+STRANGER = "postmaster@example.com"
+
+
+def flat(done: Run) -> str:
+    return " ".join(done.output.split())
+
+
+def mails() -> int:
+    """How many lie in all mailboxes."""
+    counts: dict[str, int] = json.loads(run(sys.executable, str(CHECKOUT / "lab/mailboxes.py"), "count").output)
+    return sum(counts.values())
+
+
+def state(lab: Lab) -> tuple[str, dict[str, str], str]:
+    """The file, the processes, and what Rails may have written."""
+    return (
+        lab.checksum(HOST),
+        lab.processes(HOST),
+        lab.ssh(HOST, f"find {LIVE}/tmp -type f | sort | xargs -r sha256sum"),
+    )
+
+
+def rollout(lab: Lab, *arguments: str, **variables: t.Any) -> Run:
+    return lab.rollout("--limit", HOST, *arguments, mastodon_smtp_hosts="fleet", mastodon_smtp_steady=2, **variables)
+
+
+@pytest.fixture(scope="module")
+def newest(lab: Lab) -> t.Iterator[Lab]:
+    """The host in its first state."""
+    lab.reset(HOST)
+    yield lab
+    lab.reset(HOST)
+
+
+def test_the_lab_plays_what_rails_8_1_took_away(newest: Lab) -> None:
+    program = "begin; ActionMailer::Base.mail(to: 'a@b.test'); rescue NoMethodError => e; puts e.name; end"
+    told = newest.ssh(
+        HOST, f"cd {LIVE} && runuser -u mastodon -- env RAILS_ENV=production bin/rails runner -", stdin=program
+    )
+    assert told.split()[-1] == "mail"
+    assert newest.module(HOST, "instance_info")["instance"]["release"] == "4.6.5"
+
+
+def test_the_dry_run_boots_with_a_cache_that_it_only_reads(newest: Lab) -> None:
+    before, sent = state(newest), mails()
+    done = rollout(newest, "--check", "--diff")
+    assert done.status == 0 and "Dry run, nothing was touched: this instance would change." in flat(done), done.output
+    assert "Rails would send through smtp.relay.test:587, STARTTLS required" in flat(done)
+    assert (state(newest), mails()) == (before, sent)
+
+
+@pytest.mark.parametrize(
+    ("account", "words"),
+    [("erin@example.com", "The account is a memorial"), ("nobody@nowhere.test", "no account with this address")],
+)
+def test_the_dry_run_says_that_nothing_can_prove_the_queue(newest: Lab, account: str, words: str) -> None:
+    before = state(newest)
+    done = rollout(newest, "--check", mastodon_smtp_test_account=account, mastodon_smtp_test_recipient="")
+    assert done.status != 0 and words in flat(done) and "[account-gets-no-mail]" in flat(done), done.output
+    assert "mastodon_smtp_test_account" in flat(done) and "This was a dry run: nothing has been changed." in flat(done)
+    assert state(newest) == before
+
+
+def test_a_rollout_with_an_account_and_again(newest: Lab) -> None:
+    sent = mails()
+    done = rollout(newest)
+    assert done.status == 0 and "Done: the mail settings are in place and in use." in flat(done), done.output
+    assert "The password reset for alice@example.com went through the queue" in flat(done)
+    assert mails() == sent + 2
+    again = rollout(newest)
+    assert again.status == 0 and "In order: there was nothing to change." in flat(again), again.output
+    assert mails() == sent + 2
+
+
+def test_the_drift_check_finds_it_in_order(newest: Lab) -> None:
+    done = newest.playbook("fediops.mastodon.smtp_check", "--limit", HOST, mastodon_smtp_hosts="fleet")
+    assert done.status == 0 and "In order: file, effective settings and running services" in flat(done), done.output
+    wrong = newest.playbook(
+        *("fediops.mastodon.smtp_check", "--limit", HOST),
+        mastodon_smtp_hosts="fleet",
+        mastodon_smtp_test_account="erin@example.com",
+    )
+    assert wrong.status == 0 and "warning: erin@example.com: The account is a memorial" in flat(wrong), wrong.output
+
+
+def test_after_five_resets_the_settings_are_good_all_the_same(newest: Lab) -> None:
+    for _unused in range(5):
+        assert not newest.module(HOST, "queued_mail_check", {"reset": "alice@example.com"})["failed"]
+    done = rollout(newest, mastodon_smtp_send="always")
+    assert done.status == 0 and "The password reset for alice@example.com went through the queue" in flat(done), (
+        done.output
+    )
+
+
+@pytest.mark.parametrize(
+    ("recipient", "words"),
+    [
+        ("admin@example.com", "The password reset for admin@example.com went through the queue"),
+        (STRANGER, f"The test mail for {STRANGER} went through the queue"),
+    ],
+)
+def test_without_an_account_the_recipient_gets_what_proves_most(newest: Lab, recipient: str, words: str) -> None:
+    sent = mails()
+    done = rollout(
+        newest, mastodon_smtp_send="always", mastodon_smtp_test_account="", mastodon_smtp_test_recipient=recipient
+    )
+    assert done.status == 0 and words in flat(done), done.output
+    assert mails() == sent + 2
+
+
+def test_a_wrong_account_beside_a_recipient_is_a_warning(newest: Lab) -> None:
+    done = rollout(
+        *(newest,),
+        mastodon_smtp_send="always",
+        mastodon_smtp_test_account="nobody@nowhere.test",
+        mastodon_smtp_test_recipient=STRANGER,
+    )
+    assert done.status == 0 and f"The test mail for {STRANGER} went through the queue" in flat(done), done.output
+    assert "warning: nobody@nowhere.test: This server has no account with this address." in flat(done)
+
+
+def test_a_memorial_alone_takes_nothing_back(newest: Lab) -> None:
+    before = newest.checksum(HOST)
+    alone = {"mastodon_smtp_test_account": "erin@example.com", "mastodon_smtp_test_recipient": ""}
+    done = rollout(newest, mastodon_smtp_reply_to="help@masto5.test", **alone)
+    assert done.status != 0 and "[account-gets-no-mail]" in flat(done), done.output
+    assert "The new settings stay in" in flat(done) and newest.checksum(HOST) != before
+    services = newest.module(HOST, "instance_info")["instance"]
+    assert services["unproved"] == ["queue"]
+    assert [one["stale"] for one in services["services"] if one["role"] in ("web", "sidekiq")] == [False, False]
+    # The next run makes the proof that is missing, and needs nothing else.
+    processes, sent = newest.processes(HOST), mails()
+    done = rollout(newest, mastodon_smtp_reply_to="help@masto5.test")
+    assert done.status == 0 and "went through the queue" in flat(done), done.output
+    assert (newest.processes(HOST), mails()) == (processes, sent + 1)
+
+
+def test_a_relay_that_refuses_the_mail_of_the_queue_undoes_it(newest: Lab) -> None:
+    before = newest.checksum(HOST)
+    done = rollout(newest, mastodon_smtp_reply_to="other@masto5.test", mastodon_smtp_test_account="refused@example.com")
+    assert done.status != 0 and "[recipient-refused]" in flat(done), done.output
+    assert "was put back byte for byte, and the services run on it again" in flat(done)
+    assert newest.checksum(HOST) == before
+    assert newest.ssh(HOST, "redis-cli zcard retry; redis-cli zcard dead").split() == ["0", "0"]
+
+
+def test_a_rollback_and_what_adopt_reads(newest: Lab, tmp_path: Path) -> None:
+    wanted = newest.checksum(HOST, f"{ENV_FILE}.last-smtp")
+    done = newest.playbook("fediops.mastodon.smtp_rollback", "--limit", HOST, mastodon_smtp_hosts="fleet")
+    assert done.status == 0 and newest.checksum(HOST) == wanted, done.output
+    done = newest.playbook(
+        *("fediops.mastodon.smtp_adopt", "--limit", HOST),
+        mastodon_smtp_hosts="fleet",
+        mastodon_smtp_adopt_dir=str(tmp_path / "adopted"),
+    )
+    assert done.status == 0, done.output
+    adopted = yaml.safe_load((tmp_path / "adopted" / "mastodon_smtp.yml").read_text())
+    assert adopted["mastodon_smtp_host"] == "smtp.relay.test"
