@@ -36,7 +36,15 @@ def test_a_host_with_one_half_of_the_mail(disturbed: Host, there: str, gone: str
     assert (named["failed"], named["changed"]) == (False, False)
 
 
-@pytest.mark.parametrize("unit", ["", "Environment=PORT=3100\n", "Environment=BIND=0.0.0.0 PORT=3100\n"])
+#: Behind a shell, and on a socket in the /tmp that only the unit has.
+SOCKET = """PrivateTmp=yes
+ExecStart=
+ExecStart=/bin/bash -c 'exec $$(command -v /home/mastodon/.rbenv/shims/bundle || echo bundle) exec puma \
+ -b unix:///tmp/web.sock -C config/puma.rb'
+"""
+
+
+@pytest.mark.parametrize("unit", ["", "Environment=PORT=3100\n", "Environment=BIND=0.0.0.0 PORT=3100\n", SOCKET])
 def test_web_is_asked_where_it_listens(disturbed: Host, unit: str) -> None:
     if unit:
         disturbed.drop_in(WEB, f"[Service]\n{unit}")
