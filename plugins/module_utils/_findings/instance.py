@@ -159,6 +159,22 @@ TABLE = Table(
         "A program of the app cannot be started.",
         "Check that the app directory is complete and that its Ruby is installed for the instance's user.",
     ),
+    # What its services' sandbox keeps from them
+    Code(
+        "ca-file-hidden",
+        "error",
+        "The file of trusted authorities is hidden from a service by the settings of its unit.",
+        "Move it to a directory that services see, such as /etc/ssl/certs, and correct mastodon_smtp_ca_file.",
+        "systemd.exec(5); Mastodon dist/mastodon-sidekiq.service has PrivateTmp=true",
+    ),
+    Code(
+        "sendmail-in-sandbox",
+        "error",
+        "A service may not use the rights of setuid and setgid programs, which this host's sendmail needs.",
+        "Send by SMTP to the mail server on this host instead: set mastodon_smtp_delivery_method to smtp, "
+        "mastodon_smtp_host to localhost and mastodon_smtp_port to 25.",
+        "systemd.exec(5), NoNewPrivileges=; postdrop(1) is setgid; Mastodon dist/mastodon-sidekiq.service",
+    ),
     # Its services
     Code(
         "no-mail-services",

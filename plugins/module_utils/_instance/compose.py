@@ -20,7 +20,17 @@ import typing as t
 from .._dotenv.dialects import values
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, errors
-from . import compose_network, compose_sight, condition, layers, process, release, web_address
+from . import (
+    compose_network,
+    compose_release,
+    compose_sight,
+    condition,
+    layers,
+    process,
+    release,
+    sendmail,
+    web_address,
+)
 from .compose_containers import Container
 from .compose_engine import Engine
 from .compose_find import Choice, choose, mail_env_file
@@ -29,9 +39,9 @@ from .compose_state import Known, as_service, log_lines
 from .model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Role, Seen, Service, Translate
 from .procfs import SIDEKIQ_AT_WORK, Processes
 
+_WITH_PRIVILEGES = "Send by SMTP instead, or remove no-new-privileges from security_opt in the Compose file."
 #: So many lines of a failing container's log are looked at.
 _LOG_END = 50
-_RELEASE_COMMAND = ("cat", release.PATH, release.CONFIG)
 
 
 def find(hints: Hints, engine: Engine | None = None, processes: Processes | None = None) -> ComposeDriver:
@@ -159,28 +169,13 @@ class ComposeDriver:
         return found
 
     def _release(self, variables: t.Mapping[str, str], findings: list[Finding]) -> str:
-        """Mastodon's release: from the code in a running container, from the image's label, from the image itself."""
-        containers = sorted(
-            (one for one in self._containers if self._roles.get(one.service) in ("web", "sidekiq")),
-            key=lambda one: (self._roles[one.service] != "web", one.state != "running"),
-        )
-        for one in containers:
-            if one.state == "running":
-                found = _release_in(self._engine.in_container(one.id, _RELEASE_COMMAND), variables)
-                if found:
-                    return found
-        for one in containers:
-            label = one.release_label.lstrip("v")
-            if label[:1].isdecimal():
-                return label
+        containers = [one for name in self._mail_services() for one in self._of(name)]
         image = next((one.image_id for one in containers), "") or self._models[self._first()].image
-        if image and self._engine.image(image)[0]:
-            found = _release_in(self._engine.in_image(image, _RELEASE_COMMAND), variables)
-            if found:
-                return found
-        message = f"Neither a running container nor the image tells it ({release.PATH})."
-        findings.append(TABLE.finding("release-unreadable", image or self._project.shown, message))
-        return ""
+        found = compose_release.release_of(self._engine, containers, image, variables)
+        if not found:
+            message = f"Neither a running container nor the image tells it ({release.PATH})."
+            findings.append(TABLE.finding("release-unreadable", image or self._project.shown, message))
+        return found
 
     def _mail_services(self) -> list[str]:
         """The services that hold mail settings and are meant to run here, web first: the first stands for the instance.
@@ -293,7 +288,19 @@ class ComposeDriver:
         if role == "sidekiq" and pids:
             return any(SIDEKIQ_AT_WORK.search(self._processes.title(pid)) for pid in pids)
         seen = self._processes.listens(pids) if pids else None
-        return {"healthy": True, "starting": False}.get(container.health) if seen is None else seen
+        if seen is None:
+            seen = {"healthy": True, "starting": False}.get(container.health)
+        return self._says_ready(container) if seen is None and role == "sidekiq" else seen
+
+    def _says_ready(self, container: Container) -> bool | None:
+        """By the file that Sidekiq makes when it begins to work, where that is asked for; see procfs.SIDEKIQ_AT_WORK.
+
+        A container begins without one. Up to 4.2 nothing makes it.
+        """
+        name = container.environment.get("MASTODON_SIDEKIQ_READY_FILENAME", "")
+        if not name or compose_sight.is_before(self.instance.release, 4, 3):
+            return None
+        return self._engine.in_container(container.id, ("test", "-e", f"tmp/{name}")).returncode == 0
 
     def log_cursor(self, services: t.Sequence[Service]) -> str:  # noqa: ARG002  one clock for all
         """See model.Driver."""
@@ -357,6 +364,15 @@ class ComposeDriver:
             found.append(compose_sight.no_ca_file(ca_file, sender))
         return found
 
+    def sendmail_findings(self) -> list[Finding]:
+        """See model.Driver."""
+        sender = self._sender()
+        if sender is None or not sender.no_new_privileges:
+            return []
+        done = self._engine.in_container(sender.id, ("sh", "-c", compose_sight.PRIVILEGED_PROGRAM))
+        program = done.stdout.decode("utf-8", "replace").partition("\n")[0]
+        return sendmail.barred([sender.service], "security_opt: no-new-privileges", program, _WITH_PRIVILEGES)
+
     def _sender(self) -> Container | None:
         """The container from which mail leaves: sidekiq's, else web's."""
         running = [one for one in self._containers if one.state == "running"]
@@ -371,15 +387,6 @@ def shell_setup(environment: t.Mapping[str, str | None]) -> bytes:
         for name, value in environment.items()
     ]
     return "".join(lines).encode("utf-8", "surrogateescape")
-
-
-def _release_in(done: Completed, variables: t.Mapping[str, str]) -> str | None:
-    """The release in what _RELEASE_COMMAND printed: one text, in which neither file looks like the other.
-
-    Up to 4.3 the second file does not exist, and the command fails after it has printed the first.
-    """
-    both = done.stdout.decode("utf-8", "replace")
-    return release.read(both, variables, both)
 
 
 def _stamp(path: str) -> tuple[int, int, int] | None:

@@ -37,6 +37,7 @@ class Container:
     :ivar health: C(healthy), C(unhealthy) or C(starting); empty without a health check.
     :ivar addresses: its addresses by network.
     :ivar published: (container's port, host's address, host's port) of each published TCP port.
+    :ivar no_new_privileges: setuid and setgid programs give its processes no rights.
     :ivar mounts: directory or file of the host by path in the container.
     """
 
@@ -67,6 +68,7 @@ class Container:
     addresses: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     network_mode: str = ""
     published: tuple[tuple[int, str, int], ...] = ()
+    no_new_privileges: bool = False
     mounts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -178,8 +180,13 @@ def _container(given: t.Mapping[str, t.Any]) -> Container:
         },
         network_mode=str(host.get("NetworkMode") or ""),
         published=tuple(_published(network.get("Ports") or {})),
+        no_new_privileges=any(map(_NO_NEW_PRIVILEGES.match, host.get("SecurityOpt") or ())),
         mounts={str(one.get("Destination")): str(one.get("Source") or "") for one in given.get("Mounts") or ()},
     )
+
+
+#: C(security_opt:) of the Compose file: the name alone, or with a value. Source: Docker Engine, daemon_unix.go.
+_NO_NEW_PRIVILEGES = re.compile(r"no-new-privileges(?:[:=]true)?$")
 
 
 def _published(ports: t.Mapping[str, t.Any]) -> t.Iterator[tuple[int, str, int]]:

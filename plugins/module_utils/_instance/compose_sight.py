@@ -16,6 +16,13 @@ from .._findings.model import Finding
 from . import layers
 from .compose_containers import Container
 from .compose_project import ServiceModel, differing, interpolated, lost
+from .sendmail import HELPERS, SENDMAIL
+
+#: A script for a container's shell that does what sendmail.privileged_program does on the host.
+PRIVILEGED_PROGRAM = (
+    f'[ -e {SENDMAIL} ] || exit 0; for f in "$(readlink -f {SENDMAIL})" {" ".join(HELPERS)}; do'
+    ' if [ -u "$f" ] || [ -g "$f" ]; then echo "$f"; fi; done'
+)
 
 
 def layers_of(model: ServiceModel, compose_file: str, findings: list[Finding]) -> list[layers.Layer]:
@@ -158,3 +165,9 @@ def no_ca_file(ca_file: str, sender: Container) -> Finding:
     """A file that the settings name is not in the container."""
     message = f"There is no readable {ca_file} in {sender.name}."
     return TABLE.finding("ca-file-not-in-image", ca_file, message)
+
+
+def is_before(release: str, major: int, minor: int) -> bool:
+    """Whether a release is older than another; one that cannot be read is not."""
+    numbers = release.split(".")[:2]
+    return all(one.isdecimal() for one in numbers) and [int(one) for one in numbers] < [major, minor]

@@ -304,11 +304,14 @@ class Driver(t.Protocol):
         """
 
     def relay_findings(self, host: str, ca_file: str, reached: bool) -> list[Finding]:
-        """What stands between the sidekiq service and a relay, other than the relay itself.
+        """What stands between the services and a relay, other than the relay itself.
 
         :param ca_file: what the settings name as trusted authorities; may be empty.
         :param reached: whether C(look_from) came through to the relay.
         """
+
+    def sendmail_findings(self) -> list[Finding]:
+        """What keeps the services from handing mail to the host's sendmail; only of use where they do that."""
 
 
 def iso_time(at: float) -> str:

@@ -19,7 +19,7 @@ import typing as t
 from .._dotenv.dialects import values
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, errors
-from . import condition, layers, process, release, web_address
+from . import condition, layers, process, release, sendmail, systemd_sandbox, web_address
 from .model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Seen, Service, Translate
 from .process import Account
 from .procfs import SIDEKIQ_AT_WORK, Processes
@@ -303,8 +303,19 @@ class SystemdDriver:
         return work(str), []
 
     def relay_findings(self, host: str, ca_file: str, reached: bool) -> list[Finding]:  # noqa: ARG002
-        """See model.Driver: nothing stands in between."""
-        return []
+        """See model.Driver: the units have the host's network, but perhaps not all of its files."""
+        path = os.path.join(self._app_dir, ca_file)
+        return systemd_sandbox.hidden_ca_file(self._mail_units(), path) if ca_file else []
+
+    def sendmail_findings(self) -> list[Finding]:
+        """See model.Driver. Other settings of a unit imply NoNewPrivileges=, so its process is looked at, too."""
+        barred = [
+            unit.name
+            for unit in self._mail_units()
+            if unit.no_new_privileges or any(map(self._processes.no_new_privileges, self._pids(unit)))
+        ]
+        program = sendmail.privileged_program() if barred else ""
+        return sendmail.barred(barred, "NoNewPrivileges", program)
 
 
 def start_times(unit: Unit, wall_minus_monotonic: float) -> tuple[float | None, float | None]:

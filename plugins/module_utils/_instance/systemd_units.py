@@ -43,6 +43,12 @@ PROPERTIES = (
     "EnvironmentFiles",
     "UnsetEnvironment",
     "ControlGroup",
+    "NoNewPrivileges",
+    "PrivateTmp",
+    "ProtectHome",
+    "InaccessiblePaths",
+    "BindPaths",
+    "BindReadOnlyPaths",
     "ExecMainStartTimestamp",
     "ExecMainStartTimestampMonotonic",
 )
@@ -63,6 +69,8 @@ class Unit:
     :ivar exec_start: the programs' paths and words of every ExecStart=, as one text per program.
     :ivar environment: the assignments of Environment=; a later one wins.
     :ivar environment_hidden: systemd withheld at least one assignment.
+    :ivar protect_home: C(no), C(read-only), C(yes) or C(tmpfs).
+    :ivar binds: paths at which the unit sees something of the host, whatever else hides them.
     :ivar started_monotonic: start of the main process on CLOCK_MONOTONIC in seconds; None when it never started.
     :ivar started_recorded: the same moment as the clock of the wall said it then, in whole seconds since the epoch.
     """
@@ -87,6 +95,11 @@ class Unit:
     environment_files: tuple[EnvironmentFile, ...] = ()
     unset_environment: tuple[str, ...] = ()
     control_group: str = ""
+    no_new_privileges: bool = False
+    private_tmp: bool = False
+    protect_home: str = ""
+    inaccessible_paths: tuple[str, ...] = ()
+    binds: tuple[str, ...] = ()
     started_monotonic: float | None = None
     started_recorded: float | None = None
 
@@ -210,6 +223,11 @@ def _unit(properties: t.Mapping[str, list[str]]) -> Unit:
         environment_files=tuple(filter(None, map(_environment_file, properties.get("EnvironmentFiles", [])))),
         unset_environment=tuple(split_words(one("UnsetEnvironment"))),
         control_group=one("ControlGroup"),
+        no_new_privileges=one("NoNewPrivileges") == "yes",
+        private_tmp=one("PrivateTmp") not in ("", "no"),
+        protect_home=one("ProtectHome"),
+        inaccessible_paths=tuple(word.lstrip("-+") for word in split_words(one("InaccessiblePaths"))),
+        binds=tuple(map(_bound, split_words(f"{one('BindPaths')} {one('BindReadOnlyPaths')}"))),
         started_monotonic=monotonic / 1_000_000 if monotonic else None,
         started_recorded=_recorded_time(one("ExecMainStartTimestamp")),
     )
@@ -231,6 +249,12 @@ def _environment_file(value: str) -> EnvironmentFile | None:
     """C(/etc/default/mastodon (ignore_errors=yes)); the path itself may hold blanks."""
     found = re.fullmatch(r"(.+) \(ignore_errors=(yes|no)\)", value)
     return EnvironmentFile(found[1], found[2] == "yes") if found else None
+
+
+def _bound(value: str) -> str:
+    """C(/source:/destination:rbind), perhaps with a dash in front -> the destination."""
+    source, *more = value.lstrip("-").split(":")
+    return more[0] if more and more[0] else source
 
 
 def _number(value: str) -> int:

@@ -36,6 +36,7 @@ class Host:
         self.restarted = []
         self.listening = {}
         self.log = []
+        self.barred = set()
 
     def app(self, name="live", version=VERSION_RB, env="LOCAL_DOMAIN=social.example\nSMTP_SERVER=relay.example\n"):
         """Make an app directory; give its path."""
@@ -107,6 +108,9 @@ class Host:
 
     def listeners(self, pids):
         return [dataclasses.replace(one, pid=pid) for pid in pids for one in self.listening.get(pid, [])]
+
+    def no_new_privileges(self, pid):
+        return pid in self.barred
 
     def reachable(self, pid, path):
         return path if pid < 9000 else f"/proc/{pid}/root{path}"

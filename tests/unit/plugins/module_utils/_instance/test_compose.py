@@ -307,6 +307,28 @@ def test_a_log_that_cannot_be_read(docker: Docker) -> None:
     assert caught.value.finding.code == "log-unreadable"
 
 
+@pytest.mark.parametrize(
+    ("name", "release", "made", "ready"),
+    [
+        ("sidekiq_ready", "4.4.8", True, True),
+        ("sidekiq_ready", "4.4.8", False, False),
+        ("sidekiq_ready", "4.2.9", False, None),  # that release makes no such file
+        ("", "4.4.8", False, None),
+    ],
+)
+def test_a_sidekiq_that_can_only_be_asked_by_its_ready_file(
+    docker: Docker, name: str, release: str, made: bool, ready: bool | None
+) -> None:
+    sidekiq = docker.container("sidekiq")
+    sidekiq["State"].pop("Health", None)
+    docker.set_env("sidekiq", "MASTODON_SIDEKIQ_READY_FILENAME", name)
+    driver = docker.driver()
+    driver.instance = dataclasses.replace(driver.instance, release=release)
+    docker.in_app["test"] = Completed(0 if made else 1)
+    assert driver.ready(by_name(driver.services())["sidekiq"]) is ready
+    assert [one[4:] for one in docker.commands("test")] == [["-e", f"tmp/{name}"]] * (ready is not None)
+
+
 # Hosts with one half of the mail, and services that were failing before
 
 

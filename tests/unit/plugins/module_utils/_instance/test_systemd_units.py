@@ -225,3 +225,22 @@ def test_what_a_unit_does_for_mastodon(program, name, titles, role):
 )
 def test_names_of_units(output, names):
     assert parse_names(output) == names
+
+
+def test_what_a_unit_keeps_from_its_processes():
+    text = """Id=x.service
+NoNewPrivileges=yes
+PrivateTmp=yes
+ProtectHome=tmpfs
+InaccessiblePaths=-/etc/foo +/srv "/a b"
+BindPaths=/etc:/opt/x:rbind /usr:/usr:rbind
+BindReadOnlyPaths=-/home/mastodon
+TriggeredBy=x.socket
+"""
+    (unit,) = parse_show(text)
+    assert (unit.no_new_privileges, unit.private_tmp, unit.protect_home) == (True, True, "tmpfs")
+    assert unit.inaccessible_paths == ("/etc/foo", "/srv", "/a b")
+    assert unit.binds == ("/opt/x", "/usr", "/home/mastodon")
+    assert unit.wanted  # by its socket
+    (plain,) = parse_show("Id=y.service\nNoNewPrivileges=no\nPrivateTmp=no\nProtectHome=no\nInaccessiblePaths=\n")
+    assert not (plain.no_new_privileges or plain.private_tmp or plain.inaccessible_paths or plain.binds or plain.wanted)

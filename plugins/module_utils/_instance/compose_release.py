@@ -1,0 +1,48 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Mastodon's release, read from a container or an image."""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import release
+from .compose_containers import Container
+from .compose_engine import Engine
+from .model import Completed
+
+_COMMAND = ("cat", release.PATH, release.CONFIG)
+
+
+def release_of(engine: Engine, containers: t.Sequence[Container], image: str, variables: t.Mapping[str, str]) -> str:
+    """From the code in a running container, from the image's label, from the image itself; empty when none tells it.
+
+    :param containers: those of web and Sidekiq.
+    :param image: what a new container would be made from.
+    """
+    ordered = sorted(containers, key=lambda one: one.state != "running")
+    for one in ordered:
+        if one.state == "running":
+            found = _read(engine.in_container(one.id, _COMMAND), variables)
+            if found:
+                return found
+    for one in ordered:
+        label = one.release_label.lstrip("v")
+        if label[:1].isdecimal():
+            return label
+    if image and engine.image(image)[0]:
+        return _read(engine.in_image(image, _COMMAND), variables) or ""
+    return ""
+
+
+def _read(done: Completed, variables: t.Mapping[str, str]) -> str | None:
+    """The release in what the command printed: one text, in which neither file looks like the other.
+
+    Up to 4.3 the second file does not exist, and the command fails after it has printed the first.
+    """
+    both = done.stdout.decode("utf-8", "replace")
+    return release.read(both, variables, both)

@@ -1,0 +1,58 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""Whether the services may use the sendmail of their host.
+
+Most programs of this name put the mail into a queue that only a group may write to, so they, or a helper, are setgid or
+setuid. A service with NoNewPrivileges= gets no rights from that: Mastodon's dist/mastodon-sidekiq.service has it. The
+direct test of mailer_check runs outside of the services, and would not notice.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import typing as t
+
+from .._findings.instance import TABLE
+from .._findings.model import Finding
+
+#: Where Action Mailer looks for it (the mail gem, lib/mail/network/delivery_methods/sendmail.rb).
+SENDMAIL = "/usr/sbin/sendmail"
+#: The helpers of Postfix, nullmailer and qmail. In other mail servers (Exim, Sendmail, dma) it is the program itself.
+#: msmtp and its like need neither.
+HELPERS = ("/usr/sbin/postdrop", "/usr/sbin/nullmailer-queue", "/var/qmail/bin/qmail-queue")
+
+
+def privileged_program(root: str = "") -> str:
+    """The program that sendmail on this host needs setuid or setgid for; empty when it needs none, or is not there.
+
+    :param root: another root directory, for tests.
+    """
+    if not os.path.exists(root + SENDMAIL):
+        return ""
+    own = os.path.realpath(root + SENDMAIL)
+    for path in (own, *(root + one for one in HELPERS)):
+        try:
+            mode = os.stat(path).st_mode
+        except OSError:
+            continue
+        if mode & (stat.S_ISUID | stat.S_ISGID):
+            return path[len(root) :]
+    return ""
+
+
+def barred(services: t.Sequence[str], setting: str, program: str, fix: str = "") -> list[Finding]:
+    """Sendmail does not work in these services.
+
+    :param setting: what they have: C(NoNewPrivileges), in the words of what runs them.
+    :param program: what needs setuid or setgid; nothing is said when it is empty.
+    """
+    if not services or not program:
+        return []
+    run = "runs" if len(services) == 1 else "run"
+    message = f"{' and '.join(services)} {run} with {setting}, so {program}, which sendmail needs, has no rights there."
+    return [TABLE.finding("sendmail-in-sandbox", SENDMAIL, message, fix)]

@@ -1,0 +1,53 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""What the settings of a unit hide from it, though it is there outside. Source: systemd.exec(5)."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from .._findings.instance import TABLE
+from .._findings.model import Finding
+from .systemd_units import Unit
+
+_HOMES = ("/home", "/root", "/run/user")
+_TEMPORARY = ("/tmp", "/var/tmp")
+
+
+def hidden_by(unit: Unit, path: str) -> str:
+    """The setting of a unit that hides a path of the host from its processes; empty when none does."""
+    if any(_below(path, place) for place in unit.binds):
+        return ""
+    for place in unit.inaccessible_paths:
+        if _below(path, place):
+            return f"InaccessiblePaths={place}"
+    if unit.protect_home in ("yes", "tmpfs") and any(_below(path, place) for place in _HOMES):
+        return f"ProtectHome={unit.protect_home}"
+    if unit.private_tmp and any(_below(path, place) for place in _TEMPORARY):
+        return "PrivateTmp=yes"
+    return ""
+
+
+def hidden_ca_file(units: t.Iterable[Unit], path: str) -> list[Finding]:
+    """The file of trusted authorities is not there for some of the units, one finding for each reason.
+
+    :param path: absolute.
+    """
+    reasons: dict[str, list[str]] = {}
+    for unit in units:
+        reason = hidden_by(unit, path) or hidden_by(unit, os.path.realpath(path))
+        if reason:
+            reasons.setdefault(reason, []).append(unit.name)
+    return [
+        TABLE.finding("ca-file-hidden", path, f"{', '.join(names)} cannot see it because of {reason}.")
+        for reason, names in reasons.items()
+    ]
+
+
+def _below(path: str, place: str) -> bool:
+    return path == place or path.startswith(place.rstrip("/") + "/")
