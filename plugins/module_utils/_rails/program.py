@@ -13,7 +13,8 @@ run, so that whatever else Rails prints does not matter.
 
 from __future__ import annotations
 
-import json
+import base64
+import os
 import types
 import typing as t
 
@@ -25,15 +26,16 @@ from .ruby import filled
 GUEST: t.Mapping[str, str | None] = types.MappingProxyType({"BOOTSNAP_READONLY": "1"})
 
 #: A dry run: runs before Rails boots and makes dotenv see the planned text in place of one file. Standard input holds a
-#: header line (JSON: path, null where dotenv reads no planned file; length), that many bytes of planned text, and then
-#: the program for C(rails runner -). A dry run must write nothing, so it boots without Bootsnap where that is too old
-#: to be told so: before 1.16, with Mastodon 4.0.
+#: header line (length, and the path in Base64, which is missing where dotenv reads no planned file), that many bytes of
+#: planned text, and then the program for C(rails runner -). It requires nothing: a gem that is loaded before Bundler is
+#: set up may be another version than the application's, which Bundler refuses. A dry run must write nothing: it boots
+#: without Bootsnap where that is too old to be told so: before 1.16, with Mastodon 4.0.
 #: Sources: Dotenv::Environment#read exists in dotenv 2.0 to 3.2; bin/rails loads config/boot and rails/commands.
 PRELUDE = r"""
-require "json"
 module FediopsPlanned
-  @header = JSON.parse($stdin.gets)
-  @text = $stdin.read(@header["length"]).force_encoding("UTF-8").delete_prefix("\uFEFF")
+  length, path = $stdin.gets.split
+  @path = path && path.unpack1("m0").force_encoding("UTF-8")
+  @text = $stdin.read(length.to_i).to_s.force_encoding("UTF-8").delete_prefix("\uFEFF")
   @used = false
   class << self
     def real(path)
@@ -43,14 +45,14 @@ module FediopsPlanned
     end
 
     def text_for(path)
-      return unless @header["path"] && real(path) == real(@header["path"])
+      return unless @path && real(path) == real(@path)
       @used = true
       @text
     end
 
     # Nil where there is no planned file to read.
     def used
-      @header["path"] && @used
+      @path && @used
     end
   end
   module Read
@@ -241,7 +243,7 @@ module FediopsCheck
 
     def failure(error)
       chain = []
-      while error && !error.equal?(AMBIENT) && chain.length < 6
+      while error && !error.equal?(AMBIENT) && !error.is_a?(Rehearsed) && chain.length < 6
         chain << { "class" => error.class.name.to_s, "message" => clean(error.message) }
         error = error.cause
       end
@@ -330,5 +332,5 @@ def program(asked: t.Mapping[str, t.Any]) -> bytes:
 
 def planned_input(path: str | None, planned: bytes, rest: bytes) -> bytes:
     """Standard input for PRELUDE: the header, the planned bytes of the file at C(path), the program."""
-    header = json.dumps({"path": path, "length": len(planned)})
-    return header.encode("utf-8") + b"\n" + planned + rest
+    where = base64.b64encode(os.fsencode(path or ""))
+    return b"%d %s\n" % (len(planned), where) + planned + rest

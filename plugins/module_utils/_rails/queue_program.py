@@ -22,7 +22,7 @@ from .ruby import filled
 #: them, and what it evaluates is a constant of ours with one Base64 literal.
 #: A job that is being worked on is in Redis only from the process's next sign of life on, every ten seconds
 #: (sidekiq: lib/sidekiq/launcher.rb). So a job is done when every living process gave one after the job had left its
-#: queue, does not have it then, and neither the retry set nor the dead set does.
+#: queue, has not got it then, and neither the retry set nor the dead set has.
 _PROGRAM = (
     r"""
 require "json"
@@ -52,9 +52,16 @@ module FediopsQueue
       ActionMailer::MailDeliveryJob.new("ActionMailer::Base", "class_eval", "deliver", args: [text]).enqueue
     end
 
-    # Processes that gave a sign of life lately. One that was killed stays listed for a minute.
+    # The processes that live: their last sign of life is about as new as the others', whatever the clock here says.
+    # One that was killed stays listed for a minute.
     def alive
-      Sidekiq::ProcessSet.new.select { |process| Time.now.to_f - process["beat"].to_f < 15 }
+      listed = Sidekiq::ProcessSet.new(false).to_a
+      newest = listed.map { |process| process["beat"].to_f }.max
+      listed.select { |process| process["beat"].to_f > newest - 15 }
+    end
+
+    def beats
+      alive.map { |process| [process["identity"], process["beat"]] }.to_h
     end
 
     def served
@@ -71,11 +78,11 @@ module FediopsQueue
 
     def follow(mark, queue, seconds)
       start = Process.clock_gettime(Process::CLOCK_MONOTONIC)
-      gone_at = nil
+      since = nil
       loop do
         place = look(mark, queue)
-        gone_at = place["state"] == "gone" ? (gone_at || Time.now.to_f) : nil
-        if gone_at && seen_without?(gone_at)
+        since = place["state"] == "gone" ? signs(since) : nil
+        if since && seen_without?(since)
           place = last(mark)
           place["state"] = "done" if place["state"] == "gone"
         end
@@ -137,9 +144,16 @@ module FediopsQueue
       told["arguments"].to_s.include?("reset_password_instructions") && told["arguments"].to_s.include?(%("#{mark}"))
     end
 
-    def seen_without?(moment)
-      processes = alive
-      processes.any? && processes.all? { |process| process["beat"].to_f > moment + 1 }
+    # The signs of life from when the job was first gone. A process writes what it works on shortly before the sign.
+    def signs(since)
+      return since if since && since.any?
+      sleep(1)
+      beats
+    end
+
+    def seen_without?(since)
+      now = beats
+      since.any? && since.all? { |process, beat| now[process] != beat }
     end
 
     # What did not get through is not to be sent later, nor to knock at another relay for weeks.
