@@ -15,25 +15,39 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import typing as t
 
 _COMMENT = r"\((?:[^()\\]|\\.)*\)"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 # More than RFC 5322's atext: the gem takes any character beyond ASCII too. No pattern here nests one repetition in
 # another without a character between them, so that no text takes long to refuse. Blanks beside a dot of the part before
 # the @ are the one thing that the gem takes and this does not.
-_ATEXT = r"[^\s()<>\[\]:;@\\,.\"\x00-\x1f\x7f]"
+_ATEXT = r"[^()<>\[\]:;@\\,.\"\x00-\x20\x7f]"
 _BLANKS = rf"(?:[ \t]|{_COMMENT})*"
 _FULL_QUOTED = r'"(?:[^"\\]|\\.)+"'
 _LOCAL = rf'(?:\.*(?:{_ATEXT}|{_FULL_QUOTED})(?:{_ATEXT}|{_FULL_QUOTED}|\.)*|"")'
 _ATOM = rf"(?:{_ATEXT}|{_FULL_QUOTED})+"
-_DOMAIN = rf"(?:\.*{_ATOM}(?:\.+{_ATOM})*|\[[^\[\]\\\s]*\])"
+_DOMAIN = rf"(?:\.*{_ATOM}(?:\.+{_ATOM})*|\[[^\[\]\\\x00-\x20]*\])"
 _SPEC = rf"{_BLANKS}{_LOCAL}{_BLANKS}(?:@{_BLANKS}{_DOMAIN}{_BLANKS})?"
 _ROUTE = rf"(?:[, \t]*@{_DOMAIN}(?:,[, \t]*@{_DOMAIN})*:)?"
 _PHRASE = rf"(?:{_ATEXT}|{_QUOTED}|[.@ \t]|{_COMMENT})"
+_NAME = rf"(?:[.@]+|(?:[.@ \t]|{_COMMENT})*(?:{_ATEXT}|{_QUOTED}){_PHRASE}*)"
 _ONE = rf"(?:{_SPEC}|{_PHRASE}*<{_ROUTE}{_SPEC}>{_BLANKS}|[ \t]*)"
-_LIST = rf"{_ONE}(?:,{_ONE})*"
-_GROUP = rf"{_PHRASE}+:{_LIST};{_BLANKS}"
-_RUBY = re.compile(rf"(?:{_GROUP}|{_ONE})(?:[,;](?:{_GROUP}|{_ONE}))*")
+#: What has no mailbox in it for the gem: nothing, or a name in angle brackets without a domain.
+_NOBODY = rf"(?:{_PHRASE}*<{_BLANKS}{_LOCAL}{_BLANKS}>{_BLANKS}|[ \t]*)"
+
+
+def _list_of(one: str) -> t.Pattern[str]:
+    member = rf"(?:{one}|{_BLANKS})"
+    group = rf"{_NAME}:{member}(?:,{member})*;{_BLANKS}"
+    return re.compile(rf"(?:{group}|{one})(?:[,;](?:{group}|{one}))*")
+
+
+_RUBY = _list_of(_ONE)
+_RUBY_NOBODY = _list_of(_NOBODY)
+
+#: Ruby's idea of white space (mail/utilities.rb, C(blank?)).
+_RUBY_BLANKS = " \t\r\n\f\v"
 
 _NAMED = re.compile(r"(?P<display>.*?)[ \t]*<(?P<spec>[^<>]*)>[ \t]*")
 _PLAIN_NAME = re.compile(rf"(?:{_ATEXT}|[ \t])*")
@@ -70,8 +84,13 @@ class AddressProblem(ValueError):
 
 
 def ruby_refuses(text: str) -> bool:
-    """Whether C(Mail::Address.new) of the mail gem raises, which keeps Mastodon from starting."""
-    return not _RUBY.fullmatch(text.strip(" \t"))
+    """Whether C(Mail::Address.new) of the mail gem raises, which keeps Mastodon from starting. It takes a blank text."""
+    return bool(text.strip(_RUBY_BLANKS)) and not _RUBY.fullmatch(text.strip(" \t"))
+
+
+def names_nobody(text: str) -> bool:
+    """Whether the mail gem finds no mailbox in a text that it does not refuse; it then sends nothing."""
+    return not text.strip(_RUBY_BLANKS) or bool(_RUBY_NOBODY.fullmatch(text.strip(" \t")))
 
 
 def mailbox(text: str) -> Mailbox:

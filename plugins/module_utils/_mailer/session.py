@@ -17,7 +17,7 @@ import re
 import typing as t
 
 from .release import Era
-from .yaml_value import Json
+from .yaml_value import Json, is_text
 
 TlsMode = t.Literal["implicit", "starttls", "starttls_optional", "none"]
 VerifyMode = t.Literal["peer", "none"]
@@ -130,17 +130,27 @@ def session(settings: Settings, era: Era) -> Session:
         return found
     verify = settings.get("openssl_verify_mode")
     found = dataclasses.replace(found, verify_mode=_verify_mode(found, verify))
-    if found.context and isinstance(verify, str) and verify.lower() not in VERIFY_MODES:
-        error = f"uninitialized constant OpenSSL::SSL::VERIFY_{verify.upper()}"
-        return dataclasses.replace(found, refusal=Refusal("NameError", "build", error))
-    return dataclasses.replace(found, refusal=_login_refusal(settings, era))
+    return dataclasses.replace(found, refusal=_verify_refusal(found, verify) or _login_refusal(settings, era))
+
+
+def _verify_refusal(found: Session, verify: Json) -> Refusal | None:
+    """A text must be the name of a constant. Another value reaches OpenSSL when TLS is set up, which takes a number."""
+    if not found.context or not truthy(verify):
+        return None
+    if is_text(verify):
+        if str(verify).lower() in VERIFY_MODES:
+            return None
+        return Refusal("NameError", "build", f"uninitialized constant OpenSSL::SSL::VERIFY_{str(verify).upper()}")
+    if isinstance(verify, (int, float)) and verify is not True:
+        return None
+    return Refusal("TypeError", "build", "no implicit conversion of SMTP_OPENSSL_VERIFY_MODE into Integer")
 
 
 def _verify_mode(found: Session, verify: Json) -> VerifyMode:
     """Net::SMTP's own context verifies (Ruby 3 and later), and so does the gem's when its mode is nil or false."""
     if found.tls_mode == "none":
         return "none"
-    off = (isinstance(verify, str) and verify.lower() == "none") or (verify == 0 and truthy(verify))
+    off = (is_text(verify) and str(verify).lower() == "none") or (verify == 0 and truthy(verify))
     return "none" if found.context and off else "peer"
 
 
@@ -171,4 +181,21 @@ def _login_refusal(settings: Settings, era: Era) -> Refusal | None:
         return Refusal("ArgumentError", "build", "SMTP-AUTH requested but missing user name")
     if not password:
         return Refusal("ArgumentError", "build", "SMTP-AUTH requested but missing secret phrase")
+    if _mechanism(settings, era) == "cram_md5" and is_text(settings.get("password")):
+        return _cram_md5_refusal(str(settings["password"]))
     return None
+
+
+def _cram_md5_refusal(password: str) -> Refusal | None:
+    if cram_md5_fails(password):
+        return Refusal("Encoding::CompatibilityError", "build", "CRAM-MD5 with a password outside ASCII")
+    return None
+
+
+def cram_md5_fails(password: str) -> bool:
+    """Whether net-smtp 0.2 to 0.5 raises in the middle of CRAM-MD5.
+
+    It works on characters where the RFC means bytes, unless the password is long enough to be hashed first
+    (auth_cram_md5.rb, cram_secret).
+    """
+    return not password.isascii() and len(password) <= 64
