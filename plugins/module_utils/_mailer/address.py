@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing as t
+import unicodedata
 
 _COMMENT = r"\((?:[^()\\]|\\.)*\)"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
@@ -46,6 +47,8 @@ def _list_of(one: str) -> t.Pattern[str]:
 _RUBY = _list_of(_ONE)
 _RUBY_NOBODY = _list_of(_NOBODY)
 
+#: What is dropped around an address; other blanks are a part of it, for Ruby too.
+OUTER_BLANKS = " \t\r\n"
 #: Ruby's idea of white space (mail/utilities.rb, C(blank?)).
 _RUBY_BLANKS = " \t\r\n\f\v"
 
@@ -84,7 +87,7 @@ class AddressProblem(ValueError):
 
 
 def ruby_refuses(text: str) -> bool:
-    """Whether C(Mail::Address.new) of the mail gem raises, which keeps Mastodon from starting. It takes a blank text."""
+    """Whether C(Mail::Address.new) of the mail gem raises, which keeps Mastodon from starting. A blank text passes."""
     return bool(text.strip(_RUBY_BLANKS)) and not _RUBY.fullmatch(text.strip(" \t"))
 
 
@@ -98,7 +101,7 @@ def mailbox(text: str) -> Mailbox:
 
     :raises AddressProblem: it is something else, or an address that mail servers refuse.
     """
-    text = text.strip()
+    text = text.strip(OUTER_BLANKS)
     if not text:
         raise AddressProblem("syntax", "It is empty.")
     if any(ord(one) < 0x20 or ord(one) == 0x7F for one in text):
@@ -128,7 +131,14 @@ def _display(text: str) -> str:
 
 
 def _address(display: str, spec: str) -> Mailbox:
-    local, at, domain = spec.strip().rpartition("@")
+    odd = next((one for one in spec if one not in " \t" and (one.isspace() or unicodedata.category(one) == "Cf")), "")
+    if odd:
+        raise AddressProblem(
+            "syntax",
+            f"The address holds a blank or invisible character that is not a plain blank (U+{ord(odd):04X}).",
+            "Type the address anew instead of copying it.",
+        )
+    local, at, domain = spec.strip(" \t").rpartition("@")
     if not at or not local or not domain:
         raise AddressProblem("syntax", "There is no name@domain in it.")
     if not _LOCAL_PART.fullmatch(local):

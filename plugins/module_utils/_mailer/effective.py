@@ -15,7 +15,7 @@ from . import email_yml
 from .address import names_nobody, ruby_refuses
 from .release import Era, Release, era_of
 from .session import Refusal, TlsMode, VerifyMode, mechanism, session, truthy
-from .variables import BULK, FORMS, MAIN, SETTINGS, VARIABLES, Reading, blank
+from .variables import BULK, FORMS, MAIN, SETTINGS, Reading, blank
 from .yaml_value import Json, Symbol, is_empty, is_text, plain_value
 
 #: Mastodon's sender when SMTP_FROM_ADDRESS is not set (config/environments/production.rb, config/email.yml).
@@ -85,8 +85,7 @@ def effective(variables: t.Mapping[str, str], release: Release, local_domain: st
     :param local_domain: LOCAL_DOMAIN; empty when it is not known.
     """
     era = era_of(release)
-    # In the order of our table, whatever that of the file: the first that cannot be read is the one named.
-    known = {name: variables[name] for name, one in VARIABLES.items() if name in variables and one.read_by(era)}
+    known = email_yml.read_variables(variables, era)
     file = email_yml.mail_settings(known, era, local_domain) if era.yaml else {}
     if isinstance(file, Refusal):
         return Effective(None, None, None, None, file, None, None)
@@ -141,11 +140,18 @@ def _method_refusal(method: Json, era: Era) -> Refusal | None:
     """Why nothing is sent by another way than SMTP."""
     if method not in DELIVERY_METHODS:
         return Refusal("RuntimeError", "build", "Invalid delivery method")
-    if method == "sendmail" and era.mail == "2.8.0.1":
-        # Rails before 7.1 gives sendmail one text of arguments (action_mailer/delivery_methods.rb), and mail 2.8.0 alone
-        # of the versions beside such a Rails refuses that (delivery_methods/sendmail.rb).
+    if method == "sendmail" and sendmail_fails(era):
         return Refusal("ArgumentError", "build", ":arguments expected to be an Array of individual string args")
     return None
+
+
+def sendmail_fails(era: Era) -> bool:
+    """Whether every mail through sendmail fails.
+
+    Rails before 7.1 gives the arguments as one text (action_mailer/delivery_methods.rb). Of the mail gem's versions
+    beside such a Rails, 2.8.0 alone refuses that (delivery_methods/sendmail.rb).
+    """
+    return era.mail == "2.8.0.1"
 
 
 def _envelope_refusal(sender: Json, return_path: Json) -> Refusal | None:

@@ -4,15 +4,14 @@
 
 # Private to this collection: it may change in any release without notice.
 
-"""config/email.yml, through which the mail variables pass from Mastodon 4.4 on: the file with their texts in it, and what
-Rails then reads from it.
+"""config/email.yml, through which the mail variables pass from Mastodon 4.4 on: the file, and what Rails reads from it.
 
 Each variable stands in a line of its own, some in quotes (from 4.4.1 on) and some bare. A text can therefore break the
 file, be read as something else, or set other keys: a line break followed by C(domain: x) does. The whole file is
 written and read here as Rails does it, so none of that is a case of its own.
 
-Source: config/email.yml of 4.4.0, and of 4.4.1 to 4.7.0-alpha.2, which are the same; active_support/configuration_file.rb
-and Application#config_for of Rails 8.0 and 8.1.
+Source: config/email.yml of 4.4.0, and of 4.4.1 to 4.7.0-alpha.2, which are the same; of Rails 8.0 and 8.1
+active_support/configuration_file.rb and Application#config_for.
 """
 
 from __future__ import annotations
@@ -20,12 +19,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import re
 import typing as t
 
-from .release import Era
+from .release import Era, Release, era_of
 from .session import Refusal
 from .variables import BULK, BUNDLE, MAIN, VARIABLES
-from .yaml_text import YamlRefusal, syntax
+from .yaml_text import YamlRefusal
 from .yaml_value import is_text, load
 
 LOCAL_DOMAIN = "LOCAL_DOMAIN"
@@ -84,10 +84,32 @@ _LINES: tuple[Line, ...] = (
     *_relay("      ", BULK),
 )
 
-#: Number of a line -> the variable in it.
-VARIABLE_OF_LINE: dict[int, str] = {
+_VARIABLE_OF_LINE: dict[int, str] = {
     number: line.variable for number, line in enumerate(_LINES, _COMMENTS + 1) if line.variable
 }
+#: Errors whose place is the text that is wrong; for others libyaml names the beginning of what that stands in.
+_EXACT = re.compile(r"(?:while scanning |not allowed in this context).*\bat line (\d+)\b", re.DOTALL)
+
+
+def variable_at(error: str) -> str:
+    """The variable in the line that Psych's error names; empty where the error does not name the line at fault."""
+    found = _EXACT.search(error)
+    name = _VARIABLE_OF_LINE.get(int(found[1]), "") if found else ""
+    return f"{name} or {LOCAL_DOMAIN}" if name.endswith("SMTP_DOMAIN") else name
+
+
+def broken_variable(variables: t.Mapping[str, str], release: Release, local_domain: str) -> str:
+    """The variable whose text breaks the file in that release, LOCAL_DOMAIN included; empty where none does.
+
+    :param variables: name -> text as the process environment holds them; other names are ignored.
+    """
+    era = era_of(release)
+    return _blamed(read_variables(variables, era), era, local_domain).partition(":")[0] if era.yaml else ""
+
+
+def read_variables(variables: t.Mapping[str, str], era: Era) -> dict[str, str]:
+    """What the era reads of the variables, in the order of our table: the first that breaks the file is blamed."""
+    return {name: variables[name] for name, one in VARIABLES.items() if name in variables and one.read_by(era)}
 
 
 def mail_settings(variables: t.Mapping[str, str], era: Era, local_domain: str) -> dict[t.Any, t.Any] | Refusal:
@@ -107,7 +129,10 @@ def mail_settings(variables: t.Mapping[str, str], era: Era, local_domain: str) -
 
 def arrives(name: str, text: str, era: Era) -> bool:
     """Whether Rails gets a variable's text from the file as it is."""
-    key = next(line.key for line in _LINES if line.variable == name)
+    line = next(line for line in _LINES if line.variable == name)
+    if line.written:
+        return True
+    key = line.key
     found = _read(_written({name: text}, era, ""))
     if isinstance(found, YamlRefusal):
         return False

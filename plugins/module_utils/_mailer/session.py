@@ -6,8 +6,9 @@
 
 """What the mail gem and net-smtp do with ActionMailer's settings before a connection is made.
 
-Sources: lib/mail/network/delivery_methods/smtp.rb of the mail gem 2.7.1, 2.8.0.1, 2.8.1 and 2.9.0; lib/net/smtp.rb of
-net-smtp 0.3 and 0.5. The results were compared with the gems themselves (tests/integration/rails_verdict).
+Sources: lib/mail/network/delivery_methods/smtp.rb of the mail gem 2.7.1, 2.8.0.1, 2.8.1 and 2.9.0 (2.9.1 has the same);
+lib/net/smtp.rb of net-smtp 0.3 and 0.5. The results were compared with the gems themselves
+(tests/integration/rails_verdict).
 """
 
 from __future__ import annotations
@@ -181,13 +182,16 @@ def _login_refusal(settings: Settings, era: Era) -> Refusal | None:
         return Refusal("ArgumentError", "build", "SMTP-AUTH requested but missing user name")
     if not password:
         return Refusal("ArgumentError", "build", "SMTP-AUTH requested but missing secret phrase")
-    if _mechanism(settings, era) == "cram_md5" and is_text(settings.get("password")):
-        return _cram_md5_refusal(str(settings["password"]))
-    return None
+    return _exchange_refusal(_mechanism(settings, era), settings.get("user_name"), settings.get("password"))
 
 
-def _cram_md5_refusal(password: str) -> Refusal | None:
-    if cram_md5_fails(password):
+def _exchange_refusal(mechanism: str | None, login: Json, password: Json) -> Refusal | None:
+    """What Ruby raises in the middle of AUTH: it takes texts alone for LOGIN and CRAM-MD5, and not every text."""
+    if mechanism == "login" and not (is_text(login) and is_text(password)):
+        return Refusal("TypeError", "build", "LOGIN with a login or password that is no text")
+    if mechanism == "cram_md5" and not is_text(password):
+        return Refusal("NoMethodError", "build", "CRAM-MD5 with a password that is no text")
+    if mechanism == "cram_md5" and cram_md5_fails(str(password)):
         return Refusal("Encoding::CompatibilityError", "build", "CRAM-MD5 with a password outside ASCII")
     return None
 

@@ -81,7 +81,8 @@ class Scanner:
         """The next token, which is used up."""
         token = self.peek()
         self._taken += 1
-        return self._tokens.pop(0)
+        self._tokens.pop(0)
+        return token
 
     def _key_may_begin_here(self) -> bool:
         self._drop_stale_keys()

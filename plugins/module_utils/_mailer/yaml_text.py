@@ -186,7 +186,7 @@ _ESCAPES = {
     "0": "\0", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "e": "\x1b",
     " ": " ", '"': '"', "/": "/", "\\": "\\", "N": "\x85", "_": "\xa0", "L": "\u2028", "P": "\u2029",
 }  # fmt: skip
-_ESCAPED = {mark: re.compile("[0-9A-Fa-f]{%d}" % count) for mark, count in (("x", 2), ("u", 4), ("U", 8))}
+_ESCAPED = {mark: re.compile(f"[0-9A-Fa-f]{{{count}}}") for mark, count in (("x", 2), ("u", 4), ("U", 8))}
 
 
 def _escape(cursor: Cursor) -> str:

@@ -19,6 +19,7 @@ PASSWORD = "c0rrect-h0rse.battery"
 GOOD: dict[str, t.Any] = {"host": "smtp.example.com", "login": "user@example.com", "password": PASSWORD}
 OPEN: dict[str, t.Any] = {"host": "relay.example.com", "login": "", "password": ""}
 SES_WEST = "email-smtp.eu-west-1.amazonaws.com"
+SENDMAIL_4_1_0 = {"delivery_method": "sendmail", "mastodon_release": "4.1.0"}
 SENDGRID = {"provider": "sendgrid", "host": "", "login": ""}
 
 
@@ -54,6 +55,15 @@ SPEAKS: list[tuple[str, str, dict[str, t.Any], dict[str, t.Any]]] = [
     ("mail-unencrypted", "warning", {**OPEN, "tls": "none"}, {}),
     ("verify-off", "error", {"verify": "none"}, {}),
     ("verify-off", "warning", {**OPEN, "verify": "none"}, {}),
+    ("cram-md5-not-ascii", "error", {"auth": "cram_md5", "password": "pässword12"}, {}),
+    ("cram-md5-not-ascii", "error", {}, {"bulk": {**GOOD, "auth": "cram_md5", "password": "€" * 64}}),
+    ("sendmail-not-possible", "error", {"host": "", "login": "", "password": ""}, SENDMAIL_4_1_0),
+    ("address-invalid", "error", {}, {"from_address": "a@b.example\u00a0"}),
+    ("address-invalid", "error", {}, {"from_address": "X <a@b.example\u00a0>"}),
+    ("address-invalid", "error", {}, {"reply_to": "a\u200b@b.example"}),
+    ("from-missing", "error", {}, {"from_address": " "}),
+    ("value-misread", "error", {"password": "abc\u0085defgh"}, {}),
+    ("value-misread", "error", {"password": "abc\u0080defgh"}, {"mastodon_release": "4.4.1"}),
     ("loopback-certificate", "warning", {**OPEN, "host": "127.0.0.1"}, {}),
     ("ca-file-relative", "error", {"ca_file": "ca.pem"}, {}),
     ("ca-file-unused", "warning", {"ca_file": "/ca.pem", "verify": "none"}, {}),
@@ -209,6 +219,9 @@ def test_every_code_is_tested() -> None:
     ("relay", "more"),
     [
         ({}, {}),
+        ({"auth": "cram_md5", "password": "ä" * 65}, {}),
+        ({"auth": "plain", "password": "pässword12"}, {}),
+        ({"host": "", "login": "", "password": ""}, {**SENDMAIL_4_1_0, "mastodon_release": "4.2.29"}),
         ({"host": "2001:db8::25"}, {}),
         ({"port": 465}, {}),
         ({"port": 465, "tls": "implicit", "auth": "login"}, {}),
