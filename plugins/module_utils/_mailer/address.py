@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import typing as t
 import unicodedata
 
 _COMMENT = r"\((?:[^()\\]|\\.)*\)"
@@ -34,19 +33,17 @@ _ROUTE = rf"(?:[, \t]*@{_DOMAIN}(?:,[, \t]*@{_DOMAIN})*:)?"
 _PHRASE = rf"(?:{_ATEXT}|{_QUOTED}|[.@ \t]|{_COMMENT})"
 _NAME = rf"(?:[.@]+|(?:[.@ \t]|{_COMMENT})*(?:{_ATEXT}|{_QUOTED}){_PHRASE}*)"
 _ONE = rf"(?:{_SPEC}|{_PHRASE}*<{_ROUTE}{_SPEC}>{_BLANKS}|[ \t]*)"
-#: What has no mailbox in it for the gem: nothing, or a name in angle brackets without a domain.
-_NOBODY = rf"(?:{_PHRASE}*<{_BLANKS}{_LOCAL}{_BLANKS}>{_BLANKS}|[ \t]*)"
-
-
-def _list_of(one: str) -> t.Pattern[str]:
-    member = rf"(?:{one}|{_BLANKS})"
-    group = rf"{_NAME}:{member}(?:,{member})*;{_BLANKS}"
-    return re.compile(rf"(?:{group}|{one})(?:[,;](?:{group}|{one}))*")
-
-
-_RUBY = _list_of(_ONE)
-_RUBY_NOBODY = _list_of(_NOBODY)
-
+_MEMBER = rf"(?:{_ONE}|{_BLANKS})"
+_GROUP = rf"{_NAME}:{_MEMBER}(?:,{_MEMBER})*;{_BLANKS}"
+_RUBY = re.compile(rf"(?:{_GROUP}|{_ONE})(?:[,;](?:{_GROUP}|{_ONE}))*")
+#: Without a domain, a name in angle brackets or right before a comment is no mailbox for the gem.
+_NOBODY = rf"(?:{_PHRASE}*<{_BLANKS}{_LOCAL}{_BLANKS}>{_BLANKS}|{_BLANKS}{_LOCAL}{_COMMENT}{_BLANKS})"
+_EMPTY_GROUP = rf"{_NAME}:{_BLANKS}(?:,{_BLANKS})*;{_BLANKS}"
+#: Only the first mailbox counts; empty members and groups before it are passed over.
+_RUBY_NOBODY = re.compile(
+    rf"(?:(?:{_EMPTY_GROUP}|[ \t]*)[,;])*"
+    rf"(?:(?:{_NAME}:(?:{_BLANKS},)*)?{_NOBODY}(?=[,;]|\Z)|(?:{_EMPTY_GROUP}|[ \t]*)\Z)"
+)
 #: What is dropped around an address; other blanks are a part of it, for Ruby too.
 OUTER_BLANKS = " \t\r\n"
 #: Ruby's idea of white space (mail/utilities.rb, C(blank?)).
@@ -92,8 +89,8 @@ def ruby_refuses(text: str) -> bool:
 
 
 def names_nobody(text: str) -> bool:
-    """Whether the mail gem finds no mailbox in a text that it does not refuse; it then sends nothing."""
-    return not text.strip(_RUBY_BLANKS) or bool(_RUBY_NOBODY.fullmatch(text.strip(" \t")))
+    """Whether the mail gem finds no sender in a text that it does not refuse; it then sends nothing."""
+    return not text.strip(_RUBY_BLANKS) or bool(_RUBY_NOBODY.match(text.strip(" \t")))
 
 
 def mailbox(text: str) -> Mailbox:

@@ -157,7 +157,7 @@ def sendmail_fails(era: Era) -> bool:
 def _envelope_refusal(sender: Json, return_path: Json) -> Refusal | None:
     """Every delivery method asks for an envelope sender (Mail::SmtpEnvelope): the return path, else From's address."""
     if return_path is None and (sender is None or (is_text(sender) and names_nobody(str(sender)))):
-        return Refusal("ArgumentError", "build", "SMTP From address may not be blank (SMTP_FROM_ADDRESS)")
+        return Refusal("ArgumentError", "build", "SMTP From address may not be blank (SMTP_FROM_ADDRESS)", late=True)
     return None
 
 

@@ -61,7 +61,7 @@ def about_release(text: str, release: Release) -> t.Iterator[Finding]:
     elif release.number is None:
         message = f"{text} is no Mastodon version; the rules of Mastodon {era.name} and newer are used."
         yield TABLE.finding("release-unknown", subject, message)
-    elif release.number > (NEWEST_READ.number or ()):
+    elif release > NEWEST_READ:
         message = (
             f"{text} is newer than {NEWEST_READ}, the newest that is known here; the rules of {era.name} are used."
         )

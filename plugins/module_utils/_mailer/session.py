@@ -32,11 +32,13 @@ class Refusal:
     :ivar error_class: its Ruby class.
     :ivar stage: C(boot): the application does not start; C(build): no mail is sent.
     :ivar message: what it says, without any value that might be secret.
+    :ivar late: whether a connection is open by then: a rehearsal that goes no further than the socket does not see it.
     """
 
     error_class: str
     stage: t.Literal["boot", "build"]
     message: str
+    late: bool = False
 
     def as_dict(self) -> dict[str, str]:
         return {"class": self.error_class, "stage": self.stage, "message": self.message}
@@ -144,7 +146,7 @@ def _verify_refusal(found: Session, verify: Json) -> Refusal | None:
         return Refusal("NameError", "build", f"uninitialized constant OpenSSL::SSL::VERIFY_{str(verify).upper()}")
     if isinstance(verify, (int, float)) and verify is not True:
         return None
-    return Refusal("TypeError", "build", "no implicit conversion of SMTP_OPENSSL_VERIFY_MODE into Integer")
+    return Refusal("TypeError", "build", "no implicit conversion of SMTP_OPENSSL_VERIFY_MODE into Integer", late=True)
 
 
 def _verify_mode(found: Session, verify: Json) -> VerifyMode:
@@ -188,11 +190,11 @@ def _login_refusal(settings: Settings, era: Era) -> Refusal | None:
 def _exchange_refusal(mechanism: str | None, login: Json, password: Json) -> Refusal | None:
     """What Ruby raises in the middle of AUTH: it takes texts alone for LOGIN and CRAM-MD5, and not every text."""
     if mechanism == "login" and not (is_text(login) and is_text(password)):
-        return Refusal("TypeError", "build", "LOGIN with a login or password that is no text")
+        return Refusal("TypeError", "build", "LOGIN with a login or password that is no text", late=True)
     if mechanism == "cram_md5" and not is_text(password):
-        return Refusal("NoMethodError", "build", "CRAM-MD5 with a password that is no text")
+        return Refusal("NoMethodError", "build", "CRAM-MD5 with a password that is no text", late=True)
     if mechanism == "cram_md5" and cram_md5_fails(str(password)):
-        return Refusal("Encoding::CompatibilityError", "build", "CRAM-MD5 with a password outside ASCII")
+        return Refusal("Encoding::CompatibilityError", "build", "CRAM-MD5 with a password outside ASCII", late=True)
     return None
 
 

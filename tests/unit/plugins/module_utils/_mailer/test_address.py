@@ -103,6 +103,7 @@ NOBODY = [
     "@: ;",
 ]
 SOMEBODY = [
+    "a (c)", "(c) a", "a, <a>", "b@d, a(c)", "g: (c) a;",
     "a", "a@b", "<a@b>", ", a@b", "grp: a@b;", "a: ;, x@y", '""', "\u00a0", "\u2028", "a@b.example\u00a0", "\u00a0a@b",
     "A\u00a0<a@b>", "a\u2003@b", "<a@b.example\u00a0>",
 ]  # fmt: skip

@@ -220,6 +220,7 @@ def test_every_code_is_tested() -> None:
     [
         ({}, {}),
         ({"auth": "cram_md5", "password": "ä" * 65}, {}),
+        *(({}, {"mastodon_release": one}) for one in ("4.6.0", "4.6.6", "4.7.0-alpha.2")),
         ({"auth": "plain", "password": "pässword12"}, {}),
         ({"host": "", "login": "", "password": ""}, {**SENDMAIL_4_1_0, "mastodon_release": "4.2.29"}),
         ({"host": "2001:db8::25"}, {}),
