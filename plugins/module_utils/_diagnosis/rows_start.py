@@ -138,8 +138,8 @@ START: tuple[Row, ...] = (
         Sign(text=r"(uninitialized constant|wrong constant name).*VERIFY_"),
         Sign(
             stages=("build", "connect", "tls", "starttls"),
-            classes=("TypeError",),
-            text=r"(no implicit conversion of|can't convert) .* (in)?to Integer",
+            classes=("TypeError", "RangeError"),
+            text=r"(no implicit conversion of|can't convert) .* (in)?to Integer|out of range of integer|too big to convert",
             source="ossl_ssl.c: verify_mode is read as a number when TLS is set up",
         ),
     ),

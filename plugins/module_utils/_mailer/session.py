@@ -18,7 +18,7 @@ import re
 import typing as t
 
 from .release import Era
-from .yaml_value import Json, is_text
+from .yaml_value import Json, Odd, is_text
 
 TlsMode = t.Literal["implicit", "starttls", "starttls_optional", "none"]
 VerifyMode = t.Literal["peer", "none"]
@@ -144,7 +144,10 @@ def _verify_refusal(found: Session, verify: Json) -> Refusal | None:
         if str(verify).lower() in VERIFY_MODES:
             return None
         return Refusal("NameError", "build", f"uninitialized constant OpenSSL::SSL::VERIFY_{str(verify).upper()}")
-    if isinstance(verify, (int, float)) and verify is not True:
+    number = isinstance(verify, (int, float)) and verify is not True
+    if verify == Odd("Float") or (number and not -(2**31) <= t.cast(float, verify) < 2**31):
+        return Refusal("RangeError", "build", "SMTP_OPENSSL_VERIFY_MODE is out of range of integer", late=True)
+    if number:
         return None
     return Refusal("TypeError", "build", "no implicit conversion of SMTP_OPENSSL_VERIFY_MODE into Integer", late=True)
 

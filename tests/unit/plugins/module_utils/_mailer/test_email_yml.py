@@ -204,6 +204,7 @@ def test_flags_are_compared_before_they_reach_the_file() -> None:
 NO_TEXT: list[tuple[dict[str, str], str, str]] = [
     *(({"SMTP_DELIVERY_METHOD": text}, "NoMethodError", "boot") for text in ("[a]", "{}", "-.INF", "5", "yes")),
     *(({"SMTP_OPENSSL_VERIFY_MODE": text}, "TypeError", "build") for text in ("2024-01-01", ':"sym"', "[a]", "yes")),
+    *(({"SMTP_OPENSSL_VERIFY_MODE": text}, "RangeError", "build") for text in (".nan", "-.inf", "4294967296")),
     ({"SMTP_DOMAIN": "*a"}, "Psych::AnchorNotDefined", "boot"),
 ]
 
