@@ -139,7 +139,7 @@ START: tuple[Row, ...] = (
         Sign(
             stages=("build", "connect", "tls", "starttls"),
             classes=("TypeError", "RangeError"),
-            text=r"(no implicit conversion of|can't convert) .* (in)?to Integer|out of range of integer|too big to convert",
+            text=r"(no implicit conversion of|can't convert) .* (in)?to Integer|out of range of integer|too big to",
             source="ossl_ssl.c: verify_mode is read as a number when TLS is set up",
         ),
     ),

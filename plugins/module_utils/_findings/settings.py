@@ -309,7 +309,7 @@ TABLE = Table(
         "value-misread",
         "error",
         "This release puts the value into a YAML file, where it would be read as something else or break the file.",
-        "Use another value. On 4.4.0 an upgrade helps: 4.4.1 and newer quote host, login, password and addresses.",
+        "Use another value. On 4.4.0 an upgrade helps host, login, password and addresses, which 4.4.1 quotes.",
         "mastodon#35305, #35314",
     ),
     Code(

@@ -117,6 +117,11 @@ def mail_settings(variables: t.Mapping[str, str], era: Era, local_domain: str) -
 
     :param variables: name -> text of the variables that the era reads.
     """
+    for name, text in variables.items():
+        if not _is_unicode(text) and not VARIABLES[name].bare_in(era):
+            return Refusal(
+                "JSON::GeneratorError", "boot", f"config/email.yml cannot be written ({name}: it is not UTF-8)"
+            )
     found = _read(_written(variables, era, local_domain))
     if isinstance(found, YamlRefusal):
         return _refusal(found, variables, era, local_domain)
@@ -129,17 +134,22 @@ def mail_settings(variables: t.Mapping[str, str], era: Era, local_domain: str) -
 
 def arrives(name: str, text: str, era: Era) -> bool:
     """Whether Rails gets a variable's text from the file as it is."""
+    return not problem(name, text, era)
+
+
+def problem(name: str, text: str, era: Era) -> str:
+    """What the file does to a variable's text; empty when Rails gets it as it is."""
     line = next(line for line in _LINES if line.variable == name)
     if line.written:
-        return True
+        return ""
     key = line.key
     found = _read(_written({name: text}, era, ""))
     if isinstance(found, YamlRefusal):
-        return False
+        return f"the value breaks that file ({found})"
     path = {2: ("production",), 4: ("production", "smtp_settings"), 6: ("production", "bulk_mail", "smtp_settings")}
     for part in (*path[len(key) - len(key.lstrip())], key.strip()):
         found = found.get(part) if isinstance(found, dict) else None
-    return is_text(found) and found == text
+    return "" if is_text(found) and found == text else "the value becomes something else there"
 
 
 def _written(variables: t.Mapping[str, str], era: Era, local_domain: str) -> str:
@@ -154,8 +164,11 @@ def _value(line: Line, variables: t.Mapping[str, str], era: Era, local_domain: s
         return line.written(text)
     if text is None or not line.variable or VARIABLES[line.variable].bare_in(era):
         return text or ""
-    # Rails' to_json escapes more than this does (< > & and the two line ends of Unicode); YAML reads all of it alike.
-    return json.dumps(text, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return json.dumps(text, ensure_ascii=False).translate(_RAILS_ESCAPES)
+
+
+#: What Rails' to_json escapes beside what JSON must (active_support/json/encoding.rb).
+_RAILS_ESCAPES = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
 
 
 @functools.lru_cache(maxsize=256)
@@ -185,6 +198,10 @@ def _blamed(variables: t.Mapping[str, str], era: Era, local_domain: str) -> str:
         if reason:
             return f"{next(iter(given), LOCAL_DOMAIN)}: {reason}"
     return ""
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= one <= "\udfff" for one in text)
 
 
 def _is_whole(found: t.Any) -> bool:

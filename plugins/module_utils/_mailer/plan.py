@@ -18,7 +18,7 @@ from . import email_yml
 from .address import OUTER_BLANKS, Mailbox
 from .effective import Effective, effective, sendmail_fails
 from .relay_rules import Case, check
-from .release import Era, Release, era_of, since
+from .release import ERAS, Era, Release, era_of, since
 from .request_rules import about_current, about_release, sender
 from .settings import Preset, Relay, Request, Wanted, resolve
 from .variables import BULK, MAIN, VARIABLES
@@ -240,11 +240,12 @@ def _variables(relay: Relay, prefix: str, era: Era) -> tuple[dict[str, str], dic
 def _about_values(done: Plan, request: Request) -> t.Iterator[Finding]:
     """Texts that the release misreads, or that a reader of the file cannot be given."""
     for name, text in {**done.set, **done.secrets}.items():
-        if done.era.yaml and not _arrives(name, text, done.era):
-            message = (
-                f"Mastodon {done.release} reads the value as YAML, where it becomes something else or breaks the file."
-            )
-            yield TABLE.finding("value-misread", name, message)
+        harm = _harm(name, text, done.era) if done.era.yaml else ""
+        if harm:
+            message = f"Mastodon {done.release} reads the value from config/email.yml, and {harm}."
+            helps = not _harm(name, text, ERAS[-1])
+            fix = "Use another value, or upgrade to Mastodon 4.4.1 or newer, which quotes this one." if helps else ""
+            yield TABLE.finding("value-misread", name, message, fix)
         refused = refusal(name, text, request.readers) if request.readers else None
         if refused:
             yield refused
@@ -285,10 +286,11 @@ def _leaves(value: object) -> t.Iterator[str]:
         yield str(value)
 
 
-def _arrives(name: str, text: str, era: Era) -> bool:
+def _harm(name: str, text: str, era: Era) -> str:
     if name.endswith("SMTP_PORT"):
-        return text.isdecimal() and not text.startswith("0")
-    return email_yml.arrives(name, text, era)
+        as_it_is = text.isdecimal() and not text.startswith("0")
+        return "" if as_it_is else "the value becomes something else there"
+    return email_yml.problem(name, text, era)
 
 
 def _about_effect(done: Plan, findings: t.Sequence[Finding]) -> t.Iterator[Finding]:

@@ -116,8 +116,8 @@ ERAS: tuple[Era, ...] = (
 )
 
 #: The newest release whose files were read: Mastodon's main branch of August 2026. From 4.5.0-rc.2 to there
-#: config/email.yml, its helper and the mail part of production.rb are the same; mail 2.9.1, which main has, differs from
-#: 2.9.0 in utilities.rb alone.
+#: config/email.yml, its helper and the mail part of production.rb are the same; mail 2.9.1, which main has, differs
+#: from 2.9.0 in utilities.rb alone.
 NEWEST_READ = Release.parse("4.7.0-alpha.2")
 #: The oldest release the collection is made for; older ones are treated by the rules of era 3.4.
 OLDEST_SUPPORTED = Release.parse("3.5.0")

@@ -195,6 +195,15 @@ def test_the_line_that_rails_names(words: str, named: str) -> None:
     assert bool(found) == bool(named)
 
 
+@pytest.mark.parametrize("release", QUOTING)
+def test_a_text_that_is_not_utf_8(release: str) -> None:
+    for name, error_class in (("SMTP_PASSWORD", "JSON::GeneratorError"), ("SMTP_DOMAIN", "RuntimeError")):
+        error = used({name: "a\udcffb"}, release).error
+        assert error is not None
+        assert (error.error_class, error.stage) == (error_class, "boot")
+        assert name in error.message
+
+
 def test_flags_are_compared_before_they_reach_the_file() -> None:
     era = era_of(Release.parse("4.6.5"))
     assert all(arrives(f"SMTP_{name}", "@x: {", era) for name in ("TLS", "SSL", "ENABLE_STARTTLS_AUTO"))

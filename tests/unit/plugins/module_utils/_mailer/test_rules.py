@@ -210,6 +210,20 @@ def test_the_words_name_the_variable_and_what_to_write(code: str, relay: dict[st
     assert words in told(code, **relay)
 
 
+@pytest.mark.parametrize(
+    ("release", "password", "helps"),
+    [("4.4.0", "@bcdefgh", True), ("4.4.0", "abc\u0080defg", False), ("4.6.5", "abc\u0080defg", False)],
+)
+def test_an_upgrade_is_advised_where_it_helps(release: str, password: str, helps: bool) -> None:
+    request = Request(
+        relay=Wanted(**{**GOOD, "password": password}), from_address="a@example.com", mastodon_release=release
+    )
+    found = next(one for one in plan(request, presets())[1] if one.code == "value-misread")
+    assert ("or upgrade to Mastodon 4.4.1" in found.fix) == helps
+    assert "breaks that file (it " in found.message
+    assert password not in found.message
+
+
 def test_every_code_is_tested() -> None:
     elsewhere = {"setting-unknown"}  # the controller's: tests/unit/plugins/action/test_smtp_settings.py
     assert {code for code, *_unused in SPEAKS} == set(TABLE.rows) - elsewhere
