@@ -8,8 +8,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from .._findings.delivery import TABLE
 from .._findings.model import Finding
+from .._mailer.email_yml import variable_at
 from .model import Context, Failure
 from .redact import one_line, redact
 from .row import Row
@@ -34,6 +37,7 @@ class _Options:
 def row_for(failure: Failure, context: Context = Context()) -> Row:  # noqa: B008 (frozen)
     """The row that speaks for this failure; there always is one."""
     complete = failure.completed()
+    context = _with_variable(complete, context)
     return next(row for row in ROWS if row.matches(complete, context))
 
 
@@ -44,6 +48,7 @@ def diagnose(failure: Failure, context: Context = Context()) -> Finding:  # noqa
     quotes the program's or the relay's own words without secrets and without other people's addresses.
     """
     complete = failure.completed()
+    context = _with_variable(complete, context)
     row = row_for(complete, context)
     fields = {
         "endpoint": context.endpoint,
@@ -52,6 +57,7 @@ def diagnose(failure: Failure, context: Context = Context()) -> Finding:  # noqa
         "sender": context.sender or "the sender's address",
         "recipient": context.recipient or "the recipient",
         "file": context.file or "the environment file",
+        "variable": context.variable,
         "release": context.release or "this release",
         "said": said(complete, context),
         "option": _Options(context),
@@ -72,6 +78,13 @@ def said(failure: Failure, context: Context = Context()) -> str:  # noqa: B008 (
     if not failure.classes:
         return f'"{words}"'
     return f'{failure.classes[0]}: "{words}"' if words else failure.classes[0]
+
+
+def _with_variable(failure: Failure, context: Context) -> Context:
+    """Whoever knows the variables has named the one at fault; else the line may, which Rails names."""
+    if context.variable or failure.stage != "boot" or "email.yml" not in failure.message:
+        return context
+    return dataclasses.replace(context, variable=variable_at(failure.message))
 
 
 #: Failures of the boot that no line of the environment file need be guilty of.

@@ -72,6 +72,7 @@ class Context:
     :ivar recipient: recipient of the test message; may be shown.
     :ivar release: Mastodon's release, as text.
     :ivar file: path of the environment file.
+    :ivar variable: the mail variable that breaks config/email.yml, where that is known.
     :ivar as_intended: login and password were compared with what is intended, and nothing has changed them on the way.
     :ivar hint: what the provider's preset says about its logins, as a sentence of its own.
     :ivar secrets: texts that must never be shown; they are cut out of every message.
@@ -86,6 +87,7 @@ class Context:
     recipient: str = ""
     release: str = ""
     file: str = ""
+    variable: str = ""
     as_intended: bool = False
     hint: str = ""
     secrets: tuple[str, ...] = dataclasses.field(default=(), repr=False)

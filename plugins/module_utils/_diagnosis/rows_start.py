@@ -8,7 +8,34 @@
 
 from __future__ import annotations
 
+from .._mailer.release import Release, era_of
+from .._mailer.variables import MAIN, VARIABLES
+from .model import Context
 from .row import Row, Sign
+
+_YAML_ERRORS = ("Psych::BadAlias", "Psych::AliasesNotEnabled", "Psych::AnchorNotDefined", "Psych::DisallowedClass")
+_STILL_BARE = tuple(name for name, one in VARIABLES.items() if one.bare and one.bare[1] is None)
+_OF_MAIN = ", ".join(name for name in _STILL_BARE if name.startswith(MAIN))
+_BARE_NAMES = f"{_OF_MAIN}, those of BULK_SMTP_, and LOCAL_DOMAIN"
+_BARE = (
+    "Mastodon puts such a value into config/email.yml without quotes: it must be on one line, must not begin with a "
+    "character that YAML reserves (@ % & * ! | > ` and brackets and quotes), and must not hold a colon before a blank."
+)
+
+
+def _upgrade_helps(context: Context) -> bool:
+    """4.4.0 quotes no value, later releases most of them (mastodon#35314)."""
+    era = era_of(Release.parse(context.release.removeprefix("Mastodon ")))
+    return era.name == "4.4.0" and context.variable.partition(" ")[0] not in (*_STILL_BARE, "LOCAL_DOMAIN")
+
+
+def _may_be_cram_md5(context: Context) -> bool:
+    return context.auth in ("", "cram_md5")
+
+
+def _variable_known(context: Context) -> bool:
+    return bool(context.variable)
+
 
 START: tuple[Row, ...] = (
     Row(
@@ -21,28 +48,34 @@ START: tuple[Row, ...] = (
         "email-yml-unreadable",
         "Rails does not start: a value of {file} breaks config/email.yml ({said}).",
         "Upgrade to Mastodon 4.4.1 or newer. Until then quote the value twice, and undo that before the upgrade.",
-        Sign(stages=("boot",), text=r"email\.yml"),
+        Sign(stages=("boot",), text=r"email\.yml", when=_upgrade_helps),
+        Sign(stages=("boot",), classes=_YAML_ERRORS, when=_upgrade_helps, source="Psych; mastodon#35305"),
     ),
     Row(
         "email-yml-unreadable",
-        "Rails does not start: a value of {file} is read as a YAML alias or tag in config/email.yml ({said}).",
-        "Upgrade to Mastodon 4.4.1 or newer; do not begin mail values with & * or !.",
-        Sign(
-            stages=("boot",),
-            classes=(
-                "Psych::BadAlias",
-                "Psych::AliasesNotEnabled",
-                "Psych::AnchorNotDefined",
-                "Psych::DisallowedClass",
-            ),
-            source="Psych; mastodon#35305",
-        ),
+        "Rails does not start: {variable} in {file} breaks config/email.yml ({said}).",
+        "Correct {variable}. " + _BARE + " A control character breaks any of them.",
+        Sign(stages=("boot",), text=r"email\.yml", when=_variable_known),
+        Sign(stages=("boot",), classes=_YAML_ERRORS, when=_variable_known, source="Psych"),
+    ),
+    Row(
+        "email-yml-unreadable",
+        "Rails does not start: a value of {file} breaks config/email.yml ({said}).",
+        "Correct it: look at " + _BARE_NAMES + ". " + _BARE + " A control character breaks any value.",
+        Sign(stages=("boot",), text=r"email\.yml"),
+        Sign(stages=("boot",), classes=_YAML_ERRORS, source="Psych"),
     ),
     Row(
         "delivery-method-blank",
         "Rails does not start: SMTP_DELIVERY_METHOD is present in {file} and empty.",
         "",
         Sign(stages=("boot",), classes=("NoMethodError",), text=r"to_sym\b.*\bnil"),
+    ),
+    Row(
+        "delivery-method-blank",
+        "Rails does not start: SMTP_DELIVERY_METHOD in {file} is not the name of a delivery method ({said}).",
+        "",
+        Sign(stages=("boot",), classes=("NoMethodError",), text=r"to_sym\b", source="config.x.email.delivery_method"),
     ),
     Row(
         "from-address-unreadable",
@@ -103,6 +136,12 @@ START: tuple[Row, ...] = (
         "SMTP_OPENSSL_VERIFY_MODE is blank or not a mode that OpenSSL knows ({said}).",
         "Set {option[verify]} to peer or none.",
         Sign(text=r"(uninitialized constant|wrong constant name).*VERIFY_"),
+        Sign(
+            stages=("build", "connect", "tls", "starttls"),
+            classes=("TypeError", "RangeError"),
+            text=r"(no implicit conversion of|can't convert) .* (in)?to Integer|out of range of integer|too big to",
+            source="ossl_ssl.c: verify_mode is read as a number when TLS is set up",
+        ),
     ),
     Row(
         "tls-value-unknown",
@@ -126,10 +165,27 @@ START: tuple[Row, ...] = (
         Sign(text=r"To address may not be blank|recipient .{0,30}required to send a message", source="mail gem"),
     ),
     Row(
+        "sendmail-refused-by-gem",
+        "The mail gem refuses to start sendmail ({said}).",
+        "",
+        Sign(classes=("ArgumentError",), text=r":arguments expected to be an Array"),
+    ),
+    Row(
         "sendmail-missing",
         "Mastodon is set to use the sendmail program, which is not there ({said}).",
         "Set {option[delivery_method]} to smtp and the relay's name as {option[host]}.",
         Sign(classes=("Errno::ENOENT",), text=r"sendmail"),
+    ),
+    Row(
+        "credentials-not-ascii",
+        "Ruby cannot log in by CRAM-MD5 with a password that has characters outside ASCII ({said}).",
+        "Set {option[auth]} to plain or login, or use ASCII characters in {option[password]}.",
+        Sign(
+            classes=("Encoding::CompatibilityError",),
+            text=r"incompatible (character )?encodings",
+            when=_may_be_cram_md5,
+            source="net-smtp: cram_secret of auth_cram_md5.rb",
+        ),
     ),
     Row(
         "credentials-not-ascii",

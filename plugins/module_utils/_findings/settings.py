@@ -136,6 +136,13 @@ TABLE = Table(
         "Use another password.",
     ),
     Code(
+        "cram-md5-not-ascii",
+        "error",
+        "Ruby cannot log in by CRAM-MD5 with a password that has characters outside ASCII.",
+        "Set mastodon_smtp_auth to plain or login, or use a password of ASCII characters.",
+        "net-smtp 0.2.1 to 0.5.1: auth_cram_md5.rb",
+    ),
+    Code(
         "secret-has-line-break",
         "error",
         "The password holds a line break or another control character, usually from the file it was read from.",
@@ -301,8 +308,8 @@ TABLE = Table(
     Code(
         "value-misread",
         "error",
-        "This release puts the value into a YAML file without quotes, where it would be read as something else.",
-        "Use another value, or upgrade to Mastodon 4.4.1 or newer, which quotes host, login, password and addresses.",
+        "This release puts the value into a YAML file, where it would be read as something else or break the file.",
+        "Use another value. On 4.4.0 an upgrade helps host, login, password and addresses, which 4.4.1 quotes.",
         "mastodon#35305, #35314",
     ),
     Code(
@@ -344,6 +351,13 @@ TABLE = Table(
         "With the delivery method sendmail there is no relay, for bulk mail neither.",
         "Drop mastodon_smtp_bulk, or set mastodon_smtp_delivery_method: smtp.",
         "app/mailers/concerns/bulk_mail_settings_concern.rb",
+    ),
+    Code(
+        "sendmail-not-possible",
+        "error",
+        "Mastodon 4.1.0 cannot send through sendmail: its mail gem refuses the arguments that its Rails gives.",
+        "Upgrade to Mastodon 4.1.1 or newer, or set mastodon_smtp_delivery_method: smtp and a relay.",
+        "mail 2.8.0.1: delivery_methods/sendmail.rb; action_mailer/delivery_methods.rb of Rails before 7.1",
     ),
     Code(
         "sendmail-with-relay",

@@ -15,25 +15,39 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import unicodedata
 
 _COMMENT = r"\((?:[^()\\]|\\.)*\)"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 # More than RFC 5322's atext: the gem takes any character beyond ASCII too. No pattern here nests one repetition in
 # another without a character between them, so that no text takes long to refuse. Blanks beside a dot of the part before
 # the @ are the one thing that the gem takes and this does not.
-_ATEXT = r"[^\s()<>\[\]:;@\\,.\"\x00-\x1f\x7f]"
+_ATEXT = r"[^()<>\[\]:;@\\,.\"\x00-\x20\x7f]"
 _BLANKS = rf"(?:[ \t]|{_COMMENT})*"
 _FULL_QUOTED = r'"(?:[^"\\]|\\.)+"'
 _LOCAL = rf'(?:\.*(?:{_ATEXT}|{_FULL_QUOTED})(?:{_ATEXT}|{_FULL_QUOTED}|\.)*|"")'
 _ATOM = rf"(?:{_ATEXT}|{_FULL_QUOTED})+"
-_DOMAIN = rf"(?:\.*{_ATOM}(?:\.+{_ATOM})*|\[[^\[\]\\\s]*\])"
+_DOMAIN = rf"(?:\.*{_ATOM}(?:\.+{_ATOM})*|\[[^\[\]\\\x00-\x20]*\])"
 _SPEC = rf"{_BLANKS}{_LOCAL}{_BLANKS}(?:@{_BLANKS}{_DOMAIN}{_BLANKS})?"
 _ROUTE = rf"(?:[, \t]*@{_DOMAIN}(?:,[, \t]*@{_DOMAIN})*:)?"
 _PHRASE = rf"(?:{_ATEXT}|{_QUOTED}|[.@ \t]|{_COMMENT})"
+_NAME = rf"(?:[.@]+|(?:[.@ \t]|{_COMMENT})*(?:{_ATEXT}|{_QUOTED}){_PHRASE}*)"
 _ONE = rf"(?:{_SPEC}|{_PHRASE}*<{_ROUTE}{_SPEC}>{_BLANKS}|[ \t]*)"
-_LIST = rf"{_ONE}(?:,{_ONE})*"
-_GROUP = rf"{_PHRASE}+:{_LIST};{_BLANKS}"
+_MEMBER = rf"(?:{_ONE}|{_BLANKS})"
+_GROUP = rf"{_NAME}:{_MEMBER}(?:,{_MEMBER})*;{_BLANKS}"
 _RUBY = re.compile(rf"(?:{_GROUP}|{_ONE})(?:[,;](?:{_GROUP}|{_ONE}))*")
+#: Without a domain, a name in angle brackets or right before a comment is no mailbox for the gem.
+_NOBODY = rf"(?:{_PHRASE}*<{_BLANKS}{_LOCAL}{_BLANKS}>{_BLANKS}|{_BLANKS}{_LOCAL}{_COMMENT}{_BLANKS})"
+_EMPTY_GROUP = rf"{_NAME}:{_BLANKS}(?:,{_BLANKS})*;{_BLANKS}"
+#: Only the first mailbox counts; empty members and groups before it are passed over.
+_RUBY_NOBODY = re.compile(
+    rf"(?:(?:{_EMPTY_GROUP}|[ \t]*)[,;])*"
+    rf"(?:(?:{_NAME}:(?:{_BLANKS},)*)?{_NOBODY}(?=[,;]|\Z)|(?:{_EMPTY_GROUP}|[ \t]*)\Z)"
+)
+#: What is dropped around an address; other blanks are a part of it, for Ruby too.
+OUTER_BLANKS = " \t\r\n"
+#: Ruby's idea of white space (mail/utilities.rb, C(blank?)).
+_RUBY_BLANKS = " \t\r\n\f\v"
 
 _NAMED = re.compile(r"(?P<display>.*?)[ \t]*<(?P<spec>[^<>]*)>[ \t]*")
 _PLAIN_NAME = re.compile(rf"(?:{_ATEXT}|[ \t])*")
@@ -70,8 +84,13 @@ class AddressProblem(ValueError):
 
 
 def ruby_refuses(text: str) -> bool:
-    """Whether C(Mail::Address.new) of the mail gem raises, which keeps Mastodon from starting."""
-    return not _RUBY.fullmatch(text.strip(" \t"))
+    """Whether C(Mail::Address.new) of the mail gem raises, which keeps Mastodon from starting. A blank text passes."""
+    return bool(text.strip(_RUBY_BLANKS)) and not _RUBY.fullmatch(text.strip(" \t"))
+
+
+def names_nobody(text: str) -> bool:
+    """Whether the mail gem finds no sender in a text that it does not refuse; it then sends nothing."""
+    return not text.strip(_RUBY_BLANKS) or bool(_RUBY_NOBODY.match(text.strip(" \t")))
 
 
 def mailbox(text: str) -> Mailbox:
@@ -79,7 +98,7 @@ def mailbox(text: str) -> Mailbox:
 
     :raises AddressProblem: it is something else, or an address that mail servers refuse.
     """
-    text = text.strip()
+    text = text.strip(OUTER_BLANKS)
     if not text:
         raise AddressProblem("syntax", "It is empty.")
     if any(ord(one) < 0x20 or ord(one) == 0x7F for one in text):
@@ -109,7 +128,14 @@ def _display(text: str) -> str:
 
 
 def _address(display: str, spec: str) -> Mailbox:
-    local, at, domain = spec.strip().rpartition("@")
+    odd = next((one for one in spec if one not in " \t" and (one.isspace() or unicodedata.category(one) == "Cf")), "")
+    if odd:
+        raise AddressProblem(
+            "syntax",
+            f"The address holds a blank or invisible character that is not a plain blank (U+{ord(odd):04X}).",
+            "Type the address anew instead of copying it.",
+        )
+    local, at, domain = spec.strip(" \t").rpartition("@")
     if not at or not local or not domain:
         raise AddressProblem("syntax", "There is no name@domain in it.")
     if not _LOCAL_PART.fullmatch(local):

@@ -11,11 +11,12 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .address import ruby_refuses
-from .release import Release, era_of, since
+from . import email_yml
+from .address import names_nobody, ruby_refuses
+from .release import Era, Release, era_of
 from .session import Refusal, TlsMode, VerifyMode, mechanism, session, truthy
-from .variables import BULK, FORMS, MAIN, SETTINGS, VARIABLES, Reading, blank
-from .yaml_value import Json, Symbol, YamlRefusal, bare_value
+from .variables import BULK, FORMS, MAIN, SETTINGS, Reading, blank
+from .yaml_value import Json, Symbol, is_empty, is_text, plain_value
 
 #: Mastodon's sender when SMTP_FROM_ADDRESS is not set (config/environments/production.rb, config/email.yml).
 DEFAULT_FROM = "notifications@localhost"
@@ -84,82 +85,89 @@ def effective(variables: t.Mapping[str, str], release: Release, local_domain: st
     :param local_domain: LOCAL_DOMAIN; empty when it is not known.
     """
     era = era_of(release)
-    # In the order of our table, whatever that of the file: the first that cannot be read is the one named.
-    known = {name: variables[name] for name, one in VARIABLES.items() if name in variables and one.read_by(era)}
-    refusal = _unreadable(known, release, local_domain)
-    if refusal:
-        return Effective(None, None, None, None, refusal, None, None)
-
-    def headers(name: str, default: str | None = None) -> Json:
-        text = known.get(name, default)
-        return bare_value(text or "") if VARIABLES[name].bare_in(era) else text
-
-    sender = headers("SMTP_FROM_ADDRESS", DEFAULT_FROM)
-    method = headers("SMTP_DELIVERY_METHOD", "smtp")
-    refusal = _boot_refusal(sender, method)
-    reply_to, return_path = (_present(headers(name)) for name in ("SMTP_REPLY_TO", "SMTP_RETURN_PATH"))
+    known = email_yml.read_variables(variables, era)
+    file = email_yml.mail_settings(known, era, local_domain) if era.yaml else {}
+    if isinstance(file, Refusal):
+        return Effective(None, None, None, None, file, None, None)
+    method, sender, reply_to, return_path = _headers(known, file, era)
+    main_file, refusal = file.get("smtp_settings"), _boot_refusal(sender, method)
+    if refusal is None and era.yaml and not isinstance(main_file, dict):
+        refusal = Refusal("NoMethodError", "boot", "config/email.yml has no smtp_settings")
     if refusal:
         return Effective(method, sender, reply_to, return_path, refusal, None, None)
-    main, refusal = _relay(known, MAIN, release, local_domain)
+    main, refusal = _relay(Reading(known, MAIN, local_domain, main_file or {}), era)
     bulk: Relay | None = None
-    if since(era, "4.4.0"):
-        bulk, bulk_refusal = _relay(known, BULK, release, local_domain)
-        if blank_value(bulk.settings["address"]):
-            bulk = None
-        elif refusal is None and bulk_refusal is not None:
+    bulk_file = file.get("bulk_mail")
+    bulk_file = bulk_file.get("smtp_settings") if isinstance(bulk_file, dict) else None
+    if isinstance(bulk_file, dict) and not blank_value(plain_value(bulk_file.get("address"))):
+        bulk, bulk_refusal = _relay(Reading(known, BULK, local_domain, bulk_file), era)
+        if refusal is None and bulk_refusal is not None:
             refusal = dataclasses.replace(bulk_refusal, message=f"bulk relay: {bulk_refusal.message}")
-    if method not in DELIVERY_METHODS:
-        refusal = Refusal("RuntimeError", "build", "Invalid delivery method")
-    elif method != "smtp":
-        refusal = None
+    refusal = _method_refusal(method, era) if method != "smtp" else refusal
+    refusal = refusal or _envelope_refusal(sender, return_path)
     return Effective(method, sender, reply_to, return_path, refusal, main, bulk)
+
+
+def _headers(known: t.Mapping[str, str], file: t.Mapping[t.Any, t.Any], era: Era) -> tuple[Json, Json, Json, Json]:
+    """Delivery method, From, Reply-To and return path."""
+    if era.yaml:
+        keys = ("delivery_method", "from_address", "reply_to", "return_path")
+        method, sender, reply_to, return_path = (plain_value(file.get(key)) for key in keys)
+    else:
+        method, sender = known.get("SMTP_DELIVERY_METHOD", "smtp"), known.get("SMTP_FROM_ADDRESS", DEFAULT_FROM)
+        reply_to, return_path = known.get("SMTP_REPLY_TO"), known.get("SMTP_RETURN_PATH")
+    return method, sender, _present(reply_to), _present(return_path)
 
 
 def blank_value(value: Json) -> bool:
     """Rails' C(blank?) for a value of config/email.yml."""
-    return blank(value) if isinstance(value, str) else value is None or value is False
+    return is_empty(value) or (blank(value) if isinstance(value, str) else value is None or value is False)
 
 
 def _present(value: Json) -> Json:
     return None if blank_value(value) else value
 
 
-def _unreadable(known: t.Mapping[str, str], release: Release, local_domain: str) -> Refusal | None:
-    """Why config/email.yml cannot be read: Rails reports the first syntax error before anything else."""
-    era = era_of(release)
-    texts = {name: text for name, text in known.items() if VARIABLES[name].bare_in(era)}
-    if era.yaml and not {"SMTP_DOMAIN", "BULK_SMTP_DOMAIN"} <= set(texts):
-        texts["LOCAL_DOMAIN"] = local_domain
-    problems: dict[str, str] = {}
-    for name, text in texts.items():
-        try:
-            bare_value(text)
-        except YamlRefusal as refused:
-            problems.setdefault(refused.error_class, name)
-    if "Psych::SyntaxError" in problems:
-        # Rails wraps it (active_support/configuration_file.rb).
-        message = f"YAML syntax error occurred while parsing config/email.yml ({problems['Psych::SyntaxError']})"
-        return Refusal("RuntimeError", "boot", message)
-    for error_class, name in problems.items():
-        return Refusal(error_class, "boot", f"config/email.yml cannot be read ({name})")
-    return None
-
-
 def _boot_refusal(sender: Json, method: Json) -> Refusal | None:
-    if isinstance(sender, str) and ruby_refuses(sender):
+    if is_text(sender) and ruby_refuses(str(sender)):
         return Refusal("Mail::Field::IncompleteParseError", "boot", "SMTP_FROM_ADDRESS is not an address")
-    if not isinstance(method, (str, Symbol)):
+    if not is_text(method) and not isinstance(method, Symbol):
         return Refusal("NoMethodError", "boot", "undefined method `to_sym' (SMTP_DELIVERY_METHOD)")
     return None
 
 
-def _relay(
-    known: t.Mapping[str, str], prefix: str, release: Release, local_domain: str
-) -> tuple[Relay, Refusal | None]:
-    era = era_of(release)
-    reading = Reading(known, prefix, local_domain)
-    forms = ((one, one.form(era)) for one in SETTINGS)
-    settings = {one.key: FORMS[form](reading, one.suffix) for one, form in forms if form}
+def _method_refusal(method: Json, era: Era) -> Refusal | None:
+    """Why nothing is sent by another way than SMTP."""
+    if method not in DELIVERY_METHODS:
+        return Refusal("RuntimeError", "build", "Invalid delivery method")
+    if method == "sendmail" and sendmail_fails(era):
+        return Refusal("ArgumentError", "build", ":arguments expected to be an Array of individual string args")
+    return None
+
+
+def sendmail_fails(era: Era) -> bool:
+    """Whether every mail through sendmail fails.
+
+    Rails before 7.1 gives the arguments as one text (action_mailer/delivery_methods.rb). Of the mail gem's versions
+    beside such a Rails, 2.8.0 alone refuses that (delivery_methods/sendmail.rb).
+    """
+    return era.mail == "2.8.0.1"
+
+
+def _envelope_refusal(sender: Json, return_path: Json) -> Refusal | None:
+    """Every delivery method asks for an envelope sender (Mail::SmtpEnvelope): the return path, else From's address."""
+    if return_path is None and (sender is None or (is_text(sender) and names_nobody(str(sender)))):
+        return Refusal("ArgumentError", "build", "SMTP From address may not be blank (SMTP_FROM_ADDRESS)", late=True)
+    return None
+
+
+def _relay(reading: Reading, era: Era) -> tuple[Relay, Refusal | None]:
+    # A text with line breaks can set keys that are nobody's; the mail gem gets them too.
+    settings = {str(key): plain_value(value) for key, value in reading.file.items()}
+    for one in SETTINGS:
+        settings.pop(one.key, None)
+        if one.form(era):
+            settings[one.key] = plain_value(FORMS[one.form(era)](reading, one.suffix))
     opened = session(settings, era)
     shown = {key: value for key, value in settings.items() if key not in _SECRET_KEYS}
     login, password = truthy(settings["user_name"]), truthy(settings["password"])

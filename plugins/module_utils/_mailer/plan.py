@@ -14,14 +14,14 @@ import typing as t
 from .._dotenv.encoder import refusal
 from .._findings.model import Finding, accept, worst_first
 from .._findings.settings import TABLE
-from .address import Mailbox
-from .effective import Effective, effective
+from . import email_yml
+from .address import OUTER_BLANKS, Mailbox
+from .effective import Effective, effective, sendmail_fails
 from .relay_rules import Case, check
-from .release import Era, Release, era_of, since
+from .release import ERAS, Era, Release, era_of, since
 from .request_rules import about_current, about_release, sender
 from .settings import Preset, Relay, Request, Wanted, resolve
 from .variables import BULK, MAIN, VARIABLES
-from .yaml_value import same_text
 
 #: How each TLS mode is written: from an era on, mode -> variables (without prefix). What is not named is removed.
 TLS_FORMS: tuple[tuple[str, dict[str, dict[str, str]]], ...] = (
@@ -209,9 +209,9 @@ def _bulk_relay(
 
 def _headers(request: Request, era: Era, release: Release, box: Mailbox | None) -> dict[str, str]:
     texts = {
-        "SMTP_FROM_ADDRESS": request.from_address.strip(),
-        "SMTP_REPLY_TO": request.reply_to.strip(),
-        "SMTP_RETURN_PATH": request.return_path.strip(),
+        "SMTP_FROM_ADDRESS": request.from_address.strip(OUTER_BLANKS),
+        "SMTP_REPLY_TO": request.reply_to.strip(OUTER_BLANKS),
+        "SMTP_RETURN_PATH": request.return_path.strip(OUTER_BLANKS),
         "SMTP_DELIVERY_METHOD": "" if request.delivery_method == "smtp" else request.delivery_method,
     }
     if box and not texts["SMTP_RETURN_PATH"] and Release.parse("3.5.0-rc.1") <= release <= Release.parse("3.5.0"):
@@ -240,11 +240,12 @@ def _variables(relay: Relay, prefix: str, era: Era) -> tuple[dict[str, str], dic
 def _about_values(done: Plan, request: Request) -> t.Iterator[Finding]:
     """Texts that the release misreads, or that a reader of the file cannot be given."""
     for name, text in {**done.set, **done.secrets}.items():
-        if VARIABLES[name].bare_in(done.era) and not _arrives(name, text):
-            message = (
-                f"Mastodon {done.release} reads the value as YAML, where it becomes something else or breaks the file."
-            )
-            yield TABLE.finding("value-misread", name, message)
+        harm = _harm(name, text, done.era) if done.era.yaml else ""
+        if harm:
+            message = f"Mastodon {done.release} reads the value from config/email.yml, and {harm}."
+            helps = not _harm(name, text, ERAS[-1])
+            fix = "Use another value, or upgrade to Mastodon 4.4.1 or newer, which quotes this one." if helps else ""
+            yield TABLE.finding("value-misread", name, message, fix)
         refused = refusal(name, text, request.readers) if request.readers else None
         if refused:
             yield refused
@@ -285,8 +286,11 @@ def _leaves(value: object) -> t.Iterator[str]:
         yield str(value)
 
 
-def _arrives(name: str, text: str) -> bool:
-    return text.isdecimal() and not text.startswith("0") if name.endswith("SMTP_PORT") else same_text(text)
+def _harm(name: str, text: str, era: Era) -> str:
+    if name.endswith("SMTP_PORT"):
+        as_it_is = text.isdecimal() and not text.startswith("0")
+        return "" if as_it_is else "the value becomes something else there"
+    return email_yml.problem(name, text, era)
 
 
 def _about_effect(done: Plan, findings: t.Sequence[Finding]) -> t.Iterator[Finding]:
@@ -298,6 +302,9 @@ def _about_effect(done: Plan, findings: t.Sequence[Finding]) -> t.Iterator[Findi
             instead = f"set mastodon_smtp_{option}: {seen.tls_mode} and know what it means"
             fix = f"Upgrade to Mastodon 4.1 or newer, or {instead}."
             yield TABLE.finding("tls-not-possible", option, message, fix)
-    if used.error and not any(one.severity == "error" for one in findings):
+    if used.delivery_method == "sendmail" and sendmail_fails(done.era):
+        message = f"Mastodon {done.release} cannot send through sendmail: every mail ends with an ArgumentError."
+        yield TABLE.finding("sendmail-not-possible", "delivery_method", message)
+    elif used.error and not any(one.severity == "error" for one in findings):
         message = f"Mastodon {done.release} would answer {used.error.error_class}: {used.error.message}."
         yield TABLE.finding("rails-would-refuse", "settings", message)

@@ -17,6 +17,7 @@ from .._findings.model import Finding
 from .._findings.settings import TABLE
 from .address import AddressProblem, host_problem, mailbox
 from .nearest import did_you_mean
+from .session import cram_md5_fails
 from .settings import PORTS, Preset, Relay, Wanted
 
 #: Below this many characters a secret is called short.
@@ -188,6 +189,9 @@ def _secret(case: Case) -> t.Iterator[Finding]:
         return
     if len(secret) < SHORT:
         yield TABLE.finding("secret-short", subject, TABLE.rows["secret-short"].meaning)
+    if case.relay.auth == "cram_md5" and cram_md5_fails(secret):
+        fix = f"Set {case.variable('auth')} to plain or login, or use a password of ASCII characters."
+        yield TABLE.finding("cram-md5-not-ascii", subject, TABLE.rows["cram-md5-not-ascii"].meaning, fix)
     if re.search(r"[\x00-\x1f\x7f]", secret):
         fix = f'Remove it, for instance with {case.variable("password")}: "{{{{ ... | trim }}}}".'
         yield TABLE.finding("secret-has-line-break", subject, TABLE.rows["secret-has-line-break"].meaning, fix)

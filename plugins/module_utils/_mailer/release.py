@@ -115,8 +115,10 @@ ERAS: tuple[Era, ...] = (
     _era("4.5", "4.5.0-rc.2", "2.9.0", "0.5", True, "lib/mastodon/email_configuration_helper.rb with mastodon#36646"),
 )
 
-#: The newest release whose files were read.
-NEWEST_READ = Release.parse("4.6.5")
+#: The newest release whose files were read: Mastodon's main branch of August 2026. From 4.5.0-rc.2 to there
+#: config/email.yml, its helper and the mail part of production.rb are the same; mail 2.9.1, which main has, differs
+#: from 2.9.0 in utilities.rb alone.
+NEWEST_READ = Release.parse("4.7.0-alpha.2")
 #: The oldest release the collection is made for; older ones are treated by the rules of era 3.4.
 OLDEST_SUPPORTED = Release.parse("3.5.0")
 

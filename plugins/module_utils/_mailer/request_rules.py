@@ -12,7 +12,7 @@ import typing as t
 
 from .._findings.model import Finding
 from .._findings.settings import TABLE
-from .address import AddressProblem, Mailbox, mailbox
+from .address import OUTER_BLANKS, AddressProblem, Mailbox, mailbox
 from .release import ERAS, NEWEST_READ, OLDEST_SUPPORTED, Era, Release, era_of
 from .settings import Request
 from .variables import BULK, MAIN, MISNOMERS, VARIABLES
@@ -61,7 +61,7 @@ def about_release(text: str, release: Release) -> t.Iterator[Finding]:
     elif release.number is None:
         message = f"{text} is no Mastodon version; the rules of Mastodon {era.name} and newer are used."
         yield TABLE.finding("release-unknown", subject, message)
-    elif release.number > (NEWEST_READ.number or ()):
+    elif release > NEWEST_READ:
         message = (
             f"{text} is newer than {NEWEST_READ}, the newest that is known here; the rules of {era.name} are used."
         )
@@ -81,14 +81,14 @@ def sender(request: Request, era: Era) -> tuple[Mailbox | None, list[Finding]]:
     """The sender's mailbox, if it can be read, and what is wrong with the addresses."""
     findings: list[Finding] = []
     box: Mailbox | None = None
-    if not request.from_address.strip():
+    if not request.from_address.strip(OUTER_BLANKS):
         findings.append(TABLE.finding("from-missing", "from_address", TABLE.rows["from-missing"].meaning))
     else:
         box, found = _address("from_address", request.from_address)
         findings += found
-    if request.reply_to.strip():
+    if request.reply_to.strip(OUTER_BLANKS):
         findings += _address("reply_to", request.reply_to)[1]
-    if request.return_path.strip():
+    if request.return_path.strip(OUTER_BLANKS):
         bounces, found = _address("return_path", request.return_path)
         findings += found
         if not VARIABLES["SMTP_RETURN_PATH"].read_by(era):

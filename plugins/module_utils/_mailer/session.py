@@ -6,8 +6,9 @@
 
 """What the mail gem and net-smtp do with ActionMailer's settings before a connection is made.
 
-Sources: lib/mail/network/delivery_methods/smtp.rb of the mail gem 2.7.1, 2.8.0.1, 2.8.1 and 2.9.0; lib/net/smtp.rb of
-net-smtp 0.3 and 0.5. The results were compared with the gems themselves (tests/integration/rails_verdict).
+Sources: lib/mail/network/delivery_methods/smtp.rb of the mail gem 2.7.1, 2.8.0.1, 2.8.1 and 2.9.0 (2.9.1 has the same);
+lib/net/smtp.rb of net-smtp 0.3 and 0.5. The results were compared with the gems themselves
+(tests/integration/rails_verdict).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import re
 import typing as t
 
 from .release import Era
-from .yaml_value import Json
+from .yaml_value import Json, Odd, is_text
 
 TlsMode = t.Literal["implicit", "starttls", "starttls_optional", "none"]
 VerifyMode = t.Literal["peer", "none"]
@@ -31,11 +32,13 @@ class Refusal:
     :ivar error_class: its Ruby class.
     :ivar stage: C(boot): the application does not start; C(build): no mail is sent.
     :ivar message: what it says, without any value that might be secret.
+    :ivar late: whether a connection is open by then: a rehearsal that goes no further than the socket does not see it.
     """
 
     error_class: str
     stage: t.Literal["boot", "build"]
     message: str
+    late: bool = False
 
     def as_dict(self) -> dict[str, str]:
         return {"class": self.error_class, "stage": self.stage, "message": self.message}
@@ -130,17 +133,30 @@ def session(settings: Settings, era: Era) -> Session:
         return found
     verify = settings.get("openssl_verify_mode")
     found = dataclasses.replace(found, verify_mode=_verify_mode(found, verify))
-    if found.context and isinstance(verify, str) and verify.lower() not in VERIFY_MODES:
-        error = f"uninitialized constant OpenSSL::SSL::VERIFY_{verify.upper()}"
-        return dataclasses.replace(found, refusal=Refusal("NameError", "build", error))
-    return dataclasses.replace(found, refusal=_login_refusal(settings, era))
+    return dataclasses.replace(found, refusal=_verify_refusal(found, verify) or _login_refusal(settings, era))
+
+
+def _verify_refusal(found: Session, verify: Json) -> Refusal | None:
+    """A text must be the name of a constant. Another value reaches OpenSSL when TLS is set up, which takes a number."""
+    if not found.context or not truthy(verify):
+        return None
+    if is_text(verify):
+        if str(verify).lower() in VERIFY_MODES:
+            return None
+        return Refusal("NameError", "build", f"uninitialized constant OpenSSL::SSL::VERIFY_{str(verify).upper()}")
+    number = isinstance(verify, (int, float)) and verify is not True
+    if verify == Odd("Float") or (number and not -(2**31) <= t.cast(float, verify) < 2**31):
+        return Refusal("RangeError", "build", "SMTP_OPENSSL_VERIFY_MODE is out of range of integer", late=True)
+    if number:
+        return None
+    return Refusal("TypeError", "build", "no implicit conversion of SMTP_OPENSSL_VERIFY_MODE into Integer", late=True)
 
 
 def _verify_mode(found: Session, verify: Json) -> VerifyMode:
     """Net::SMTP's own context verifies (Ruby 3 and later), and so does the gem's when its mode is nil or false."""
     if found.tls_mode == "none":
         return "none"
-    off = (isinstance(verify, str) and verify.lower() == "none") or (verify == 0 and truthy(verify))
+    off = (is_text(verify) and str(verify).lower() == "none") or (verify == 0 and truthy(verify))
     return "none" if found.context and off else "peer"
 
 
@@ -171,4 +187,24 @@ def _login_refusal(settings: Settings, era: Era) -> Refusal | None:
         return Refusal("ArgumentError", "build", "SMTP-AUTH requested but missing user name")
     if not password:
         return Refusal("ArgumentError", "build", "SMTP-AUTH requested but missing secret phrase")
+    return _exchange_refusal(_mechanism(settings, era), settings.get("user_name"), settings.get("password"))
+
+
+def _exchange_refusal(mechanism: str | None, login: Json, password: Json) -> Refusal | None:
+    """What Ruby raises in the middle of AUTH: it takes texts alone for LOGIN and CRAM-MD5, and not every text."""
+    if mechanism == "login" and not (is_text(login) and is_text(password)):
+        return Refusal("TypeError", "build", "LOGIN with a login or password that is no text", late=True)
+    if mechanism == "cram_md5" and not is_text(password):
+        return Refusal("NoMethodError", "build", "CRAM-MD5 with a password that is no text", late=True)
+    if mechanism == "cram_md5" and cram_md5_fails(str(password)):
+        return Refusal("Encoding::CompatibilityError", "build", "CRAM-MD5 with a password outside ASCII", late=True)
     return None
+
+
+def cram_md5_fails(password: str) -> bool:
+    """Whether net-smtp 0.2 to 0.5 raises in the middle of CRAM-MD5.
+
+    It works on characters where the RFC means bytes, unless the password is long enough to be hashed first
+    (auth_cram_md5.rb, cram_secret).
+    """
+    return not password.isascii() and len(password) <= 64

@@ -16,7 +16,7 @@ import dataclasses
 import typing as t
 
 from .release import Era, since
-from .yaml_value import Json, bare_value
+from .yaml_value import Json, is_text
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 MAIN, BULK = "SMTP_", "BULK_SMTP_"
@@ -29,11 +29,13 @@ class Reading:
     :ivar variables: name -> text, as the process environment holds them.
     :ivar prefix: C(SMTP_) or C(BULK_SMTP_).
     :ivar local_domain: LOCAL_DOMAIN; empty when it is not set.
+    :ivar file: C(smtp_settings) of this relay as Rails reads them from config/email.yml; empty before Mastodon 4.4.
     """
 
     variables: t.Mapping[str, str]
     prefix: str
     local_domain: str
+    file: t.Mapping[str, Json] = dataclasses.field(default_factory=dict)
 
     def text(self, suffix: str) -> str | None:
         """The text of a variable of this relay; None when it is not set."""
@@ -57,8 +59,8 @@ def _present(reading: Reading, suffix: str) -> Json:
     return None if blank(text) else text
 
 
-def _yaml(reading: Reading, suffix: str) -> Json:
-    return bare_value(reading.text(suffix) or "")
+def _file(reading: Reading, suffix: str) -> Json:
+    return reading.file.get(_KEYS[suffix])
 
 
 def _text_or_local_domain(reading: Reading, suffix: str) -> Json:
@@ -66,20 +68,14 @@ def _text_or_local_domain(reading: Reading, suffix: str) -> Json:
     return (reading.local_domain or None) if text is None else text
 
 
-def _yaml_or_local_domain(reading: Reading, suffix: str) -> Json:
-    text = reading.text(suffix)
-    return bare_value(reading.local_domain if text is None else text)
-
-
 def _method(reading: Reading, suffix: str) -> Json:
     text = reading.text(suffix)
     return "plain" if text is None else None if text == "none" else text
 
 
-def _yaml_method(reading: Reading, suffix: str) -> Json:
-    text = reading.text(suffix)
-    value = "plain" if text is None else bare_value(text)
-    if value == "none" and type(value) is str:  # pylint: disable=unidiomatic-typecheck
+def _file_method(reading: Reading, suffix: str) -> Json:
+    value = _file(reading, suffix)
+    if is_text(value) and value == "none":
         return None
     return "plain" if value is None or value is False else value
 
@@ -89,18 +85,9 @@ def _present_or_bundle(reading: Reading, suffix: str) -> Json:
     return BUNDLE if blank(text) else text
 
 
-def _yaml_or_bundle(reading: Reading, suffix: str) -> Json:
-    text = reading.text(suffix)
-    return BUNDLE if text is None else bare_value(text)
-
-
 def _present_and_true(reading: Reading, suffix: str) -> Json:
     text = reading.text(suffix)
     return None if blank(text) else text == "true"
-
-
-def _true_or_nil(reading: Reading, suffix: str) -> Json:
-    return True if reading.text(suffix) == "true" else None
 
 
 def _starttls(reading: Reading, suffix: str) -> Json:
@@ -112,23 +99,22 @@ def _starttls_word(reading: Reading, suffix: str) -> str:
     return text if text in ("always", "never", "auto") else ""
 
 
-def _yaml_starttls_word(reading: Reading, suffix: str) -> str:
-    value = bare_value(reading.text(suffix) or "")
-    plain = type(value) is str  # a symbol is a str, too  # pylint: disable=unidiomatic-typecheck
-    return value if plain and value in ("always", "never", "auto", "false") else ""
+def _file_starttls_word(reading: Reading, suffix: str) -> str:
+    value = _file(reading, suffix)
+    return str(value) if is_text(value) and value in ("always", "never", "auto", "false") else ""
 
 
-def _yaml_starttls(reading: Reading, suffix: str) -> Json:
-    return {"always": True, "never": False}.get(_yaml_starttls_word(reading, suffix))
+def _file_starttls(reading: Reading, suffix: str) -> Json:
+    return {"always": True, "never": False}.get(_file_starttls_word(reading, suffix))
 
 
-def _yaml_starttls_symbol(reading: Reading, suffix: str) -> Json:
-    word = _yaml_starttls_word(reading, suffix)
+def _file_starttls_symbol(reading: Reading, suffix: str) -> Json:
+    word = _file_starttls_word(reading, suffix)
     if word:
         return {"always": "always", "auto": "auto"}.get(word, False)
-    if reading.text("TLS") == "true" or reading.text("SSL") == "true":
+    if any(reading.file.get(key) not in (None, False) for key in ("tls", "ssl")):
         return None
-    return False if reading.text("ENABLE_STARTTLS_AUTO") == "false" else "auto"
+    return False if reading.file.get("enable_starttls_auto") in (None, False) else "auto"
 
 
 def _text_or_true(reading: Reading, suffix: str) -> Json:
@@ -145,36 +131,37 @@ def _not_false_unless_worded(reading: Reading, suffix: str) -> Json:
     return {"": reading.text(suffix) != "false", "auto": True}.get(word)
 
 
-def _true_unless_worded(reading: Reading, _suffix: str) -> Json:
+def _file_auto(reading: Reading, suffix: str) -> Json:
     # email.yml has already made a boolean of the text, which the helper then compares with the text 'false'.
-    word = _yaml_starttls_word(reading, "ENABLE_STARTTLS")
-    return True if word in ("", "auto", "false") else None
+    word = _file_starttls_word(reading, "ENABLE_STARTTLS")
+    if word in ("always", "never"):
+        return None
+    value = _file(reading, suffix)
+    return word == "auto" or not (is_text(value) and value == "false")
 
 
 def _twenty(_reading: Reading, _suffix: str) -> Json:
     return 20
 
 
+#: Those that begin with C(file) take what email_yml.py has read.
 FORMS: dict[str, Form] = {
     "text": _text,
     "text, nil if blank": _present,
-    "yaml": _yaml,
     "text, or LOCAL_DOMAIN": _text_or_local_domain,
-    "yaml, or LOCAL_DOMAIN": _yaml_or_local_domain,
     "text, plain if unset, nil if none": _method,
-    "yaml, plain if nil, nil if none": _yaml_method,
     "text, bundle if blank": _present_or_bundle,
-    "yaml, bundle if unset": _yaml_or_bundle,
     "true if true, nil if blank": _present_and_true,
-    "true if true": _true_or_nil,
     "true if always, false if never": _starttls,
-    "yaml, true if always, false if never": _yaml_starttls,
-    "yaml, always, auto or false": _yaml_starttls_symbol,
     "text, true if unset": _text_or_true,
     "false if false": _not_false,
     "false if false, nil if ENABLE_STARTTLS decides": _not_false_unless_worded,
-    "true, nil if ENABLE_STARTTLS decides": _true_unless_worded,
     "20": _twenty,
+    "file": _file,
+    "file, plain if nil, nil if none": _file_method,
+    "file, true if always, false if never": _file_starttls,
+    "file, always, auto or false": _file_starttls_symbol,
+    "file, nil if ENABLE_STARTTLS decides": _file_auto,
 }
 
 
@@ -200,36 +187,31 @@ class Setting:
 
 #: The settings of a relay (reference: config/environments/production.rb; config/email.yml from 4.4).
 SETTINGS: tuple[Setting, ...] = (
-    Setting("address", "SERVER", {"3.4": "text", "4.4.0": "yaml", "4.4": "text"}, "mastodon#35305, #35314"),
-    Setting("port", "PORT", {"3.4": "text", "4.4.0": "yaml"}, "mastodon#35191"),
-    Setting(
-        "user_name",
-        "LOGIN",
-        {"3.4": "text, nil if blank", "4.4.0": "yaml", "4.4": "text"},
-        "mastodon#772, #35314",
-    ),
-    Setting("password", "PASSWORD", {"3.4": "text, nil if blank", "4.4.0": "yaml", "4.4": "text"}, "mastodon#35305"),
-    Setting("domain", "DOMAIN", {"3.4": "text, or LOCAL_DOMAIN", "4.4.0": "yaml, or LOCAL_DOMAIN"}, "mastodon#35191"),
+    Setting("address", "SERVER", {"3.4": "text", "4.4.0": "file"}, "mastodon#35305, #35314"),
+    Setting("port", "PORT", {"3.4": "text", "4.4.0": "file"}, "mastodon#35191"),
+    Setting("user_name", "LOGIN", {"3.4": "text, nil if blank", "4.4.0": "file"}, "mastodon#772, #35314"),
+    Setting("password", "PASSWORD", {"3.4": "text, nil if blank", "4.4.0": "file"}, "mastodon#35305"),
+    Setting("domain", "DOMAIN", {"3.4": "text, or LOCAL_DOMAIN", "4.4.0": "file"}, "mastodon#35191"),
     Setting(
         "authentication",
         "AUTH_METHOD",
-        {"3.4": "text, plain if unset, nil if none", "4.4.0": "yaml, plain if nil, nil if none"},
+        {"3.4": "text, plain if unset, nil if none", "4.4.0": "file, plain if nil, nil if none"},
         "mastodon#35191",
     ),
     Setting(
         "ca_file",
         "CA_FILE",
-        {"3.4": "text, nil if blank", "3.5": "text, bundle if blank", "4.4.0": "yaml, bundle if unset"},
+        {"3.4": "text, nil if blank", "3.5": "text, bundle if blank", "4.4.0": "file"},
         "mastodon#2713, #10857, #27164",
     ),
-    Setting("openssl_verify_mode", "OPENSSL_VERIFY_MODE", {"3.4": "text", "4.4.0": "yaml"}, "mastodon#6996"),
+    Setting("openssl_verify_mode", "OPENSSL_VERIFY_MODE", {"3.4": "text", "4.4.0": "file"}, "mastodon#6996"),
     Setting(
         "enable_starttls",
         "ENABLE_STARTTLS",
         {
             "4.0": "true if always, false if never",
-            "4.4.0": "yaml, true if always, false if never",
-            "4.5": "yaml, always, auto or false",
+            "4.4.0": "file, true if always, false if never",
+            "4.5": "file, always, auto or false",
         },
         "mastodon#20321, #20377, #36646",
     ),
@@ -240,7 +222,7 @@ SETTINGS: tuple[Setting, ...] = (
             "3.4": "text, true if unset",
             "3.5": "false if false",
             "4.0": "false if false, nil if ENABLE_STARTTLS decides",
-            "4.4.0": "true, nil if ENABLE_STARTTLS decides",
+            "4.4.0": "file, nil if ENABLE_STARTTLS decides",
             "4.5": "",
         },
         "mastodon#17216, #20321, #36646",
@@ -248,17 +230,20 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "tls",
         "TLS",
-        {"3.4": "text, nil if blank", "3.5": "true if true, nil if blank", "4.4.0": "true if true"},
+        {"3.4": "text, nil if blank", "3.5": "true if true, nil if blank", "4.4.0": "file"},
         "mastodon#17215, #17216",
     ),
     Setting(
         "ssl",
         "SSL",
-        {"3.4": "text, nil if blank", "3.5": "true if true, nil if blank", "4.4.0": "true if true"},
+        {"3.4": "text, nil if blank", "3.5": "true if true, nil if blank", "4.4.0": "file"},
         "mastodon#14309, #17216",
     ),
-    Setting("read_timeout", "", {"4.1": "20"}, "mastodon#23750"),
+    Setting("read_timeout", "", {"4.1": "20", "4.4.0": "file"}, "mastodon#23750"),
 )
+
+
+_KEYS = {one.suffix: one.key for one in SETTINGS}
 
 
 @dataclasses.dataclass(frozen=True)

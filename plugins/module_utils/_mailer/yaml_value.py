@@ -4,35 +4,25 @@
 
 # Private to this collection: it may change in any release without notice.
 
-"""What YAML makes of a bare value: C(domain: <text>) in config/email.yml.
+"""What Ruby makes of a YAML file: C(0123) is the number 83 and C(yes) is true.
 
-Mastodon 4.4.0 and later put most variables into that file without quotes (mastodon#35305), so the text is read as YAML
-1.1 by libyaml and typed by Psych: C(0123) is the number 83 and C(yes) is true. This is a model of exactly that: one
-value in a block mapping, one line. It follows psych/scalar_scanner.rb (Ruby 3.1 to 3.4) and https://yaml.org/spec/1.1/.
+Mastodon 4.4.0 and later put the mail variables into config/email.yml, most of them without quotes (mastodon#35305), so
+that their text is read as YAML 1.1. Source: psych/scalar_scanner.rb and psych/visitors/to_ruby.rb of Psych 5.2 to 5.4,
+which came with the Rubies of those releases (3.4, 4.0).
 """
 
 from __future__ import annotations
 
+import binascii
 import datetime
+import math
 import re
 import typing as t
 
+from .yaml_node import Node, Parser
+from .yaml_text import YamlRefusal
+
 Json = t.Union[None, bool, int, float, str, list[t.Any], dict[str, t.Any]]
-
-
-class YamlRefusal(ValueError):
-    """The text makes the whole file unreadable.
-
-    :ivar error_class: the Ruby class that Psych raises.
-    """
-
-    def __init__(self, error_class: str, reason: str) -> None:
-        super().__init__(reason)
-        self.error_class = error_class
-
-
-def _syntax(reason: str) -> YamlRefusal:
-    return YamlRefusal("Psych::SyntaxError", reason)
 
 
 class Odd(str):
@@ -47,24 +37,41 @@ class Symbol(str):
     __slots__ = ()
 
 
+def is_text(value: Json) -> bool:
+    """Whether the value is a String in Ruby."""
+    return isinstance(value, str) and not isinstance(value, (Odd, Symbol))
+
+
+def is_empty(value: Json) -> bool:
+    """Whether the value is an empty collection."""
+    return isinstance(value, Odd) and value.startswith("empty ")
+
+
+def load(text: str) -> t.Any:
+    """The whole file as Psych reads it: dictionaries, lists and values.
+
+    :param text: begins with a key in its first column.
+    :raises YamlRefusal: it cannot be read.
+    """
+    return _Visitor().value(Parser(text).document())
+
+
 def bare_value(text: str) -> Json:
-    """The value that Ruby sees for C(key: text).
+    """The value that Ruby sees for C(key: text) inside of a mapping, whatever else the text does to that mapping.
 
     :raises YamlRefusal: the file cannot be read at all.
     """
-    if any(_forbidden(character) for character in text):
-        raise _syntax("it holds a control character")
-    text = text.strip(" \t")
-    if "\n" in text or "\r" in text:
-        raise _syntax("it holds a line break")
-    if not text or text.startswith("#"):
-        return None
-    start = text[0]
-    if start in _REFUSED_STARTS or (start in "-?:" and (len(text) == 1 or text[1] in " \t")):
-        raise _syntax(f"it starts with {start}")
-    if start in _SPECIAL_STARTS:
-        return _SPECIAL_STARTS[start](text)
-    return typed(_plain(text))
+    found = load(f"production:\n  smtp_settings:\n    domain: {text}\n    authentication: plain\n")
+    for key in ("production", "smtp_settings", "domain"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return plain_value(found)
+
+
+def plain_value(value: t.Any) -> Json:
+    """A value of the file; of a collection its kind alone."""
+    if isinstance(value, (dict, list)):
+        return Odd(("" if value else "empty ") + ("Hash" if isinstance(value, dict) else "Array"))
+    return t.cast(Json, value)
 
 
 def same_text(text: str) -> bool:
@@ -73,156 +80,107 @@ def same_text(text: str) -> bool:
         value = bare_value(text)
     except YamlRefusal:
         return False
-    return isinstance(value, str) and not isinstance(value, (Odd, Symbol)) and value == text
+    return is_text(value) and value == text
 
 
-def _forbidden(character: str) -> bool:
-    code = ord(character)
-    return (
-        (code < 0x20 and character not in "\t\n\r")
-        or (0x7F <= code <= 0x9F and code != 0x85)
-        or code in (0xFFFE, 0xFFFF)
-    )
+class _Visitor:
+    """Makes values of nodes, and keeps those with an anchor."""
 
+    def __init__(self) -> None:
+        self._anchors: dict[str, t.Any] = {}
 
-def _plain(text: str) -> str:
-    """The text of a plain scalar: up to a comment; a colon that ends a word would make it a key."""
-    text = re.split(r"[ \t]#", text, maxsplit=1)[0].rstrip(" \t")
-    if re.search(r":(?=[ \t]|\Z)", text):
-        raise _syntax("a colon is followed by a blank or ends it")
-    return text
+    def value(self, node: Node) -> t.Any:
+        if node.kind == "alias":
+            if node.text not in self._anchors:
+                reason = "it begins with an asterisk, which makes it the name of a value that is not there"
+                raise YamlRefusal("Psych::AnchorNotDefined", reason)
+            return self._anchors[node.text]
+        if node.kind == "scalar":
+            return self._keep(node, _scalar(node))
+        if node.tag in ("!ruby/object", "!ruby/object:Object"):
+            return self._keep(node, Odd("Object"))
+        if node.tag.startswith("!ruby/"):
+            raise YamlRefusal("ArgumentError", "it begins with the name of a Ruby class")
+        return self._sequence(node) if node.kind == "sequence" else self._mapping(node)
 
-
-def _only_comment(rest: str) -> None:
-    if rest.strip(" \t") and not re.match(r"[ \t]*#", rest):
-        raise _syntax("text follows what is already a complete value")
-
-
-def _double_quoted(text: str) -> Json:
-    found = re.match(r'"((?:[^"\\]|\\.)*)"', text)
-    if not found:
-        raise _syntax("a double quote is not closed")
-    _only_comment(text[found.end() :])
-    return _unescape(found[1])
-
-
-def _single_quoted(text: str) -> Json:
-    found = re.match(r"'((?:[^']|'')*)'", text)
-    if not found:
-        raise _syntax("a single quote is not closed")
-    _only_comment(text[found.end() :])
-    return found[1].replace("''", "'")
-
-
-_ESCAPES = {
-    "0": "\0", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r", "e": "\x1b",
-    " ": " ", '"': '"', "/": "/", "\\": "\\", "N": "\x85", "_": "\xa0", "L": "\u2028", "P": "\u2029",
-}  # fmt: skip
-_ESCAPED_DIGITS = {"x": 2, "u": 4, "U": 8}
-
-
-def _unescape(body: str) -> str:
-    result, at = [], 0
-    while at < len(body):
-        if body[at] != "\\":
-            result.append(body[at])
-            at += 1
-            continue
-        mark = body[at + 1]
-        if mark in _ESCAPES:
-            result.append(_ESCAPES[mark])
-            at += 2
-            continue
-        digits = body[at + 2 : at + 2 + _ESCAPED_DIGITS.get(mark, 0)]
-        code = int(digits, 16) if re.fullmatch(r"[0-9A-Fa-f]+", digits) else -1
-        if len(digits) != _ESCAPED_DIGITS.get(mark) or not 0 <= code <= 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-            raise _syntax("an escape in double quotes is unknown")
-        result.append(chr(code))
-        at += 2 + len(digits)
-    return "".join(result)
-
-
-def _alias(text: str) -> Json:
-    if re.fullmatch(r"\*[0-9A-Za-z_-]+(?:[ \t]+#.*)?", text):
-        raise YamlRefusal("Psych::BadAlias", "it starts with an asterisk, an alias of something that is not there")
-    raise _syntax("it starts with an asterisk")
-
-
-def _anchor(text: str) -> Json:
-    found = re.match(r"&[0-9A-Za-z_-]+(?=[ \t]|\Z)", text)
-    if not found:
-        raise _syntax("it starts with an ampersand")
-    return _after_property(text[found.end() :])
-
-
-_URI = r"(?:[0-9A-Za-z;/?:@&=+$_.~*'()-]|%[0-9A-Fa-f]{2})"
-
-
-def _tag(text: str) -> Json:
-    found = re.match(rf"!(?:<(?:{_URI}|[!,\[\]])+>|(?:[0-9A-Za-z_-]*!)?{_URI}*)(?=[ \t]|\Z)", text)
-    if not found or found[0] == "!!":
-        raise _syntax("it starts with an exclamation mark")
-    value = _after_property(text[found.end() :])
-    if value is None or isinstance(value, Odd) or not found[0].startswith(("!!", "!<", "!ruby")):
+    def _keep(self, node: Node, value: t.Any) -> t.Any:
+        if node.anchor:
+            self._anchors[node.anchor] = value
         return value
-    return Odd(f"tagged {found[0]}")
+
+    def _sequence(self, node: Node) -> list[t.Any]:
+        values: list[t.Any] = self._keep(node, [])
+        values += [self.value(child) for child in node.children]
+        return values
+
+    def _mapping(self, node: Node) -> dict[t.Any, t.Any]:
+        pairs: dict[t.Any, t.Any] = self._keep(node, {})
+        for key_node, value_node in zip(node.children[::2], node.children[1::2]):
+            key, value = self.value(key_node), self.value(value_node)
+            merged = [value] if isinstance(value, dict) else value if isinstance(value, list) else []
+            if key == "<<" and merged and all(isinstance(one, dict) for one in merged):
+                for one in reversed(merged):
+                    pairs.update(one)
+            else:
+                pairs[repr(key) if isinstance(key, (dict, list)) else key] = value
+        return pairs
 
 
-def _after_property(rest: str) -> Json:
-    rest = rest.strip(" \t")
-    if rest[:1] in ("&", "*"):
-        raise _syntax("it starts with an ampersand")
-    return bare_value(rest)
+_TEXT_TAG = re.compile(r"!(?:str|ruby/string)|tag:yaml\.org,2002:str")
+_BINARY_TAGS = ("!binary", "tag:yaml.org,2002:binary")
+_FLOAT_TAGS = ("!float", "tag:yaml.org,2002:float")
 
 
-def _block(text: str) -> Json:
-    if not re.fullmatch(r"[|>](?:[+-]?[1-9]?|[1-9][+-])(?:[ \t]*#.*)?", text):
-        raise _syntax(f"it starts with {text[0]}")
-    return ""
+def _scalar(node: Node) -> Json:
+    if not node.typed or _TEXT_TAG.fullmatch(node.tag):
+        return node.text
+    if node.tag in _BINARY_TAGS:
+        return _binary(node.text)
+    if node.tag in _FLOAT_TAGS:
+        return _as_float(typed(node.text))
+    if re.match(r"!ruby/sym(?:bol)?:?", node.tag):
+        return Symbol(node.text)
+    if re.match(r"!(?:str|ruby/\w+):", node.tag):
+        raise YamlRefusal("ArgumentError", "it begins with the name of a Ruby class")
+    if node.tag.startswith("!ruby/"):
+        return Odd(f"tagged {node.tag}")
+    return typed(node.text)
 
 
-def _flow(text: str) -> Json:
-    """A collection on one line; read only as far as needed to tell a whole one from a broken one."""
-    closing, depth, at = {"[": "]", "{": "}"}, [], 0
-    while at < len(text):
-        if text[at] in "\"'":
-            quoted = re.match(r"'(?:[^']|'')*'" if text[at] == "'" else r'"(?:[^"\\]|\\.)*"', text[at:])
-            if not quoted:
-                raise _syntax("a quote in a list is not closed")
-            at += quoted.end()
-            continue
-        if text[at] in closing:
-            depth.append(closing[text[at]])
-        elif text[at] in "]}" and (not depth or depth.pop() != text[at]):
-            raise _syntax("brackets do not match")
-        at += 1
-        if not depth:
-            _only_comment(text[at:])
-            return Odd("Array" if text[0] == "[" else "Hash")
-    raise _syntax("a bracket is not closed")
+def _binary(text: str) -> Json:
+    letters = re.sub("[^A-Za-z0-9+/]", "", text.partition("=")[0])
+    letters = letters[: len(letters) - (len(letters) % 4 == 1)]
+    return binascii.a2b_base64(letters + "=" * (-len(letters) % 4)).decode("utf-8", "replace")
 
 
-_REFUSED_STARTS = "@`%]},"
-_SPECIAL_STARTS: dict[str, t.Callable[[str], Json]] = {
-    '"': _double_quoted,
-    "'": _single_quoted,
-    "*": _alias,
-    "&": _anchor,
-    "!": _tag,
-    "|": _block,
-    ">": _block,
-    "[": _flow,
-    "{": _flow,
-}
+def _as_float(value: Json) -> Json:
+    if isinstance(value, bool) or value is None or isinstance(value, (Odd, Symbol)):
+        raise YamlRefusal("TypeError", "it is tagged as a number and is none")
+    return _ruby_float(str(value))
+
+
+def _ruby_float(text: str) -> Json:
+    if not re.fullmatch(r"[-+]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", text):
+        raise YamlRefusal("ArgumentError", "it looks like a number and is none")
+    number = float(text)
+    return number if math.isfinite(number) else Odd("Float")
+
+
+def _leading(text: str, pattern: str) -> str:
+    """What Ruby's to_i and to_f read of a text: the number at its beginning, underscores between digits left out."""
+    found = re.match(pattern, text)
+    return found[0].replace("_", "") if found else "0"
 
 
 def _sexagesimal(text: str) -> Json:
     # Psych weighs the parts from the left, so 12:30 is 12 hours and 30 minutes in seconds.
-    return sum(int(part.replace("_", "")) * (3600, 60, 1)[place] for place, part in enumerate(text.split(":")))
+    parts = [int(_leading(part, r"[-+]?[0-9]+(?:_[0-9]+)*")) for part in text.split(":")]
+    return sum(part * (3600, 60, 1)[place] for place, part in enumerate(parts))
 
 
 def _sexagesimal_float(text: str) -> Json:
-    return sum(float(part.replace("_", "")) * (3600, 60, 1)[place] for place, part in enumerate(text.split(":")))
+    parts = [float(_leading(part, r"[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9]+(?:_[0-9]+)*)?")) for part in text.split(":")]
+    return sum(part * (3600, 60, 1)[place] for place, part in enumerate(parts))
 
 
 def _integer(text: str) -> Json:
@@ -231,39 +189,45 @@ def _integer(text: str) -> Json:
     sign, digits = (text[0], text[1:]) if text[0] in "+-" else ("", text)
     if re.fullmatch(r"0[0-7]+", digits):
         digits = "0o" + digits[1:]
-    try:
-        return int(sign + digits, 0)
-    except ValueError:  # 0b or 0x without digits: Psych's own pattern lets 0x_ through and Ruby refuses it
-        raise YamlRefusal("ArgumentError", "it looks like a number and is none") from None
+    return int(sign + digits, 0)
 
 
 def _float(text: str) -> Json:
-    text = text.replace(",", "").replace("_", "")
-    return text if re.fullmatch(r"[-+]?\.", text) else float(text)
+    if re.fullmatch(r"[-+]?\.", text):
+        return text
+    return _ruby_float(re.sub(r"\.([Ee]|$)", r"\1", text.replace(",", "").replace("_", "")))
 
 
 def _date(text: str) -> Json:
+    year, month, day = (int(part) for part in text.split("-"))
     try:
-        datetime.date(*(int(part) for part in text.split("-")))
+        datetime.date(year or 2000, month, day)  # Ruby has a year 0, a leap year as 2000
     except ValueError:
         return text
     return Odd("Date")
 
 
+def _time(text: str) -> Json:
+    numbers = [int(part) for part in re.findall(r"[0-9]+", text)[1:6]]
+    limits = ((1, 12), (1, 31), (0, 24), (0, 59), (0, 60))
+    fits = all(low <= number <= high for number, (low, high) in zip(numbers, limits))
+    return Odd("Time") if fits and (numbers[2] < 24 or numbers[3:] == [0, 0]) else text
+
+
 def _symbol(text: str) -> Json:
     quoted = re.match(r":([\"'])(.*)\1", text)
-    return Symbol(quoted[2] if quoted else text[1:])
+    return Symbol(re.sub("^:", "", quoted[2]) if quoted else text[1:])
 
 
 _TIME = (
-    r"-?\d{4}-\d{1,2}-\d{1,2}(?:[Tt]|\s+)\d{1,2}:\d\d:\d\d(?:\.\d*)?"
-    r"(?:\s*(?:Z|[-+]\d{1,2}:?(?:\d\d)?))?"
+    r"-?[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t\f\v]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?"
+    r"(?:[ \t\f\v]*(?:Z|[-+][0-9]{1,2}:?(?:[0-9]{2})?))?"
 )
 
 #: How Psych types a plain scalar that does not begin like a word: first pattern that matches the whole text wins.
 _TYPES: tuple[tuple[t.Pattern[str], t.Callable[[str], Json]], ...] = (
-    (re.compile(_TIME, re.ASCII), lambda _unused: Odd("Time")),
-    (re.compile(r"\d{4}-(?:1[012]|0\d|\d)-(?:[12]\d|3[01]|0\d|\d)", re.ASCII), _date),
+    (re.compile(_TIME), _time),
+    (re.compile(r"[0-9]{4}-(?:1[012]|0[0-9]|[0-9])-(?:[12][0-9]|3[01]|0[0-9]|[0-9])"), _date),
     (re.compile(r"[-+]?\.inf", re.IGNORECASE), lambda _unused: Odd("Float")),
     (re.compile(r"\.nan", re.IGNORECASE), lambda _unused: Odd("Float")),
     (re.compile(r":.+"), _symbol),
@@ -271,22 +235,32 @@ _TYPES: tuple[tuple[t.Pattern[str], t.Callable[[str], Json]], ...] = (
     (re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9]){1,2}\.[0-9_]*"), _sexagesimal_float),
     (re.compile(r"[-+]?(?:[0-9][0-9_,]*)?\.[0-9]*(?:[eE][-+][0-9]+)?"), _float),
     (
-        re.compile(r"[-+]?0b[0-1_,]+|[-+]?0[0-7_,]+|[-+]?(?:0|[1-9](?:[0-9]|,[0-9]|_[0-9])*)|[-+]?0x[0-9a-fA-F_,]+"),
+        re.compile(
+            r"[-+]?0b[_,]*[01][01_,]*|[-+]?0[_,]*[0-7][0-7_,]*|[-+]?(?:0|[1-9](?:[0-9]|,[0-9]|_[0-9])*)"
+            r"|[-+]?0x[_,]*[0-9a-fA-F][0-9a-fA-F_,]*"
+        ),
         _integer,
     ),
 )
 
-_WORDS: dict[str, Json] = {
-    "~": None, "null": None,
-    "yes": True, "true": True, "on": True,
-    "no": False, "false": False, "off": False,
-}  # fmt: skip
+_LIKE_A_WORD = re.compile(r"^[^0-9.:\-]?(?:[^\W\d]|[ \t\n\r\f\v!@#$%^&*(){}<>|/\\~;=])", re.MULTILINE)
+#: In order. Ruby's ^ and $ are a line's, so any line of a text may decide.
+_WORDS: tuple[tuple[t.Pattern[str], bool | None], ...] = (
+    (re.compile(r"\A~\Z|^null$", re.MULTILINE | re.IGNORECASE), None),
+    (re.compile(r"^(?:yes|true|on)$", re.MULTILINE | re.IGNORECASE), True),
+    (re.compile("^(?:no|false|off|o\ufb00)$", re.MULTILINE | re.IGNORECASE), False),
+)
+_NO_SUCH_WORD = re.compile(r"^[^ytonf~]", re.MULTILINE | re.IGNORECASE)
 
 
 def typed(text: str) -> Json:
     """The value of a plain scalar: nil, truth values, numbers, dates and symbols as Psych recognises them."""
-    if re.match(r"[^\d.:-]?[^\W\d]|[^\d.:-]?[\s!@#$%^&*(){}<>|/\\~;=]", text):
-        return _WORDS.get(text.lower(), text)
+    if not text:
+        return None
+    if _LIKE_A_WORD.search(text) or "\n" in text:
+        if len(text) > 5 or _NO_SUCH_WORD.search(text):
+            return text
+        return next((value for pattern, value in _WORDS if pattern.search(text)), text)
     for pattern, convert in _TYPES:
         if pattern.fullmatch(text):
             return convert(text)

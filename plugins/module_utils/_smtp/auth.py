@@ -15,6 +15,7 @@ import hashlib
 import hmac
 import typing as t
 
+from .._mailer.session import cram_md5_fails
 from .reply import Reply
 from .settings import MECHANISMS
 from .trouble import Stopped
@@ -24,6 +25,15 @@ class Say(t.Protocol):
     """Sends one line and gives the reply to it."""
 
     def __call__(self, line: bytes) -> Reply: ...
+
+
+def refuse_unspeakable(mode: str, password: str) -> None:
+    """Stop before a login that Mastodon could not repeat: that it works here would say nothing.
+
+    :raises Stopped: "not-ascii".
+    """
+    if mode == "cram_md5" and cram_md5_fails(password):
+        raise Stopped("not-ascii", "incompatible character encodings")
 
 
 def authenticate(say: Say, mode: str, login: str, password: str) -> Reply:

@@ -18,7 +18,7 @@ import typing as t
 
 from .._diagnosis.model import Stage
 from .._diagnosis.redact import one_line, redact
-from .auth import authenticate, travelling_forms
+from .auth import authenticate, refuse_unspeakable, travelling_forms
 from .deadline import Deadline
 from .reply import Ehlo, Reply
 from .settings import MECHANISMS, Settings
@@ -175,6 +175,7 @@ class _Dialogue:
             raise Stopped("no-auth")
         if mechanism not in offered:
             raise Stopped("no-mechanism", ", ".join(offered))
+        refuse_unspeakable(self.settings.auth, self.settings.password)
         self.seen.auth.tried = True
         reply = authenticate(self.wire.say, self.settings.auth, self.settings.login, self.settings.password)
         _record(self.seen.auth, reply, 235)

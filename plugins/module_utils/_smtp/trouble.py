@@ -31,6 +31,7 @@ Kind = t.Literal[
     "injected",  # bytes after the answer to STARTTLS and before the handshake
     "no-auth",
     "no-mechanism",
+    "not-ascii",  # a login that Ruby cannot say, although others can
     "no-encryption",  # the login would travel in the clear although nobody asked for that
 ]
 
@@ -44,6 +45,7 @@ _CLASSES: dict[str, tuple[str, ...]] = {
     "closed": ("EOFError",),
     "certificate": ("SSLCertVerificationError",),
     "tls": ("SSLError",),
+    "not-ascii": ("Encoding::CompatibilityError",),
 }
 
 

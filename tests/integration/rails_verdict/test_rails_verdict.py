@@ -44,6 +44,9 @@ MARK = "rails-verdict:"
 #: Rails 7.0 and later add these by themselves.
 BY_RAILS = ("open_timeout", "read_timeout")
 
+#: The error of a refusal that comes after the connection, where the rehearsal has ended (test_words.py shows those).
+UNSEEN = ("unseen", "build")
+
 _FLAGS = ["true", "true", "false", "1", "True", ""]
 #: What a variable may hold, by the end of its name. Repeated values are likelier.
 POOLS: dict[str, list[str]] = {
@@ -83,11 +86,16 @@ POOLS: dict[str, list[str]] = {
     "RETURN_PATH": ["b@example.com", "", "off"],
     "DELIVERY_METHOD": ["smtp", "smtp", "smtp", "smtp", "sendmail", "test", "", "nonsense"],
 }
-#: Values that break something: one case in eight gets one of them.
+#: Values that break something, or nearly: one case in four gets one of them.
 BREAKING: list[tuple[str, str]] = [
     ("SMTP_PASSWORD", "@home"), ("SMTP_PASSWORD", "*alias"), ("SMTP_PASSWORD", "[open"), ("SMTP_LOGIN", "a: b"),
     ("SMTP_DOMAIN", "{x"), ("SMTP_CA_FILE", "'open"), ("SMTP_SERVER", "- dash"), ("SMTP_PORT", "%25"),
     ("BULK_SMTP_PASSWORD", "!!"), ("SMTP_FROM_ADDRESS", "a@"), ("SMTP_FROM_ADDRESS", "Example <a@example.com"),
+    ("SMTP_DOMAIN", "*a"), ("SMTP_DOMAIN", "a\n"), ("SMTP_DOMAIN", "a\n# b"), ("SMTP_DOMAIN", "a\n      b"),
+    ("SMTP_DOMAIN", "a\n    domain: evil.example"), ("SMTP_DOMAIN", "a\u2028b"), ("SMTP_CA_FILE", "a\u0085b"),
+    ("SMTP_PASSWORD", "a\u0080b"), ("SMTP_REPLY_TO", "a\uffffb"), ("SMTP_SERVER", "a\u0085b"),
+    ("SMTP_DELIVERY_METHOD", "[a]"), ("SMTP_DELIVERY_METHOD", "-.INF"), ("SMTP_OPENSSL_VERIFY_MODE", ':"sym"'),
+    ("SMTP_FROM_ADDRESS", "a@b.example\u00a0"), ("SMTP_FROM_ADDRESS", "grp: ;"), ("SMTP_FROM_ADDRESS", " "),
     ("SMTP_FROM_ADDRESS", "a@b@c"), ("SMTP_FROM_ADDRESS", "Mastodon [x] <a@b>"), ("SMTP_AUTH_METHOD", "? x"),
 ]  # fmt: skip
 
@@ -104,7 +112,7 @@ def generated(chance: random.Random) -> dict[str, str]:
         variables.update(SMTP_LOGIN="user", SMTP_PASSWORD="c0rrect-h0rse", SMTP_AUTH_METHOD="plain")
     if chance.random() < 0.5:
         variables["SMTP_OPENSSL_VERIFY_MODE"] = chance.choice(["peer", "none"])
-    if chance.random() < 0.125:
+    if chance.random() < 0.25:
         name, text = chance.choice(BREAKING)
         variables[name] = text
     if chance.random() < 0.9:
@@ -137,13 +145,13 @@ def _ask(lab: Lab, host: str) -> list[Verdict]:
     try:
         output = lab.ssh(
             host,
-            "cd /home/mastodon/live && runuser -u mastodon -- env HOME=/home/mastodon "
+            "cd /home/mastodon/live && runuser -u mastodon -- env HOME=/home/mastodon LANG=C.UTF-8 "
             "PATH=/home/mastodon/.rbenv/shims:/usr/local/bin:/usr/bin:/bin bundle exec ruby /tmp/rails-verdict.rb",
             stdin=json.dumps({"mark": MARK, "program": text, "cases": asked}) + "\n",
         )
     finally:
         lab.ssh(host, "rm -f /tmp/rails-verdict.rb")
-    answers = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    answers = [json.loads(line) for line in output.split("\n") if line.startswith("{")]
     assert len(answers) == len(asked), output[-2000:]
     return [(release, variables, answer) for (release, variables), answer in zip(cases(), answers)]
 
@@ -163,9 +171,10 @@ def _predicted(release: str, variables: dict[str, str], net_smtp: str) -> dict[s
     original = model.era_of
     model.era_of = played
     try:
-        return model.effective(variables, Release.parse(release), variables.get("LOCAL_DOMAIN", "")).as_dict()
+        found = model.effective(variables, Release.parse(release), variables.get("LOCAL_DOMAIN", ""))
     finally:
         model.era_of = original
+    return {**found.as_dict(), "late": found.error is not None and found.error.late}
 
 
 def _settings(relay: dict[str, t.Any] | None, expected: dict[str, t.Any] | None) -> dict[str, t.Any] | None:
@@ -208,14 +217,14 @@ def _expected(expected: dict[str, t.Any]) -> dict[str, t.Any]:
     if error and error["stage"] == "boot":
         return {"error": (error["class"], "boot")}
     sessions: list[tuple[str, ...]] | None = []
-    if error and not error["message"].startswith("bulk relay: "):
+    if expected["late"] or (error and not error["message"].startswith("bulk relay: ")):
         sessions = None  # whether the bulk relay is refused as well is not part of the prediction
     else:
         for name in ("main", "bulk"):
             if expected[name] and expected["delivery_method"] == "smtp" and not (error and name == "bulk"):
                 sessions.append(tuple(expected[name][mode] for mode in ("tls_mode", "auth_mode", "verify_mode")))
     return {
-        "error": (error["class"], error["stage"]) if error else None,
+        "error": UNSEEN if expected["late"] else (error["class"], error["stage"]) if error else None,
         # The report has headers as text, whatever YAML made of them.
         "headers": [_text(expected[name]) for name in ("delivery_method", "from", "reply_to", "return_path")],
         "sessions": sessions,
@@ -237,6 +246,10 @@ def test_rails_does_what_we_predict(host: str, verdicts: dict[str, list[Verdict]
         said, predicted = _said(answer, expected), _expected(expected)
         if predicted.get("sessions", []) is None:
             said["sessions"] = None
+        if predicted["error"] == UNSEEN and (said["error"] or ("", "build"))[1] == "build":
+            said["error"] = UNSEEN
+        if said["error"] == ("Psych::BadAlias", "boot") and versions["ruby"].startswith("3.1"):
+            said["error"] = ("Psych::AnchorNotDefined", "boot")  # its child, since Psych 5
         outcomes[(release, said["error"][1] if said["error"] else "sends")] += 1
         if said != predicted:
             differing = {

@@ -26,6 +26,9 @@ WHERE: dict[str, Context] = {
     "unencrypted": Context(host="smtp.example.net", port=25, tls="none"),
     "local": Context(host="localhost", port=25, tls="none"),
     "mailersend": Context(host="smtp.mailersend.net", port=587),
+    "4.4.0": Context(release="Mastodon 4.4.0", file="/home/mastodon/live/.env.production"),
+    "4.6.5": Context(release="Mastodon 4.6.5", file="/home/mastodon/live/.env.production"),
+    "cram-md5": Context(host="smtp.example.net", port=587, tls="starttls", auth="cram_md5"),
     "gmail": Context(host="smtp.gmail.com", port=587),
 }
 
@@ -159,3 +162,34 @@ def test_a_code_is_not_repeated_in_the_words() -> None:
 )
 def test_subject(failure: Failure, subject: str) -> None:
     assert diagnose(failure, Context(host="2001:db8::1", port=587, file="/srv/.env.production")).subject == subject
+
+
+UNREADABLE = "YAML syntax error occurred while parsing /live/config/email.yml. Please note that ... Error: "
+NO_TOKEN = UNREADABLE + "found character that cannot start any token while scanning for the next token at line {}"
+NO_KEY = UNREADABLE + "did not find expected key while parsing a block mapping at line 4 column 3"
+
+
+def unreadable(release: str, message: str, variable: str = "") -> tuple[str, str]:
+    context = Context(release=release and f"Mastodon {release}", file=".env.production", variable=variable)
+    finding = diagnose(Failure("boot", ("RuntimeError",), message), context)
+    assert finding.code == "email-yml-unreadable"
+    return finding.message, finding.fix
+
+
+@pytest.mark.parametrize("release", ["4.4.1", "4.5.15", "4.6.5", "4.7.0-alpha.2", ""])
+def test_an_upgrade_is_advised_only_where_it_helps(release: str) -> None:
+    message, fix = unreadable(release, NO_TOKEN.format(13))
+    assert "SMTP_DOMAIN or LOCAL_DOMAIN" in message
+    assert "Upgrade" not in fix
+    assert fix.startswith("Correct SMTP_DOMAIN or LOCAL_DOMAIN. ")
+    message, fix = unreadable(release, NO_KEY)
+    assert "Upgrade" not in fix
+    assert "SMTP_PORT, SMTP_DOMAIN, SMTP_AUTH_METHOD, SMTP_CA_FILE" in fix
+    assert "Upgrade" not in unreadable(release, UNREADABLE, "LOCAL_DOMAIN")[1]
+
+
+def test_4_4_0_quotes_nothing_and_later_releases_most() -> None:
+    seen = ((12, "", True), (13, "", False), (9, "", False), (1, "SMTP_LOGIN", True), (1, "SMTP_PORT", False))
+    for line, variable, helps in seen:
+        _unused, fix = unreadable("4.4.0", NO_TOKEN.format(line), variable)
+        assert ("Upgrade to Mastodon 4.4.1" in fix) == helps, (line, variable)

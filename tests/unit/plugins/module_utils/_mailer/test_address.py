@@ -11,6 +11,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.address i
     Mailbox,
     host_problem,
     mailbox,
+    names_nobody,
     ruby_refuses,
 )
 
@@ -83,6 +84,57 @@ ACCEPTED = [
     "a@b <c@d>", "Name<a@b>", " a@b ", "", " ", "Name <a @b>", "Name <a@ b>", "a @ b", "R&D <a@b>", "O'Neil <a@b>",
     ". <a@b>", "$x@b", "Mastodon #1 <a@b>", "Name <a>", "a@b (c)", "g:;", '""@b', 'a@"b"', "<@c,@d:a@b>", 'a"b"c@d',
 ]  # fmt: skip
+#: From headers of which the gem's envelope has no sender, and others (mail 2.7.1 and 2.8.1).
+NOBODY = [
+    "",
+    " ",
+    "\n",
+    "\t ",
+    ",",
+    ";",
+    ",,",
+    "g:;",
+    "grp: ;",
+    "a: , ;",
+    "a: ; , b: ;",
+    "<a>",
+    "Name <a>",
+    ".: ;",
+    "@: ;",
+]
+SOMEBODY = [
+    "a (c)", "(c) a", "a, <a>", "b@d, a(c)", "g: (c) a;",
+    "a", "a@b", "<a@b>", ", a@b", "grp: a@b;", "a: ;, x@y", '""', "\u00a0", "\u2028", "a@b.example\u00a0", "\u00a0a@b",
+    "A\u00a0<a@b>", "a\u2003@b", "<a@b.example\u00a0>",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NOBODY)
+def test_a_sender_that_names_nobody(text: str) -> None:
+    assert names_nobody(text)
+    assert not ruby_refuses(text)
+
+
+@pytest.mark.parametrize("text", SOMEBODY)
+def test_a_sender_that_names_somebody(text: str) -> None:
+    assert not names_nobody(text)
+    assert not ruby_refuses(text)
+
+
+@pytest.mark.parametrize("mark", ["\u00a0", "\u2003", "\u202f", "\u3000", "\u0085", "\u2028", "\u200b", "\ufeff"])
+@pytest.mark.parametrize(
+    "shape", ["a@b.example{}", "{}a@b.example", "a{}@b.example", "X <a@b.example{}>", "X <{}a@b.example>"]
+)
+def test_a_blank_that_is_no_plain_one(mark: str, shape: str) -> None:
+    with pytest.raises(AddressProblem) as caught:
+        mailbox(shape.format(mark))
+    assert f"U+{ord(mark):04X}" in str(caught.value)
+
+
+def test_such_a_blank_in_the_name_does_no_harm() -> None:
+    assert mailbox("A\u00a0B <a@b.example>") == Mailbox("A\u00a0B", "a", "b.example")
+
+
 REFUSED = [
     "Name <a@b", "Name a@b>", "a@", "@b", "a b", "a@b@c", "a@b c", "a@b.", "Name <>", "<>", "a:b@c", "[x] <a@b>",
     "Mastodon [x] <a@b>", "Mast (x <a@b>", "Mast) <a@b>", "a\\b@c", '"un <a@b>', 'Name " <a@b>', "Name: <a@b>",
@@ -102,10 +154,22 @@ def test_what_the_mail_gem_refuses(text: str) -> None:
 
 # With a pattern that nests repetitions each of these would never end.
 @pytest.mark.parametrize(
-    "text", ["a" * 5000 + "@", "(" * 3000, "a." * 3000 + ">", '"' * 3001, "x, " * 2000 + "<", "\\" * 999]
+    "text",
+    [
+        "g:;" * 900 + "@",
+        "g: ; " * 900,
+        "<a" * 900,
+        "a" * 5000 + "@",
+        "(" * 3000,
+        "a." * 3000 + ">",
+        '"' * 3001,
+        "x, " * 2000 + "<",
+        "\\" * 999,
+    ],
 )
 def test_a_long_text_is_refused(text: str) -> None:
     assert ruby_refuses(text)
+    assert not names_nobody(text)
 
 
 @pytest.mark.parametrize(

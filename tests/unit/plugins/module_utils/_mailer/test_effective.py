@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.effective import Effective, effective
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release import Release, era_of
-from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.variables import VARIABLES
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.variables import BULK, MAIN, VARIABLES
 
 LOCAL = "social.example.org"
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -301,8 +301,23 @@ REFUSED = [
     ("DELIVERY_METHOD with @", YAML, {"SMTP_DELIVERY_METHOD": "@x"}, "RuntimeError", "boot"),
     ("PASSWORD with @", ("4.4.0",), {"SMTP_PASSWORD": "@home"}, "RuntimeError", "boot"),
     ("PASSWORD with [", ("4.4.0",), {"SMTP_PASSWORD": "[x"}, "RuntimeError", "boot"),
-    ("PASSWORD with *", ("4.4.0",), {"SMTP_PASSWORD": "*secret"}, "Psych::BadAlias", "boot"),
+    ("PASSWORD with *", ("4.4.0",), {"SMTP_PASSWORD": "*secret"}, "Psych::AnchorNotDefined", "boot"),
     ("CA_FILE with a colon", YAML, {"SMTP_CA_FILE": "/my: ca.pem"}, "RuntimeError", "boot"),
+    *(
+        (f"FROM {text!r}", ALL, {"SMTP_FROM_ADDRESS": text}, "ArgumentError", "build")
+        for text in ("", " ", ";", "Name <a>")
+    ),
+    *(
+        (f"FROM {text!r}", (*BEFORE_YAML, "4.4", "4.5"), {"SMTP_FROM_ADDRESS": text}, "ArgumentError", "build")
+        for text in ("grp: ;", ",", "g: , ;")
+    ),
+    (
+        "FROM of nobody, otherwise than by SMTP",
+        ALL,
+        {"SMTP_FROM_ADDRESS": ";", "SMTP_DELIVERY_METHOD": "test"},
+        "ArgumentError",
+        "build",
+    ),
     ("DOMAIN with a colon", YAML, {"SMTP_DOMAIN": "a: b"}, "RuntimeError", "boot"),
 ]
 NO_LOGIN = {"SMTP_AUTH_METHOD": "none"}
@@ -513,6 +528,59 @@ def test_3_4_auth(release: str, variables: dict[str, str], outcome: str) -> None
         assert found.error is None
         assert found.main is not None
         assert found.main.auth_mode == outcome
+
+
+@pytest.mark.parametrize("release", ["3.5.19", "4.0.0", "4.1.0", "4.1.1", "4.3.23", "4.4.1", "4.6.5"])
+@pytest.mark.parametrize("sender", ["", " ", "grp: ;"])
+def test_a_return_path_stands_in_for_a_sender_of_nobody(release: str, sender: str) -> None:
+    given = {**NO_LOGIN, "SMTP_FROM_ADDRESS": sender, "SMTP_RETURN_PATH": "b@example.com"}
+    assert used(given, release).error is None
+    assert used({**given, "SMTP_RETURN_PATH": " "}, release).error is not None
+
+
+@pytest.mark.parametrize("release", [one for column in COLUMNS.values() for one in column])
+@pytest.mark.parametrize(
+    "sender", ["a@b.example\u00a0", "\u00a0a@b.example", "a\u2003@b.example", "<a@b.example\u202f>"]
+)
+def test_other_blanks_are_a_part_of_the_address(release: str, sender: str) -> None:
+    """Mastodon boots and says MAIL FROM with them."""
+    assert used({**NO_LOGIN, "SMTP_FROM_ADDRESS": sender}, release).error is None
+
+
+@pytest.mark.parametrize("release", [one for column in COLUMNS.values() for one in column])
+@pytest.mark.parametrize("prefix", ["SMTP_", "BULK_SMTP_"])
+@pytest.mark.parametrize(
+    ("password", "method", "error_class"),
+    [
+        ("pässword12", "cram_md5", "Encoding::CompatibilityError"),
+        ("p€ssword", "CRAM_MD5", "Encoding::CompatibilityError"),
+        ("ä" * 64, "cram_md5", "Encoding::CompatibilityError"),
+        ("ä" * 65, "cram_md5", None),
+        ("a" * 64, "cram_md5", None),
+        ("pässword12", "plain", None),
+        ("pässword12", "login", None),
+    ],
+)
+def test_cram_md5_works_on_characters(
+    release: str, prefix: str, password: str, method: str, error_class: str | None
+) -> None:
+    login = {f"{prefix}LOGIN": "jürgen", f"{prefix}PASSWORD": password, f"{prefix}AUTH_METHOD": method}
+    bulk = {"BULK_SMTP_SERVER": "bulk.example.com", "BULK_SMTP_AUTH_METHOD": "none"}
+    found = used({**NO_LOGIN, **bulk, **login}, release)
+    if prefix == BULK and found.bulk is None:
+        return
+    if prefix == MAIN or Release.parse(release) >= Release.parse("4.4.0"):
+        assert (found.error.error_class if found.error else None) == error_class
+    assert password not in str(found.as_dict())
+
+
+@pytest.mark.parametrize(("release", "fails"), [("4.0.15", False), ("4.1.0", True), ("4.1.1", False), ("4.6.5", False)])
+def test_sendmail_of_4_1_0(release: str, fails: bool) -> None:
+    error = used({"SMTP_DELIVERY_METHOD": "sendmail"}, release).error
+    assert bool(error) == fails
+    if error:
+        assert (error.error_class, error.stage) == ("ArgumentError", "build")
+        assert "expected to be an Array" in error.message
 
 
 def test_sendmail_never_builds_a_session() -> None:

@@ -19,6 +19,7 @@ PASSWORD = "c0rrect-h0rse.battery"
 GOOD: dict[str, t.Any] = {"host": "smtp.example.com", "login": "user@example.com", "password": PASSWORD}
 OPEN: dict[str, t.Any] = {"host": "relay.example.com", "login": "", "password": ""}
 SES_WEST = "email-smtp.eu-west-1.amazonaws.com"
+SENDMAIL_4_1_0 = {"delivery_method": "sendmail", "mastodon_release": "4.1.0"}
 SENDGRID = {"provider": "sendgrid", "host": "", "login": ""}
 
 
@@ -54,6 +55,15 @@ SPEAKS: list[tuple[str, str, dict[str, t.Any], dict[str, t.Any]]] = [
     ("mail-unencrypted", "warning", {**OPEN, "tls": "none"}, {}),
     ("verify-off", "error", {"verify": "none"}, {}),
     ("verify-off", "warning", {**OPEN, "verify": "none"}, {}),
+    ("cram-md5-not-ascii", "error", {"auth": "cram_md5", "password": "pässword12"}, {}),
+    ("cram-md5-not-ascii", "error", {}, {"bulk": {**GOOD, "auth": "cram_md5", "password": "€" * 64}}),
+    ("sendmail-not-possible", "error", {"host": "", "login": "", "password": ""}, SENDMAIL_4_1_0),
+    ("address-invalid", "error", {}, {"from_address": "a@b.example\u00a0"}),
+    ("address-invalid", "error", {}, {"from_address": "X <a@b.example\u00a0>"}),
+    ("address-invalid", "error", {}, {"reply_to": "a\u200b@b.example"}),
+    ("from-missing", "error", {}, {"from_address": " "}),
+    ("value-misread", "error", {"password": "abc\u0085defgh"}, {}),
+    ("value-misread", "error", {"password": "abc\u0080defgh"}, {"mastodon_release": "4.4.1"}),
     ("loopback-certificate", "warning", {**OPEN, "host": "127.0.0.1"}, {}),
     ("ca-file-relative", "error", {"ca_file": "ca.pem"}, {}),
     ("ca-file-unused", "warning", {"ca_file": "/ca.pem", "verify": "none"}, {}),
@@ -200,6 +210,20 @@ def test_the_words_name_the_variable_and_what_to_write(code: str, relay: dict[st
     assert words in told(code, **relay)
 
 
+@pytest.mark.parametrize(
+    ("release", "password", "helps"),
+    [("4.4.0", "@bcdefgh", True), ("4.4.0", "abc\u0080defg", False), ("4.6.5", "abc\u0080defg", False)],
+)
+def test_an_upgrade_is_advised_where_it_helps(release: str, password: str, helps: bool) -> None:
+    request = Request(
+        relay=Wanted(**{**GOOD, "password": password}), from_address="a@example.com", mastodon_release=release
+    )
+    found = next(one for one in plan(request, presets())[1] if one.code == "value-misread")
+    assert ("or upgrade to Mastodon 4.4.1" in found.fix) == helps
+    assert "breaks that file (it " in found.message
+    assert password not in found.message
+
+
 def test_every_code_is_tested() -> None:
     elsewhere = {"setting-unknown"}  # the controller's: tests/unit/plugins/action/test_smtp_settings.py
     assert {code for code, *_unused in SPEAKS} == set(TABLE.rows) - elsewhere
@@ -209,6 +233,10 @@ def test_every_code_is_tested() -> None:
     ("relay", "more"),
     [
         ({}, {}),
+        ({"auth": "cram_md5", "password": "ä" * 65}, {}),
+        *(({}, {"mastodon_release": one}) for one in ("4.6.0", "4.6.6", "4.7.0-alpha.2")),
+        ({"auth": "plain", "password": "pässword12"}, {}),
+        ({"host": "", "login": "", "password": ""}, {**SENDMAIL_4_1_0, "mastodon_release": "4.2.29"}),
         ({"host": "2001:db8::25"}, {}),
         ({"port": 465}, {}),
         ({"port": 465, "tls": "implicit", "auth": "login"}, {}),

@@ -85,6 +85,13 @@ def good(pki: Pki) -> dict[str, Row]:
         "good after a banner delay": Row((slow_banner,), speaks="plain", settings={**no_tls, "timeout": 8.0}, logins=1),
         "good with HELO only": Row((only_helo,), speaks="plain", settings={**no_tls, "auth": "none"}),
         "good in many lines": Row((many_lines,), speaks="plain", settings=no_tls, logins=1),
+        "CRAM-MD5 that Ruby cannot say": Row(
+            (plain_smtp("AUTH CRAM-MD5", then=Peer.hang),),
+            ("credentials-not-ascii",),
+            "auth",
+            "plain",
+            {**rfc, "password": "pässword12"},
+        ),
         "login left out": Row(
             (plain_smtp("AUTH PLAIN"),), ("login-not-tried",), speaks="plain", settings={**no_tls, "skip_auth": True}
         ),
