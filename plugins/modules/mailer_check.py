@@ -323,7 +323,10 @@ def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Ver
     request = request_from(params, check_mode)
     asked = ask(driver, request)
     hints = {"main": params["provider_hint"] or "", "bulk": params["bulk_provider_hint"] or ""}
-    return conclude_from(driver.instance, request, asked, params["expected"], hints)
+    verdict = conclude_from(driver.instance, request, asked, params["expected"], hints)
+    if (verdict.effective or {}).get("delivery_method") == "sendmail":
+        verdict.findings += driver.sendmail_findings()
+    return verdict
 
 
 def run(module: AnsibleModule) -> None:

@@ -19,6 +19,7 @@ from .._findings.mailer import TABLE
 from .._findings.model import Finding
 from .._instance.model import Instance
 from .._mailer.compare import Difference, differences, shown
+from .._mailer.email_yml import broken_variable
 from .._mailer.release import Release, era_of
 from .._mailer.session import mechanism, session
 from .accounts import Account
@@ -80,6 +81,7 @@ def conclude_from(
         file=instance.env_file,
         recipient=request.send_to or "",
         secrets=known_secrets(instance, request),
+        variable=broken_variable(_variables(instance, request), Release.parse(instance.release), instance.local_domain),
     )
     answer = asked.answer
     if answer is None:
@@ -142,6 +144,14 @@ def known_secrets(instance: Instance, request: Request) -> tuple[str, ...]:
         if len(value) >= 6 and value not in ordinary and any(part in name for part in _SECRET_NAMES)
     ]
     return (*request.secrets.values(), *of_file)
+
+
+def _variables(instance: Instance, request: Request) -> dict[str, str]:
+    """What Rails was shown: the planned variables in a dry run, else those that are there."""
+    if not request.planned:
+        return dict(instance.variables)
+    kept = {name: text for name, text in instance.variables.items() if name not in request.remove}
+    return {**kept, **request.set, **request.secrets}
 
 
 def _no_answer(instance: Instance, request: Request, asked: Asked, known: Context) -> Finding:

@@ -16,6 +16,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instance import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Instance
+from ansible_collections.fediops.mastodon.plugins.module_utils._rails.verdict import Verdict
 from ansible_collections.fediops.mastodon.plugins.modules import mailer_check
 
 SECRET = "hunter2-and-more"
@@ -82,3 +83,20 @@ def test_the_documented_options_are_the_options() -> None:
     for name, option in own.items():
         assert option.get("default") == documented[name].get("default"), name
         assert option["type"] == documented[name]["type"], name
+
+
+@pytest.mark.parametrize(("method", "asked"), [("sendmail", 1), ("smtp", 0)])
+def test_where_sendmail_is_used_the_sandbox_of_the_services_is_looked_at(method: str, asked: int) -> None:
+    driver = mock.Mock(instance=INSTANCE)
+    driver.sendmail_findings.return_value = [
+        TABLE.finding("sendmail-in-sandbox", "mastodon-sidekiq.service", "It has it.")
+    ]
+    params = {"provider_hint": "", "bulk_provider_hint": "", "expected": None}
+    told = Verdict(effective={"delivery_method": method})
+    with (
+        mock.patch.object(mailer_check, "request_from"),
+        mock.patch.object(mailer_check, "ask"),
+        mock.patch.object(mailer_check, "conclude_from", return_value=told),
+    ):
+        found = mailer_check.work(driver, params, False).findings
+    assert [one.code for one in found] == ["sendmail-in-sandbox"] * asked

@@ -278,3 +278,15 @@ def test_a_test_account_that_gets_no_mail_is_told_before_any_restart(planned: bo
 
 def test_nobody_asked_about_the_queue() -> None:
     assert verdict(answer()).queue is None
+
+
+def test_an_email_yml_that_cannot_be_read_names_the_variable_in_a_dry_run_the_planned_one() -> None:
+    said = "config/email.yml: (<unknown>): found character that cannot start any token at line 9 column 11"
+    words = f"/home/mastodon/live/config/application.rb:9:in 'load': {said} (Psych::SyntaxError)\n"
+    ended = Completed(1, b"", words.encode())
+    instance = dataclasses.replace(INSTANCE, release="4.6.5")
+    for planned, variables in ((False, {"SMTP_DOMAIN": "@gmail.com"}), (True, {})):
+        there = dataclasses.replace(instance, variables={**VARIABLES, **variables})
+        found = verdict(None, completed=ended, instance=there, planned=planned, set={"SMTP_DOMAIN": "@gmail.com"})
+        assert "SMTP_DOMAIN" in found.findings[0].sentence(), found.findings
+        assert "Upgrade" not in found.findings[0].fix
