@@ -36,7 +36,7 @@ def tell(host: str, result: dict[str, t.Any], boxes: Mailboxes) -> bool:
     print("  services")
     for one in result["services"]:
         what = "restarted by this run" if one["restarted"] else "left alone"
-        print(f"    {one['name']:<28} {one['after']['state']} since {one['after']['since']}  {what}")
+        print(f"    {one['name']:<31} {one['after']['state']} since {one['after']['since']}  {what}")
     print("  the message in the mailbox behind the relay")
     arrived = bool(result["test_messages"])
     for one in result["test_messages"]:

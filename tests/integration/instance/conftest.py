@@ -14,7 +14,7 @@ from harness import ENV_FILE, Lab
 
 DROP_INS = "/run/systemd/system"
 MAIL = ("mastodon-web.service", "mastodon-sidekiq.service")
-STREAMING = "mastodon-streaming.service"
+STREAMING = "mastodon-streaming@4000.service"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,7 +31,7 @@ def test_all_is_found_and_nothing_is_changed(host: Host) -> None:
     assert {name: one["role"] for name, one in shown.items()} == {
         "mastodon-web.service": "web",
         "mastodon-sidekiq.service": "sidekiq",
-        "mastodon-streaming.service": "streaming",
+        "mastodon-streaming@4000.service": "streaming",
     }
     for name, one in shown.items():
         assert (one["state"], one["restarts"]) == ("running", 0)

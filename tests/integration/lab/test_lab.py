@@ -375,16 +375,20 @@ def test_a_password_that_breaks_yaml_breaks_the_boot_of_one_release_only(lab: La
 
 
 def test_bulk_mail_has_settings_of_its_own(lab: Lab, host: str) -> None:
-    lab.ssh(host, "lab-release 4.5.3")
+    lab.ssh(host, "lab-release 4.6.5")
     program = """
     sent = UserMailer.announcement_published(User.find(1), 'x').message
     puts sent.delivery_method.settings.slice(:address, :user_name, :port).inspect
-    puts UserMailer.reset_password_instructions(User.find(1), 't').message.delivery_method.settings[:address]
+    mails = [UserMailer.terms_of_service_changed(User.find(1), 'x')]
+    mails << UserMailer.reset_password_instructions(User.find(1), 't')
+    follower = EmailSubscriptionMailer.with(subscription: EmailSubscription.find(1))
+    mails += [follower.notification(['A post.']), follower.confirmation]
+    puts mails.map { |mail| mail.message.delivery_method.settings[:address] }.join(' ')
     """
-    bulk, main = ruby(lab, host, program, "BULK_SMTP_SERVER=bulk.test SMTP_SERVER=main.test").splitlines()[-2:]
+    bulk, each = ruby(lab, host, program, "BULK_SMTP_SERVER=bulk.test SMTP_SERVER=main.test").splitlines()[-2:]
     assert "bulk.test" in bulk
     assert "587" not in bulk
-    assert main == "main.test"
+    assert each == "bulk.test main.test bulk.test main.test"
 
 
 # The command

@@ -7,9 +7,14 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "lab"))
+
+from control import fleet, inventory
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -43,3 +48,35 @@ def test_help_is_no_error(word: str) -> None:
 def test_without_a_command_the_help_is_an_error() -> None:
     status, output, errors = lab()
     assert (status, output) == (2, "") and "usage: script/lab COMMAND" in errors
+
+
+@pytest.mark.parametrize("machine", fleet.MACHINES, ids=lambda machine: machine.name)
+def test_every_machine_and_its_group_are_in_the_help_and_on_the_page(machine: fleet.Machine) -> None:
+    page = (CHECKOUT / "docs" / "lab.md").read_text(encoding="utf-8")
+    said = lab("help")[1]
+    assert machine.name in said and machine.name in page
+    if machine.kind != "relay":
+        assert machine.group in said and f"`{machine.group}`" in page
+
+
+def test_the_fleet_is_every_instance_but_the_spare_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: dict[str, object] = {}
+    monkeypatch.setattr(inventory, "_yaml", written.__setitem__)
+    monkeypatch.setattr(inventory, "_vault", lambda *_unused: None)
+    for name in ("KNOWN_HOSTS", "MAILBOXES"):
+        monkeypatch.setattr(inventory, name, tmp_path / name)
+    names = [machine.name for machine in fleet.MACHINES]
+    secrets = inventory.seed.Secrets(dict.fromkeys(names, "x"), {}, "x", {})
+    inventory.write(dict.fromkeys(names, "192.0.2.1"), dict.fromkeys(names, "key"), secrets)
+    groups = written["hosts.yml"]["all"]["children"]  # type: ignore[index]
+    members = {group: list(content["hosts"]) for group, content in groups["fleet"]["children"].items()}
+    assert members == {
+        "mastodon": ["masto1", "masto2"],
+        "mastodon_compose": ["masto3"],
+        "mastodon_newest": ["masto5"],
+    }
+    assert list(groups["mastodon_spare"]["hosts"]) == ["masto4"]
+    # Each group has the settings of the fleet.
+    assert {name for name in written if name.startswith("group_vars/")} == {
+        f"group_vars/{group}.yml" for group in (*members, "mastodon_spare")
+    }

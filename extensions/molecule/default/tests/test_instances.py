@@ -51,7 +51,7 @@ def test_file_and_backups_belong_to_mastodon_and_are_closed_to_others(host: t.An
 
 def test_web_and_sidekiq_run_on_the_new_file_and_streaming_was_left_alone(host: t.Any) -> None:
     edited = float(host.check_output(f"stat -c %.Y {ENV_FILE}"))
-    for unit, restarted in (("mastodon-web", True), ("mastodon-sidekiq", True), ("mastodon-streaming", False)):
+    for unit, restarted in (("mastodon-web", True), ("mastodon-sidekiq", True), ("mastodon-streaming@4000", False)):
         assert host.service(unit).is_running
         pid = host.check_output(f"systemctl show -p MainPID --value {unit}")
         elapsed = float(host.check_output(f"ps -o etimes= -p {pid}"))

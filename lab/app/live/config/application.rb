@@ -49,7 +49,7 @@ module Mastodon
     config.action_mailer.default_url_options = { host: config.x.web_domain, protocol: 'https', trailing_slash: false }
 
     config.secret_key_base = ENV.fetch('SECRET_KEY_BASE')
-    config.x.otp_secret = ENV.fetch('OTP_SECRET')
+    config.x.otp_secret = ENV.fetch('OTP_SECRET') unless Lab::Release.at_least?('4.4.0-beta.1') # dropped by #34748
 
     config.session_store :cookie_store, key: '_mastodon_session', secure: true, same_site: :lax
   end

@@ -58,9 +58,12 @@ module Lab
       EmailYml.render(quoted: @email_yml == :quoted)
     end
 
-    # Mastodon moved to Rails 7.0 and its defaults with 4.2 (config/application.rb).
+    # config.load_defaults in config/application.rb of each release. 4.4 has 8.0 and 4.6 has 8.1, which no Rails here knows.
+    RAILS_DEFAULTS = { '4.4.0-beta.1' => 7.2, '4.3.0-beta.1' => 7.1, '4.2.0-beta1' => 7.0 }.freeze
+
     def self.rails_defaults
-      Release.at_least?('4.2.0-beta1') && Rails::VERSION::MAJOR >= 7 ? 7.0 : 6.1
+      wanted = RAILS_DEFAULTS.find { |release, _| Release.at_least?(release) }&.last || 6.1
+      [wanted, "#{Rails::VERSION::MAJOR}.#{Rails::VERSION::MINOR}".to_f].min
     end
 
     # One of these defaults (config.action_mailer.smtp_timeout): five seconds where nothing else is said.
