@@ -47,7 +47,8 @@ options:
     default: 120
   url:
     description:
-      - Where the web service is reached for O(reset), such as V(http://127.0.0.1:3000) or the public address.
+      - Where the web service is reached for O(reset), such as V(http://127.0.0.1:3000), V(unix:/run/web.sock) or the
+        public address.
       - When it is not given, it is where the processes of the web service listen. With Docker Compose it is the
         published port of the web container, or else its own address.
     type: str

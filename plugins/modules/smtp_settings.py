@@ -96,8 +96,8 @@ options:
     default: smtp
   bulk:
     description:
-      - A second relay for announcements and terms of service, from Mastodon 4.4 on. It inherits nothing from the main
-        one.
+      - A second relay for announcements and changed terms of service, from Mastodon 4.4 on, and for posts to e-mail
+        subscribers, from 4.6 on. It inherits nothing from the main one.
       - Sender, reply and return addresses are those of the main relay; Mastodon has no others.
     type: dict
     suboptions:

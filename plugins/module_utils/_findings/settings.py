@@ -328,7 +328,7 @@ TABLE = Table(
     Code(
         "bulk-unsupported",
         "error",
-        "A relay for bulk mail exists from Mastodon 4.4 on.",
+        "A relay for bulk mail (announcements, changed terms, posts to subscribers) exists from Mastodon 4.4 on.",
         "Upgrade Mastodon, or drop mastodon_smtp_bulk.",
         "mastodon#35191",
     ),
