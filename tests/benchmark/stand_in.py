@@ -50,6 +50,7 @@ def instance_info(options: dict[str, t.Any]) -> dict[str, t.Any]:
         "local_domain": "social.example",
         "readers": ["ruby", "node"],
         "services": [{"name": f"mastodon-{role}.service", "role": role, "stale": False, **STATE} for role in ROLES],
+        "roles": ["web", "sidekiq"],
         "mail_variables": names,
         "overrides": [],
         "effective": None,
@@ -68,6 +69,7 @@ def mailer_check(options: dict[str, t.Any]) -> dict[str, t.Any]:
         "differences": [],
         "password_matches": True,
         "test_message": [{**sent, "answer": "250 2.0.0 Ok: queued as 4XyZ1q0000"}] if options["send_to"] else [],
+        "queue": {"way": "form", "to": options["queue_account"] or options["queue_recipient"], "reason": ""},
         "planned": False,
     }
 
@@ -79,6 +81,15 @@ def mail_services(options: dict[str, t.Any]) -> dict[str, t.Any]:
     return {"changed": restarted, "services": services, "ready_after": 0.0}
 
 
-def queued_mail_check(options: dict[str, t.Any]) -> dict[str, t.Any]:  # noqa: ARG001
+def queued_mail_check(options: dict[str, t.Any]) -> dict[str, t.Any]:
+    way = {"way": options["known"]["way"], "to": options["known"]["to"]}
     job = {"id": "82325230-88b1-4b09-a22b-6622c812af6d", "queue": "mailers", "attempts": 1}
-    return {"changed": False, "outcome": "delivered", "job": job, "message_id": None, "error": None, "waited": 0.4}
+    return {
+        "changed": False,
+        "outcome": "delivered",
+        **way,
+        "job": job,
+        "message_id": None,
+        "error": None,
+        "waited": 0.4,
+    }
