@@ -31,7 +31,7 @@ from . import job_log
 from .form_reset import LOG_LAG, FormReset
 from .job_log import Job
 from .queue_boot import QueueBoot
-from .queue_way import Choice, Way, choose
+from .queue_way import Choice, Way, choose, sends_elsewhere
 from .web_form import Address
 
 #: What became of the mail. performed: the job ended without an error; Mastodon 4.3 and later log no more of a delivery.
@@ -126,8 +126,8 @@ class QueueCheck:
 
     def run(self) -> Verdict:
         """Send it and follow it. FindingError when the instance cannot be driven."""
-        if "sidekiq" not in self._instance.roles:
-            return Verdict()
+        if sends_elsewhere(self._instance.roles):
+            return Verdict([one for one in self._instance.findings if one.code == "sidekiq-elsewhere"])
         self._services = [one for one in self._driver.services() if one.holds_mail_settings]
         dead = self._no_sidekiq()
         if dead:

@@ -136,12 +136,15 @@ module FediopsQueue
       defined?(Sidekiq::WorkSet) ? Sidekiq::WorkSet : Sidekiq::Workers
     end
 
-    # By Active Job's id; or a reset for that account which is no older than the request.
+    # By Active Job's id; or a reset for that account which is no older than the request. Sidekiq 8 counts milliseconds.
     def ours?(item, mark)
       told = Array(item["args"]).first
       return false unless told.is_a?(Hash)
       return told["job_id"] == mark unless mark.start_with?("gid:")
-      told["arguments"].to_s.include?("reset_password_instructions") && told["arguments"].to_s.include?(%("#{mark}"))
+      created = item["created_at"].to_f
+      created /= 1000 if created > 1e11
+      words = ["reset_password_instructions", %("#{mark}")]
+      created >= ASKED["look_for"]["since"] - 1 && words.all? { |word| told["arguments"].to_s.include?(word) }
     end
 
     # The signs of life from when the job was first gone. A process writes what it works on shortly before the sign.

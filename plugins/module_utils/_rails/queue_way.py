@@ -42,6 +42,11 @@ class Choice:
         return {"way": self.way, "to": self.to, "reason": self.findings[0].message if self.way == "none" else ""}
 
 
+def sends_elsewhere(roles: t.Collection[str]) -> bool:
+    """Whether this host runs web alone, so that the Sidekiq of another host sends its mail."""
+    return "web" in roles and "sidekiq" not in roles
+
+
 def choose(
     account: str, recipient: str, told: t.Mapping[str, Account], roles: t.Sequence[str], silence: Severity = "error"
 ) -> Choice:
@@ -53,7 +58,7 @@ def choose(
     :param roles: what runs on this host: C(web), C(sidekiq).
     :param silence: how bad it is if nothing can be sent.
     """
-    if "sidekiq" not in roles or not (account or recipient):
+    if sends_elsewhere(roles) or not (account or recipient):
         return Choice("nothing")
     web = "web" in roles
     if account:

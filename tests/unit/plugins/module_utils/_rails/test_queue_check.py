@@ -21,7 +21,7 @@ import urllib.parse
 
 import pytest
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import errors
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, errors
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.queue import OF_TEST
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import (
     Completed,
@@ -437,9 +437,17 @@ def test_an_account_that_gets_no_mail_is_known_before_anything_is_sent(state: st
 
 def test_where_no_sidekiq_runs_nothing_is_sent() -> None:
     driver = Stub(Web(), [], {})
-    driver.instance = dataclasses.replace(driver.instance, services=(driver.instance.services[0],))
+    elsewhere = Finding("sidekiq-elsewhere", "info", "sidekiq", "No Sidekiq runs on this host.")
+    web = driver.instance.services[:1]
+    driver.instance = dataclasses.replace(driver.instance, services=web, findings=(elsewhere,))
     verdict = QueueCheck(driver, Question(reset=ACCOUNT)).run()  # type: ignore[arg-type]
-    assert (verdict.fate, verdict.way, verdict.findings) == ("not_sent", None, [])
+    assert (verdict.fate, verdict.way, verdict.findings) == ("not_sent", None, [elsewhere])
+
+
+def test_a_host_on_which_nothing_is_meant_to_run_is_no_half() -> None:
+    driver = Stub(Web(), [], {}, "stopped")
+    driver.instance = dataclasses.replace(driver.instance, services=())
+    assert codes(QueueCheck(driver, Question(reset=ACCOUNT)).run()) == ["sidekiq-not-running"]  # type: ignore[arg-type]
 
 
 def test_where_web_is_found_counts_and_not_what_the_environment_file_says() -> None:
