@@ -71,7 +71,8 @@ options:
   queue_recipient:
     description:
       - The address to which M(fediops.mastodon.queued_mail_check) is to send a plain mail where there is no such
-        account. Where it is the address of an account itself, a password reset proves more and is taken.
+        account. Where it is the address of an account itself, a password reset proves more and is taken, unless
+        Mastodon takes no more of them for it now.
     type: str
   timeout:
     description: Seconds that booting Rails and sending may take together. After that all of it is ended.

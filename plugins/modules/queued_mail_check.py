@@ -27,8 +27,8 @@ options:
     description:
       - The mail address of an account of the instance. It gets a mail with a link to set a new password, which may be
         ignored.
-      - Mastodon sends none to a memorial account and to one that has no password of its own. It does to accounts that
-        are not confirmed, disabled or suspended.
+      - Mastodon sends none to a memorial account, nor to one without a password. It does to accounts that are not
+        confirmed, disabled or suspended.
       - For six hours the link stands in the log of Sidekiq, as with each reset. Take an account without any powers.
     type: str
   enqueue:
@@ -39,6 +39,20 @@ options:
       - What M(fediops.mastodon.mailer_check) has found out about the two addresses, its return value C(queue).
       - When it is not given, O(reset) costs one boot of Rails, which says whether this account gets mail.
     type: dict
+    suboptions:
+      way:
+        description: Which mail is to be sent. V(none) and V(nothing) send none.
+        type: str
+        choices: [form, reset, plain, none, nothing]
+        required: true
+      to:
+        description: Who gets it.
+        type: str
+        default: ""
+      reason:
+        description: Why nothing can prove the queue.
+        type: str
+        default: ""
   deadline:
     description:
       - Seconds to wait for the end of the job once it is in the queue.
@@ -248,7 +262,18 @@ def main() -> None:
             **PROOF_ARGUMENTS,
             reset={"type": "str"},
             enqueue={"type": "str"},
-            known={"type": "dict"},
+            known={
+                "type": "dict",
+                "options": {
+                    "way": {
+                        "type": "str",
+                        "choices": ["form", "reset", "plain", "none", "nothing"],
+                        "required": True,
+                    },
+                    "to": {"type": "str", "default": ""},
+                    "reason": {"type": "str", "default": ""},
+                },
+            },
             deadline={"type": "float", "default": 120},
             url={"type": "str"},
             timeout={"type": "float", "default": 180},

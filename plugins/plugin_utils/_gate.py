@@ -70,7 +70,7 @@ def _is_alone(host: str, hostvars: t.Mapping[str, t.Any], hosts: t.Sequence[str]
         return False
     others = [hostvars[other].get(RESULT) or {} for other in hosts]
     return not any(
-        other.get("outcome", "failed") != "failed"
+        (other.get("outcome") == "in order" or other.get("queued_mail"))
         and "sidekiq" in other.get("roles", [])
         and other.get("local_domain") == own["local_domain"]
         for other in others
@@ -80,8 +80,8 @@ def _is_alone(host: str, hostvars: t.Mapping[str, t.Any], hosts: t.Sequence[str]
 def _alone(host: str, result: t.Mapping[str, t.Any]) -> str:
     server = result["local_domain"] or "its server"
     return (
-        f"{host} runs no Sidekiq, and no host of this run that runs the Sidekiq of {server} ended well: the queue of "
-        f"{server} is not proved. Add that host to the group, or name it in --limit as well."
+        f"{host} runs no Sidekiq, and no other host of this run proved the queue of {server}. Add the host that runs "
+        "its Sidekiq to the group, or name it in --limit as well."
     )
 
 

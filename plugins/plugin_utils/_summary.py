@@ -190,7 +190,7 @@ FATE_WORDS = {
 def _queued(result: t.Mapping[str, t.Any]) -> list[str]:
     queued = result.get("queued_mail")
     if "sidekiq" not in result["roles"]:
-        return ["Sidekiq runs on another host, so the mail through the queue is sent and proved there."]
+        return ["Sidekiq runs on another host: the mail through the queue is to be proved there."]
     if not queued:
         return []
     what = "test mail" if queued["way"] == "plain" else "password reset"

@@ -38,8 +38,8 @@ TABLE = Table(
         "account-gets-no-mail",
         "error",
         "Mastodon sends no password reset to this address.",
-        "Set mastodon_smtp_test_account to the mail address of an account of this server that has a password and is no "
-        "memorial, or set mastodon_smtp_test_recipient and leave it out.",
+        "Set mastodon_smtp_test_account to an account of this server that has a password and is not a memorial, or set "
+        "mastodon_smtp_test_recipient alone.",
         "Mastodon: app/models/user.rb (send_reset_password_instructions, active_for_authentication?)",
         of_test=True,
     ),

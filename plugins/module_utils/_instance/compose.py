@@ -322,6 +322,10 @@ class ComposeDriver:
 
     # Its network
 
+    def sidekiq_hosts(self) -> set[str]:
+        """See model.Driver."""
+        return {one.hostname for one in self._containers if self._roles.get(one.service) == "sidekiq"}
+
     def web_url(self) -> str:
         """See model.Driver: its published port, else its own address; the port is the one its process listens on."""
         web = [one for one in self._containers if self._roles.get(one.service) == "web" and one.state == "running"]

@@ -38,6 +38,7 @@ class Container:
     :ivar addresses: its addresses by network.
     :ivar published: (container's port, host's address, host's port) of each published TCP port.
     :ivar no_new_privileges: setuid and setgid programs give its processes no rights.
+    :ivar hostname: what its processes call the machine they run on.
     :ivar mounts: directory or file of the host by path in the container.
     """
 
@@ -69,6 +70,7 @@ class Container:
     network_mode: str = ""
     published: tuple[tuple[int, str, int], ...] = ()
     no_new_privileges: bool = False
+    hostname: str = ""
     mounts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
@@ -181,6 +183,7 @@ def _container(given: t.Mapping[str, t.Any]) -> Container:
         network_mode=str(host.get("NetworkMode") or ""),
         published=tuple(_published(network.get("Ports") or {})),
         no_new_privileges=any(map(_NO_NEW_PRIVILEGES.match, host.get("SecurityOpt") or ())),
+        hostname=str(config.get("Hostname") or ""),
         mounts={str(one.get("Destination")): str(one.get("Source") or "") for one in given.get("Mounts") or ()},
     )
 

@@ -290,6 +290,9 @@ class Driver(t.Protocol):
     def log_since(self, services: t.Sequence[Service], cursor: str) -> list[LogLine]:
         """What these services logged after the mark, oldest first."""
 
+    def sidekiq_hosts(self) -> set[str]:
+        """What the machines or containers of this instance's Sidekiq call themselves."""
+
     def web_url(self) -> str:
         """Where the host reaches the web service: C(http://127.0.0.1:3000), or C(unix:/path) of a socket.
 

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import glob
 import os
+import socket
 import time
 import types
 import typing as t
@@ -283,6 +284,10 @@ class SystemdDriver:
 
     def _log_end(self, service: Service) -> list[LogLine]:
         return self._manager.log_since([service.name], "", lines=_LOG_END)
+
+    def sidekiq_hosts(self) -> set[str]:
+        """See model.Driver."""
+        return {socket.gethostname()}
 
     def web_url(self) -> str:
         """See model.Driver: the listening sockets of its processes, else what systemd starts them with."""

@@ -174,6 +174,8 @@ def _leading(text: str, pattern: str) -> str:
 
 def _sexagesimal(text: str) -> Json:
     # Psych weighs the parts from the left, so 12:30 is 12 hours and 30 minutes in seconds.
+    if len(text) > _MOST_DIGITS:
+        return Odd("Integer")
     parts = [int(_leading(part, r"[-+]?[0-9]+(?:_[0-9]+)*")) for part in text.split(":")]
     return sum(part * (3600, 60, 1)[place] for place, part in enumerate(parts))
 
@@ -183,8 +185,14 @@ def _sexagesimal_float(text: str) -> Json:
     return sum(part * (3600, 60, 1)[place] for place, part in enumerate(parts))
 
 
+#: No number that means anything for mail has more digits, and Python refuses to read 4,300 of them.
+_MOST_DIGITS = 1000
+
+
 def _integer(text: str) -> Json:
     # Ruby's Integer() after commas and underscores are gone: a leading zero means octal.
+    if len(text) > _MOST_DIGITS:
+        return Odd("Integer")
     text = text.replace(",", "").replace("_", "")
     sign, digits = (text[0], text[1:]) if text[0] in "+-" else ("", text)
     if re.fullmatch(r"0[0-7]+", digits):

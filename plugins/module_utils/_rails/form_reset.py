@@ -32,7 +32,7 @@ class Asked:
     """What became of the request.
 
     :ivar job: the job that it put into the queue, where the log tells.
-    :ivar accepted: the form took the request.
+    :ivar accepted: the form took the request, or may have taken it.
     :ivar finding: why it did not, or what else is wrong; an error says that the queue itself does not work.
     """
 
@@ -65,11 +65,13 @@ class FormReset:
     def ask(self, account: str, timeout: float) -> Asked:
         """Fill in the form and send it."""
         browser = Browser(self._address, timeout)
+        sent = False
         try:
             page = browser.get(FORM, self._request_id)
             if page.status != 200:
                 return self._refused(page, account)
             form = reset_form(page.body)
+            sent = True
             reply = browser.post(form.action, {**form.fields, FIELD: account}, self._request_id)
         except FormError as error:
             message = f"{self._address.shown}{FORM}: {error}."
@@ -77,7 +79,8 @@ class FormReset:
         except (OSError, http.client.HTTPException) as error:
             words = one_line(str(error)) or type(error).__name__
             message = f"It did not answer: {words}."
-            return Asked(finding=TABLE.finding("web-not-reached", self._address.shown, message))
+            # What was sent may have been carried out all the same.
+            return Asked(accepted=sent, finding=TABLE.finding("web-not-reached", self._address.shown, message))
         return self._job() if reply.status in (302, 303) else self._refused(reply, account)
 
     def _job(self) -> Asked:

@@ -17,7 +17,9 @@ from .._diagnosis.model import Context
 from .._diagnosis.redact import one_line, redact
 from .._findings.model import Finding
 from .._findings.queue import TABLE
-from .._instance.model import Driver
+from .._instance.model import Driver, Instance
+from .._mailer.effective import effective
+from .._mailer.release import Release
 from .accounts import Account
 from .answer import boot_failure, failure, marked
 from .program import GUEST
@@ -39,7 +41,10 @@ class QueueBoot:
         """Whether Mastodon mails a reset to an address."""
         mark = _mark()
         answer = self._boot(account_program(mark, address), mark, 0.0)
-        return Account("unasked", answer.message) if isinstance(answer, Finding) else Account.told(answer)
+        if isinstance(answer, Finding):
+            return Account("unasked", answer.message)
+        told = Account.told(answer)
+        return dataclasses.replace(told, error=redact(told.error, self.context.secrets))
 
     def ask(self, asked: t.Mapping[str, t.Any], seconds: float = 0.0) -> dict[str, t.Any] | Finding:
         """The answer of queue_program, or what stands in its way.
@@ -54,10 +59,9 @@ class QueueBoot:
         finding = diagnose(found, self.context)
         if finding.code == "redis-unreachable":
             return finding
-        # Nothing about mail: no mail was tried in there.
         words = one_line(redact(f"{': '.join(found.classes[:1])}: {found.message}", self.context.secrets))
-        message = f"Rails could not put the test mail into the queue, or follow it there: {words}."
-        return TABLE.finding("queue-outcome-unknown", "Rails", message)
+        what = "follow the test mail in the queue" if answer.get("put") else "put the test mail into the queue"
+        return TABLE.finding("queue-outcome-unknown", "Rails", f"Rails could not {what}: {words}.")
 
     def _boot(self, text: bytes, mark: str, seconds: float) -> dict[str, t.Any] | Finding:
         completed = self.driver.run_in_app(
@@ -69,8 +73,49 @@ class QueueBoot:
         if completed.timed_out:
             message = f"Rails did not answer within {self.timeout + seconds:g} seconds."
             return TABLE.finding("queue-outcome-unknown", "Rails", message)
-        return diagnose(boot_failure(completed.stderr, self.driver.instance.code), self.context)
+        finding = diagnose(boot_failure(completed.stderr, self.driver.instance.code), self.context)
+        if finding.code == "redis-unreachable":
+            return finding
+        # mailer_check has booted it before, so this says nothing about the settings: too little memory, for instance.
+        return TABLE.finding("queue-outcome-unknown", "Rails", f"{finding.told()} No mail was followed in the queue.")
 
 
 def _mark() -> str:
     return f"fediops-{random.token_hex(16)}:"
+
+
+def context_of(instance: Instance, hint: str) -> Context:
+    """The relay that the services use, from the settings on disk.
+
+    :param hint: what the provider's preset says about its logins.
+    """
+    verdict = effective(instance.variables, Release.parse(instance.release), instance.local_domain)
+    sender = str(verdict.from_address or "")
+    known = Context(
+        release=f"Mastodon {instance.release}" if instance.release else "",
+        file=instance.env_file,
+        hint=hint,
+        secrets=_secrets(instance, sender),
+    )
+    if verdict.main is None:
+        return known
+    settings = verdict.main.settings
+    port = str(settings.get("port") or 25)
+    return dataclasses.replace(
+        known,
+        host=str(settings.get("address") or "localhost"),
+        port=int(port) if port.isdecimal() else None,
+        tls=verdict.main.tls_mode,
+        auth=verdict.main.auth_mode,
+        sender=sender,
+    )
+
+
+def _secrets(instance: Instance, sender: str) -> tuple[str, ...]:
+    """Passwords, and logins that are no address to be shown anyway; short ones are words of their own."""
+    shortest = {"SMTP_PASSWORD": 4, "SMTP_LOGIN": 6}
+    return tuple(
+        value
+        for name, value in instance.variables.items()
+        if len(value) >= shortest.get(name.removeprefix("BULK_"), len(value) + 1) and value not in sender
+    )

@@ -14,23 +14,21 @@ from __future__ import annotations
 
 import dataclasses
 import secrets as random
-import socket
 import time
 import typing as t
 
 from .._diagnosis.diagnose import diagnose
-from .._diagnosis.model import Context, Failure
+from .._diagnosis.model import Failure
 from .._diagnosis.redact import one_line, redact
 from .._findings.delivery import TABLE as DELIVERY
 from .._findings.model import Finding, errors
 from .._findings.queue import TABLE
 from .._instance.model import Driver, Instance, LogLine, Service
-from .._mailer.effective import effective
 from .._mailer.release import Release
 from . import job_log
 from .form_reset import LOG_LAG, FormReset
 from .job_log import Job
-from .queue_boot import QueueBoot
+from .queue_boot import QueueBoot, context_of
 from .queue_way import Choice, Way, choose, sends_elsewhere
 from .web_form import Address
 
@@ -121,7 +119,7 @@ class QueueCheck:
         self._instance: Instance = driver.instance
         self._services: list[Service] = []
         self._cursor = ""
-        self._context = context_of(self._instance, question)
+        self._context = context_of(self._instance, question.hint)
         self._rails = QueueBoot(driver, self._context, question.timeout)
 
     def run(self) -> Verdict:
@@ -166,13 +164,14 @@ class QueueCheck:
         form = FormReset(address, self._context, self._texts, self._clock, self._sleep)
         since = time.time()
         asked = form.ask(verdict.recipient, min(30.0, self._question.timeout))
-        if asked.finding:
-            verdict.ends("not_queued", asked.finding)
-            verdict.way = "reset"  # unless it is an error, Rails asks for it next
         verdict.job = asked.job
+        verdict.findings += [asked.finding] if asked.finding else []
         if asked.accepted and asked.job is None:
-            self._by_redis(verdict, None, since)
-            return True
+            self._by_redis(verdict, None, since, sure=not asked.finding)
+            if verdict.fate != "not_queued" or not asked.finding:
+                return True
+        if asked.finding:
+            verdict.fate, verdict.way = "not_queued", "reset"  # Rails asks for it next, unless that was an error
         return False
 
     def _by_rails(self, verdict: Verdict) -> None:
@@ -190,7 +189,7 @@ class QueueCheck:
         asked = {"way": "reset", "to": verdict.recipient} if verdict.way == "reset" else {"way": "plain", "mail": mail}
         answer = self._rails.ask({"send": asked})
         if isinstance(answer, Finding):
-            verdict.ends("not_queued", answer)
+            verdict.ends("unknown" if answer.code == "queue-outcome-unknown" else "not_queued", answer)
             return
         if "refused" in answer:
             message = "Rails put no mail into the queue; a callback of the application stopped it."
@@ -280,11 +279,12 @@ class QueueCheck:
 
     def _diagnosis(self, verdict: Verdict, job: Job) -> Finding:
         error_class, message = job.errors[-1]
-        if verdict.way == "plain" and error_class in _OURS:
+        finding = diagnose(Failure("queue", (error_class,), message), self._context)
+        if verdict.way == "plain" and error_class in _OURS and finding.code == "delivery-failed":
             words = one_line(redact(f"{error_class}: {message}", self._context.secrets))
             text = f"Sidekiq cannot carry out the plain test mail as it is put there: {words}."
             return TABLE.finding("queue-outcome-unknown", "Sidekiq", text)
-        return diagnose(Failure("queue", (error_class,), message), self._context)
+        return finding
 
     def _no_sidekiq(self) -> Finding | None:
         sidekiq = [one for one in self._services if one.role == "sidekiq"]
@@ -295,8 +295,11 @@ class QueueCheck:
 
     # What Redis says
 
-    def _by_redis(self, verdict: Verdict, job: Job | None, since: float = 0.0) -> None:
-        """The end of a job of which the log says nothing; its id may not be known either."""
+    def _by_redis(self, verdict: Verdict, job: Job | None, since: float = 0.0, sure: bool = True) -> None:
+        """The end of a job of which the log says nothing; its id may not be known either.
+
+        :param sure: the form took the request, so it is a fault if Mastodon has asked for no reset.
+        """
         seconds = max(_SIGN_OF_LIFE, self._question.deadline - verdict.waited)
         asked: dict[str, t.Any] = {"follow": seconds, "remove": True}
         if job:
@@ -309,7 +312,8 @@ class QueueCheck:
             verdict.ends("unknown", answer)
         elif answer.get("requested") is False:
             message = "The form was accepted, but Mastodon asked for no reset for this address."
-            verdict.ends("not_queued", TABLE.finding("account-gets-no-mail", verdict.recipient, message))
+            silent = TABLE.finding("account-gets-no-mail", verdict.recipient, message)
+            verdict.ends("not_queued", silent if sure else None)
         else:
             verdict.job = job or Job(queue=asked["queue"])
             self._placed(verdict, verdict.job, answer)
@@ -317,6 +321,12 @@ class QueueCheck:
     def _placed(self, verdict: Verdict, job: Job, answer: t.Mapping[str, t.Any]) -> None:
         place = answer["place"]
         verdict.waited += float(place["waited"])
+        lines = self._lines()
+        for line in lines:
+            job.read(line.text)
+        if job.ended:  # the log was late, and has more to tell
+            self._conclude(verdict, job, lines)
+            return
         state = place["state"]
         if state in ("retry", "dead"):
             job.errors.append((str(place["error_class"]), str(place["error_message"])))
@@ -332,25 +342,22 @@ class QueueCheck:
             message = "It left the queue, and no Sidekiq process gave a sign of life after that."
             verdict.ends("unknown", TABLE.finding("queue-outcome-unknown", "Sidekiq", message))
         if verdict.fate == "waiting" and not answer.get("removed"):
-            verdict.findings.append(self._left())
+            verdict.findings.append(_left("It was still being worked on when it was to be taken out."))
 
     def _elsewhere(self, hosts: t.Iterable[str]) -> Finding | None:
-        """Sidekiq of other hosts serves the same Redis. In containers the names are the containers' own."""
-        others = sorted(set(map(str, hosts)) - {socket.gethostname()})
-        if self._instance.deployment != "systemd" or not others:
+        """Sidekiq of other hosts serves the same queue."""
+        others = sorted(set(map(str, hosts)) - self._driver.sidekiq_hosts())
+        if not others:
             return None
         message = f"Sidekiq of this host logged nothing of it; these hosts serve the queue, too: {', '.join(others)}."
         return TABLE.finding("job-done-elsewhere", "Sidekiq", one_line(message))
 
     def _take_out(self, verdict: Verdict, job: Job) -> None:
         answer = self._rails.ask({"job": {"job_id": job.id, "queue": job.queue}, "remove": True})
-        removed = not isinstance(answer, Finding) and answer.get("removed")
-        if not removed:
-            verdict.findings.append(self._left())
-
-    def _left(self) -> Finding:
-        message = "It was not in the queue, nor among the jobs to be retried, when it was to be taken out."
-        return TABLE.finding("test-mail-left-in-queue", "Sidekiq", message)
+        if isinstance(answer, Finding):
+            verdict.findings.append(_left(f"Rails did not take it out: {answer.message}"))
+        elif not answer.get("removed") and verdict.fate == "waiting":
+            verdict.findings.append(_left("It was still being worked on when it was to be taken out."))
 
     def _old_queue(self) -> bool:
         """Mastodon 3.5 puts mail into the queue C(default) (mastodon#20274)."""
@@ -363,26 +370,5 @@ class QueueCheck:
         return [line.text for line in self._lines()]
 
 
-def context_of(instance: Instance, question: Question) -> Context:
-    """The relay that the services use, from the settings on disk."""
-    known = Context(
-        release=f"Mastodon {instance.release}" if instance.release else "",
-        file=instance.env_file,
-        hint=question.hint,
-        secrets=tuple(
-            value for name, value in instance.variables.items() if name.endswith("SMTP_PASSWORD") and len(value) > 3
-        ),
-    )
-    verdict = effective(instance.variables, Release.parse(instance.release), instance.local_domain)
-    if verdict.main is None:
-        return known
-    settings = verdict.main.settings
-    port = str(settings.get("port") or 25)
-    return dataclasses.replace(
-        known,
-        host=str(settings.get("address") or "localhost"),
-        port=int(port) if port.isdecimal() else None,
-        tls=verdict.main.tls_mode,
-        auth=verdict.main.auth_mode,
-        sender=str(verdict.from_address or ""),
-    )
+def _left(why: str) -> Finding:
+    return TABLE.finding("test-mail-left-in-queue", "Sidekiq", why)

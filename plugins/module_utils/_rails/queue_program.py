@@ -21,8 +21,8 @@ from .ruby import filled
 #: bare text. C(ActionMailer::Base.mail) is gone from Rails 8.1.1 on (rails/rails#56449), C(class_eval) is in all of
 #: them, and what it evaluates is a constant of ours with one Base64 literal.
 #: A job that is being worked on is in Redis only from the process's next sign of life on, every ten seconds
-#: (sidekiq: lib/sidekiq/launcher.rb). So a job is done when every living process gave one after the job had left its
-#: queue, has not got it then, and neither the retry set nor the dead set has.
+#: (sidekiq: lib/sidekiq/launcher.rb). So a job is done when every listed process gave one after the job had left its
+#: queue, and the job is nowhere then. Of a process that ends meanwhile nobody knows what it took with it.
 _PROGRAM = (
     r"""
 require "json"
@@ -33,7 +33,7 @@ require "sidekiq/api"
 module FediopsQueue
   ASKED = JSON.parse("@ASKED@".unpack1("m0"))
   AMBIENT = $!
-  TEMPORARY = /\A\W*(?:could not get 3xx \()?\W*4\d\d[ -]/
+  TEMPORARY = /\A\W*(?:could not get 3xx \()?4\d\d[ :-]/
 
   class << self
     def put(send)
@@ -52,20 +52,29 @@ module FediopsQueue
       ActionMailer::MailDeliveryJob.new("ActionMailer::Base", "class_eval", "deliver", args: [text]).enqueue
     end
 
+    def listed
+      Sidekiq::ProcessSet.new(false).to_a
+    end
+
     # The processes that live: their last sign of life is about as new as the others', whatever the clock here says.
     # One that was killed stays listed for a minute.
     def alive
-      listed = Sidekiq::ProcessSet.new(false).to_a
       newest = listed.map { |process| process["beat"].to_f }.max
       listed.select { |process| process["beat"].to_f > newest - 15 }
     end
 
     def beats
-      alive.map { |process| [process["identity"], process["beat"]] }.to_h
+      listed.map { |process| [process["identity"], process["beat"]] }.to_h
     end
 
     def served
       alive.flat_map { |process| Array(process["queues"]) }.uniq
+    end
+
+    # The hosts whose processes take jobs from a queue.
+    def hosts(queue)
+      serving = alive.select { |process| Array(process["queues"]).include?(queue) }
+      serving.map { |process| process["hostname"].to_s[0, 100] }.uniq.first(50)
     end
 
     # A reset that the web service put into the queue where its log does not tell which job that is.
@@ -83,7 +92,7 @@ module FediopsQueue
         place = look(mark, queue)
         since = place["state"] == "gone" ? signs(since) : nil
         if since && seen_without?(since)
-          place = last(mark)
+          place = look(mark, queue)
           place["state"] = "done" if place["state"] == "gone"
         end
         waited = Process.clock_gettime(Process::CLOCK_MONOTONIC) - start
@@ -119,9 +128,15 @@ module FediopsQueue
       nil
     end
 
-    # The newest come first.
+    # The newest come first. What is beyond so many is taken for waiting.
     def in_queue(mark, queue)
-      Sidekiq::Queue.new(queue).first(5000).find { |entry| ours?(entry.item, mark) }
+      (0...100_000).step(1000) do |start|
+        entries = Sidekiq.redis { |redis| redis.lrange("queue:#{queue}", start, start + 999) }
+        found = entries.find { |entry| entry.include?(mark) && ours?(Sidekiq.load_json(entry), mark) }
+        return Sidekiq::JobRecord.new(found, queue) if found
+        return nil if entries.length < 1000
+      end
+      :unseen
     end
 
     def busy?(mark)
@@ -156,20 +171,20 @@ module FediopsQueue
 
     def seen_without?(since)
       now = beats
-      since.any? && since.all? { |process, beat| now[process] != beat }
+      since.any? && since.all? { |process, beat| now[process] && now[process] != beat }
     end
 
     # What did not get through is not to be sent later, nor to knock at another relay for weeks.
     def remove(mark, queue)
       failed = [Sidekiq::RetrySet, Sidekiq::DeadSet].map { |set| in_set(set.new, mark) }
-      [in_queue(mark, queue), *failed].compact.count(&:delete)
+      [in_queue(mark, queue), *failed].count { |entry| entry.respond_to?(:delete) && entry.delete }
     end
 
     def run
       answer = {}
       job = ASKED["job"]
       if ASKED["send"]
-        job = put(ASKED["send"])
+        @put = job = put(ASKED["send"])
         return { "refused" => true } unless job
         answer.update(job)
         answer["served"] = served
@@ -186,7 +201,7 @@ module FediopsQueue
       answer["place"] = follow(mark, queue, ASKED["follow"]) if ASKED["follow"]
       ended = answer["place"] && answer["place"]["state"] == "done"
       answer["removed"] = remove(mark, queue) if ASKED["remove"] && !ended
-      answer["processes"] = alive.map { |process| process["hostname"].to_s[0, 100] }.uniq.first(50)
+      answer["processes"] = hosts(queue)
       answer
     rescue StandardError, ScriptError => error
       chain = []
@@ -194,7 +209,7 @@ module FediopsQueue
         chain << { "class" => error.class.name.to_s, "message" => error.message.to_s.scrub("?")[0, 2000] }
         error = error.cause
       end
-      { "failure" => { "stage" => "queue", "chain" => chain } }
+      { "failure" => { "stage" => "queue", "chain" => chain }, "put" => @put ? true : false }
     end
   end
 

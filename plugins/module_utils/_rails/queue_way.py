@@ -61,17 +61,22 @@ def choose(
     if sends_elsewhere(roles) or not (account or recipient):
         return Choice("nothing")
     web = "web" in roles
-    if account:
-        return _for_account(account, recipient, told.get("account", Account("unasked")), web, silence)
-    seen = told.get("recipient", Account("unasked"))
-    if seen.state == "gets_mail" and web and not seen.throttled_for:
-        return Choice("form", recipient)
+    second = _for_recipient(recipient, told.get("recipient", Account("unasked")), web)
+    if not account:
+        return second
+    return _for_account(account, second, told.get("account", Account("unasked")), web, silence)
+
+
+def _for_recipient(recipient: str, seen: Account, web: bool) -> Choice:
+    """A reset if it is an account's address, unless its owner has had five in half an hour already."""
+    if seen.state == "gets_mail" and not seen.throttled_for:
+        return Choice("form" if web else "reset", recipient)
     return Choice("plain", recipient)
 
 
-def _for_account(account: str, recipient: str, seen: Account, web: bool, silence: Severity) -> Choice:
+def _for_account(account: str, second: Choice, seen: Account, web: bool, silence: Severity) -> Choice:
     if seen.state == "unasked":
-        words = one_line(redact(seen.error)) or "it was not asked"
+        words = one_line(redact(seen.error)) or "it did not answer"
         message = f"Rails could not say whether this account gets mail: {words}."
         return Choice("form" if web else "reset", account, (TABLE.finding("account-not-checked", account, message),))
     if seen.state == "gets_mail":
@@ -79,17 +84,16 @@ def _for_account(account: str, recipient: str, seen: Account, web: bool, silence
             return Choice("reset", account, (throttled(account, seen.throttled_for),))
         return Choice("form" if web else "reset", account)
     reason = SILENCE[seen.state]
-    if recipient:
-        message = f"{reason} A plain mail to {recipient} goes through the queue instead."
-        return Choice(
-            "plain", recipient, (TABLE.finding("account-gets-no-mail", account, message, severity="warning"),)
-        )
-    message = f"{reason} So nothing can be sent through the queue."
+    if second.to:
+        message = f"{reason} A mail to {second.to} proves the queue instead."
+        finding = TABLE.finding("account-gets-no-mail", account, message, severity="warning")
+        return Choice(second.way, second.to, (finding,))
+    message = f"{reason} Without another address the queue cannot be proved."
     return Choice("none", "", (TABLE.finding("account-gets-no-mail", account, message, severity=silence),))
 
 
 def throttled(account: str, seconds: int = 0) -> Finding:
     """Mastodon takes no more resets by its form for now, which says nothing about the settings."""
     left = f" for {-(-seconds // 60)} more minutes" if seconds else " for now"
-    message = f"Mastodon's form takes no more password resets{left}, so Rails itself asks for this one."
+    message = f"Mastodon's form takes no more password resets{left}; the test uses Rails instead."
     return TABLE.finding("reset-form-throttled", account, message)

@@ -119,7 +119,9 @@ def _choose_for_queue(verdict: Verdict, request: Request, answer: t.Mapping[str,
     """Which mail is to prove the queue. In a dry run it is an error if none can: there is time to name another."""
     if not request.accounts:
         return
+    secrets = known_secrets(instance, request)
     told = {name: Account.told(seen) for name, seen in answer["accounts"].items()}
+    told = {name: dataclasses.replace(one, error=redact(one.error, secrets)) for name, one in told.items()}
     account, recipient = request.accounts.get("account", ""), request.accounts.get("recipient", "")
     choice = choose(account, recipient, told, instance.roles, "error" if request.planned else "warning")
     verdict.queue = choice.as_dict()

@@ -55,8 +55,8 @@ def test_the_roles_are_found(halves: Lab) -> None:
 def test_web_alone_says_who_is_missing(halves: Lab) -> None:
     done = rollout(halves, WEB)
     assert done.status == 0 and "Done: the mail settings are in place and in use." in flat(done), done.output
-    assert "Sidekiq runs on another host, so the mail through the queue is sent and proved there." in flat(done)
-    assert f"{WEB} runs no Sidekiq, and no host of this run that runs the Sidekiq of {DOMAIN} ended well" in flat(done)
+    assert "Sidekiq runs on another host: the mail through the queue is to be proved there." in flat(done)
+    assert f"{WEB} runs no Sidekiq, and no other host of this run proved the queue of {DOMAIN}" in flat(done)
 
 
 def test_the_pair_proves_the_mail(halves: Lab) -> None:
@@ -64,7 +64,7 @@ def test_the_pair_proves_the_mail(halves: Lab) -> None:
     assert done.status == 0, done.output
     # Without a form on its host, Rails asks for the reset, and the Sidekiq of the host sends it.
     assert "The password reset for alice@example.com went through the queue" in flat(done)
-    assert "runs no Sidekiq, and no host of this run" not in flat(done)
+    assert "runs no Sidekiq, and no other host" not in flat(done)
     assert halves.module(WEB, "instance_info")["instance"]["unproved"] == []
 
 

@@ -160,7 +160,9 @@ def test_what_is_half_done_is_said(variables: dict[str, t.Any], says: list[str])
 def half(
     roles: list[str], outcome: str = "changed", domain: str = "social.example", dry: bool = False
 ) -> dict[str, t.Any]:
-    return {"mastodon_smtp_result": {"outcome": outcome, "roles": roles, "local_domain": domain, "check_mode": dry}}
+    queued = {"outcome": "performed"} if outcome == "changed" and "sidekiq" in roles else None
+    told = {"outcome": outcome, "roles": roles, "local_domain": domain, "check_mode": dry, "queued_mail": queued}
+    return {"mastodon_smtp_result": told}
 
 
 @pytest.mark.parametrize(
@@ -169,6 +171,11 @@ def half(
         (half(["web"]), half(["sidekiq"]), False),
         (half(["web"]), half(["sidekiq"], "in order"), False),
         (half(["web"]), half(["sidekiq"], "failed"), True),
+        (
+            half(["web"]),
+            {"mastodon_smtp_result": {**half(["sidekiq"])["mastodon_smtp_result"], "queued_mail": None}},
+            True,
+        ),
         (half(["web"]), half(["sidekiq"], domain="other.example"), True),
         (half(["web"]), half(["web"]), True),
         (half(["web"]), {}, True),

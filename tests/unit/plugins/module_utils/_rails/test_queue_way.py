@@ -29,7 +29,7 @@ GOOD, BUSY = Account("gets_mail"), Account("gets_mail", throttled_for=700)
         (ACCOUNT, "", Account("unasked", "PG::Error: x@y.example"), BOTH, "form", ACCOUNT, ["account-not-checked"]),
         ("", RECIPIENT, GOOD, BOTH, "form", RECIPIENT, []),
         ("", RECIPIENT, BUSY, BOTH, "plain", RECIPIENT, []),
-        ("", RECIPIENT, GOOD, ("sidekiq",), "plain", RECIPIENT, []),
+        ("", RECIPIENT, GOOD, ("sidekiq",), "reset", RECIPIENT, []),
         ("", RECIPIENT, Account("unknown"), BOTH, "plain", RECIPIENT, []),
         ("", RECIPIENT, Account("memorial"), BOTH, "plain", RECIPIENT, []),
         (ACCOUNT, RECIPIENT, GOOD, ("web",), "nothing", "", []),
@@ -43,6 +43,11 @@ def test_the_way(
     assert (choice.way, choice.to, [one.code for one in choice.findings]) == (way, to, codes)
     assert set(codes) <= OF_TEST
     assert "x@y.example" not in str(choice.findings)
+
+
+def test_where_the_account_gets_no_mail_the_recipient_counts_as_if_alone() -> None:
+    told = {"account": Account("memorial"), "recipient": GOOD}
+    assert choose(ACCOUNT, RECIPIENT, told, BOTH).as_dict() == {"way": "form", "to": RECIPIENT, "reason": ""}
 
 
 def test_it_is_an_error_only_where_nothing_else_proves_the_queue() -> None:
