@@ -80,15 +80,16 @@ def arrivals(mailbox: str) -> list[str]:
 def test_a_mail_through_the_queue_arrives(host: Host, way: str, recipient: str) -> None:
     before = arrivals(recipient)
     result = host.check(**{way: recipient})
-    # Rails 7.2 does not log deliveries, Rails 6.1 on masto2 does.
-    outcome = "delivered" if host.name == "masto2" else "performed"
-    assert (result["outcome"], result["findings"], result["changed"]) == (outcome, [], False), result
+    assert (result["findings"], result["changed"]) == ([], False), result
+    # Rails 7.2 does not log deliveries. Rails 6.1 on masto2 does, where the log is in time; else Redis is the witness.
+    assert result["outcome"] == "performed" or (host.name, result["outcome"]) == ("masto2", "delivered"), result
     assert (result["job"]["queue"], result["job"]["attempts"]) == ("mailers", 1)
     until = time.monotonic() + 30
     while not (new := [one for one in arrivals(recipient) if one not in before]) and time.monotonic() < until:
         time.sleep(0.5)
     assert len(new) == 1
-    assert result["message_id"] in ((new[0],) if way == "enqueue" or outcome == "delivered" else (None,))
+    known = way == "enqueue" or result["outcome"] == "delivered"
+    assert result["message_id"] in ((new[0],) if known else (None,))
     assert "reset_password_token" not in json.dumps(result)
 
 
