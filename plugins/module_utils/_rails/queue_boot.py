@@ -19,7 +19,7 @@ from .._findings.model import Finding
 from .._findings.queue import TABLE
 from .._instance.model import Driver
 from .accounts import Account
-from .answer import boot_failure, failure, marked
+from .answer import TOO_MUCH, boot_failure, failure, marked, too_much
 from .program import GUEST
 from .queue_program import account_program, program
 
@@ -69,6 +69,8 @@ class QueueBoot:
         if completed.timed_out:
             message = f"Rails did not answer within {self.timeout + seconds:g} seconds."
             return TABLE.finding("queue-outcome-unknown", "Rails", message)
+        if completed.returncode == 0 and too_much(completed.stdout, completed.truncated):
+            return TABLE.finding("queue-outcome-unknown", "Rails", TOO_MUCH)
         return diagnose(boot_failure(completed.stderr, self.driver.instance.code), self.context)
 
 
