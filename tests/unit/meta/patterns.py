@@ -74,7 +74,7 @@ def _stop(_number: int, _frame: types.FrameType | None) -> None:
 
 
 def takes_longer(seconds: float, call: t.Callable[[], object]) -> bool:
-    """Whether a call needs more processor time than that; then it is stopped. Other work of the machine is no matter."""
+    """Whether a call needs more processor time; then it is stopped. Other work on the machine is not counted."""
     before = signal.signal(signal.SIGVTALRM, _stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
