@@ -4,7 +4,7 @@
 
 # Private to this collection: it may change in any release without notice.
 
-"""How much of a text from outside is looked at: of a host, a relay, a name server, a program. No pattern sees more."""
+"""How much of a text from outside is looked at: of a host, a relay, a program. No pattern sees more."""
 
 from __future__ import annotations
 
