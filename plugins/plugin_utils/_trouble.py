@@ -18,6 +18,7 @@ import typing as t
 from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.redact import one_line, redact
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import ended
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.queue import OF_TEST
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import bounded
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import PREFIX, known
 
 #: What explain() puts before several problems.
@@ -88,7 +89,7 @@ def went_wrong(result: t.Mapping[str, t.Any]) -> bool:
 
 def said(result: t.Mapping[str, t.Any]) -> str:
     """The message of a step that went wrong; where no module could answer, with what is known of that."""
-    message = str(result.get("msg") or "")
+    message = bounded(str(result.get("msg") or ""))
     if not message:
         return (
             "The step broke off with an error whose text Ansible keeps to itself. Set the environment variable "
@@ -99,7 +100,7 @@ def said(result: t.Mapping[str, t.Any]) -> str:
         return f"{ended(wrong)} Correct it in the inventory, or where -e gives it."
     if "module_stderr" not in result:
         return _about_template(message)
-    lines = [one for one in str(result["module_stderr"]).splitlines() if not _SMALL_TALK.match(one)]
+    lines = [one for one in bounded(str(result["module_stderr"])).splitlines() if not _SMALL_TALK.match(one)]
     last = one_line(redact(lines[-1])) if lines else ""
     first = "Python did not run the module to its end on this host" if _NO_RESULT.fullmatch(message) else message
     code = f" (exit status {result['rc']})" if "rc" in result else ""

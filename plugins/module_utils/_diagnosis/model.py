@@ -12,6 +12,8 @@ import dataclasses
 import re
 import typing as t
 
+from .._text import bounded
+
 Stage = t.Literal[
     "boot", "build", "connect", "banner", "tls", "starttls", "ehlo", "auth", "mail", "rcpt", "data", "queue"
 ]
@@ -46,17 +48,18 @@ class Failure:
     verify_code: int | None = None
 
     def completed(self) -> Failure:
-        """The same failure with the codes that only stand in its message."""
+        """The same failure with the codes that only stand in its message, which is cut to what is looked at."""
+        message = bounded(self.message)
         code, enhanced = self.code, self.enhanced
         if code is None:
-            found = _REPLY.match(self.message)
+            found = _REPLY.match(message)
             code = int(found.group(1)) if found else None
         if enhanced is None and code is not None:
-            for match in _ENHANCED.finditer(self.message):
+            for match in _ENHANCED.finditer(message):
                 if match.group(1) == str(code)[0]:
                     enhanced = match.group(0)
                     break
-        return dataclasses.replace(self, code=code, enhanced=enhanced)
+        return dataclasses.replace(self, message=message, code=code, enhanced=enhanced)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -50,7 +50,7 @@ DIALOGUE: tuple[Row, ...] = (
         Sign(enhanced=r"[45]\.4\.5", source="Google 550 5.4.5"),
         Sign(
             text=r"throttling|unusual rate|(daily|hourly|sending|message|relay|rate)\b.{0,30}\b(limit|quota)\b.{0,30}"
-            r"(exceed|reach)|(exceed|reach)\w*.{0,30}\b(daily|hourly|sending|message|rate)\b.{0,20}\b(limit|quota)",
+            r"(exceed|reach)|(exceed|reach)\w{0,9}.{0,30}\b(daily|hourly|sending|message|rate)\b.{0,20}\b(limit|quota)",
             status=r"[45]\d\d",
             source="Amazon SES 454 Throttling failure; Gmail 421 unusual rate; mastodon#36770",
         ),
@@ -59,7 +59,9 @@ DIALOGUE: tuple[Row, ...] = (
         "encryption-required",
         "{endpoint} asks for encryption first: {said}.",
         "Set {option[tls]} to starttls.",
-        Sign(text=r"\bTLS\b.{0,20}required|require\w*.{0,20}\bTLS\b", status="421", source="Gmail 421 TLS required"),
+        Sign(
+            text=r"\bTLS\b.{0,20}required|require\w{0,9}.{0,20}\bTLS\b", status="421", source="Gmail 421 TLS required"
+        ),
     ),
     Row(
         "relay-busy",
@@ -90,7 +92,7 @@ DIALOGUE: tuple[Row, ...] = (
         "{endpoint} wants encryption before anything else: {said}.",
         "Set {option[tls]} to starttls (implicit on port 465).",
         Sign(
-            text=r"STARTTLS|encrypt|\b(TLS|SSL)\b.{0,20}(required|needed|first)|(require|need)\w*.{0,20}\b(TLS|SSL)\b",
+            text=r"STARTTLS|encrypt|\b(TLS|SSL)\b.{0,20}(required|needed|first)|(require|need)\w{0,9}.{0,20}\b(TLS|SSL)\b",
             status="530|55[04]|503",
             source="RFC 3207, 4: 530 Must issue a STARTTLS command first",
         ),
@@ -275,7 +277,7 @@ DIALOGUE: tuple[Row, ...] = (
         Sign(
             text=r"relay(ing)?( access)? (is )?(denied|not (permitted|allowed))|(unable|not (permitted"
             r"|allowed)) to relay"
-            r"|please authenticate|authenticat\w+ (is )?required|relaying (prohibited|disallowed)",
+            r"|please authenticate|authenticat\w{1,9} (is )?required|relaying (prohibited|disallowed)",
             status=r"[45]\d\d",
         ),
     ),

@@ -178,7 +178,7 @@ NETWORK: tuple[Row, ...] = (
         "Set {option[ca_file]} to a file that exists: /etc/ssl/certs/ca-certificates.crt on Debian, "
         "/etc/pki/tls/certs/ca-bundle.crt on Red Hat, /etc/ssl/cert.pem on Alpine.",
         Sign(
-            text=r"(error|fail)\w* (in )?loading CA|loading CA file|load_verify|verify locations"
+            text=r"(error|fail)\w{0,9} (in )?loading CA|loading CA file|load_verify|verify locations"
             r"|NO_CERTIFICATE_OR_CRL_FOUND"
             r"|no certificate or crl found"
         ),
@@ -206,7 +206,7 @@ NETWORK: tuple[Row, ...] = (
         Sign(classes=SSL_ERRORS, verify_codes=(62, 64)),
         Sign(
             text=r"hostname mismatch|does not match the server certificate|IP address mismatch"
-            r"|hostname .* doesn't match",
+            r"|hostname .{1,300} doesn't match",
             source="Ruby's openssl, old and new wording; Python 3.6 CertificateError",
         ),
     ),

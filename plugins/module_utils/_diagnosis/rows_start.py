@@ -69,7 +69,7 @@ START: tuple[Row, ...] = (
         "delivery-method-blank",
         "Rails does not start: SMTP_DELIVERY_METHOD is present in {file} and empty.",
         "",
-        Sign(stages=("boot",), classes=("NoMethodError",), text=r"to_sym\b.*\bnil"),
+        Sign(stages=("boot",), classes=("NoMethodError",), text=r"to_sym\b.{0,300}\bnil"),
     ),
     Row(
         "delivery-method-blank",
@@ -135,11 +135,12 @@ START: tuple[Row, ...] = (
         "verify-mode-unknown",
         "SMTP_OPENSSL_VERIFY_MODE is blank or not a mode that OpenSSL knows ({said}).",
         "Set {option[verify]} to peer or none.",
-        Sign(text=r"(uninitialized constant|wrong constant name).*VERIFY_"),
+        Sign(text=r"(uninitialized constant|wrong constant name).{0,300}VERIFY_"),
         Sign(
             stages=("build", "connect", "tls", "starttls"),
             classes=("TypeError", "RangeError"),
-            text=r"(no implicit conversion of|can't convert) .* (in)?to Integer|out of range of integer|too big to",
+            text=r"(no implicit conversion of|can't convert) .{0,300} (in)?to Integer"
+            r"|out of range of integer|too big to",
             source="ossl_ssl.c: verify_mode is read as a number when TLS is set up",
         ),
     ),

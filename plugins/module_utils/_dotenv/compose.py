@@ -16,7 +16,7 @@ import re
 import typing as t
 import unicodedata
 
-from .source import GO_SPACE, Reading, Source, Statement, Trap
+from .source import GO_SPACE, Brought, Reading, Source, Statement, Trap
 
 _BLANK = "\t\v\f\r \u0085\u00a0"
 _EXPORT = re.compile(r"export[\t\n\f\r ]+")
@@ -25,7 +25,8 @@ _SPACES = re.compile(f"[{GO_SPACE}]*")
 _BLANKS = re.compile(f"[{_BLANK}]*")
 _ESCAPE = re.compile(r'\\(?:[abcfnrtv$"\\]|0[0-9]{0,3})')
 _NAMED_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", '"': '"', "\\": "\\"}
-_REFERENCE = re.compile(r"\$(?:(\$)|([_a-z][_a-z0-9]*)|\{(?:([_a-z][_a-z0-9]*(?::?[-+?].*)?)\}|))", re.IGNORECASE)
+_REFERENCE = re.compile(r"\$(?:(\$)|([_a-z][_a-z0-9]*)|\{)", re.IGNORECASE)
+_BRACED = re.compile(r"[_a-z][_a-z0-9]*(\}|:?[-+?])", re.IGNORECASE)
 _OPERATORS = (":?", "?", ":-", "-", ":+", "+")
 
 Lookup = t.Callable[[str], t.Optional[str]]
@@ -154,7 +155,11 @@ class _Parser:
         return value, position + 1, position + 1
 
     def expand(self, value: str) -> str:
-        return _expand(value, self.lookup) if "$" in value else value
+        try:
+            brought = Brought()
+            return brought.into(_expand(value, self.lookup, brought)) if "$" in value else value
+        except RecursionError:  # defaults within defaults, hundreds deep
+            raise _Refused("refused-template") from None
 
 
 def _unescape(found: re.Match[str]) -> str:
@@ -169,38 +174,46 @@ def _unescape(found: re.Match[str]) -> str:
     return _NAMED_ESCAPES.get(escape, found[0])
 
 
-def _expand(template: str, lookup: Lookup) -> str:
-    return _REFERENCE.sub(lambda found: _reference(found[0], lookup), template)
+def _expand(template: str, lookup: Lookup, brought: Brought) -> str:
+    parts: list[str] = []
+    position = 0
+    while True:
+        found = _REFERENCE.search(template, position)
+        if not found:
+            return "".join((*parts, template[position:]))
+        parts.append(template[position : found.start()])
+        position = found.end()
+        if found[1]:
+            parts.append("$")
+        elif found[2]:
+            parts.append(brought.take(lookup(found[2]) or ""))
+        else:
+            position = _braces_end(template, position)
+            parts.append(brought.take(_braced(template[found.end() : position - 1], lookup, brought)))
 
 
-def _reference(written: str, lookup: Lookup) -> str:
-    """One C($...) of a template. The expression is greedy, so the text behind the first closing brace comes along."""
-    closing = _closing_brace(written)
-    rest = ""
-    if closing >= 0:
-        written, rest = written[: closing + 1], written[closing + 1 :]
-    found = _REFERENCE.match(written)
+def _braces_end(template: str, start: int) -> int:
+    """Behind the closing brace of what an opening one begins. The last one of the line counts where none closes it."""
+    found = _BRACED.match(template, start)
     if not found:
         raise _Refused("refused-template")
-    escaped, named, braced = found.groups()
-    if escaped:
-        return "$"
-    if named:
-        value = lookup(named) or ""
-    elif braced:
-        value = _braced(braced, lookup)
-    else:
+    if found[1] == "}":
+        return found.end()
+    line_end = template.find("\n", found.end())
+    last = template.rfind("}", found.end(), line_end if line_end >= 0 else len(template))
+    if last < 0:
         raise _Refused("refused-template")
-    return value + (_expand(rest, lookup) if rest else "")
+    closing = _closing_brace(template[start - 1 : last + 1])
+    return start + closing if closing >= 0 else last + 1
 
 
-def _braced(content: str, lookup: Lookup) -> str:
+def _braced(content: str, lookup: Lookup, brought: Brought) -> str:
     found = [(content.index(one), rank, one) for rank, one in enumerate(_OPERATORS) if one in content]
     if not found:
         return lookup(content) or ""
     operator = min(found)[2]
     name, operand = content.split(operator, 1)
-    operand = _expand(operand, lookup)
+    operand = _expand(operand, lookup, brought)
     value = lookup(name)
     present = value is not None and (value != "" or not operator.startswith(":"))
     if operator.endswith("?"):

@@ -243,7 +243,7 @@ class _Attempt:
 
 _ABSENT = object()
 #: What some readers take for a part of the name: a byte order mark, C(export), blanks, a colon and what follows.
-_AS_SEEN = re.compile(rf"^{BYTE_ORDER_MARK}?(?:export\s+)?|\s+$|\s*:.*$", re.DOTALL)
+_AS_SEEN = re.compile(rf"^{BYTE_ORDER_MARK}?(?:export\s+)?|(?<!\s)\s+(?:$|:.*$)|:.*$", re.DOTALL)
 
 
 def _newline(text: str) -> str:

@@ -15,7 +15,7 @@ import dataclasses
 import re
 import typing as t
 
-from .source import BYTE_ORDER_MARK, Reading, Source, Statement, Trap
+from .source import BYTE_ORDER_MARK, Brought, Reading, Source, Statement, Trap
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ _EXPORT = re.compile(r"export[^\S\r\n]+")
 _NAME = re.compile(r"'([^']+)'|(?!')([^=#\s]+)")
 _COMMENT_AND_END = re.compile(r"(?:[^\S\r\n]*#[^\r\n]*)?[^\S\r\n]*(?:\r\n|\n|\r|\Z)")
 _LINE = re.compile(r"[^\r\n]*")
-_BARE_COMMENT = re.compile(r"\s+#.*")
+_BARE_COMMENT = re.compile(r"(?<!\s)\s+#.*")
 _QUOTED = {
     False: {"'": re.compile(r"'((?:\\'|[^'])*)'"), '"': re.compile(r'"((?:\\"|[^"])*)"')},
     True: {"'": re.compile(r"'((?:\\.|[^'\\])*)'", re.DOTALL), '"': re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL)},
@@ -143,18 +143,19 @@ def _value(text: str, start: int, rules: Rules, spaced: bool) -> tuple[str, int]
 def _resolve(value: str, values: t.Mapping[str, str | None], environment: t.Mapping[str, str]) -> str:
     """C(${NAME}) and C(${NAME:-default}) replaced; a name may be any text without a closing brace or a colon."""
     parts: list[str] = []
+    brought = Brought()
     position = 0
     while True:
         start = value.find("${", position)
         name_end = _NAME_END.search(value, start + 2) if start >= 0 else None
         end = value.find("}", name_end.start()) if name_end else -1
         if name_end is None or end < 0:
-            return "".join((*parts, value[position:]))
+            return brought.into("".join((*parts, value[position:])))
         at = name_end.start()
         if at == end or value.startswith(":-", at):
             name, default = value[start + 2 : at], value[at + 2 : end]
             known = values.get(name) or "" if name in values else environment.get(name, default)
-            parts.extend((value[position:start], known))
+            parts.extend((value[position:start], brought.take(known)))
             position = end + 1
         else:
             parts.append(value[position:at])

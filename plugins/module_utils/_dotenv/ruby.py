@@ -18,7 +18,7 @@ import dataclasses
 import re
 import typing as t
 
-from .source import UNKNOWABLE, Reading, Source, Statement, Trap
+from .source import UNKNOWABLE, Brought, Reading, Source, Statement, Trap
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,13 +212,14 @@ def _value(
         return text
     if _WITH_DEFAULT.search(text):
         traps.append(Trap("shell-default", start, name))
+    brought = Brought()
     steps: list[t.Callable[[str], str]] = [
-        lambda text: _VARIABLE.sub(lambda found: _variable(found, values, environment), text),
+        lambda text: _VARIABLE.sub(lambda found: brought.take(_variable(found, values, environment)), text),
         lambda text: _commands(text, traps, Trap("command", start, name)),
     ]
     for step in reversed(steps) if rules.commands_first else steps:
         text = step(text)
-    return text
+    return brought.into(text)
 
 
 def _legacy(values: t.Mapping[str, str], environment: t.Mapping[str, str]) -> bool:

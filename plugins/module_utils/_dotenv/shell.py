@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .source import UNKNOWABLE, Reading, Source, Statement, Trap
+from .source import UNKNOWABLE, Brought, Reading, Source, Statement, Trap
 
 _SKIPPED = re.compile(r"(?:[ \t\n]|\\\n)*")
 _BLANKS = re.compile(r"(?:[ \t]|\\\n)*")
@@ -52,6 +52,7 @@ class _Shell:
         self.text = source.text
         self.environment = environment
         self.values: dict[str, str] = {}
+        self.brought = Brought()  # by all references of the file
         self.statements: list[Statement] = []
         #: Assigned earlier on the same line: visible to some shells (bash) already, to others (dash) not yet.
         self.pending: list[Statement] = []
@@ -207,7 +208,8 @@ class _Shell:
             value = self.values.get(name, self.environment.get(name, ""))
             if found[3] is not None and not value:
                 value = found[3]
-            return value, found.end()
+            value = self.brought.take(value)
+            return UNKNOWABLE + found[0] if self.brought.too_much else value, found.end()
         if text[position] == "`":
             command = _BACKTICKS.match(text, position)
             if not command:

@@ -34,6 +34,32 @@ _PLAIN_LINE = re.compile(rf"^([A-Za-z_][A-Za-z0-9_]*)=([{HARMLESS}]+)$", re.MULT
 UNKNOWABLE = "\0"
 
 
+#: So many characters may references bring into one value: a few lines could ask for more than there is memory. Linux
+#: takes no longer variable (MAX_ARG_STRLEN, execve(2)).
+LONGEST = 131_072
+
+
+class Brought:
+    """What the references of one value have brought into it so far."""
+
+    def __init__(self) -> None:
+        self._room = LONGEST
+
+    def take(self, text: str) -> str:
+        """The text, or nothing of it where there is no room left."""
+        self._room -= len(text)
+        return text if self._room >= 0 else ""
+
+    def into(self, value: str) -> str:
+        """The value when all are in it; what no model can know where they were too much."""
+        return UNKNOWABLE if self.too_much else value
+
+    @property
+    def too_much(self) -> bool:
+        """Whether something had to be left out."""
+        return self._room < 0
+
+
 class Statement(t.NamedTuple):
     """One assignment as one reader sees it; the positions are offsets into the text.
 

@@ -77,12 +77,13 @@ def _assignment(text: str, start: int, statements: list[Statement], traps: list[
     if not text.startswith("=", separator):
         traps.append(Trap("lone-word" if _VALID_NAME.fullmatch(name) else "skipped-line", start, name))
         return separator
+    before = len(traps)
     value, value_start, value_end, behind = _value(text, separator + 1, Trap("", start, name), traps)
     if _VALID_NAME.fullmatch(name):
         statements.append(Statement(name, value, start, value_start, value_end))
     else:
         # What its value looks like to systemd does not matter then, unless it takes other lines with it.
-        traps[:] = [one for one in traps if one.position != start or one.kind == "quote-swallows"]
+        traps[before:] = [one for one in traps[before:] if one.position != start or one.kind == "quote-swallows"]
         traps.append(Trap("name-dropped", start))
     return behind
 

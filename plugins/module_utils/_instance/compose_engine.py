@@ -28,8 +28,8 @@ _DENIED = re.compile(r"permission denied", re.I)
 _NO_COMPOSE = re.compile(r"is not a docker command|unknown command|unknown flag: --project", re.I)
 _NO_IMAGE = re.compile(r"No such image|pull access denied|manifest unknown|failed to resolve reference", re.I)
 #: Compose quotes the line of an environment file that it does not understand; it may hold a secret.
-_QUOTED_LINE = re.compile(r"(unterminated quoted value|near|unexpected character .*? in) .*", re.S)
-_PROGRESS = re.compile(r"^\s*(?:Container|Network|Volume|Image) \S+\s+\S+\s*$", re.M)
+_QUOTED_LINE = re.compile(r"(unterminated quoted value|near|unexpected character .{0,300}? in) .*", re.S)
+_PROGRESS = re.compile(r"^[ \t]*(?:Container|Network|Volume|Image) \S+[ \t]+\S+[ \t\r]*$", re.M)
 
 _STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
 #: How this user's own clients find their Engine.

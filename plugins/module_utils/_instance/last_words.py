@@ -12,6 +12,7 @@ import re
 import typing as t
 
 from .._diagnosis.redact import one_line, redact
+from .._text import bounded_line
 from .model import LogLine
 
 _LOG_LINES = 8
@@ -19,7 +20,7 @@ _LOG_LINES = 8
 #: A line of a Ruby backtrace, which says where, not what. Its end tells it: "from /path/file.rb:12:in `boot'".
 _FRAME = re.compile(r"\S:\d+:in [`'][^`']*'$")
 #: What differs each time that the same thing is said: times, process and thread numbers.
-_NUMBER = re.compile(r"\b[0-9A-Za-z]*\d[0-9A-Za-z]*\b")
+_NUMBER = re.compile(r"\b(?=[A-Za-z]*[0-9])[0-9A-Za-z]+\b")
 
 
 def telling(logged: t.Sequence[LogLine]) -> list[str]:
@@ -28,8 +29,10 @@ def telling(logged: t.Sequence[LogLine]) -> list[str]:
     What the service manager wrote counts only when the service itself said nothing.
     """
     own = [line.text for line in logged if line.pid > 1]
-    texts = [text for text in own or [line.text for line in logged] if text.strip() and not _FRAME.search(text)]
-    last_said = {_NUMBER.sub("#", text): position for position, text in enumerate(texts)}
+    said = own or [line.text for line in logged]
+    # What is looked at is cut, what is told is not yet: a secret in it would be cut, too, and no longer be found.
+    texts = [text for text in said if text.strip() and not _FRAME.search(bounded_line(text))]
+    last_said = {_NUMBER.sub("#", bounded_line(text)): position for position, text in enumerate(texts)}
     return [texts[position] for position in sorted(last_said.values())][-_LOG_LINES:]
 
 

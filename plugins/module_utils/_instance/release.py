@@ -16,12 +16,14 @@ from __future__ import annotations
 import re
 import typing as t
 
+from .._text import bounded
+
 PATH = "lib/mastodon/version.rb"
 #: Since 4.4.
 CONFIG = "config/mastodon.yml"
 
 #: def NAME, one line of body, end; a leading "self." as some forks write it.
-_METHOD = re.compile(r"^\s*def\s+(?:self\.)?(\w+)\s*\n\s*(.*?)\s*\n\s*end\b", re.MULTILINE)
+_METHOD = re.compile(r"^[ \t]*def[ \t]+(?:self\.)?(\w+)[ \t]*\n[ \t]*(\S.*)\n[ \t]*end\b", re.MULTILINE)
 
 _TEXT = r"""(?:'([^'\\]*)'|"([^"\\#]*)")"""
 
@@ -63,16 +65,14 @@ _CONFIGURED = re.compile(r"(?:version_configuration|configuration\.version)\[:(\
 
 #: The section of config/mastodon.yml, and an entry of it. 4.4.2 and later put .to_json behind the expression.
 _SECTION = re.compile(r"^(?P<indent>[ ]+)version:[ ]*\n(?P<entries>(?:(?P=indent)[ ]+\S.*(?:\n|\Z))+)", re.MULTILINE)
-_ENTRY = re.compile(
-    r"^\s*(\w+):[ ]*(?:<%=\s*(.*?)(?:&?\.to_json)?\s*%>|([\w.+-]+|'[^']*'|\"[^\"\\]*\"))\s*$", re.MULTILINE
-)
+_ENTRY = re.compile(r"^[ \t]*(\w+):[ ]*(?:<%=([^%\n]*)%>|([\w.+-]+|'[^'\n]*'|\"[^\"\\\n]*\"))[ \t]*$", re.MULTILINE)
 #: What the section holds where its file could not be read: as upstream's.
 _UPSTREAM = {
     "prerelease": "ENV.fetch('MASTODON_VERSION_PRERELEASE', nil)",
     "metadata": "ENV.fetch('MASTODON_VERSION_METADATA', nil)",
 }
 #: What a fork adds at the end of to_s, without a condition: components << "+#{hometown_version}". Source: Hometown.
-_ADDED = re.compile(r"""^\s*components << "\+#\{(\w+)\}"\s*$""", re.MULTILINE)
+_ADDED = re.compile(r"""^[ \t]*components << "\+#\{(\w+)\}"[ \t]*$""", re.MULTILINE)
 
 
 def read(source: str, environment: _Environment, config: str = "") -> str | None:
@@ -84,7 +84,7 @@ def read(source: str, environment: _Environment, config: str = "") -> str | None
     :returns: None when the three numbers are not there.
     """
     plain = _without_comments(source)
-    bodies = dict(_METHOD.findall(plain))
+    bodies = {name: body.rstrip() for name, body in _METHOD.findall(plain)}
     numbers = [bodies.get(name, "") for name in ("major", "minor", "patch")]
     if not all(number.isdecimal() for number in numbers):
         return None
@@ -109,7 +109,10 @@ def _section(config: str) -> dict[str, str]:
     if not found:
         return dict(_UPSTREAM)
     entries = {}
-    for name, expression, scalar in _ENTRY.findall(found["entries"]):
+    for name, written, scalar in _ENTRY.findall(found["entries"]):
+        expression = written.strip()
+        for ending in (".to_json", "&"):
+            expression = expression[: -len(ending)] if expression.endswith(ending) else expression
         entries[name] = expression or (scalar if scalar[:1] in "'\"" else f"'{scalar}'")
     return entries
 
@@ -129,5 +132,5 @@ def _text(found: re.Match[str], first: int = 1) -> str | None:
 
 def _without_comments(source: str) -> str:
     """Without lines that are comments only and without blank lines, so that a method's body is one line."""
-    lines = (line for line in source.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    lines = (line for line in bounded(source).splitlines() if line.strip() and not line.lstrip().startswith("#"))
     return "\n".join(lines) + "\n"

@@ -236,13 +236,14 @@ def _unit(properties: t.Mapping[str, list[str]]) -> Unit:
 #: What older versions print in place of a value with blanks or line breaks.
 _HIDDEN = "[unprintable]"
 
-_PROGRAM = re.compile(r"^\{ path=(?P<path>.*?) ; argv\[\]=(?P<words>.*?) ; (?:ignore_errors|flags)=")
+_AFTER_PROGRAM = re.compile(r" ; (?:ignore_errors|flags)=")
 
 
 def _program(value: str) -> str:
     """C({ path=/usr/bin/node ; argv[]=/usr/bin/node ./streaming ; ignore_errors=no ; ...}) -> path and words."""
-    found = _PROGRAM.match(value)
-    return f"{found['path']} {found['words']}" if found else ""
+    path, _separator, rest = value.partition(" ; argv[]=")
+    end = _AFTER_PROGRAM.search(rest)
+    return f"{path[len('{ path=') :]} {rest[: end.start()]}" if path.startswith("{ path=") and end else ""
 
 
 def _environment_file(value: str) -> EnvironmentFile | None:

@@ -33,7 +33,7 @@ _ROUTE = rf"(?:[, \t]*@{_DOMAIN}(?:,[, \t]*@{_DOMAIN})*:)?"
 _PHRASE = rf"(?:{_ATEXT}|{_QUOTED}|[.@ \t]|{_COMMENT})"
 _NAME = rf"(?:[.@]+|(?:[.@ \t]|{_COMMENT})*(?:{_ATEXT}|{_QUOTED}){_PHRASE}*)"
 _ONE = rf"(?:{_SPEC}|{_PHRASE}*<{_ROUTE}{_SPEC}>{_BLANKS}|[ \t]*)"
-_MEMBER = rf"(?:{_ONE}|{_BLANKS})"
+_MEMBER = rf"(?:{_SPEC}|{_PHRASE}*<{_ROUTE}{_SPEC}>{_BLANKS}|{_BLANKS})"
 _GROUP = rf"{_NAME}:{_MEMBER}(?:,{_MEMBER})*;{_BLANKS}"
 _RUBY = re.compile(rf"(?:{_GROUP}|{_ONE})(?:[,;](?:{_GROUP}|{_ONE}))*")
 #: Without a domain, a name in angle brackets or right before a comment is no mailbox for the gem.
@@ -49,7 +49,6 @@ OUTER_BLANKS = " \t\r\n"
 #: Ruby's idea of white space (mail/utilities.rb, C(blank?)).
 _RUBY_BLANKS = " \t\r\n\f\v"
 
-_NAMED = re.compile(r"(?P<display>.*?)[ \t]*<(?P<spec>[^<>]*)>[ \t]*")
 _PLAIN_NAME = re.compile(rf"(?:{_ATEXT}|[ \t])*")
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -103,9 +102,9 @@ def mailbox(text: str) -> Mailbox:
         raise AddressProblem("syntax", "It is empty.")
     if any(ord(one) < 0x20 or ord(one) == 0x7F for one in text):
         raise AddressProblem("syntax", "It holds a line break or a control character.")
-    found = _NAMED.fullmatch(text)
-    if found and not ("<" in found["display"] and '"' not in found["display"]):
-        return _address(_display(found["display"]), found["spec"])
+    before, opened, spec = text[:-1].rpartition("<")
+    if opened and text.endswith(">") and ">" not in spec and ("<" not in before or '"' in before):
+        return _address(_display(before), spec)
     if "<" in text or ">" in text:
         raise AddressProblem("syntax", "It has < or > without its partner, or more than one pair.")
     if re.search(r"[,;]", text):
@@ -159,7 +158,8 @@ def _domain(domain: str) -> str:
 
 
 def _ascii_hint(domain: str) -> str:
-    if re.search("[\u00df\u03c2\u200c\u200d]", domain.lower()):  # Python's codec (RFC 3490) makes another name of these
+    # Python's codec (RFC 3490) makes another name of these; for one that is too long anyway it takes its time.
+    if len(domain) > 253 or re.search("[\u00df\u03c2\u200c\u200d]", domain.lower()):
         return "Write the domain in its xn-- form, as the registrar shows it."
     try:
         return f"Write the domain as {domain.encode('idna').decode('ascii')}."
@@ -173,7 +173,7 @@ def host_problem(host: str) -> str | None:
         return f"It is not in its ASCII form. {_ascii_hint(host)}"
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", host) or "/" in host:
         return "It is a URL; only the host name belongs here."
-    if re.fullmatch(r"\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*\]?", host) and host.count(":") >= 2:
+    if re.fullmatch(r"\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]?", host) and host.count(":") >= 2:
         return "It is an IPv6 address in brackets; write it without them." if "[" in host else None
     if ":" in host:
         return "It holds a port; the port is an option of its own."

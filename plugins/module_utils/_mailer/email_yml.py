@@ -88,13 +88,15 @@ _VARIABLE_OF_LINE: dict[int, str] = {
     number: line.variable for number, line in enumerate(_LINES, _COMMENTS + 1) if line.variable
 }
 #: Errors whose place is the text that is wrong; for others libyaml names the beginning of what that stands in.
-_EXACT = re.compile(r"(?:while scanning |not allowed in this context).*\bat line (\d+)\b", re.DOTALL)
+_EXACT = re.compile(r"while scanning |not allowed in this context")
+_AT_LINE = re.compile(r"\bat line (\d{1,9})\b")
 
 
 def variable_at(error: str) -> str:
     """The variable in the line that Psych's error names; empty where the error does not name the line at fault."""
     found = _EXACT.search(error)
-    name = _VARIABLE_OF_LINE.get(int(found[1]), "") if found else ""
+    numbers = _AT_LINE.findall(error, found.end()) if found else []
+    name = _VARIABLE_OF_LINE.get(int(numbers[-1]), "") if numbers else ""
     return f"{name} or {LOCAL_DOMAIN}" if name.endswith("SMTP_DOMAIN") else name
 
 

@@ -304,12 +304,17 @@ def _uri(cursor: Cursor, pattern: t.Pattern[str]) -> str:
         raise syntax("a tag holds a broken escape") from None
 
 
+_DIRECTIVES = {
+    "YAML": re.compile(r"[ \t]+\d{1,9}\.\d{1,9}", re.ASCII),
+    "TAG": re.compile(rf"[ \t]+!(?:{_WORD.pattern}!)?[ \t]+{_VERBATIM.pattern}", re.ASCII),
+}
+
+
 def directive(cursor: Cursor) -> tuple[str, str]:
     """A line that % begins: its name, and the version or the handle and prefix."""
     cursor.skip()
     name = cursor.run(_WORD)
-    pattern = {"YAML": r"[ \t]+\d{1,9}\.\d{1,9}", "TAG": rf"[ \t]+!(?:{_WORD.pattern}!)?[ \t]+{_VERBATIM.pattern}"}
-    value = cursor.run(re.compile(pattern.get(name, "(?!)"), re.ASCII)).strip(BLANKS)
+    value = cursor.run(_DIRECTIVES[name]).strip(BLANKS) if name in _DIRECTIVES else ""
     if not value or cursor.peek() not in BLANK_OR_END:
         raise syntax("a line begins with %")
     comment(cursor)

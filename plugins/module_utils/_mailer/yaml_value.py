@@ -166,33 +166,29 @@ def _ruby_float(text: str) -> Json:
     return number if math.isfinite(number) else Odd("Float")
 
 
-def _leading(text: str, pattern: str) -> str:
+_WHOLE = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*")
+_DECIMAL = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9]+(?:_[0-9]+)*)?")
+
+
+def _leading(text: str, number: re.Pattern[str]) -> str:
     """What Ruby's to_i and to_f read of a text: the number at its beginning, underscores between digits left out."""
-    found = re.match(pattern, text)
+    found = number.match(text)
     return found[0].replace("_", "") if found else "0"
 
 
 def _sexagesimal(text: str) -> Json:
     # Psych weighs the parts from the left, so 12:30 is 12 hours and 30 minutes in seconds.
-    if len(text) > _MOST_DIGITS:
-        return Odd("Integer")
-    parts = [int(_leading(part, r"[-+]?[0-9]+(?:_[0-9]+)*")) for part in text.split(":")]
+    parts = [int(_leading(part, _WHOLE)) for part in text.split(":")]
     return sum(part * (3600, 60, 1)[place] for place, part in enumerate(parts))
 
 
 def _sexagesimal_float(text: str) -> Json:
-    parts = [float(_leading(part, r"[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9]+(?:_[0-9]+)*)?")) for part in text.split(":")]
+    parts = [float(_leading(part, _DECIMAL)) for part in text.split(":")]
     return sum(part * (3600, 60, 1)[place] for place, part in enumerate(parts))
-
-
-#: No number that means anything for mail has more digits, and Python refuses to read 4,300 of them.
-_MOST_DIGITS = 1000
 
 
 def _integer(text: str) -> Json:
     # Ruby's Integer() after commas and underscores are gone: a leading zero means octal.
-    if len(text) > _MOST_DIGITS:
-        return Odd("Integer")
     text = text.replace(",", "").replace("_", "")
     sign, digits = (text[0], text[1:]) if text[0] in "+-" else ("", text)
     if re.fullmatch(r"0[0-7]+", digits):
@@ -261,6 +257,10 @@ _WORDS: tuple[tuple[t.Pattern[str], bool | None], ...] = (
 _NO_SUCH_WORD = re.compile(r"^[^ytonf~]", re.MULTILINE | re.IGNORECASE)
 
 
+#: Numbers of more characters are not worked out: that takes long, and newer Pythons refuse.
+_DIGITS = 1000
+
+
 def typed(text: str) -> Json:
     """The value of a plain scalar: nil, truth values, numbers, dates and symbols as Psych recognises them."""
     if not text:
@@ -271,5 +271,5 @@ def typed(text: str) -> Json:
         return next((value for pattern, value in _WORDS if pattern.search(text)), text)
     for pattern, convert in _TYPES:
         if pattern.fullmatch(text):
-            return convert(text)
+            return convert(text) if convert is _symbol or len(text) <= _DIGITS else Odd("very long number")
     return text

@@ -13,33 +13,54 @@ import re
 import typing as t
 
 from .._diagnosis.model import Failure, Stage
+from .._text import bounded
 
 #: Ruby's report of an exception that nobody rescued, first line: "file:line:in 'method': message (Class)". The message
-#: may have more lines, the class then stands at the end of its first one.
-_UNCAUGHT = re.compile(
-    r"^(?P<file>\S[^\n]*?):(?P<line>\d+):in [`'][^\n]*?': (?P<message>.*?) \((?P<class>[A-Z]\w*(?:::[A-Z]\w*)*)\)$",
-    re.MULTILINE,
-)
+#: may have more lines, the class then stands at the end of its first one. A line is read from both of its ends.
+_PLACE = re.compile(r":(?P<line>\d+):in [`']")
 #: A syntax error in the app's own Ruby and some early failures have no "in".
-_EARLY = re.compile(
-    r"^(?P<file>\S[^\n]*?):(?P<line>\d+): (?P<message>.*?) \((?P<class>[A-Z]\w*(?:::[A-Z]\w*)*)\)$",
-    re.MULTILINE,
-)
+_EARLY_PLACE = re.compile(r":(?P<line>\d+): ")
+_CLASS = re.compile(r"[A-Z]\w*(?:::[A-Z]\w*)*")
 #: RubyGems loads rails/commands a second time inside a rescue, so this stands as the "cause" of whatever follows.
 _AMBIENT = "cannot load such file -- rails/commands"
-_FRAME = re.compile(r"^\s+from (?P<file>\S[^\n]*?):(?P<line>\d+):in ", re.MULTILINE)
+_FRAME = re.compile(r":(?P<line>\d+):in ")
+#: Bytes. An answer has some thousand, however many accounts and settings there are.
+LARGEST = 512 * 1024
+TOO_MUCH = f"bin/rails runner wrote more than {LARGEST // 1024} KB, which no answer needs. It was not read."
+#: Of an exception and its causes so many are looked at.
+_CHAIN = 16
+
+
+class _Raised(t.NamedTuple):
+    """One exception in what Ruby wrote, and which line of it that is."""
+
+    file: str
+    line: str
+    message: str
+    kind: str
+    at: int
 
 
 def marked(stdout: bytes, mark: str) -> dict[str, t.Any] | None:
-    """The JSON behind the mark; None when there is no whole line of it."""
+    """The JSON behind the mark; None when there is no whole line of it, or one that is larger than any answer."""
     for line in reversed(stdout.split(b"\n")):
         if line.startswith(mark.encode("ascii")):
+            if len(line) > LARGEST:
+                return None
             try:
                 found = json.loads(line[len(mark) :].decode("utf-8", "replace"))
-            except ValueError:
+            except (ValueError, RecursionError):
                 return None
             return found if isinstance(found, dict) else None
     return None
+
+
+def too_much(stdout: bytes, truncated: bool) -> bool:
+    """Whether there is no answer because there was too much.
+
+    :param truncated: some of what was written is not there any more.
+    """
+    return truncated or len(stdout) > LARGEST
 
 
 def boot_failure(stderr: bytes, app_dir: str) -> Failure:
@@ -47,17 +68,40 @@ def boot_failure(stderr: bytes, app_dir: str) -> Failure:
 
     Without an exception in it, the last lines speak.
     """
-    text = stderr.decode("utf-8", "replace")
-    found = [one for one in _UNCAUGHT.finditer(text) if not one.group("message").endswith(_AMBIENT)]
-    found = found or list(_EARLY.finditer(text))
+    lines = bounded(stderr.decode("utf-8", "replace")).split("\n")
+    found = [one for one in _exceptions(lines, _uncaught) if not one.message.endswith(_AMBIENT)]
+    found = found or _exceptions(lines, _early)
     if not found:
-        last = [line.strip() for line in text.splitlines() if line.strip()][-3:]
+        last = [line.strip() for line in lines if line.strip()][-3:]
         return Failure("boot", message=" / ".join(last) or "it ended without a word")
-    message = found[0].group("message")
-    place = _place_in_app(text, found[0], app_dir)
-    causes = [one.group("message") for one in found[1:3] if one.group("message") != message]
+    message = found[0].message
+    place = _place_in_app(lines, found[0], app_dir)
+    causes = [one.message for one in found[1:3] if one.message != message]
     words = " <- ".join([f"{message} ({place})" if place else message, *causes])
-    return Failure("boot", tuple(one.group("class") for one in found), words)
+    return Failure("boot", tuple(one.kind for one in found[:_CHAIN]), words)
+
+
+def _exceptions(lines: list[str], read: t.Callable[[int, str], _Raised | None]) -> list[_Raised]:
+    return [one for at, line in enumerate(lines) if line[:1].strip() and (one := read(at, line))]
+
+
+def _uncaught(at: int, line: str) -> _Raised | None:
+    place = _PLACE.search(line, 1)
+    end = line.find("': ", place.end()) if place else -1
+    return _raised(at, line, place, end + len("': ")) if place and end >= 0 else None
+
+
+def _early(at: int, line: str) -> _Raised | None:
+    place = _EARLY_PLACE.search(line, 1)
+    return _raised(at, line, place, place.end()) if place else None
+
+
+def _raised(at: int, line: str, place: re.Match[str], start: int) -> _Raised | None:
+    """The exception whose message begins there; its class is the last word of the line, in brackets."""
+    end = line.rfind(" (", start)
+    if end < 0 or not line.endswith(")") or not _CLASS.fullmatch(line, end + 2, len(line) - 1):
+        return None
+    return _Raised(line[: place.start()], place["line"], line[start:end], line[end + 2 : -1], at)
 
 
 def failure(error: t.Mapping[str, t.Any]) -> Failure:
@@ -71,10 +115,14 @@ def failure(error: t.Mapping[str, t.Any]) -> Failure:
     )
 
 
-def _place_in_app(text: str, first: re.Match[str], app_dir: str) -> str:
+def _place_in_app(lines: list[str], first: _Raised, app_dir: str) -> str:
     """The innermost line of the app's own files, relative to the app; where it happened otherwise."""
-    frames = [(first.group("file"), first.group("line"))]
-    frames += [(one.group("file"), one.group("line")) for one in _FRAME.finditer(text, first.end())]
+    frames = [(first.file, first.line)]
+    for line in lines[first.at + 1 :]:
+        text = line.lstrip()
+        place = _FRAME.search(text, len("from ") + 1) if text != line and text.startswith("from ") else None
+        if place:
+            frames.append((text[len("from ") : place.start()], place["line"]))
     for path, line in frames:
         inside = path[len(app_dir) + 1 :] if path.startswith(f"{app_dir}/") else ""
         if inside and not inside.startswith(("vendor/", "bin/")):

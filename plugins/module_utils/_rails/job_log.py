@@ -18,24 +18,29 @@ import dataclasses
 import re
 import typing as t
 
+from .._text import bounded_line
+
 #: Active Job's log subscriber (active_job/log_subscriber.rb).
 _ENQUEUED = re.compile(r"\bEnqueued (?P<class>[\w:]+) \(Job ID: (?P<id>[\w-]+)\) to \w+\((?P<queue>[\w.-]+)\)")
-_ERROR = re.compile(r"\bError performing .*? in [\d.]+ ?ms: (?P<class>[\w:]+) \((?P<message>.*?)(?:\):)?$")
-#: How long it took, in milliseconds.
-_PERFORMED = re.compile(r"\bPerformed .*? in (?P<took>[\d.]+) ?ms")
+#: The end of a job, first its beginning and then, from there on, how long it took.
+_ERROR = re.compile(r"\bError performing ")
+_ERROR_ITSELF = re.compile(r" in [\d.]+ ?ms: (?P<class>[\w:]+) \((?P<message>[^\n]*)")
+_PERFORMED = re.compile(r"\bPerformed ")
+#: In milliseconds.
+_TOOK = re.compile(r" in (?P<took>[\d.]+) ?ms")
 #: Action Mailer's (action_mailer/log_subscriber.rb), from Rails 7.1 with the second form.
 _DELIVERED = re.compile(r"\bDelivered mail (?P<id>\S+)")
 _UNDELIVERED = re.compile(
-    r'\bFailed delivery of mail (?P<id>\S+) error_class=(?P<class>\S+) error_message="?(?P<message>.*?)"?$'
+    r'\bFailed delivery of mail (?P<id>\S+) error_class=(?P<class>\S+) error_message="?(?P<message>[^\n]*)'
 )
 #: Sidekiq's job logger: "... jid=abc ... INFO: done", or as JSON with "msg":"done".
 _SIDEKIQ = re.compile(r"(?:\b|\")(?P<what>start|done|fail)\"?\W*$")
 #: An exception that ended a request, as Rails prints it ("Class (message):") and lograge ("error='Class: message'").
 _RAISED = re.compile(
-    r"(?P<class>(?:[A-Z]\w*::)*[A-Z]\w*(?:Error|Exception|Refused|Timeout))(?: \(|: )(?P<message>.*?)(?:\):)?$"
+    r"(?<![\w:])(?P<class>(?:[A-Z]\w*::)*[A-Z]\w*(?:Error|Exception|Refused|Timeout))(?: \(|: )(?P<message>[^\n]*)"
 )
 #: Sidekiq could not ask Redis for work.
-_REDIS = re.compile(r"Error fetching job|(?:Redis(?:Client)?::\w*(?:CannotConnect|Connection|Timeout)\w*)")
+_REDIS = re.compile(r"Error fetching job|Redis(?:Client)?::\w*(?:CannotConnect|Connection|Timeout)")
 
 
 @dataclasses.dataclass
@@ -72,23 +77,24 @@ class Job:
     def read(self, text: str) -> None:
         """Take in one line of a Sidekiq process; lines of other jobs are passed over."""
         if self.id and self.id in text:
-            self._read_active_job(text)
+            self._read_active_job(bounded_line(text))
         if self.jid and self.jid in text:
-            self._read_sidekiq(text)
+            self._read_sidekiq(bounded_line(text))
 
     def _read_active_job(self, text: str) -> None:
-        delivered, undelivered, error = _DELIVERED.search(text), _UNDELIVERED.search(text), _ERROR.search(text)
+        delivered, undelivered = _DELIVERED.search(text), _UNDELIVERED.search(text)
+        error = _from(_ERROR, _ERROR_ITSELF, text)
         if delivered:
             self.message_id, self.delivered = delivered["id"].strip("<>"), True
         elif undelivered:
             self.message_id, self.delivered = undelivered["id"].strip("<>"), False
         elif error:
             self.ended, self.delivered = "failed", False
-            self.errors.append((error["class"], error["message"]))
+            self.errors.append((error["class"], _message(error)))
         elif "Performing " in text:
             self.begun += 1
             self.ended = ""
-        elif performed := _PERFORMED.search(text):
+        elif performed := _from(_PERFORMED, _TOOK, text):
             self.ended, self.took = "performed", float(performed["took"])
 
     def _read_sidekiq(self, text: str) -> None:
@@ -105,7 +111,7 @@ class Job:
 def enqueued(lines: t.Iterable[str], request_id: str) -> Job | None:
     """The job that one web request put into the queue, found by the request's id in the line's tags."""
     for text in lines:
-        found = _ENQUEUED.search(text) if request_id in text else None
+        found = _ENQUEUED.search(bounded_line(text)) if request_id in text else None
         if found and "mail" in found["class"].lower():
             return Job(id=found["id"], queue=found["queue"])
     return None
@@ -114,12 +120,24 @@ def enqueued(lines: t.Iterable[str], request_id: str) -> Job | None:
 def request_error(lines: t.Iterable[str], request_id: str) -> tuple[str, str] | None:
     """Class and message of the exception that ended a web request; None when its lines show none."""
     for text in lines:
-        found = _RAISED.search(text) if request_id in text else None
+        found = _RAISED.search(bounded_line(text)) if request_id in text else None
         if found:
-            return found["class"], found["message"].strip("'\" ")
+            return found["class"], _message(found).strip("'\" ")
     return None
 
 
 def redis_trouble(lines: t.Iterable[str]) -> str:
     """The first line that shows that Sidekiq does not reach Redis; empty when there is none."""
-    return next((text for text in lines if _REDIS.search(text)), "")
+    return next((line for line in map(bounded_line, lines) if _REDIS.search(line)), "")
+
+
+def _from(beginning: re.Pattern[str], rest: re.Pattern[str], text: str) -> re.Match[str] | None:
+    """The rest, wherever it stands behind the first beginning."""
+    begun = beginning.search(text)
+    return rest.search(text, begun.end()) if begun else None
+
+
+def _message(found: re.Match[str]) -> str:
+    """The message of an exception, which Rails ends with a bracket and a colon."""
+    message = found["message"]
+    return message[:-2] if message.endswith("):") else message

@@ -21,7 +21,7 @@ from .._instance.model import Driver, Instance
 from .._mailer.effective import effective
 from .._mailer.release import Release
 from .accounts import Account
-from .answer import boot_failure, failure, marked
+from .answer import TOO_MUCH, boot_failure, failure, marked, too_much
 from .program import GUEST
 from .queue_program import account_program, program
 
@@ -73,6 +73,8 @@ class QueueBoot:
         if completed.timed_out:
             message = f"Rails did not answer within {self.timeout + seconds:g} seconds."
             return TABLE.finding("queue-outcome-unknown", "Rails", message)
+        if completed.returncode == 0 and too_much(completed.stdout, completed.truncated):
+            return TABLE.finding("queue-outcome-unknown", "Rails", TOO_MUCH)
         finding = diagnose(boot_failure(completed.stderr, self.driver.instance.code), self.context)
         if finding.code == "redis-unreachable":
             return finding

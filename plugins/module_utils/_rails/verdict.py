@@ -23,7 +23,7 @@ from .._mailer.email_yml import broken_variable
 from .._mailer.release import Release, era_of
 from .._mailer.session import mechanism, session
 from .accounts import Account
-from .answer import boot_failure, failure
+from .answer import TOO_MUCH, boot_failure, failure, too_much
 from .check import CREDENTIALS, Asked, Request
 from .queue_way import choose
 
@@ -162,6 +162,8 @@ def _no_answer(instance: Instance, request: Request, asked: Asked, known: Contex
         sent = " A test message may have been sent." if request.send_to and not request.planned else ""
         message = f"Rails did not answer within {request.timeout:g} seconds and was ended.{sent}"
         return TABLE.finding("rails-timeout", instance.app_dir, message)
+    if completed.returncode == 0 and too_much(completed.stdout, completed.truncated):
+        return TABLE.finding("rails-no-answer", instance.app_dir, TOO_MUCH)
     if completed.returncode == 0:
         last = completed.stderr.decode("utf-8", "replace") or completed.stdout.decode("utf-8", "replace")
         words = one_line(redact(last[-600:], known.secrets)) or "nothing at all"

@@ -24,7 +24,7 @@ from .answers import printable
 ReturnPathMode = t.Literal["same_domain", "provider", "subdomain_cname", "subdomain_records"]
 
 #: A part of a preset's name or target that differs from customer to customer: <n>, {region}, * or an ellipsis.
-PLACEHOLDER = re.compile(r"<[^>]*>|\{[^}]*\}|\*|…|\.{3}")
+PLACEHOLDER = re.compile(r"<[^<>]*>|\{[^{}]*\}|\*|…|\.{3}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,6 +16,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.redact
     one_line,
     redact,
 )
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import bounded_line
 
 
 @settings(max_examples=200)
@@ -55,3 +56,17 @@ def test_addresses_to_keep_stand_whatever_their_case() -> None:
 def test_one_line() -> None:
     assert one_line("a\r\n\x1b[31m b\tc") == "a [31m b c"
     assert len(one_line("x" * 1000)) == 300
+
+
+@pytest.mark.parametrize("at", range(1530, 1560))
+@pytest.mark.parametrize("secret", ["correct horse battery", "c2VjcmV0IG9mIGEgcmVsYXk="])
+def test_no_piece_of_a_secret_stays_where_a_text_is_cut(secret: str, at: int) -> None:
+    """The text may have been cut before, by somebody who did not know the secret."""
+    cut = bounded_line(f"{'.' * at}{secret}{'.' * 5000}{secret}{'.' * (at - 1060)}")
+    shown = redact(cut, [secret])
+    assert "…" in shown
+    assert not any(secret[start : start + 4] in shown for start in range(len(secret) - 3))
+
+
+def test_a_secret_in_a_text_that_is_too_long_is_found_before_it_is_cut() -> None:
+    assert redact(f"{'.' * 1530}hunter2{'.' * 5000}", ["hunter2"]).count("hunt") == 0

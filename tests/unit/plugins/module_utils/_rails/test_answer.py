@@ -9,7 +9,13 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.model import Failure
-from ansible_collections.fediops.mastodon.plugins.module_utils._rails.answer import boot_failure, failure, marked
+from ansible_collections.fediops.mastodon.plugins.module_utils._rails.answer import (
+    LARGEST,
+    boot_failure,
+    failure,
+    marked,
+    too_much,
+)
 
 APP = "/home/mastodon/live"
 
@@ -70,6 +76,20 @@ def test_the_marked_line_is_found_among_others() -> None:
 @pytest.mark.parametrize("stdout", [b"", b"nothing", b"M:{", b"M:[1]", b" M:{}", b'M:{"a": \xff}'])
 def test_without_a_whole_answer_there_is_none(stdout: bytes) -> None:
     assert marked(stdout, "M:") is None
+
+
+@pytest.mark.parametrize("answer", [b'{"a": ' + b"[" * 200_000, b'{"a": "' + b"x" * LARGEST + b'"}'])
+def test_an_answer_without_end_is_none(answer: bytes) -> None:
+    assert marked(b"M:" + answer + b"\n", "M:") is None
+    assert too_much(answer, False) is (len(answer) > LARGEST) and too_much(b"", True)
+
+
+def test_the_class_is_found_at_the_end_of_a_long_line() -> None:
+    found = boot_failure(b"/a/b.rb:12:in 'x': undefined method for " + b"y" * 100_000 + b" (NoMethodError)\n", "/a")
+    assert found.classes == ("NoMethodError",)
+    assert (
+        found.message.startswith("undefined method for yyy") and "…" in found.message and "(b.rb:12)" in found.message
+    )
 
 
 def test_an_error_inside_rails() -> None:
