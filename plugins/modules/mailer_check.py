@@ -106,8 +106,8 @@ extends_documentation_fragment:
 notes:
   - Needs nothing but Python and the instance's own Ruby on the target.
   - Needs root, by C(become), or the instance's own user. With Docker Compose, a user of the group C(docker) is enough.
-  - Bootsnap's cache in C(tmp/cache) of the instance is only read, from Bootsnap 1.16 (Mastodon 4.1) on. An older one
-    may add to it, except in check mode, which then boots without.
+  - Bootsnap's cache in C(tmp/cache) of the instance is read. Bootsnap may add to it, from version 1.16 (Mastodon 4.1)
+    on only a few files that are missing; in check mode it adds nothing, and an older one is left out.
   - Booting Mastodon takes some ten seconds of processor time and several hundred megabytes of memory for that time.
 seealso:
   - module: fediops.mastodon.smtp_settings

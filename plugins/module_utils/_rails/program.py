@@ -22,7 +22,8 @@ from .accounts import ACCOUNTS
 from .ruby import filled
 
 #: Mastodon's config/boot.rb loads Bootsnap, which writes to tmp/cache whatever a boot loads for the first time. We are
-#: guests there and only read that cache (rails/bootsnap#428; older ones do not know it).
+#: guests there and only read that cache (rails/bootsnap#428; older ones do not know it), save for the few files that it
+#: loads before it heeds this, where they are not in the cache yet (bootsnap: lib/bootsnap/compile_cache.rb).
 GUEST: t.Mapping[str, str | None] = types.MappingProxyType({"BOOTSNAP_READONLY": "1"})
 
 #: A dry run: runs before Rails boots and makes dotenv see the planned text in place of one file. Standard input holds a
@@ -62,7 +63,11 @@ module FediopsPlanned
   end
 end
 TracePoint.new(:end) do |trace|
-  if trace.self.is_a?(Class) && trace.self.name == "Dotenv::Environment"
+  case trace.self.is_a?(Module) && trace.self.name
+  when "Bootsnap::CompileCache::ISeq"
+    # Bootsnap itself heeds the variable below only after it has loaded, and cached, some more files.
+    Bootsnap::CompileCache::Native.readonly = true if Bootsnap::CompileCache::Native.respond_to?(:readonly=)
+  when "Dotenv::Environment"
     trace.disable
     trace.self.prepend(FediopsPlanned::Read)
   end

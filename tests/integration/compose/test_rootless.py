@@ -80,7 +80,8 @@ def test_a_fleet_of_both_kinds_in_one_rollout(rootless: ComposeHost, tmp_path: P
     containers, of_root = rootless.containers(), rootless.at(project=PROJECT, engine="").containers()
     as_owner = tmp_path / "login.json"
     as_owner.write_text(json.dumps({"all": {"hosts": {NAME: rootless.login}}}))
-    done = lab.rollout("-i", str(as_owner), mastodon_smtp_hosts="fleet", mastodon_smtp_batches=[1, "100%"])
+    both = "mastodon:mastodon_compose"
+    done = lab.rollout("-i", str(as_owner), mastodon_smtp_hosts=both, mastodon_smtp_batches=[1, "100%"])
     assert done.status == 0, done.output
     for host in hosts:
         assert re.search(rf"^{host} +: ok=\d+ +changed=2 .* failed=0", done.output, re.M), done.output

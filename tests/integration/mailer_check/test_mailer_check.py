@@ -134,7 +134,8 @@ def test_check_mode_shows_the_planned_file_and_touches_nothing(host: Host) -> No
     file, processes = host.lab.checksum(host.name), host.lab.processes(host.name)
     mails = run(sys.executable, str(CHECKOUT / "lab/mailboxes.py"), "count").output
     # A boot would fill it again.
-    host.lab.ssh(host.name, f"rm -r {LIVE}/tmp/cache")
+    host.lab.ssh(host.name, f"rm -rf {LIVE}/tmp/cache")
+    written = host.lab.ssh(host.name, f"find {LIVE}/tmp")
     # A value that dotenv would misread if it were not quoted, and a removal, which no environment can express.
     plan = host.plan({"SMTP_PASSWORD": "p#a $HOME w0rd"})
     result = host.check(check_mode=True, send_to=RECIPIENT, **plan)
@@ -147,7 +148,7 @@ def test_check_mode_shows_the_planned_file_and_touches_nothing(host: Host) -> No
     assert host.lab.checksum(host.name) == file
     assert host.lab.processes(host.name) == processes
     assert run(sys.executable, str(CHECKOUT / "lab/mailboxes.py"), "count").output == mails
-    assert host.lab.ssh(host.name, f"ls {LIVE}/tmp").split() == []
+    assert host.lab.ssh(host.name, f"find {LIVE}/tmp") == written
 
 
 def test_a_password_that_quoting_mangled_is_told_from_a_wrong_one(host: Host) -> None:
