@@ -64,7 +64,7 @@ end
 
 # Only mail that goes by SMTP is rehearsed by the program; this shows a delivery method that does not exist.
 def delivery_method_error
-  ActionMailer::Base.class_eval { new.mail(to: 'nobody@example.invalid', body: 'x') }
+  ActionMailer::Base.class_eval { new.mail(to: 'nobody@example.invalid', subject: 'x', body: 'x') }
   nil
 rescue StandardError => error
   error.class.name
