@@ -34,7 +34,8 @@ def halves(lab: Lab) -> t.Iterator[Lab]:
             host,
             f"sed -i '/^LOCAL_DOMAIN=/d; /^REDIS_HOST=/d' {ENV_FILE} && printf '{settings}' >> {ENV_FILE} && "
             # One that is too slow to stop is killed, and a failed service counts as one that is meant to run.
-            f"systemctl disable --now mastodon-{other}; systemctl reset-failed mastodon-{other}",
+            f"systemctl disable --now mastodon-{other};"
+            f" ! systemctl --quiet is-failed mastodon-{other} || systemctl reset-failed mastodon-{other}",
         )
     lab.ssh(SIDEKIQ, "redis-cli config set protected-mode no && redis-cli config set bind '* -::*'")
     lab.ssh(WEB, "systemctl restart mastodon-web")
