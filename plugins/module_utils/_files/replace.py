@@ -7,9 +7,9 @@
 """Putting a new content in the place of a file, all at once: at any moment the path holds the old file or the new one.
 
 The new content is written beside the file under a name of its own, gets owner, group, mode and extended attributes of
-the file, reaches the disk, and then takes the file's name. One lock on the directory keeps two such edits apart and
-leaves nothing behind. What a killed edit left is removed by the next one: while the lock is held, no such file can
-belong to anybody else.
+the file, reaches the disk, and then takes the file's name. All of it happens in the one folder that was opened; see
+gate.py. One lock on the directory keeps two such edits apart and leaves nothing behind. What a killed edit left is
+removed by the next one: while the lock is held, no such file can belong to anybody else.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import typing as t
 
 from .._findings.env_file import TABLE
 from .._findings.model import FindingError
+from .gate import Place, enter
 from .snapshot import Snapshot, attributes_of, checksum, look, trouble
 
 #: Kept for good: the file as it was before this collection ever changed it.
@@ -43,17 +44,16 @@ _PAUSE = 0.05  # seconds between two tries to get the lock
 
 
 @contextlib.contextmanager
-def locked(path: str, wait: float = 20.0) -> t.Iterator[None]:
+def locked(place: Place, wait: float = 20.0) -> t.Iterator[None]:
     """Hold the lock for edits of a file (and of its neighbours), and clear away what killed edits left.
 
     :param wait: seconds to wait for another edit to end.
     :raises FindingError: C(env-file-busy) when it does not end, or what keeps the directory from being opened.
     """
-    folder = os.path.dirname(os.path.realpath(path))
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = _open_folder(place)
     except OSError as error:
-        raise FindingError(trouble(error, folder, "open the directory")) from None
+        raise FindingError(trouble(error, place.folder, "open the directory")) from None
     try:
         deadline = time.monotonic() + wait
         while True:
@@ -62,12 +62,12 @@ def locked(path: str, wait: float = 20.0) -> t.Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    message = f"Another edit of a file in {folder} has been going on for {wait:.0f} seconds."
-                    raise FindingError(TABLE.finding("env-file-busy", path, message)) from None
+                    message = f"Another edit of a file in {place.folder} has been going on for {wait:.0f} seconds."
+                    raise FindingError(TABLE.finding("env-file-busy", place.asked, message)) from None
                 time.sleep(_PAUSE)
             except OSError as error:
-                raise FindingError(trouble(error, folder, "lock the directory")) from None
-        _sweep(os.path.realpath(path))
+                raise FindingError(trouble(error, place.folder, "lock the directory")) from None
+        _sweep(place, descriptor)
         yield
     finally:
         os.close(descriptor)
@@ -84,55 +84,55 @@ def replace(
     :param modified: modification time of the result in nanoseconds; now when not given.
     :raises FindingError: when the file changed meanwhile, or with what the system refused; the file is then as before.
     """
-    folder = os.path.dirname(old.target)
+    place = old.place
     written: list[str] = []
+
+    def put(there: Place, content: bytes, mode: int, modified: int | None = None) -> None:
+        written.append(_write(old, there, content, mode, modified))
+        _rename(place, written[-1], there.name)
+        written.pop()
+
     try:
-        new = _write(old, old.target, data, old.status.st_mode)
-        written.append(new)
+        written.append(_write(old, place, data, old.status.st_mode))
         if backups:
             # Owner and group keep their access, nobody else gets any: the file holds every secret of the instance.
             guarded = old.status.st_mode & ~0o007
-            for name in [] if keep_last else _wanted_backups(old.target):
-                copy = _write(old, name, old.data, guarded, old.status.st_mtime_ns)
-                written.append(copy)
-                os.rename(copy, name)
-                written.remove(copy)
-            note = f"{checksum(data)}  {os.path.basename(old.target)}\n".encode("utf-8", "surrogateescape")
-            copy = _write(old, rolling_backup(old.target) + NOTE, note, guarded)
-            written.append(copy)
-            os.rename(copy, rolling_backup(old.target) + NOTE)
-            written.remove(copy)
-        now = look(old.path)
-        if now.target != old.target or now.data != old.data or now.status.st_ino != old.status.st_ino:
+            for there in [] if keep_last else _wanted_backups(place):
+                put(there, old.data, guarded, old.status.st_mtime_ns)
+            note = f"{checksum(data)}  {place.name}\n".encode("utf-8", "surrogateescape")
+            put(place.beside(ROLLING_BACKUP + NOTE), note, guarded)
+        if not _unchanged(old):
             message = "The file was changed by somebody else in this very moment; it was left as it is."
             raise FindingError(TABLE.finding("env-file-changed", old.path, message))
-        os.utime(new, ns=(time.time_ns(), time.time_ns() if modified is None else modified))
-        os.rename(new, old.target)
-        written.remove(new)
+        new = written[-1]
+        _set_time(place, new, time.time_ns() if modified is None else modified)
+        _rename(place, new, place.name)
+        written.pop()
         if modified is None:
             # What started before this moment may have read the old file, so the file must not look older.
-            os.utime(old.target, follow_symlinks=False)
-        _sync(folder)
+            _set_time(place, place.name, time.time_ns())
+        _sync(place)
     except OSError as error:
         raise FindingError(trouble(error, old.path, "replace the file")) from None
     finally:
         for name in written:
             with contextlib.suppress(OSError):
-                os.unlink(name)
+                os.unlink(name, dir_fd=place.descriptor)
 
 
-def put_beside(old: Snapshot, name: str, data: bytes) -> None:
+def put_beside(old: Snapshot, suffix: str, data: bytes) -> None:
     """Write a file that belongs to another one, with its owner and protection. Call it while the lock is held.
 
     :raises OSError: with what the system refused; what was there before is then still there.
     """
-    new = _write(old, name, data, old.status.st_mode & ~0o007)
+    there = old.place.beside(suffix)
+    new = _write(old, there, data, old.status.st_mode & ~0o007)
     try:
-        os.rename(new, name)
+        _rename(there, new, there.name)
     except OSError:
-        os.unlink(new)
+        os.unlink(new, dir_fd=there.descriptor)
         raise
-    _sync(os.path.dirname(name))
+    _sync(there)
 
 
 def writable(old: Snapshot) -> None:
@@ -140,28 +140,23 @@ def writable(old: Snapshot) -> None:
 
     :raises FindingError: when the file system or the directory does not allow it.
     """
-    folder = os.path.dirname(old.target)
+    descriptor = old.place.descriptor
     try:
-        if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        if os.statvfs(descriptor).f_flag & os.ST_RDONLY:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-        if not os.access(folder, os.W_OK | os.X_OK):
+        if not os.access(".", os.W_OK | os.X_OK, dir_fd=descriptor):
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise FindingError(trouble(error, old.path, "replace the file")) from None
 
 
-def rolling_backup(target: str) -> str:
-    """Where the state before the last edit is kept."""
-    return target + ROLLING_BACKUP
-
-
-def noted(backup: str) -> str:
+def noted(backup: Place) -> str:
     """Checksum of the file as the edit left it that this backup was made for; empty when nothing tells it.
 
     :raises FindingError: when the note is there, but cannot be read.
     """
     try:
-        text = look(backup + NOTE, follow=False).data.decode("utf-8", "replace")
+        text = look(backup.beside(NOTE)).data.decode("utf-8", "replace")
     except FindingError as error:
         if error.finding.code == "path-missing":
             return ""
@@ -169,17 +164,25 @@ def noted(backup: str) -> str:
     return text.split(" ", 1)[0]
 
 
-def _wanted_backups(target: str) -> list[str]:
-    first = target + FIRST_BACKUP
-    return ([] if os.path.lexists(first) else [first]) + [rolling_backup(target)]
+def _wanted_backups(place: Place) -> list[Place]:
+    first = place.beside(FIRST_BACKUP)
+    return [*([] if first.status() else [first]), place.beside(ROLLING_BACKUP)]
 
 
-def _write(old: Snapshot, beside: str, data: bytes, mode: int, modified: int | None = None) -> str:
+def _unchanged(old: Snapshot) -> bool:
+    """Whether the path still leads to the file that was looked at."""
+    with enter(old.path) as now:
+        if not now.same_as(old.place):
+            return False
+    seen = look(old.place)
+    return seen.data == old.data and seen.status.st_ino == old.status.st_ino
+
+
+def _write(old: Snapshot, there: Place, data: bytes, mode: int, modified: int | None = None) -> str:
     """A new file beside another, on the disk and with the owner and protection of the old one; its name."""
-    folder, name = os.path.split(beside)
-    path = os.path.join(folder, f".{name}.{os.getpid()}-{secrets.token_hex(6)}.fediops")
+    name = f".{there.name}.{os.getpid()}-{secrets.token_hex(6)}.fediops"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
+    descriptor = os.open(name, flags, 0o600, dir_fd=there.descriptor)
     try:
         with os.fdopen(os.dup(descriptor), "wb") as stream:
             stream.write(data)
@@ -193,11 +196,19 @@ def _write(old: Snapshot, beside: str, data: bytes, mode: int, modified: int | N
         os.fsync(descriptor)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(path)
+            os.unlink(name, dir_fd=there.descriptor)
         raise
     finally:
         os.close(descriptor)
-    return path
+    return name
+
+
+def _rename(place: Place, old: str, new: str) -> None:
+    os.rename(old, new, src_dir_fd=place.descriptor, dst_dir_fd=place.descriptor)
+
+
+def _set_time(place: Place, name: str, modified: int) -> None:
+    os.utime(name, ns=(time.time_ns(), modified), dir_fd=place.descriptor, follow_symlinks=False)
 
 
 def _protect(descriptor: int, wanted: t.Mapping[str, bytes]) -> None:
@@ -210,18 +221,23 @@ def _protect(descriptor: int, wanted: t.Mapping[str, bytes]) -> None:
             os.setxattr(descriptor, name, value)
 
 
-def _sweep(target: str) -> None:
+def _sweep(place: Place, folder: int) -> None:
     """Remove what killed edits of this file and of its backups left behind."""
-    folder, name = os.path.split(target)
-    pattern = re.compile(rf"\.{re.escape(name)}(?:{'|'.join(map(re.escape, _KIN))})?\.\d+-[0-9a-f]{{12}}\.fediops")
+    name = re.escape(place.name)
+    pattern = re.compile(rf"\.{name}(?:{'|'.join(map(re.escape, _KIN))})?\.\d+-[0-9a-f]{{12}}\.fediops")
     with contextlib.suppress(OSError):
         for entry in os.listdir(folder):
             if pattern.fullmatch(entry):
-                os.unlink(os.path.join(folder, entry))
+                os.unlink(entry, dir_fd=folder)
 
 
-def _sync(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _open_folder(place: Place) -> int:
+    """The folder itself: what only names a place cannot be locked, listed or brought to the disk."""
+    return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place.descriptor)
+
+
+def _sync(place: Place) -> None:
+    descriptor = _open_folder(place)
     try:
         os.fsync(descriptor)
     finally:

@@ -8,14 +8,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import hashlib
 import os
-import stat
+import typing as t
 
 from .._findings.env_file import TABLE
 from .._findings.model import Finding, FindingError
+from .gate import Place, Refused, enter
 
 #: What the system says -> finding; anything else is env-file-failed. Source: errno(3), open(2), rename(2).
 _CODES = {
@@ -36,16 +38,24 @@ LARGEST = 16 * 1024 * 1024
 class Snapshot:
     """A regular file at one moment.
 
-    :ivar path: the path as it was asked for.
-    :ivar target: the same with all links followed: the file that an edit replaces.
+    :ivar place: where it is: an edit replaces it there.
     :ivar attributes: extended attributes (SELinux label, ACL ...), name -> value.
     """
 
-    path: str
-    target: str
+    place: Place
     data: bytes
     status: os.stat_result
     attributes: dict[str, bytes]
+
+    @property
+    def path(self) -> str:
+        """The path as it was asked for."""
+        return self.place.asked
+
+    @property
+    def target(self) -> str:
+        """The path of the file that an edit replaces: with all links followed."""
+        return self.place.target
 
     @property
     def checksum(self) -> str:
@@ -63,38 +73,52 @@ def trouble(error: OSError, path: str, doing: str) -> Finding:
 
     :param doing: what was tried, as it fits behind "The system refused to".
     """
+    if isinstance(error, Refused):
+        return TABLE.finding("link-not-followed", path, f"{error.strerror}", error.fix)
     code = _CODES.get(error.errno or 0, "env-file-failed")
     reason = os.strerror(error.errno) if error.errno else type(error).__name__
     return TABLE.finding(code, path, f"The system refused to {doing}: {reason}.")
 
 
-def look(path: str, *, follow: bool = True) -> Snapshot:
-    """The file at a path.
+@contextlib.contextmanager
+def opened(path: str, *, follow: bool = True) -> t.Iterator[Place]:
+    """The place of a file, held while it is worked on.
 
-    :param follow: whether the path may be a link; where the directory is somebody else's, it may lead anywhere.
-    :raises FindingError: when there is no file, it is no regular file, it cannot be read, or it is far too large.
+    :param follow: whether the path may end in a link.
+    :raises FindingError: the folder is missing or barred, or a link on the way is not to be followed.
     """
-    folder, name = os.path.split(os.path.abspath(path))
-    target = os.path.realpath(path) if follow else os.path.join(os.path.realpath(folder), name)
     try:
-        # O_NONBLOCK: a named pipe in the place of the file must not make us wait for its writer.
-        descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        place = enter(path, follow=follow)
     except FileNotFoundError:
         raise FindingError(_absent(path)) from None
     except OSError as error:
-        if error.errno == errno.ELOOP and not follow:
-            raise FindingError(TABLE.finding("env-file-not-regular", path, "The path is a link.")) from None
+        raise FindingError(trouble(error, path, "open the file")) from None
+    with place:
+        yield place
+
+
+def look(place: Place) -> Snapshot:
+    """The file at a place, whose last component is not followed if it is a link by now.
+
+    :raises FindingError: when there is no file, it is no regular file, it cannot be read, or it is far too large.
+    """
+    path = place.asked
+    try:
+        descriptor = place.open_file()
+    except FileNotFoundError:
+        raise FindingError(_absent(path)) from None
+    except OSError as error:
+        kinds = {errno.ELOOP: "a link", errno.EISDIR: "a directory", errno.EINVAL: "not a regular file"}
+        if error.errno in kinds:
+            message = f"The path is {kinds[error.errno]}."
+            raise FindingError(TABLE.finding("env-file-not-regular", path, message)) from None
         raise FindingError(trouble(error, path, "open the file")) from None
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-            raise FindingError(TABLE.finding("env-file-not-regular", path, f"The path is {kind}."))
         with os.fdopen(os.dup(descriptor), "rb") as stream:
             data = stream.read(LARGEST + 1)
         if len(data) > LARGEST:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-        return Snapshot(path, target, data, status, attributes_of(descriptor))
+        return Snapshot(place, data, os.fstat(descriptor), attributes_of(descriptor))
     except OSError as error:
         raise FindingError(trouble(error, path, "read the file")) from None
     finally:
@@ -102,8 +126,9 @@ def look(path: str, *, follow: bool = True) -> Snapshot:
 
 
 def _absent(path: str) -> Finding:
-    if os.path.islink(path):
-        return TABLE.finding("env-file-dangling", path, f"It is a link to {os.readlink(path)}, which does not exist.")
+    with contextlib.suppress(OSError):  # it may be another thing by now
+        where = os.readlink(path)
+        return TABLE.finding("env-file-dangling", path, f"It is a link to {where}, which does not exist.")
     folder = os.path.dirname(os.path.abspath(path))
     missing = "There is no such file." if os.path.isdir(folder) else f"There is no directory {folder}."
     return TABLE.finding("path-missing", path, missing)

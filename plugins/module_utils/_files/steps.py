@@ -19,8 +19,9 @@ from .._dotenv.rewrite import Change
 from .._findings.env_file import TABLE
 from .._findings.model import Finding, FindingError, errors
 from . import unproved
-from .replace import NOTE, locked, noted, replace, rolling_backup, writable
-from .snapshot import Snapshot, checksum, look
+from .gate import Place
+from .replace import NOTE, ROLLING_BACKUP, locked, noted, replace, writable
+from .snapshot import Snapshot, checksum, look, opened
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,12 +83,14 @@ def restored(request: Request) -> Outcome:
 def _guarded(request: Request, step: t.Callable[[Request, Snapshot, Outcome], None]) -> Outcome:
     outcome = Outcome()
     try:
-        seen = look(request.path)
-        outcome.checksum_before = outcome.checksum_after = seen.checksum
-        with contextlib.nullcontext() if request.check_mode else locked(request.path, request.busy_timeout):
-            seen = look(request.path)
+        with opened(request.path) as place:
+            seen = look(place)
             outcome.checksum_before = outcome.checksum_after = seen.checksum
-            step(request, seen, outcome)
+            with contextlib.nullcontext() if request.check_mode else locked(place, request.busy_timeout):
+                seen = look(place)
+                outcome.checksum_before = outcome.checksum_after = seen.checksum
+                outcome.findings.extend(_links(place))
+                step(request, seen, outcome)
     except FindingError as error:
         outcome.changed, outcome.changes, outcome.backup_file, outcome.diff = False, [], None, ("", "")
         outcome.unproved, outcome.ticket = (), None
@@ -95,6 +98,14 @@ def _guarded(request: Request, step: t.Callable[[Request, Snapshot, Outcome], No
         outcome.findings.append(error.finding)
     outcome.findings = [_placed(one, request.path) for one in outcome.findings]
     return outcome
+
+
+def _links(place: Place) -> list[Finding]:
+    """That the file is not where the path says."""
+    if not place.links:
+        return []
+    message = f"It leads to {place.target} through a link, and that file is edited."
+    return [TABLE.finding("link-followed", place.asked, message)]
 
 
 def _placed(finding: Finding, path: str) -> Finding:
@@ -122,10 +133,8 @@ def _present(request: Request, seen: Snapshot, outcome: Outcome) -> None:
     _plan(outcome, request, seen, made.data, made.changes, secrets)
     earlier = unproved.read(seen) if request.prove else None
     # The backup of the last good state must not give way to one of an edit that was never proved.
-    kept = earlier is not None and _is_backup_of(earlier.backup, earlier.good)
-    outcome.backup_file = (
-        earlier.backup if earlier and kept else rolling_backup(seen.target) if request.backup else None
-    )
+    kept = earlier is not None and _has_backup(seen, earlier)
+    outcome.backup_file = seen.target + ROLLING_BACKUP if kept or request.backup else None
     outcome.unproved = tuple(request.prove)
     if request.check_mode:
         writable(seen)
@@ -142,7 +151,7 @@ def _carry_on(request: Request, seen: Snapshot, outcome: Outcome) -> None:
     left = tuple(one for one in note.outstanding if one in request.prove) if note else ()
     outcome.unproved = left
     if note and left:
-        outcome.backup_file = note.backup if _is_backup_of(note.backup, note.good) else None
+        outcome.backup_file = note.backup if _has_backup(seen, note) else None
         if not request.check_mode:
             outcome.ticket = unproved.new_ticket()
             unproved.write(seen, dataclasses.replace(note, outstanding=left, ticket=outcome.ticket))
@@ -169,23 +178,41 @@ def _noted(request: Request, seen: Snapshot, outcome: Outcome, good: str) -> t.I
         raise
 
 
-def _is_backup_of(path: str | None, wanted: str) -> bool:
-    """Whether a backup is there and holds the state with that checksum."""
-    if path is None:
+def _has_backup(seen: Snapshot, note: unproved.Unproved) -> bool:
+    """Whether the backup that a note names is there and holds the last good state."""
+    if note.backup is None:
         return False
     with contextlib.suppress(FindingError):
-        return look(path, follow=False).checksum == wanted
+        return look(seen.place.beside(ROLLING_BACKUP)).checksum == note.good
     return False
 
 
 def _restored(request: Request, seen: Snapshot, outcome: Outcome) -> None:
-    path = request.backup_file or rolling_backup(seen.target)
+    with _backup(request, seen) as place:
+        _put_back(request, seen, outcome, place)
+
+
+@contextlib.contextmanager
+def _backup(request: Request, seen: Snapshot) -> t.Iterator[Place]:
+    """Where the backup is: in the folder that is open already, or where the operator says."""
+    ours = seen.target + ROLLING_BACKUP
+    if request.backup_file is None or request.backup_file == ours:
+        yield seen.place.beside(ROLLING_BACKUP)
+        return
+    with contextlib.ExitStack() as held:
+        try:
+            place = held.enter_context(opened(request.backup_file, follow=False))
+        except FindingError as error:
+            raise _without_backup(error, request.backup_file) from None
+        yield place
+
+
+def _put_back(request: Request, seen: Snapshot, outcome: Outcome, place: Place) -> None:
+    path = place.asked
     try:
-        backup = look(path, follow=False)
+        backup = look(place)
     except FindingError as error:
-        if error.finding.code != "path-missing":
-            raise
-        raise FindingError(TABLE.finding("env-backup-missing", path, "There is no such backup.")) from None
+        raise _without_backup(error, path) from None
     if backup.data == seen.data:
         if not request.check_mode:
             unproved.clear(seen)
@@ -193,7 +220,7 @@ def _restored(request: Request, seen: Snapshot, outcome: Outcome) -> None:
     note = unproved.read(seen)
     if request.ticket:
         unproved.check_ticket(seen, note, request.ticket)
-    expected = request.expected_checksum or noted(path)
+    expected = request.expected_checksum or noted(place)
     if not expected:
         message = f"Nothing tells which edit {path} belongs to ({path}{NOTE} is missing); neither was touched."
         raise FindingError(TABLE.finding("env-not-ours", request.path, message))
@@ -207,6 +234,13 @@ def _restored(request: Request, seen: Snapshot, outcome: Outcome) -> None:
     else:
         replace(seen, backup.data, modified=backup.status.st_mtime_ns if request.keep_mtime else None)
         unproved.clear(seen)
+
+
+def _without_backup(error: FindingError, path: str) -> FindingError:
+    """The same in the words of a restore."""
+    if error.finding.code != "path-missing":
+        return error
+    return FindingError(TABLE.finding("env-backup-missing", path, "There is no such backup."))
 
 
 def _plan(

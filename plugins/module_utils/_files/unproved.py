@@ -25,8 +25,8 @@ import typing as t
 from .._findings.env_file import TABLE
 from .._findings.model import Finding, FindingError
 from .._instance.model import Driver
-from .replace import UNPROVED, locked, put_beside, rolling_backup
-from .snapshot import Snapshot, look, trouble
+from .replace import ROLLING_BACKUP, UNPROVED, locked, put_beside
+from .snapshot import Snapshot, look, opened, trouble
 
 #: What an edit can need, in the order of the steps: Rails' verdict (and the test mail), the services, the queue.
 PROOFS = ("mailer", "services", "queue")
@@ -62,11 +62,6 @@ def new_ticket() -> str:
     return secrets.token_hex(8)
 
 
-def note_of(target: str) -> str:
-    """Where the note about a file is."""
-    return target + UNPROVED
-
-
 def read(seen: Snapshot) -> Unproved | None:
     """What is noted about the file as it is now; None when nothing is, or the edit was never made or was undone.
 
@@ -91,7 +86,7 @@ def _as_it_stands(seen: Snapshot) -> Unproved | None:
     name the file of somebody else as a backup.
     """
     try:
-        data = look(note_of(seen.target), follow=False).data
+        data = look(seen.place.beside(UNPROVED)).data
         found = json.loads(data) if len(data) <= _LONGEST else None
     except (FindingError, ValueError, RecursionError):
         return None
@@ -102,7 +97,7 @@ def _as_it_stands(seen: Snapshot) -> Unproved | None:
         return None
     return Unproved(
         **{name: found[name] for name in _FORMS},
-        backup=rolling_backup(seen.target) if found.get("backup") else None,
+        backup=seen.target + ROLLING_BACKUP if found.get("backup") else None,
         outstanding=tuple(one for one in PROOFS if one in outstanding),
     )
 
@@ -114,19 +109,19 @@ def _matches(value: object, form: t.Pattern[str]) -> bool:
 def write(seen: Snapshot, note: Unproved) -> None:
     """Put the note beside the file, whole or not at all. FindingError with what the system refused."""
     try:
-        put_beside(seen, note_of(seen.target), (json.dumps(dataclasses.asdict(note)) + "\n").encode("ascii"))
+        put_beside(seen, UNPROVED, (json.dumps(dataclasses.asdict(note)) + "\n").encode("ascii"))
     except OSError as error:
-        raise FindingError(trouble(error, note_of(seen.target), "write the file")) from None
+        raise FindingError(trouble(error, seen.target + UNPROVED, "write the file")) from None
 
 
 def clear(seen: Snapshot) -> None:
     """Remove the note, if there is one. FindingError with what the system refused."""
     try:
-        os.unlink(note_of(seen.target))
+        os.unlink(seen.place.beside(UNPROVED).name, dir_fd=seen.place.descriptor)
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise FindingError(trouble(error, note_of(seen.target), "remove the file")) from None
+        raise FindingError(trouble(error, seen.target + UNPROVED, "remove the file")) from None
 
 
 def check_ticket(seen: Snapshot, note: Unproved | None, ticket: str) -> None:
@@ -172,9 +167,8 @@ def proving(driver: Driver, ticket: str | None, name: str, wait: float = 600.0) 
     if not ticket:
         yield _NoProof()
         return
-    env_file = driver.instance.env_file
-    with locked(env_file, wait):
-        seen = look(env_file)
+    with opened(driver.instance.env_file) as place, locked(place, wait):
+        seen = look(place)
         note = read(seen)
         check_ticket(seen, note, ticket)
         yield _Proof(seen, t.cast(Unproved, note), name)
@@ -183,7 +177,8 @@ def proving(driver: Driver, ticket: str | None, name: str, wait: float = 600.0) 
 def about(env_file: str) -> tuple[dict[str, t.Any], list[Finding]]:
     """What is still to be proved about a file (unproved, ticket), and the finding about it. Reads only."""
     try:
-        note = read(look(env_file))
+        with opened(env_file) as place:
+            note = read(look(place))
     except FindingError:
         note = None
     if note is None:

@@ -162,6 +162,19 @@ TABLE = Table(
         "There is no such file.",
         "Check the path (mastodon_smtp_env_file); the file is never created here.",
     ),
+    Code(
+        "link-followed",
+        "info",
+        "The path leads through a symbolic link; the file that it leads to is the one that is read and edited.",
+        "Nothing to do, if the link is meant.",
+    ),
+    Code(
+        "link-not-followed",
+        "error",
+        "Another user made a link on the way to the file, and what it leads to is not that user's own. Following it as "
+        "root would lend root's rights to that user.",
+        "If the link is right, make it root's own (chown -h root). If you do not know it, find out who made it.",
+    ),
     Code("env-file-dangling", "error", "The path is a link to a file that does not exist.", "Correct the link."),
     Code("env-file-not-regular", "error", "The path is not a regular file.", "Name the environment file itself."),
     Code(

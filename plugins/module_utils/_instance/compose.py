@@ -18,6 +18,7 @@ import types
 import typing as t
 
 from .._dotenv.dialects import values
+from .._files import gate
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, errors
 from . import (
@@ -73,9 +74,9 @@ class ComposeDriver:
 
     def _env_file(self, hints: Hints) -> EnvFile | None:
         if hints.env_file:
-            wanted = os.path.realpath(hints.env_file)
+            wanted = gate.real(hints.env_file)
             named = [one for name in self._mail_services() for one in self._models[name].env_files]
-            return next((one for one in named if os.path.realpath(one.path) == wanted), EnvFile(hints.env_file))
+            return next((one for one in named if gate.real(one.path) == wanted), EnvFile(hints.env_file))
         return mail_env_file([self._models[name] for name in self._mail_services()], _variables_of)
 
     def _describe(self, hints: Hints) -> Instance:
@@ -87,7 +88,7 @@ class ComposeDriver:
             deployment="compose",
             app_dir=self._project.directory,
             user=hints.user or (web.user if web else ""),
-            env_file=os.path.realpath(path) if path else "",
+            env_file=gate.real(path) if path else "",
             env_file_checksum="",
             release="",
             local_domain="",
@@ -117,12 +118,13 @@ class ComposeDriver:
 
     def _with_settings(self, instance: Instance, env_file: layers.EnvFile, findings: list[Finding]) -> Instance:
         """The instance with what its environment file and the Compose files around it say."""
+        findings += env_file.followed(self._file.path if self._file else env_file.path)
         if not env_file.data.strip():
             findings.append(TABLE.finding("env-file-empty", env_file.path, "It holds nothing."))
         overrides = []
         for name in self._mail_services():
             stack = compose_sight.layers_of(self._models[name], self._project.shown, findings)
-            if not any(os.path.realpath(layer.path) == env_file.path for layer in stack if layer.data is not None):
+            if not any(gate.real(layer.path) == env_file.path for layer in stack if layer.data is not None):
                 findings.append(compose_sight.reads_other_file(name, env_file.path, self._models[name]))
             overrides += layers.overrides(stack, env_file.path)
         for one in dict.fromkeys(overrides):
@@ -153,7 +155,7 @@ class ComposeDriver:
         for one in self._containers:
             if self._roles.get(one.service) in ("web", "sidekiq") and reader == "compose":
                 readers.append(one.made_as)
-            if env_file in map(os.path.realpath, one.mounts.values()):
+            if env_file in map(gate.real, one.mounts.values()):
                 readers.append("ruby")
         return tuple(dict.fromkeys(readers))
 
@@ -251,6 +253,10 @@ class ComposeDriver:
             message = "The image has no such program."
             raise FindingError(TABLE.finding("app-command-missing", command[0], message))
         return done
+
+    def may_read(self, descriptor: int) -> bool:  # noqa: ARG002
+        """See model.Driver: the Engine reads the file, and gives it to the containers."""
+        return True
 
     # Its services
 

@@ -12,6 +12,7 @@ import dataclasses
 import os
 import typing as t
 
+from .._files import gate
 from .._findings.compose import TABLE
 from .._findings.instance import TABLE as INSTANCE
 from .._findings.model import Finding, FindingError
@@ -47,9 +48,9 @@ def choose(hints: Hints, engine: Engine) -> Choice:
     if not candidates:
         candidates = _in_directory(hints, everything)
     if len(candidates) > 1 and hints.env_file:
-        folder = os.path.dirname(os.path.realpath(hints.env_file))
+        folder = os.path.dirname(gate.real(hints.env_file))
         candidates = {
-            project: found for project, found in candidates.items() if os.path.realpath(project.directory) == folder
+            project: found for project, found in candidates.items() if gate.real(project.directory) == folder
         } or candidates
     if len(candidates) > 1:
         raise FindingError(_several(list(candidates)))
@@ -98,7 +99,7 @@ def _candidates(containers: t.Sequence[Container], hints: Hints) -> dict[Project
         # The newest labels count: single services may have been made anew from elsewhere.
         project = project_of(max(members, key=lambda one: one.started or 0.0))
         if hints.app_dir:
-            fits = _belongs(project, os.path.realpath(hints.app_dir))
+            fits = _belongs(project, gate.real(hints.app_dir))
         else:
             fits = bool(hints.project) or any(role_of(one) in ("web", "sidekiq") for one in members)
         if fits:
@@ -115,7 +116,7 @@ def _candidates(containers: t.Sequence[Container], hints: Hints) -> dict[Project
 
 def _belongs(project: Project, directory: str) -> bool:
     places = [project.directory, *(os.path.dirname(path) for path in project.files)]
-    return any(os.path.realpath(place) == directory for place in places if place)
+    return any(gate.real(place) == directory for place in places if place)
 
 
 def _in_directory(hints: Hints, containers: t.Sequence[Container]) -> dict[Project, list[Container]]:
@@ -136,7 +137,7 @@ def _in_directory(hints: Hints, containers: t.Sequence[Container]) -> dict[Proje
     if hint:
         message = f"The Engine that this user speaks to has no container of it.{hint}"
         raise FindingError(TABLE.finding("engine-of-another-user", directory, message))
-    return {Project(hints.project or "", os.path.realpath(directory)): []}
+    return {Project(hints.project or "", gate.real(directory)): []}
 
 
 def _not_from_elsewhere(project: Project, containers: t.Sequence[Container]) -> None:

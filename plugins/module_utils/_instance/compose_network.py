@@ -26,8 +26,8 @@ import tempfile
 import traceback
 import typing as t
 
+from .._files import gate
 from .model import Seen, Translate
-from .procfs import inside
 
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWUSER = 0x10000000
@@ -40,6 +40,8 @@ _MS_PRIVATE = 0x40000
 _RESOLUTION = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf")
 #: Where an image keeps the authorities that its OpenSSL trusts: Debian, Alpine, Red Hat.
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt")
+#: Bytes; Debian's bundle has 0.2 MiB.
+_LARGEST = 16 * 1024 * 1024
 
 
 def enter_and(pid: int, work: t.Callable[[Translate], Seen], root: str = "/proc") -> Seen:
@@ -109,8 +111,7 @@ def _copy(root: str, folder: str, path: str) -> str:
     """The path of a copy of one of the container's files; where the container has none, there is no copy either."""
     copy = os.path.join(folder, path.lstrip("/"))
     try:
-        with open(inside(root, path), "rb") as source:
-            data = source.read()
+        data = gate.read(path, _LARGEST, root=root)
     except OSError:
         return copy
     os.makedirs(os.path.dirname(copy), exist_ok=True)

@@ -16,10 +16,11 @@ import dataclasses
 import errno
 import hashlib
 import os
-import stat
 import typing as t
 
 from .._dotenv.dialects import values
+from .._files import gate
+from .._findings.env_file import TABLE as FILES
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError
 from .model import Override
@@ -66,10 +67,19 @@ class EnvFile:
     """The environment file as it was read.
 
     :ivar path: with symbolic links resolved.
+    :ivar links: those that led there.
     """
 
     path: str
     data: bytes = dataclasses.field(repr=False)
+    links: tuple[gate.Link, ...] = ()
+
+    def followed(self, asked: str) -> list[Finding]:
+        """That it is not where the path says that was asked for."""
+        if not self.links:
+            return []
+        message = f"It leads to {self.path} through a link, and that file is read and edited."
+        return [FILES.finding("link-followed", asked, message)]
 
     @property
     def checksum(self) -> str:
@@ -82,28 +92,30 @@ def read_env_file(path: str, others: t.Sequence[str] = ()) -> EnvFile:
 
     :param others: files that the services read themselves: named as the likely right ones when this one is missing.
     """
-    target = os.path.realpath(path)
-    data = _read(path, target, others)
+    data, target, links = _read(path, others)
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         message = f"Line {line} holds the byte 0x{data[error.start]:02x}, which is not UTF-8."
         raise FindingError(TABLE.finding("env-file-not-utf8", f"{target}:{line}", message)) from None
-    return EnvFile(target, data)
+    return EnvFile(target, data, links)
 
 
-def _read(path: str, target: str, others: t.Sequence[str]) -> bytes:
+def _read(path: str, others: t.Sequence[str]) -> tuple[bytes, str, tuple[gate.Link, ...]]:
     def refuse(code: str, message: str, fix: str = "") -> FindingError:
         return FindingError(TABLE.finding(code, path, message, fix))
 
     try:
-        return read_regular(target)
+        with gate.enter(path) as place:
+            return place.read(_LIMIT), place.target, place.links
+    except gate.Refused as error:
+        raise FindingError(FILES.finding("link-not-followed", path, str(error.strerror), error.fix)) from None
     except IsADirectoryError:
         raise refuse("env-file-not-a-file", "It is a directory.") from None
     except FileNotFoundError:
         if os.path.islink(path):
-            message = f"It is a symbolic link to {target}, which does not exist."
+            message = f"It is a symbolic link to {gate.real(path)}, which does not exist."
             raise refuse("env-file-dangling-link", message) from None
         seen = f" The services read {' and '.join(others)}." if others else ""
         raise refuse("env-file-missing", f"There is no such file.{seen}") from None
@@ -117,21 +129,8 @@ def _read(path: str, target: str, others: t.Sequence[str]) -> bytes:
 
 
 def read_regular(path: str) -> bytes:
-    """The bytes of a regular file. OSError with EINVAL for what is none, EFBIG for what cannot be settings.
-
-    Opened without waiting: the open of a named pipe would hang.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    with open(descriptor, "rb") as file:
-        kind = os.fstat(file.fileno()).st_mode
-        if stat.S_ISDIR(kind):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-        if not stat.S_ISREG(kind):
-            raise OSError(errno.EINVAL, "not a regular file", path)
-        data = file.read(_LIMIT + 1)
-    if len(data) > _LIMIT:
-        raise OSError(errno.EFBIG, f"it is larger than {_LIMIT} bytes", path)
-    return data
+    """The bytes of a regular file. OSError with EINVAL for what is none, EFBIG for what cannot be settings."""
+    return gate.read(path, _LIMIT)
 
 
 def dotenv_layers(app_dir: str, env_file: EnvFile | None, findings: list[Finding]) -> list[Layer]:
@@ -176,7 +175,7 @@ def overrides(layers: t.Sequence[Layer], env_file: str) -> list[Override]:
     """The mail variables in the layers that win over the environment file."""
     found = []
     for layer in layers:
-        if layer.data is not None and os.path.realpath(layer.path) == env_file:
+        if layer.data is not None and gate.real(layer.path) == env_file:
             break
         try:
             names = mail_variables(layer.variables({}))

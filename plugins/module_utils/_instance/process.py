@@ -109,9 +109,6 @@ def run(
     :param account: become this user (only root can, and only needs to if it is another one).
     :raises OSError: it cannot be started: no such program, not allowed.
     """
-    become: dict[str, t.Any] = {}
-    if account is not None and not account.current:
-        become = {"user": account.uid, "group": account.gid, "extra_groups": list(account.groups)}
     # The core knows nothing of Ansible, and run_command can neither change the user nor end a whole group in time.
     process = subprocess.Popen(  # pylint: disable=ansible-bad-function
         list(command),
@@ -121,7 +118,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        **become,
+        **_as(account),
     )
     outputs = (Kept(*keep), Kept(*keep))
     try:
@@ -140,6 +137,28 @@ def run(
         timed_out=timed_out,
         truncated=any(output.dropped for output in outputs),
     )
+
+
+def may_read(account: Account, descriptor: int) -> bool:
+    """Whether a user could open the file behind a descriptor for reading himself; the kernel answers."""
+    if account.current:
+        return True
+    done = subprocess.run(  # pylint: disable=ansible-bad-function
+        ["test", "-r", f"/proc/self/fd/{descriptor}"],
+        env={"PATH": os.defpath},
+        stdin=subprocess.DEVNULL,
+        pass_fds=(descriptor,),
+        check=False,
+        **_as(account),
+    )
+    return done.returncode == 0
+
+
+def _as(account: Account | None) -> dict[str, t.Any]:
+    """How a program is started as another user."""
+    if account is None or account.current:
+        return {}
+    return {"user": account.uid, "group": account.gid, "extra_groups": list(account.groups)}
 
 
 def _converse(process: subprocess.Popen[bytes], stdin: bytes, outputs: tuple[Kept, Kept], deadline: float) -> bool:

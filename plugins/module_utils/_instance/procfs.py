@@ -9,12 +9,13 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import ipaddress
 import os
 import re
 import sys
 import typing as t
+
+from .._files import gate
 
 #: Sidekiq writes this title from its heartbeat, which starts when it has booted and begins to take jobs:
 #: C(sidekiq 7.3.2 live [0 of 25 busy]). Source: Sidekiq lib/sidekiq/launcher.rb, PROCTITLES.
@@ -116,7 +117,9 @@ class Processes:
         It differs where the process has its own root or a directory of its own (a container, PrivateTmp=).
         """
         try:
-            there = inside(os.path.join(self._root, str(pid), "root"), path)
+            root = os.path.join(self._root, str(pid), "root")
+            with gate.enter(path, root=root) as place:
+                there = root + place.target
             same = os.path.exists(path) and os.path.samefile(path, there)
         except OSError:
             return path
@@ -179,24 +182,3 @@ def _address(words: str) -> str:
         data = b"".join(data[start : start + 4][::-1] for start in range(0, len(data), 4))
     address = ipaddress.ip_address(data)
     return str(getattr(address, "ipv4_mapped", None) or address)
-
-
-def inside(root: str, path: str, links: int = 20) -> str:
-    """The path with symbolic links resolved as they lead inside of C(root): an absolute one begins there again."""
-    parts, done = [part for part in path.split("/") if part], ""
-    while parts:
-        part = parts.pop(0)
-        if part in (".", ".."):
-            done = done.rpartition("/")[0] if part == ".." else done
-            continue
-        place = f"{root}{done}/{part}"
-        if not os.path.islink(place):
-            done = f"{done}/{part}"
-            continue
-        links -= 1
-        if links < 0:
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-        target = os.readlink(place)
-        done = "" if target.startswith("/") else done
-        parts = [piece for piece in target.split("/") if piece] + parts
-    return f"{root}{done}"

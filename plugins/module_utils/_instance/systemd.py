@@ -18,6 +18,7 @@ import types
 import typing as t
 
 from .._dotenv.dialects import values
+from .._files import gate
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, errors
 from . import condition, layers, process, release, sendmail, systemd_sandbox, web_address
@@ -71,7 +72,7 @@ class SystemdDriver:
             deployment="systemd",
             app_dir=self._app_dir,
             user=user,
-            env_file=os.path.realpath(self._env_path),
+            env_file=gate.real(self._env_path),
             env_file_checksum="",
             release="",
             local_domain="",
@@ -91,6 +92,7 @@ class SystemdDriver:
 
     def _with_settings(self, instance: Instance, env_file: layers.EnvFile, findings: list[Finding]) -> Instance:
         """The instance with what its environment file and the layers around it say."""
+        findings += env_file.followed(self._env_path)
         if not env_file.data.strip():
             findings.append(TABLE.finding("env-file-empty", env_file.path, "It holds nothing."))
         readers = self._readers(env_file.path)
@@ -135,8 +137,8 @@ class SystemdDriver:
 
     def _readers(self, env_file: str) -> tuple[str, ...]:
         """Who reads the file: dotenv in Ruby and in Node where it is the app's own, systemd where a unit names it."""
-        in_app = os.path.realpath(os.path.join(self._app_dir, layers.ENV_FILE)) == env_file
-        by_unit = env_file in map(os.path.realpath, self._environment_files())
+        in_app = gate.real(os.path.join(self._app_dir, layers.ENV_FILE)) == env_file
+        by_unit = env_file in map(gate.real, self._environment_files())
         if by_unit:
             return ("ruby", "node", "systemd") if in_app else ("systemd",)
         return ("ruby", "node")
@@ -228,6 +230,10 @@ class SystemdDriver:
         ignored: list[Finding] = []  # said when the instance was found
         found = [layers.file_layer("", path, "systemd", ignored) for path in self._environment_files([unit])]
         return [layers.resolve([layer], ignored) for layer in found if layer]
+
+    def may_read(self, descriptor: int) -> bool:
+        """See model.Driver."""
+        return self._account is not None and process.may_read(self._account, descriptor)
 
     # Its services
 

@@ -14,6 +14,7 @@ import pwd
 import re
 import typing as t
 
+from .._files import gate
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError
 from . import release
@@ -102,7 +103,7 @@ def _leads(units: t.Iterable[Unit], hints: Hints, processes: Processes) -> list[
 
 def _adopt(homeless: t.Sequence[tuple[Unit, Role]], leads: t.Sequence[_Lead], hints: Hints) -> list[_Lead]:
     """Units that name no directory (masked, or behind a script of someone's own) belong to the only one there is."""
-    homes = list(dict.fromkeys(os.path.realpath(lead.app_dir) for lead in leads))
+    homes = list(dict.fromkeys(gate.real(lead.app_dir) for lead in leads))
     if hints.services and hints.app_dir:
         return [_Lead(unit, hints.app_dir, role) for unit, role in homeless]
     if len(homes) != 1:
@@ -147,13 +148,13 @@ def _groups(leads: t.Iterable[_Lead], hints: Hints) -> dict[str, list[_Lead]]:
     """
     groups: dict[str, list[_Lead]] = {}
     for lead in leads:
-        groups.setdefault(os.path.realpath(lead.app_dir), []).append(lead)
+        groups.setdefault(gate.real(lead.app_dir), []).append(lead)
     if hints.app_dir:
-        wanted = os.path.realpath(hints.app_dir)
+        wanted = gate.real(hints.app_dir)
         return {home: found for home, found in groups.items() if home == wanted}
     tests: list[t.Callable[[str, list[_Lead]], bool]] = []
     if hints.env_file:
-        tests.append(lambda home, found: _reads(home, found, os.path.realpath(hints.env_file or "")))
+        tests.append(lambda home, found: _reads(home, found, gate.real(hints.env_file or "")))
     if hints.user:
         tests.append(lambda _unused, found: any(lead.unit.user == hints.user for lead in found))
     for passes in tests:
@@ -163,7 +164,7 @@ def _groups(leads: t.Iterable[_Lead], hints: Hints) -> dict[str, list[_Lead]]:
 
 
 def _reads(home: str, found: t.Iterable[_Lead], env_file: str) -> bool:
-    named = {os.path.realpath(file.path) for lead in found for file in lead.unit.environment_files}
+    named = {gate.real(file.path) for lead in found for file in lead.unit.environment_files}
     return os.path.dirname(env_file) == home or env_file in named
 
 

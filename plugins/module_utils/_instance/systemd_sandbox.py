@@ -8,9 +8,9 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
+from .._files import gate
 from .._findings.instance import TABLE
 from .._findings.model import Finding
 from .systemd_units import Unit
@@ -40,7 +40,7 @@ def hidden_ca_file(units: t.Iterable[Unit], path: str) -> list[Finding]:
     """
     reasons: dict[str, list[str]] = {}
     for unit in units:
-        reason = hidden_by(unit, path) or hidden_by(unit, os.path.realpath(path))
+        reason = hidden_by(unit, path) or hidden_by(unit, gate.real(path))
         if reason:
             reasons.setdefault(reason, []).append(unit.name)
     return [

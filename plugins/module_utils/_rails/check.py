@@ -9,12 +9,15 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import hmac
 import secrets as random
 import typing as t
 
 from .._dotenv.edit import edit
+from .._files import gate
+from .._files.snapshot import LARGEST
 from .._findings.mailer import TABLE
 from .._findings.model import Finding, FindingError, errors
 from .._instance.model import Completed, Driver, Instance
@@ -81,7 +84,7 @@ def ask(driver: Driver, request: Request) -> Asked:
     """Boot the instance's Rails once and let it answer everything. FindingError when it could not be started."""
     mark = f"fediops-{random.token_hex(16)}:"
     asked = question(driver.instance, request, mark)
-    run = _run(driver.instance, request, program(asked))
+    run = _run(driver, request, program(asked))
     completed = driver.run_in_app(run.command, stdin=run.stdin, environment=run.environment, timeout=request.timeout)
     return Asked(marked(completed.stdout, mark), completed)
 
@@ -124,7 +127,7 @@ def _body(name: str, relay: str) -> str:
     )
 
 
-def _run(instance: Instance, request: Request, text: bytes) -> _Run:
+def _run(driver: Driver, request: Request, text: bytes) -> _Run:
     """The one place that knows how a planned file is shown to Rails.
 
     Where dotenv reads the file, dotenv is given the planned bytes instead. Where the service manager or a container
@@ -133,8 +136,9 @@ def _run(instance: Instance, request: Request, text: bytes) -> _Run:
     runner = ("bin/rails", "runner", "-")
     if not request.planned:
         return _Run(runner, text, {**GUEST})
+    instance = driver.instance
     readers = request.readers or instance.readers
-    planned = _planned_bytes(instance, request, readers)
+    planned = _planned_bytes(driver, request, readers)
     environment: dict[str, str | None] = {}
     if set(instance.readers) - {"ruby", "node"}:
         # What another layer hides in the file stays hidden: in the process environment it would win over that layer.
@@ -146,13 +150,20 @@ def _run(instance: Instance, request: Request, text: bytes) -> _Run:
     return _Run(("ruby", "-e", PRELUDE), stdin, environment)
 
 
-def _planned_bytes(instance: Instance, request: Request, readers: tuple[str, ...]) -> bytes:
+def _planned_bytes(driver: Driver, request: Request, readers: tuple[str, ...]) -> bytes:
+    """The file as it would be. Where it goes to a program of the app's user, it must be one that he may read."""
+    path = driver.instance.env_file
+    given = "ruby" in driver.instance.readers
     try:
-        with open(instance.env_file, "rb") as file:
-            present = file.read()
+        with gate.enter(path) as place:
+            descriptor = place.open_file()
+            with open(descriptor, "rb") as file:
+                if given and not driver.may_read(descriptor):
+                    raise OSError(errno.EACCES, f"{driver.instance.user} may not read it")
+                present = file.read(LARGEST)
     except OSError as error:
-        message = f"{instance.env_file} could not be read for the dry run: {error.strerror}."
-        raise FindingError(TABLE.finding("planned-not-shown", instance.env_file, message, severity="error")) from None
+        message = f"{path} could not be read for the dry run: {error.strerror}."
+        raise FindingError(TABLE.finding("planned-not-shown", path, message, severity="error")) from None
     outcome = edit(present, set={**request.set, **request.secrets}, remove=request.remove, readers=readers or ("ruby",))
     blocking: list[Finding] = errors(outcome.findings)
     if blocking:

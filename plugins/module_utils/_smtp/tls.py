@@ -14,6 +14,7 @@ import select
 import socket
 import ssl
 
+from .._files import gate
 from .certificate import CertificateError, read_certificate
 from .deadline import Deadline
 from .reply import readable
@@ -81,7 +82,9 @@ def trusting(verify: VerifyMode, ca_file: str) -> Trust:
     store = f"this host's OpenSSL default ({default.cafile or default.openssl_cafile}, {default.openssl_capath})"
     if ca_file:
         try:
-            context.load_verify_locations(cafile=ca_file)
+            # By its descriptor: OpenSSL itself would wait for the writer of a named pipe, and follow any link.
+            with gate.enter(ca_file) as place, open(place.open_file(), "rb") as file:
+                context.load_verify_locations(cafile=f"/proc/self/fd/{file.fileno()}")
         except OSError as error:  # ssl.SSLError is one: a file without certificates
             words = "holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror or ""
             raise Stopped("ca-file", words) from None

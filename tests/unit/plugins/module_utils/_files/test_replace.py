@@ -19,6 +19,7 @@ import time
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._files import replace as module
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.gate import enter
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.replace import locked, replace, writable
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.snapshot import look
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
@@ -55,7 +56,7 @@ def test_content_changes_and_the_rest_stays(path: pathlib.Path) -> None:
         os.chown(path, 1, 2)
     before = path.stat()
     started = time.time_ns()
-    replace(look(str(path)), NEW)
+    replace(look(enter(str(path))), NEW)
     after = path.stat()
     assert path.read_bytes() == NEW
     assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)
@@ -67,7 +68,7 @@ def test_content_changes_and_the_rest_stays(path: pathlib.Path) -> None:
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o400, 0o777])
 def test_mode_stays(path: pathlib.Path, mode: int) -> None:
     path.chmod(mode)
-    replace(look(str(path)), NEW, backups=True)
+    replace(look(enter(str(path))), NEW, backups=True)
     assert stat.S_IMODE(path.stat().st_mode) == mode
     for backup in (".before-smtp", ".last-smtp"):
         assert stat.S_IMODE((path.parent / (path.name + backup)).stat().st_mode) == mode & ~0o007
@@ -79,28 +80,28 @@ def test_extended_attributes_stay(path: pathlib.Path) -> None:
         attributes["security.selinux"] = b"system_u:object_r:etc_t:s0\0"
     for name, value in attributes.items():
         os.setxattr(path, name, value)
-    replace(look(str(path)), NEW, backups=True)
+    replace(look(enter(str(path))), NEW, backups=True)
     for one in (path, f"{path}.last-smtp", f"{path}.before-smtp"):
         assert {name: os.getxattr(one, name) for name in os.listxattr(one)} == attributes
 
 
 def test_acl_stays_and_is_not_inherited(path: pathlib.Path) -> None:
     os.setxattr(path.parent, "system.posix_acl_default", NAMED_USER)
-    replace(look(str(path)), NEW)
+    replace(look(enter(str(path))), NEW)
     assert "system.posix_acl_access" not in os.listxattr(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     os.removexattr(path.parent, "system.posix_acl_default")
     os.setxattr(path, "system.posix_acl_access", NAMED_USER)
     before = path.stat().st_mode
-    replace(look(str(path)), OLD, backups=True)
+    replace(look(enter(str(path))), OLD, backups=True)
     assert os.getxattr(path, "system.posix_acl_access") == NAMED_USER
     assert path.stat().st_mode == before
     assert os.getxattr(f"{path}.last-smtp", "system.posix_acl_access") == NAMED_USER
 
 
 def test_backups_first_and_last(path: pathlib.Path) -> None:
-    replace(look(str(path)), NEW, backups=True)
-    replace(look(str(path)), b"A=3\n", backups=True)
+    replace(look(enter(str(path))), NEW, backups=True)
+    replace(look(enter(str(path))), b"A=3\n", backups=True)
     first, last = (path.parent / (path.name + one) for one in (".before-smtp", ".last-smtp"))
     assert (first.read_bytes(), last.read_bytes(), path.read_bytes()) == (OLD, NEW, b"A=3\n")
     assert first.stat().st_mtime_ns == 10**18
@@ -113,7 +114,7 @@ def test_backups_first_and_last(path: pathlib.Path) -> None:
 def test_a_link_stays_a_link_and_backups_stand_beside_the_file(path: pathlib.Path, tmp_path: pathlib.Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(path)
-    replace(look(str(link)), NEW, backups=True)
+    replace(look(enter(str(link))), NEW, backups=True)
     assert link.is_symlink()
     assert path.read_bytes() == NEW
     assert f"{path.name}.last-smtp" in names(path)
@@ -124,18 +125,18 @@ def test_a_link_in_the_place_of_a_backup_is_not_followed(path: pathlib.Path, tmp
     target.write_text("mine")
     for one in (".before-smtp", ".last-smtp"):
         (path.parent / (path.name + one)).symlink_to(target)
-    replace(look(str(path)), NEW, backups=True)
+    replace(look(enter(str(path))), NEW, backups=True)
     assert target.read_text() == "mine"
     assert not (path.parent / f"{path.name}.last-smtp").is_symlink()
 
 
 def test_modification_time_of_a_restored_file(path: pathlib.Path) -> None:
-    replace(look(str(path)), NEW, modified=123456789)
+    replace(look(enter(str(path))), NEW, modified=123456789)
     assert path.stat().st_mtime_ns == 123456789
 
 
 def test_somebody_else_changed_it_in_between(path: pathlib.Path) -> None:
-    seen = look(str(path))
+    seen = look(enter(str(path)))
     path.write_bytes(b"THEIRS=1\n")
     with pytest.raises(FindingError) as caught:
         replace(seen, NEW, backups=False)
@@ -145,7 +146,7 @@ def test_somebody_else_changed_it_in_between(path: pathlib.Path) -> None:
 
 
 def test_somebody_else_replaced_it_by_the_same_content(path: pathlib.Path) -> None:
-    seen = look(str(path))
+    seen = look(enter(str(path)))
     other = path.with_name("other")
     other.write_bytes(OLD)
     other.rename(path)
@@ -170,7 +171,7 @@ def test_a_fault_at_any_step_leaves_the_old_file_or_the_new_one(
     real = getattr(os, name)
     for failing in range(1, 30):
         path.write_bytes(OLD)
-        seen = look(str(path))
+        seen = look(enter(str(path)))
         calls = 0
 
         def broken(*args, **options):
@@ -211,7 +212,7 @@ def test_what_a_killed_edit_left_goes_with_the_next_one(path: pathlib.Path) -> N
     other = path.parent / ".other.4711-0123456789ab.fediops"
     for one in (left, left_backup, left_note, foreign, other):
         one.write_text("x")
-    with locked(str(path)):
+    with locked(enter(str(path))):
         assert names(path) == {path.name, foreign.name, other.name}
 
 
@@ -219,19 +220,19 @@ def test_lock_leaves_nothing_and_keeps_two_apart(path: pathlib.Path) -> None:
     holds, done = threading.Event(), threading.Event()
 
     def first() -> None:
-        with locked(str(path)):
+        with locked(enter(str(path))):
             holds.set()
             done.wait(10)
 
     thread = threading.Thread(target=first)
     thread.start()
     assert holds.wait(10)
-    with pytest.raises(FindingError) as caught, locked(str(path), wait=0.2):
+    with pytest.raises(FindingError) as caught, locked(enter(str(path)), wait=0.2):
         pytest.fail("two locks at once")
     assert caught.value.finding.code == "env-file-busy"
     done.set()
     thread.join(10)
-    with locked(str(path), wait=0.2):
+    with locked(enter(str(path)), wait=0.2):
         pass
     assert names(path) == {path.name}
 
@@ -241,14 +242,14 @@ def test_a_file_system_without_locks_is_told(path: pathlib.Path, monkeypatch: py
         raise OSError(errno.ENOLCK, "x")
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    with pytest.raises(FindingError) as caught, locked(str(path)):
+    with pytest.raises(FindingError) as caught, locked(enter(str(path))):
         pytest.fail("no lock")
     assert caught.value.finding.code == "env-file-failed"
 
 
 def test_check_mode_looks_whether_the_directory_can_be_written(path: pathlib.Path, monkeypatch) -> None:
-    writable(look(str(path)))
-    monkeypatch.setattr(os, "access", lambda *_args: False)
+    writable(look(enter(str(path))))
+    monkeypatch.setattr(os, "access", lambda *_args, **_options: False)
     with pytest.raises(FindingError) as caught:
-        writable(look(str(path)))
+        writable(look(enter(str(path))))
     assert caught.value.finding.code == "env-file-denied"

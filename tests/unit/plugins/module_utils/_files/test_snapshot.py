@@ -15,7 +15,7 @@ import socket
 
 import pytest
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._files.snapshot import checksum, look, trouble
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.snapshot import checksum, look, opened, trouble
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 
 
@@ -33,8 +33,8 @@ def not_root():
 
 
 def code_of(path: pathlib.Path) -> str:
-    with pytest.raises(FindingError) as caught:
-        look(str(path))
+    with pytest.raises(FindingError) as caught, opened(str(path)) as place:
+        look(place)
     assert caught.value.finding.subject == str(path)
     assert caught.value.finding.fix
     return caught.value.finding.code
@@ -43,7 +43,8 @@ def code_of(path: pathlib.Path) -> str:
 def test_a_file(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "e"
     path.write_bytes(b"A=1\n")
-    seen = look(str(path))
+    with opened(str(path)) as place:
+        seen = look(place)
     assert (seen.path, seen.target, seen.data) == (str(path), os.path.realpath(path), b"A=1\n")
     assert seen.checksum == checksum(b"A=1\n") == hashlib.sha256(b"A=1\n").hexdigest()
 
@@ -52,7 +53,8 @@ def test_a_link_is_followed(tmp_path: pathlib.Path) -> None:
     (tmp_path / "real").write_bytes(b"A=1\n")
     (tmp_path / "mid").symlink_to("real")
     (tmp_path / "e").symlink_to(tmp_path / "mid")
-    assert look(str(tmp_path / "e")).target == os.path.realpath(tmp_path / "real")
+    with opened(str(tmp_path / "e")) as place:
+        assert look(place).target == os.path.realpath(tmp_path / "real")
 
 
 def test_nothing_there(tmp_path: pathlib.Path) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._files import replace as replacing
 from ansible_collections.fediops.mastodon.plugins.module_utils._files import unproved
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.gate import Place, enter
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.snapshot import checksum
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.steps import Outcome, Request, present, restored
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
@@ -127,7 +128,7 @@ def test_an_edit_over_an_unproved_one_keeps_the_last_good_state(path: pathlib.Pa
     second = rollout(path, "better")
     assert second.changed and second.unproved == ALL
     # the backup belongs to the second edit now, so that a rollback finds it
-    assert replacing.noted(str(second.backup_file)) == second.checksum_after
+    assert replacing.noted(enter(str(second.backup_file))) == second.checksum_after
     assert pathlib.Path(str(second.backup_file)).read_bytes() == OLD
     undo(path, second)
     assert path.read_bytes() == OLD
@@ -175,10 +176,10 @@ def test_an_edit_that_fails_leaves_the_note_as_it_was(
     known = note.read_bytes() if before else None
     real = replacing._write
 
-    def full(old: t.Any, beside: str, *rest: t.Any) -> str:
-        if beside == str(path):
+    def full(old: t.Any, there: Place, *rest: t.Any) -> str:
+        if there.target == str(path):
             raise OSError(errno.ENOSPC, "full")
-        return real(old, beside, *rest)
+        return real(old, there, *rest)
 
     monkeypatch.setattr(replacing, "_write", full)
     failed = rollout(path)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._files import gate
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import compose, compose_network
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose import find
@@ -523,7 +524,9 @@ def test_links_in_a_container_lead_to_places_in_it(tmp_path: Path) -> None:
     (tmp_path / "etc/loop").symlink_to("loop")
     root = str(tmp_path)
     for name in ("ssl/absolute", "ssl/relative", "ssl/outside", "certs/absolute"):
-        assert compose_network.inside(root, f"/etc/{name}") == f"{root}/usr/share/ca.pem", name
-    assert compose_network.inside(root, "/etc/./nothing") == f"{root}/etc/nothing"
+        with gate.enter(f"/etc/{name}", root=root) as place:
+            assert (place.target, place.read(9)) == ("/usr/share/ca.pem", b"x"), name
+    with gate.enter("/etc/./nothing", root=root) as place:
+        assert place.target == "/etc/nothing" and place.status() is None
     with pytest.raises(OSError, match="symbolic links"):
-        compose_network.inside(root, "/etc/loop")
+        gate.enter("/etc/loop", root=root)

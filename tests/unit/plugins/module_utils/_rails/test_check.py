@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import hmac
 import json
+import os
 import re
 import typing as t
 from pathlib import Path
@@ -36,6 +37,11 @@ class Recorder:
         self.stdin = b""
         self.environment: dict[str, t.Any] = {}
         self.timeout = 0.0
+        self.readable = True
+
+    def may_read(self, descriptor: int) -> bool:
+        assert os.readlink(f"/proc/self/fd/{descriptor}") == self.instance.env_file
+        return self.readable
 
     def run_in_app(
         self, command: t.Sequence[str], *, stdin: bytes = b"", environment: t.Any = None, timeout: float
@@ -126,6 +132,13 @@ def test_in_a_dry_run_dotenv_is_given_the_planned_bytes(driver: Recorder) -> Non
         "SMTP_PASSWORD": SECRET,
     }
     assert Path(driver.instance.env_file).read_bytes() == before
+
+
+def test_a_file_that_the_apps_user_may_not_read_is_not_given_to_his_ruby(driver: Recorder) -> None:
+    driver.readable = False
+    with pytest.raises(FindingError, match="mastodon may not read it"):
+        ask(driver, Request(planned=True))  # type: ignore[arg-type]
+    assert driver.command == ()
 
 
 def test_in_a_dry_run_without_dotenv_the_process_environment_is_the_planned_one(tmp_path: Path) -> None:

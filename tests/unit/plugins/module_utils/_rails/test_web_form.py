@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 
@@ -38,7 +39,7 @@ def test_the_host_name_is_the_one_of_the_web_pages():
 
 def test_a_socket_without_a_file_can_be_asked():
     with socket.socket(socket.AF_UNIX) as server:
-        server.bind("\0fediops-web-form")
+        server.bind(f"\0fediops-web-form-{os.getpid()}")
         server.listen()
 
         def answer():
@@ -49,6 +50,6 @@ def test_a_socket_without_a_file_can_be_asked():
 
         thread = threading.Thread(target=answer)
         thread.start()
-        address = Address.of({}, "here.example", found="unix:@fediops-web-form")
+        address = Address.of({}, "here.example", found=f"unix:@fediops-web-form-{os.getpid()}")
         assert Browser(address, 5).get("/", "id").status == 204
         thread.join()

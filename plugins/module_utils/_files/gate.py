@@ -1,0 +1,303 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The one way to the files of a host, where root works in folders of other users.
+
+Such a user may put a link in the place of anything in his folder, at any moment. So a path is walked once, from C(/)
+component by component, each opened in the one before; the file is then read, written and renamed in the open folder,
+and its path is never looked up again. One rule decides about a link on the way: B(it is followed when root, or the user
+who runs the module, made it, or when what it leads to belongs to whoever made it.) Any other would lend our rights to
+the user who made it.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import errno
+import os
+import pwd
+import stat
+import types
+
+#: So many links are followed on one way. Linux: 40, path_resolution(7).
+MOST_LINKS = 40
+
+_PATH_ONLY = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+#: Nothing is waited for: neither a writer of a named pipe nor a terminal.
+_READING = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
+#: With 1, nobody can give a second name to a file that he may not write to. Source: proc(5).
+_GUARD = "/proc/sys/fs/protected_hardlinks"
+
+
+@dataclasses.dataclass(frozen=True)
+class Link:
+    """A symbolic link on the way.
+
+    :ivar path: where it is, without further links.
+    :ivar target: what it holds.
+    :ivar owner: who made it: a user's number.
+    """
+
+    path: str
+    target: str
+    owner: int
+
+
+class Refused(OSError):
+    """A way that is not taken, because it would lend our rights to another user.
+
+    :ivar strerror: why, as a sentence.
+    :ivar fix: what to do if the way is meant.
+    """
+
+    def __init__(self, path: str, why: str, fix: str) -> None:
+        super().__init__(errno.EPERM, why, path)
+        self.fix = fix
+
+
+class Place:
+    """A name in an open folder: the end of a way that was walked once. Close it, or use it in C(with).
+
+    :ivar asked: the path that was asked for.
+    :ivar folder: the folder's path without links, for messages; C(descriptor) is the folder itself (O_PATH).
+    :ivar name: of the file in the folder; whether it is there is not known yet.
+    :ivar links: those that were followed.
+    """
+
+    def __init__(
+        self, descriptor: int, folder: str, name: str, asked: str, links: tuple[Link, ...], claims: tuple[Link, ...]
+    ) -> None:
+        self.descriptor = descriptor
+        self.folder = folder or "/"
+        self.name = name
+        self.asked = asked
+        self.links = links
+        self._claims = claims
+        self._owned = True
+
+    def __enter__(self) -> Place:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the folder go."""
+        if self._owned:
+            self._owned = False
+            os.close(self.descriptor)
+
+    @property
+    def target(self) -> str:
+        """The path without links."""
+        return os.path.join(self.folder, self.name)
+
+    def beside(self, suffix: str) -> Place:
+        """The file of the same name with something added, in the same folder. It lives as long as this one."""
+        path = self.target + suffix
+        other = Place(self.descriptor, self.folder, self.name + suffix, path, (), ())
+        other._owned = False
+        return other
+
+    def same_as(self, other: Place) -> bool:
+        """Whether both are the same name in the same folder."""
+        return self.name == other.name and os.path.samestat(os.fstat(self.descriptor), os.fstat(other.descriptor))
+
+    def status(self) -> os.stat_result | None:
+        """What is there now, be it a link; None when nothing is. OSError when that cannot be told."""
+        try:
+            return os.stat(self.name, dir_fd=self.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def open_file(self) -> int:
+        """A descriptor of the regular file, for reading.
+
+        :raises OSError: there is none, IsADirectoryError, EINVAL for another kind of file, ELOOP for a link, Refused.
+        """
+        descriptor = os.open(self.name, _READING, dir_fd=self.descriptor)
+        try:
+            status = os.fstat(descriptor)
+            if stat.S_ISDIR(status.st_mode):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self.asked)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "it is not a regular file", self.asked)
+            for link in self._claims:
+                _check(link, self.target, status)
+            self._check_names(status)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def read(self, limit: int) -> bytes:
+        """The content of the regular file. OSError as for open_file, and EFBIG when it has more than C(limit) bytes."""
+        with open(self.open_file(), "rb") as stream:
+            data = stream.read(limit + 1)
+        if len(data) > limit:
+            raise OSError(errno.EFBIG, f"it is larger than {limit} bytes", self.asked)
+        return data
+
+    def _check_names(self, status: os.stat_result) -> None:
+        """A second name works as a link does: where the system lets anybody give one, only the owner's own counts."""
+        folder = os.fstat(self.descriptor).st_uid
+        if status.st_nlink > 1 and status.st_uid != folder and folder not in _trusted() and not _names_are_guarded():
+            why = (
+                f"{self.target} has {status.st_nlink} names and belongs to {_name(status.st_uid)}; here {_name(folder)}"
+                " can have given it one of them."
+            )
+            raise Refused(self.target, why, "Set the sysctl fs.protected_hardlinks to 1, as distributions do.")
+
+
+def enter(path: str, *, follow: bool = True, root: str = "") -> Place:
+    """Walk to a path, and hold the folder that it ends in.
+
+    :param follow: whether the last component may be a link.
+    :param root: another root, which no link and no C(..) leads out of: that of a container, whose links are its own.
+    :raises OSError: a folder is missing or barred, or the way has too many links; Refused.
+    """
+    walk = _Walk(path, root)
+    try:
+        return walk.to_the_end(follow)
+    finally:
+        walk.close()
+
+
+def read(path: str, limit: int, *, root: str = "") -> bytes:
+    """The content of the regular file at a path; see enter and Place.read for the rest."""
+    with enter(path, root=root) as place:
+        return place.read(limit)
+
+
+def real(path: str) -> str:
+    """The path without links, to compare and to show. What is opened goes through enter."""
+    try:
+        return os.path.realpath(path)
+    except OSError:  # what was a link is none any more
+        return os.path.abspath(path)
+
+
+class _Walk:
+    """The way to one path: the folders that are open, and what is still to go."""
+
+    def __init__(self, path: str, root: str) -> None:
+        self._asked = path
+        self._confined = bool(root)
+        self._folders = [os.open(root or "/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)]
+        self._names: list[str] = []
+        self._links: list[Link] = []
+        whole = path if root else os.path.join(os.getcwd(), path)
+        # A Link behind the components that it stands for: what they have led to is then looked at.
+        self._left: collections.deque[str | Link] = collections.deque(_parts(whole))
+
+    def close(self) -> None:
+        while self._folders:
+            os.close(self._folders.pop())
+
+    def to_the_end(self, follow: bool) -> Place:
+        while self._left:
+            part = self._left.popleft()
+            if isinstance(part, Link):
+                _check(part, self._path(), os.fstat(self._folders[-1]))
+            elif part == "..":
+                self._up()
+            else:
+                last = not any(isinstance(one, str) for one in self._left)
+                if last and not (follow and self._follow(part)):
+                    return self._arrived(part)
+                if not last:
+                    self._down(part)
+        return self._arrived(".")
+
+    def _arrived(self, name: str) -> Place:
+        claims = tuple(one for one in self._left if isinstance(one, Link))
+        return Place(self._folders.pop(), self._path(), name, self._asked, tuple(self._links), claims)
+
+    def _path(self, name: str = "") -> str:
+        return "".join(f"/{one}" for one in [*self._names, *([name] if name else [])])
+
+    def _up(self) -> None:
+        if self._names:
+            self._names.pop()
+            os.close(self._folders.pop())
+
+    def _down(self, name: str) -> None:
+        """Into a folder, or along a link. While one is put in the place of the other, it is tried again."""
+        failed: OSError | None = None
+        for _unused in range(MOST_LINKS):
+            try:
+                self._folders.append(os.open(name, _PATH_ONLY | os.O_DIRECTORY, dir_fd=self._folders[-1]))
+                self._names.append(name)
+                return
+            except OSError as error:
+                if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                    raise
+                failed = error
+            if self._follow(name):
+                return
+        raise failed or NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self._asked)
+
+    def _follow(self, name: str) -> bool:
+        """Put in the place of a link what it leads to; False when it is none."""
+        try:
+            descriptor = os.open(name, _PATH_ONLY, dir_fd=self._folders[-1])
+        except FileNotFoundError:
+            return False
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISLNK(status.st_mode):
+                return False
+            target = os.readlink("", dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
+        link = Link(self._path(name), target, status.st_uid)
+        self._links.append(link)
+        if len(self._links) > MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._asked)
+        if not self._confined and link.owner not in _trusted():
+            self._left.appendleft(link)
+        self._left.extendleft(reversed(_parts(target)))
+        if target.startswith("/"):
+            while self._names:
+                self._up()
+        return True
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def _trusted() -> tuple[int, ...]:
+    return (0, os.geteuid())
+
+
+def _check(link: Link, found: str, status: os.stat_result) -> None:
+    if status.st_uid == link.owner:
+        return
+    why = (
+        f"{link.path} is a link that {_name(link.owner)} made, and it leads to {found or '/'}, which belongs to "
+        f"{_name(status.st_uid)}; such a link is not followed."
+    )
+    fix = f"If the link is right, make it root's own: chown -h root {link.path}. If not, find out who made it."
+    raise Refused(link.path, why, fix)
+
+
+def _name(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"uid {user}"
+
+
+def _names_are_guarded() -> bool:
+    try:
+        with open(_GUARD, encoding="ascii") as setting:
+            return setting.read().strip() != "0"
+    except OSError:
+        return False

@@ -1,0 +1,213 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The way to a file in a folder of another user: what is followed, what is not, and that it is walked only once."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import pathlib
+
+import pytest
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._files import gate
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.gate import Refused, enter, read
+
+#: The app's user, and another tenant of the host.
+APP, TENANT = 4711, 4712
+SECRET = b"TENANT_SECRET=zq\n"
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+
+
+@pytest.fixture
+def home(tmp_path: pathlib.Path) -> pathlib.Path:
+    """The folder of the app's user, with his file."""
+    folder = tmp_path / "mastodon" / "live"
+    folder.mkdir(parents=True)
+    (folder / ".env.production").write_text("A=1\n")
+    for one in (folder.parent, folder, folder / ".env.production"):
+        os.chown(one, APP, APP)
+    return folder
+
+
+@pytest.fixture
+def foreign(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A file of root in a folder that is closed to all others."""
+    folder = tmp_path / "private"
+    folder.mkdir(mode=0o700)
+    (folder / ".env.production").write_bytes(SECRET)
+    return folder / ".env.production"
+
+
+def link(path: pathlib.Path, target: str | pathlib.Path, owner: int) -> pathlib.Path:
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+    os.lchown(path, owner, owner)
+    return path
+
+
+def refusal(path: str | pathlib.Path) -> Refused:
+    with pytest.raises(Refused) as caught:
+        read(str(path), 4096)
+    return caught.value
+
+
+def test_a_plain_file(home: pathlib.Path) -> None:
+    with enter(str(home / ".env.production")) as place:
+        assert place.read(9) == b"A=1\n" and place.links == ()
+        assert (place.target, place.folder, place.name) == (f"{home}/.env.production", str(home), ".env.production")
+        beside = place.beside(".last-smtp")
+        assert beside.target == f"{home}/.env.production.last-smtp" and beside.status() is None
+
+
+def test_a_relative_path_and_one_that_goes_up(home: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home.parent)
+    for path in ("live/.env.production", "./live//../live/.env.production"):
+        with enter(path) as place:
+            assert place.target == f"{home}/.env.production" and place.read(9) == b"A=1\n"
+
+
+@as_root
+def test_the_apps_user_cannot_lend_himself_our_rights(home: pathlib.Path, foreign: pathlib.Path) -> None:
+    """The file itself is a link, to /etc/shadow for example."""
+    path = link(home / ".env.production", foreign, APP)
+    told = refusal(path)
+    why = f"{path} is a link that uid {APP} made, and it leads to {foreign}, which belongs to root"
+    assert why in str(told.strerror)
+    assert f"chown -h root {path}" in told.fix
+
+
+@as_root
+def test_nor_by_a_folder_nor_by_a_link_to_a_link(home: pathlib.Path, foreign: pathlib.Path) -> None:
+    link(home / "config", foreign.parent, APP)
+    refusal(home / "config" / ".env.production")
+    link(home / "first", home / "second", APP)
+    link(home / "second", foreign, APP)
+    refusal(home / "first")
+    # a link of his own that is fine by itself does not cover for the one behind it
+    link(home / "up", "../live", APP)
+    refusal(home / "up" / "second")
+    # nor does his own folder at the end of a way through ours
+    os.chown(foreign.parent, TENANT, TENANT)
+    refusal(home / "config" / ".env.production")
+
+
+@as_root
+def test_nor_by_the_links_of_proc(home: pathlib.Path, foreign: pathlib.Path) -> None:
+    descriptor = os.open(foreign, os.O_RDONLY)
+    try:
+        refusal(link(home / "magic", f"/proc/{os.getpid()}/fd/{descriptor}", APP))
+        refusal(link(home / "magic", f"/proc/{os.getpid()}/root{foreign}", APP))
+    finally:
+        os.close(descriptor)
+
+
+@as_root
+def test_another_tenants_file_is_not_his_either(home: pathlib.Path, foreign: pathlib.Path) -> None:
+    os.chown(foreign, TENANT, TENANT)
+    refusal(link(home / ".env.production", foreign, APP))
+    assert read(str(link(home / ".env.production", foreign, TENANT)), 99) == SECRET
+
+
+@as_root
+def test_a_link_of_root_and_one_to_what_is_his_are_followed(home: pathlib.Path, foreign: pathlib.Path) -> None:
+    path = link(home / ".env.production", foreign, 0)
+    with enter(str(path)) as place:
+        assert place.read(99) == SECRET and place.target == str(foreign)
+        assert [(one.path, one.owner) for one in place.links] == [(str(path), 0)]
+    (home / "releases").mkdir()
+    (home / "shared").write_text("B=2\n")
+    for one in (home / "releases", home / "shared"):
+        os.chown(one, APP, APP)
+    link(home / "current", "releases", APP)
+    link(home / "releases" / ".env.production", "../shared", APP)
+    with enter(str(home / "current" / ".env.production")) as place:
+        assert place.read(9) == b"B=2\n" and place.target == f"{home}/shared" and len(place.links) == 2
+
+
+@as_root
+def test_the_owner_of_the_process_follows_his_own_links(home: pathlib.Path, foreign: pathlib.Path) -> None:
+    """Without root there are no rights to lend: the kernel itself says no."""
+    path = link(home / ".env.production", foreign, APP)
+    for folder in home.parents:
+        if "pytest" in str(folder):
+            folder.chmod(0o755)
+    os.seteuid(APP)
+    try:
+        with pytest.raises(PermissionError):
+            read(str(path), 9)
+    finally:
+        os.seteuid(0)
+
+
+@as_root
+def test_a_second_name_counts_as_a_link_where_anybody_can_give_one(
+    home: pathlib.Path, foreign: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.link(foreign, home / "second-name")
+    guard = tmp_path / "guard"
+    monkeypatch.setattr(gate, "_GUARD", str(guard))
+    for setting in ("0\n", ""):
+        guard.write_text(setting) if setting else guard.unlink()
+        assert "has 2 names and belongs to root" in str(refusal(home / "second-name").strerror)
+    guard.write_text("1\n")
+    assert read(str(home / "second-name"), 99) == SECRET
+
+
+def test_nothing_is_waited_for_and_only_a_regular_file_is_read(home: pathlib.Path) -> None:
+    os.mkfifo(home / "pipe")
+    with pytest.raises(OSError) as caught:
+        read(str(home / "pipe"), 9)
+    assert caught.value.errno == errno.EINVAL
+    with pytest.raises(IsADirectoryError):
+        read(str(home), 9)
+    for whole in ("/", "/.."):
+        with pytest.raises(IsADirectoryError):
+            read(whole, 9)
+    with pytest.raises(OSError) as caught:
+        read(str(home / ".env.production"), 3)
+    assert caught.value.errno == errno.EFBIG
+
+
+def test_loops_end(home: pathlib.Path) -> None:
+    (home / "loop").symlink_to("loop")
+    (home / "around").symlink_to("around/more")
+    for name in ("loop", "around", "around/x"):
+        with pytest.raises(OSError) as caught:
+            read(str(home / name), 9)
+        assert caught.value.errno == errno.ELOOP, name
+
+
+def test_the_last_link_can_be_left_alone(home: pathlib.Path) -> None:
+    (home / "link").symlink_to(".env.production")
+    with enter(str(home / "link"), follow=False) as place:
+        assert place.name == "link" and place.links == ()
+        with pytest.raises(OSError) as caught:
+            place.open_file()
+        assert caught.value.errno == errno.ELOOP
+
+
+def test_what_was_opened_is_not_looked_up_again(home: pathlib.Path, foreign: pathlib.Path) -> None:
+    with enter(str(home / ".env.production")) as place:
+        home.rename(home.with_name("gone"))
+        home.symlink_to(foreign.parent)
+        assert place.read(9) == b"A=1\n"
+        with enter(str(home / ".env.production")) as now:
+            assert not now.same_as(place)
+    with (
+        enter(str(home.with_name("gone") / ".env.production")) as one,
+        enter(f"{home.parent}/gone/../gone/.env.production") as two,
+    ):
+        assert one.same_as(two)
+
+
+def test_no_descriptor_is_left_open(home: pathlib.Path, foreign: pathlib.Path) -> None:
+    link(home / "a", foreign, 0 if os.geteuid() == 0 else os.geteuid())
+    before = len(os.listdir("/proc/self/fd"))
+    for path in ("a", "loop", "no/such", ".env.production", ".env.production/x"):
+        with contextlib.suppress(OSError):
+            read(str(home / path), 1)
+    assert len(os.listdir("/proc/self/fd")) == before
