@@ -109,7 +109,7 @@ def _copies(root: str, folder: str) -> dict[str, str]:
 
 def _copy(root: str, folder: str, path: str) -> str:
     """The path of a copy of one of the container's files; where the container has none, there is no copy either."""
-    copy = os.path.join(folder, path.lstrip("/"))
+    copy = os.path.join(folder, os.path.normpath(f"/{path}").lstrip("/"))  # never outside, whatever the path holds
     try:
         data = gate.read(path, _LARGEST, root=root)
     except OSError:

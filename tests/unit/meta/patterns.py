@@ -110,7 +110,7 @@ def uses() -> list[Use]:
         # A private name is this module's own, another may be used anywhere.
         near = {one for other, those in applied.items() for one in those if other == where or one[0][0] != "_"}
         for label, pattern, ways in _of(tree, module, near):
-            for one in ways:
+            for one in sorted(ways):
                 found.setdefault((pattern.pattern, pattern.flags, one), Use(f"{where} {label}", pattern, one))
     return list(found.values())
 

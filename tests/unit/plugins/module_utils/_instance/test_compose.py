@@ -508,6 +508,18 @@ def test_from_the_host_with_a_word_about_it_where_the_container_is_out_of_reach(
     assert "No web or sidekiq container" in findings[0].message
 
 
+def test_a_copy_of_a_containers_file_stays_in_its_folder(tmp_path: Path) -> None:
+    root, folder = tmp_path / "root", tmp_path / "a" / "b" / "copies"
+    (root / "etc").mkdir(parents=True)
+    (root / "ca.pem").write_text("x")
+    folder.mkdir(parents=True)
+    for path in ("/etc/../../../ca.pem", "../../ca.pem", "//ca.pem"):
+        copy = compose_network._copy(str(root), str(folder), path)
+        assert copy == f"{folder}/ca.pem" and Path(copy).read_text() == "x"
+    os.mkfifo(root / "etc" / "pipe")
+    assert not Path(compose_network._copy(str(root), str(folder), "/etc/pipe")).exists()
+
+
 def test_work_in_a_process_that_is_gone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         compose_network.enter_and(1, lambda _translate: None, root=str(tmp_path))

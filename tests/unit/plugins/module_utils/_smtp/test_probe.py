@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import time
 import typing as t
+from pathlib import Path
 
 import pytest
 
@@ -288,6 +290,17 @@ def test_a_file_without_certificates(settings: Make, pki: Pki) -> None:
     [finding] = findings_of(mine, probe(mine))
     assert finding.code == "ca-file-missing"
     assert "holds no certificate in PEM form" in finding.message
+
+
+def test_a_file_of_authorities_is_not_waited_for_nor_taken_from_another(settings: Make, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/etc/hostname")
+    os.lchown(tmp_path / "link", 4711, 4711)
+    words = {"pipe": "it is not a regular file", "link": "is a link that uid 4711 made"}
+    for name, why in words.items():
+        mine = settings(port=25, ca_file=str(tmp_path / name))
+        [finding] = findings_of(mine, probe(mine))
+        assert finding.code == "ca-file-missing" and why in finding.message
 
 
 def test_settings_that_cannot_be_used_are_all_named(settings: Make) -> None:
