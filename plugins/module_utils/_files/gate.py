@@ -281,10 +281,10 @@ def _check(link: Link, found: str, status: os.stat_result) -> None:
     if status.st_uid == link.owner:
         return
     why = (
-        f"{link.path} is a link that {_name(link.owner)} made, and it leads to {found or '/'}, which belongs to "
-        f"{_name(status.st_uid)}; such a link is not followed."
+        f"{link.path} is a symbolic link that {_name(link.owner)} created, and it points to {found or '/'}, which "
+        f"belongs to {_name(status.st_uid)}. Such a link is not followed."
     )
-    fix = f"If the link is right, make it root's own: chown -h root {link.path}. If not, find out who made it."
+    fix = f"If the link is intended, give it to root: chown -h root {link.path}. If not, find out who created it."
     raise Refused(link.path, why, fix)
 
 

@@ -104,7 +104,7 @@ def _links(place: Place) -> list[Finding]:
     """That the file is not where the path says."""
     if not place.links:
         return []
-    message = f"It leads to {place.target} through a link, and that file is edited."
+    message = f"It goes through a symbolic link to {place.target}; that file is edited."
     return [TABLE.finding("link-followed", place.asked, message)]
 
 

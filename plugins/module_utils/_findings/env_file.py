@@ -165,15 +165,15 @@ TABLE = Table(
     Code(
         "link-followed",
         "info",
-        "The path leads through a symbolic link; the file that it leads to is the one that is read and edited.",
-        "Nothing to do, if the link is meant.",
+        "The path goes through a symbolic link; the file that it points to is read and edited.",
+        "Nothing to do, if the link is intended.",
     ),
     Code(
         "link-not-followed",
         "error",
-        "Another user made a link on the way to the file, and what it leads to is not that user's own. Following it as "
-        "root would lend root's rights to that user.",
-        "If the link is right, make it root's own (chown -h root). If you do not know it, find out who made it.",
+        "Another user created a symbolic link on the way to the file, and it points to what is not that user's own. "
+        "Following it as root would lend root's rights to that user.",
+        "If the link is intended, give it to root (chown -h root). If not, find out who created it.",
     ),
     Code("env-file-dangling", "error", "The path is a link to a file that does not exist.", "Correct the link."),
     Code("env-file-not-regular", "error", "The path is not a regular file.", "Name the environment file itself."),

@@ -78,7 +78,7 @@ class EnvFile:
         """That it is not where the path says that was asked for."""
         if not self.links:
             return []
-        message = f"It leads to {self.path} through a link, and that file is read and edited."
+        message = f"It goes through a symbolic link to {self.path}; that file is read and edited."
         return [FILES.finding("link-followed", asked, message)]
 
     @property

@@ -52,7 +52,10 @@ def test_a_file_of_root_is_neither_shown_to_the_apps_user_nor_edited(hostile: La
     before = hostile.ssh(HOST, f"stat -c '%y %i' {PRIVATE}; sha256sum < {PRIVATE}; ls -A /root/tenant")
     done = rollout(hostile, "-vvvv", *arguments)
     assert done.status != 0
-    assert f"{ENV_FILE} is a link that mastodon made, and it leads to {PRIVATE}, which belongs to root" in flat(done)
+    assert (
+        f"{ENV_FILE} is a symbolic link that mastodon created, and it points to {PRIVATE}, which belongs to root"
+        in flat(done)
+    )
     assert f"chown -h root {ENV_FILE}" in flat(done)
     assert "Done" not in done.output and SECRET not in done.output
     assert SECRET not in hostile.ssh(HOST, f"cat {CAUGHT} 2>/dev/null", check=False)
@@ -67,7 +70,7 @@ def test_root_can_vouch_for_the_link_but_a_file_that_he_may_not_read_is_still_no
     assert SECRET not in hostile.ssh(HOST, f"cat {CAUGHT} 2>/dev/null", check=False)
     found = hostile.module(HOST, "instance_info")["findings"]
     assert [one["message"] for one in found if one["code"] == "link-followed"] == [
-        f"It leads to {PRIVATE} through a link, and that file is read and edited."
+        f"It goes through a symbolic link to {PRIVATE}; that file is read and edited."
     ]
 
 

@@ -76,6 +76,7 @@ RESULT: dict[str, t.Any] = {
     "findings": [
         {"code": "odd", "severity": "warning", "subject": "s", "message": "Odd.", "fix": "Look."},
         {"code": "fine", "severity": "info", "subject": "s", "message": "Fine.", "fix": ""},
+        {"code": "link-followed", "severity": "info", "subject": "/e", "message": "A link.", "fix": ""},
     ],
 }
 
@@ -96,6 +97,7 @@ def test_a_changed_host_is_told_fact_by_fact() -> None:
         "The password reset for alice@example.org went through the queue (job 82325230-88b1 of the queue mailers):"
         " Sidekiq's job ended without an error, after 1.4 s",
         "warning: s: Odd. Look. [odd]",
+        "info: /e: A link. [link-followed]",
     ]
 
 
@@ -136,6 +138,7 @@ def test_a_rollback_says_what_was_put_back() -> None:
         " changed SMTP_SERVER; removed SMTP_LOGIN",
         "mastodon-web.service: active since 2026-11-01T02:03:04Z, restarted by this run",
         "warning: s: Odd. Look. [odd]",
+        "info: /e: A link. [link-followed]",
     ]
     dry = host_summary({**ROLLBACK, "check_mode": True})
     assert dry[0] == "Dry run, nothing was touched."

@@ -75,7 +75,7 @@ def test_the_apps_user_cannot_lend_himself_our_rights(home: pathlib.Path, foreig
     """The file itself is a link, to /etc/shadow for example."""
     path = link(home / ".env.production", foreign, APP)
     told = refusal(path)
-    why = f"{path} is a link that uid {APP} made, and it leads to {foreign}, which belongs to root"
+    why = f"{path} is a symbolic link that uid {APP} created, and it points to {foreign}, which belongs to root"
     assert why in str(told.strerror)
     assert f"chown -h root {path}" in told.fix
 

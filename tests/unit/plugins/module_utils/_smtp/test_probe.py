@@ -296,7 +296,7 @@ def test_a_file_of_authorities_is_not_waited_for_nor_taken_from_another(settings
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("/etc/hostname")
     os.lchown(tmp_path / "link", 4711, 4711)
-    words = {"pipe": "it is not a regular file", "link": "is a link that uid 4711 made"}
+    words = {"pipe": "it is not a regular file", "link": "is a symbolic link that uid 4711 created"}
     for name, why in words.items():
         mine = settings(port=25, ca_file=str(tmp_path / name))
         [finding] = findings_of(mine, probe(mine))
