@@ -50,7 +50,7 @@ class Link:
 class Refused(OSError):
     """A way that is not taken, because it would lend our rights to another user.
 
-    :ivar strerror: why, as a sentence.
+    :ivar strerror: why, as a sentence without its full stop.
     :ivar fix: what to do if the way is meant.
     """
 
@@ -149,8 +149,8 @@ class Place:
         folder = os.fstat(self.descriptor).st_uid
         if status.st_nlink > 1 and status.st_uid != folder and folder not in _trusted() and not _names_are_guarded():
             why = (
-                f"{self.target} has {status.st_nlink} names and belongs to {_name(status.st_uid)}; here {_name(folder)}"
-                " can have given it one of them."
+                f"{self.target} has {status.st_nlink} names and belongs to {_name(status.st_uid)}; {_name(folder)}, who "
+                "owns this folder, can have created one of them"
             )
             raise Refused(self.target, why, "Set the sysctl fs.protected_hardlinks to 1, as distributions do.")
 
@@ -282,7 +282,7 @@ def _check(link: Link, found: str, status: os.stat_result) -> None:
         return
     why = (
         f"{link.path} is a symbolic link that {_name(link.owner)} created, and it points to {found or '/'}, which "
-        f"belongs to {_name(status.st_uid)}. Such a link is not followed."
+        f"belongs to {_name(status.st_uid)}; such a link is not followed"
     )
     fix = f"If the link is intended, give it to root: chown -h root {link.path}. If not, find out who created it."
     raise Refused(link.path, why, fix)

@@ -74,7 +74,7 @@ def trouble(error: OSError, path: str, doing: str) -> Finding:
     :param doing: what was tried, as it fits behind "The system refused to".
     """
     if isinstance(error, Refused):
-        return TABLE.finding("link-not-followed", path, f"{error.strerror}", error.fix)
+        return TABLE.finding("link-not-followed", path, f"{error.strerror}.", error.fix)
     code = _CODES.get(error.errno or 0, "env-file-failed")
     reason = os.strerror(error.errno) if error.errno else type(error).__name__
     return TABLE.finding(code, path, f"The system refused to {doing}: {reason}.")

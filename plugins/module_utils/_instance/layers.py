@@ -110,7 +110,7 @@ def _read(path: str, others: t.Sequence[str]) -> tuple[bytes, str, tuple[gate.Li
         with gate.enter(path) as place:
             return place.read(_LIMIT), place.target, place.links
     except gate.Refused as error:
-        raise FindingError(FILES.finding("link-not-followed", path, str(error.strerror), error.fix)) from None
+        raise FindingError(FILES.finding("link-not-followed", path, f"{error.strerror}.", error.fix)) from None
     except IsADirectoryError:
         raise refuse("env-file-not-a-file", "It is a directory.") from None
     except FileNotFoundError:

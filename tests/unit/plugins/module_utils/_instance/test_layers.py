@@ -64,7 +64,23 @@ def test_follows_a_chain_of_links_to_the_file_that_has_to_be_edited(tmp_path):
     target.write_text("A=1\n")
     (tmp_path / "between").symlink_to("shared/env")
     (tmp_path / "env").symlink_to(tmp_path / "between")
-    assert layers.read_env_file(str(tmp_path / "env")).path == str(target)
+    read = layers.read_env_file(str(tmp_path / "env"))
+    assert read.path == str(target)
+    (told,) = read.followed(str(tmp_path / "env"))
+    assert (told.code, told.severity) == ("link-followed", "info") and str(target) in told.message
+    assert layers.read_env_file(str(target)).followed(str(target)) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+def test_a_link_of_another_user_is_followed_only_to_what_is_his(tmp_path):
+    (tmp_path / "private").write_text("A=1\n")
+    (tmp_path / ".env").symlink_to("private")
+    os.lchown(tmp_path / ".env", 4711, 4711)
+    finding = refusal(tmp_path / ".env")
+    assert finding.code == "link-not-followed" and "uid 4711 created" in finding.message
+    findings = []
+    assert layers.dotenv_layers(str(tmp_path), None, findings) == []
+    assert [one.code for one in findings] == ["layer-unreadable"] and "not followed." in findings[0].message
 
 
 def test_a_missing_file_names_what_the_services_read_instead(tmp_path):
