@@ -149,8 +149,8 @@ class Place:
         folder = os.fstat(self.descriptor).st_uid
         if status.st_nlink > 1 and status.st_uid != folder and folder not in _trusted() and not _names_are_guarded():
             why = (
-                f"{self.target} has {status.st_nlink} names and belongs to {_name(status.st_uid)}; {_name(folder)}, who "
-                "owns this folder, can have created one of them"
+                f"{self.target} has {status.st_nlink} names and belongs to {_name(status.st_uid)}; "
+                f"{_name(folder)}, who owns this folder, can have created one of them"
             )
             raise Refused(self.target, why, "Set the sysctl fs.protected_hardlinks to 1, as distributions do.")
 
