@@ -9,10 +9,10 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import re
 import typing as t
 
+from .._loopback import is_loopback
 from .model import Context, Failure, Stage
 
 #: Ports on which TLS begins with the first byte (RFC 8314 for 465; the others are providers' twins of it).
@@ -98,12 +98,7 @@ def plain_mode_known(context: Context) -> bool:
 
 def loopback(context: Context) -> bool:
     """The relay is the host itself, or the container itself."""
-    if context.host.casefold() in ("localhost", "localhost.localdomain"):
-        return True
-    try:
-        return ipaddress.ip_address(context.host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(context.host)
 
 
 def _named(wanted: str, classes: tuple[str, ...]) -> bool:

@@ -146,12 +146,6 @@ TABLE = Table(
         "Check with systemctl cat that the unit sets no SMTP_ or BULK_SMTP_ variable.",
         "systemctl before 250 prints [unprintable] for values with blanks",
     ),
-    Code(
-        "effective-unknown",
-        "unknown",
-        "What Rails makes of the present settings could not be worked out.",
-        "mailer_check asks Rails itself.",
-    ),
     # Running something in it
     Code(
         "app-command-missing",

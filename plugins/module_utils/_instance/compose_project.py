@@ -171,11 +171,6 @@ def _replicas(given: t.Mapping[str, t.Any]) -> int:
     return count if isinstance(count, int) else 1
 
 
-def expected_environment(service: ServiceModel, image: t.Mapping[str, str]) -> dict[str, str]:
-    """What a container of the service has when it is made now."""
-    return {**image, **service.environment}
-
-
 def differing(container: Container, expected: t.Mapping[str, str]) -> tuple[str, ...]:
     """The names of the variables that a container has otherwise than it would have when made now, sorted."""
     names = {*container.environment, *expected}

@@ -8,11 +8,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import typing as t
 
 from .._findings.compose import TABLE
 from .._findings.model import Finding
+from .._loopback import is_loopback
 from . import layers
 from .compose_containers import Container
 from .compose_project import ServiceModel, differing, interpolated, lost
@@ -137,16 +137,6 @@ def relay_is_itself(host: str, sender: Container) -> list[Finding]:
         return []
     message = f"Mail leaves from {sender.name}; for it, {host} is {sender.name}."
     return [TABLE.finding("relay-is-the-container", host, message)]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or address is the machine that asks."""
-    if host.rstrip(".").lower() in ("localhost", "localhost.localdomain", "ip6-localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def no_way_out(sender: Container, internal: t.Mapping[str, bool]) -> list[Finding]:

@@ -9,9 +9,10 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import re
 import typing as t
+
+from .._loopback import is_loopback
 
 TLS_MODES = ("starttls", "starttls_optional", "implicit", "none")
 AUTH_METHODS = ("plain", "login", "cram_md5", "none")
@@ -171,17 +172,6 @@ PORTS: dict[int, tuple[str, ...]] = {
     8025: ("starttls", "starttls_optional", "none"),
     8465: ("implicit",),
 }
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a connection to the host stays on the machine."""
-    name = host.rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def resolve(wanted: Wanted, preset: Preset | None) -> Relay:

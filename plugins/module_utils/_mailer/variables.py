@@ -280,8 +280,6 @@ _BARENESS: dict[str, tuple[str, str | None] | None] = {
     "TLS": None, "SSL": None,
 }  # fmt: skip
 
-_OF_A_RELAY = tuple(one for one in SETTINGS if one.suffix)
-
 #: Everything that Mastodon reads about mail, the bulk relay included.
 VARIABLES: dict[str, Variable] = {
     variable.name: variable

@@ -8,12 +8,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import typing as t
 
 from .._diagnosis.model import Context
 from .._findings.model import Finding
 from .._findings.relay import TABLE
+from .._loopback import is_loopback
 from .probe import Result
 from .settings import Settings
 from .wording import certificate, listed
@@ -86,8 +86,4 @@ def _about_encryption(settings: Settings, result: Result, context: Context) -> t
 
 
 def _loopback(host: str, result: Result) -> bool:
-    addresses = [one.address for one in result.addresses] or [host]
-    try:
-        return all(ipaddress.ip_address(one.split("%")[0]).is_loopback for one in addresses)
-    except ValueError:
-        return False
+    return all(map(is_loopback, [one.address for one in result.addresses] or [host]))

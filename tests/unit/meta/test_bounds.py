@@ -12,7 +12,6 @@ import patterns
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.diagnose import diagnose
-from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.exceptions import from_reply
 from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.model import Context, Failure
 from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.redact import one_line, redact
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS, values
@@ -78,7 +77,7 @@ ENTRIES: dict[str, t.Callable[[str], object]] = {
     "one_line": one_line,
     "log": _log,
     "last words": lambda text: fit_to_see([LogLine(1.0, "web", 9, text)] * 8, {"PASSWORD": SECRETS[0]}, ["web"]),
-    "reply": lambda text: diagnose(from_reply("auth", 535, text), Context(secrets=SECRETS)),
+    "reply": lambda text: diagnose(Failure("auth", message=text, code=535).completed(), Context(secrets=SECRETS)),
     "exception": lambda text: diagnose(Failure("boot", ("NoMethodError", "KeyError"), text), Context(secrets=SECRETS)),
     "address": _address,
     "yaml": _yaml,
