@@ -13,6 +13,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.plan import plan
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings import PORTS, Request, Wanted
 from ansible_collections.fediops.mastodon.plugins.plugin_utils import _presets
+from ansible_collections.fediops.mastodon.tests.unit.plugins.plugin_utils import preset_shape
 
 ZOHO = "com eu in com.au jp"
 #: What the providers document: name -> hosts by region, ports with STARTTLS, ports with implicit TLS, mechanisms, the
@@ -127,7 +128,7 @@ def test_two_kinds_of_key_are_told_apart() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_entry_has_the_right_shape(name: str) -> None:
-    assert _presets.problems(name, _presets.documents()[name]) == []
+    assert preset_shape.problems(name, _presets.documents()[name]) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -178,7 +179,7 @@ def entry(**more: t.Any) -> dict[str, t.Any]:
 
 
 def test_a_small_entry_is_right() -> None:
-    assert _presets.problems("example", entry()) == []
+    assert preset_shape.problems("example", entry()) == []
 
 
 @pytest.mark.parametrize(
@@ -207,10 +208,10 @@ def test_a_small_entry_is_right() -> None:
     ],
 )
 def test_a_wrong_entry_is_seen(more: dict[str, t.Any], words: str) -> None:
-    found = _presets.problems("example", entry(**more))
+    found = preset_shape.problems("example", entry(**more))
     assert any(words in one for one in found), found
 
 
 def test_an_entry_that_is_no_mapping_is_seen() -> None:
-    assert _presets.problems("example", ["smtp.example.com"]) == ["example: is no mapping"]
-    assert _presets.problems("Example", entry()) == ["Example: the name is not in lower case"]
+    assert preset_shape.problems("example", ["smtp.example.com"]) == ["example: is no mapping"]
+    assert preset_shape.problems("Example", entry()) == ["Example: the name is not in lower case"]
