@@ -90,6 +90,24 @@ def test_every_variable_of_the_written_pages_and_playbooks_is_known() -> None:
     assert [one.subject for one in unknown(used - tags)] == [] and "mastodon_smtp_batches" in used
 
 
+def test_an_account_without_powers_is_advised_wherever_one_is_asked_for() -> None:
+    """Mastodon logs the link of a reset, and it works for six hours (config/initializers/devise.rb)."""
+    root = ROLE.parents[1]
+    described = " ".join(OPTIONS["mastodon_smtp_test_account"]["description"])
+    module = (root / "plugins/modules/queued_mail_check.py").read_text()
+    for text in (described, module, (root / "README.md").read_text(), (ROLE / "README.md").read_text()):
+        assert "account without any powers" in " ".join(text.split())
+
+
+def test_nobody_is_told_that_an_account_must_be_confirmed() -> None:
+    """Mastodon mails a reset to those who are not (User#active_for_authentication? is false for a memorial alone)."""
+    root = ROLE.parents[1]
+    told = [*(root / "plugins").rglob("*.py"), *ROLE.rglob("*.yml"), *ROLE.glob("*.md"), root / "README.md"]
+    told += [root / "docs/faults.md", root / "docs/findings.md", root / "tests/integration/rollout/faults.yml"]
+    assert len(told) > 100
+    assert [path for path in told if re.search(r"\b(?:not|be) confirmed\b", path.read_text())] == []
+
+
 @pytest.mark.parametrize(
     ("dry", "restored", "restart", "told"),
     [

@@ -261,6 +261,11 @@ def test_a_mastodon_that_does_not_log_deliveries() -> None:
         assert verdict.as_dict()["message_id"] is None
 
 
+#: All that RAILS_LOG_LEVEL=warn leaves of a job that failed; the request that put it there is not in the log.
+QUIET = [
+    'WARN: {"context":"Job raised exception","job":{"args":[{"job_id":"%s"}]}}' % JOB,  # noqa: UP031
+    "WARN: Net::SMTPAuthenticationError: 535 5.7.8 no",
+]
 REDIS_DOWN = {"failure": {"stage": "queue", "chain": [{"class": "RedisClient::CannotConnectError", "message": "no"}]}}
 WRONG = {"error_class": "Net::SMTPAuthenticationError", "error_message": "535 5.7.8 no x@y.example", "attempts": 1}
 
@@ -280,6 +285,7 @@ WRONG = {"error_class": "Net::SMTPAuthenticationError", "error_message": "535 5.
         ([QUEUED, BEGUN, DONE], [], "performed", "account-gets-no-mail"),
         (["[REQUEST] method=POST status=303"], [{"requested": False}], "not_queued", "account-gets-no-mail"),
         ([], [{"requested": True, **place("done")}], "performed", None),
+        (QUIET, [{"requested": True, **place("retry", **WRONG)}], "failed", "login-refused"),
         (["[REQUEST] Redis::CannotConnectError (refused):"], [], "not_queued", "redis-unreachable"),
     ],
 )
