@@ -306,7 +306,6 @@ class QueueCheck:
             asked["job"] = {"job_id": job.id, "queue": job.queue}
         else:
             asked["look_for"] = {"account": verdict.recipient, "since": since}
-            asked["queue"] = "default" if self._old_queue() else "mailers"
         answer = self._rails.ask(asked, seconds)
         if isinstance(answer, Finding):
             verdict.ends("unknown", answer)
@@ -315,7 +314,7 @@ class QueueCheck:
             silent = TABLE.finding("account-gets-no-mail", verdict.recipient, message)
             verdict.ends("not_queued", silent if sure else None)
         else:
-            verdict.job = job or Job(queue=asked["queue"])
+            verdict.job = job or Job(queue=str(answer["queue"]))
             self._placed(verdict, verdict.job, answer)
 
     def _placed(self, verdict: Verdict, job: Job, answer: t.Mapping[str, t.Any]) -> None:
@@ -358,10 +357,6 @@ class QueueCheck:
             verdict.findings.append(_left(f"Rails did not take it out: {answer.message}"))
         elif not answer.get("removed") and verdict.fate == "waiting":
             verdict.findings.append(_left("It was still being worked on when it was to be taken out."))
-
-    def _old_queue(self) -> bool:
-        """Mastodon 3.5 puts mail into the queue C(default) (mastodon#20274)."""
-        return Release.parse(self._instance.release) < Release.parse("4.0.0-rc.1")
 
     def _lines(self) -> list[LogLine]:
         return self._driver.log_since(self._services, self._cursor)

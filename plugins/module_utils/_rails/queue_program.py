@@ -82,7 +82,9 @@ module FediopsQueue
       user = FediopsAccounts.find(look_for["account"])
       sent = user.persisted? && user.reset_password_sent_at
       return { "requested" => false } unless sent && sent.to_f >= look_for["since"] - 1
-      { "requested" => true, "mark" => user.to_global_id.to_s }
+      # Rails names the queue itself: Mastodon 3.5 has its mails in another one than later releases (mastodon#20274).
+      queue = ActionMailer::MailDeliveryJob.new("UserMailer").queue_name
+      { "requested" => true, "mark" => user.to_global_id.to_s, "queue" => queue }
     end
 
     def follow(mark, queue, seconds)
@@ -197,7 +199,7 @@ module FediopsQueue
         mark = answer.delete("mark")
       end
       return answer unless mark
-      queue = (job && job["queue"]) || ASKED["queue"]
+      queue = (job || answer)["queue"]
       answer["place"] = follow(mark, queue, ASKED["follow"]) if ASKED["follow"]
       ended = answer["place"] && answer["place"]["state"] == "done"
       answer["removed"] = remove(mark, queue) if ASKED["remove"] && !ended
@@ -240,7 +242,7 @@ def program(asked: t.Mapping[str, t.Any]) -> bytes:
     :param asked: mark (begins the answer's line); then, each only where it is wanted:
         send ({way: reset, to} or {way: plain, mail: {to, subject, body, message_id, content_type}});
         job ({job_id, queue} of one that is in the queue already);
-        look_for ({account, since: seconds since the epoch}: a reset whose job is not known), queue;
+        look_for ({account, since: seconds since the epoch}: a reset whose job is not known);
         follow (seconds), remove (true takes out what has not got through by then).
     """
     return filled(_PROGRAM, asked)

@@ -266,6 +266,7 @@ QUIET = [
     'WARN: {"context":"Job raised exception","job":{"args":[{"job_id":"%s"}]}}' % JOB,  # noqa: UP031
     "WARN: Net::SMTPAuthenticationError: 535 5.7.8 no",
 ]
+REQUESTED = {"requested": True, "queue": "mailers"}
 REDIS_DOWN = {"failure": {"stage": "queue", "chain": [{"class": "RedisClient::CannotConnectError", "message": "no"}]}}
 WRONG = {"error_class": "Net::SMTPAuthenticationError", "error_message": "535 5.7.8 no x@y.example", "attempts": 1}
 
@@ -284,8 +285,8 @@ WRONG = {"error_class": "Net::SMTPAuthenticationError", "error_message": "535 5.
         ([QUEUED, BEGUN], [{"removed": 0}], "waiting", "relay-silent test-mail-left-in-queue"),
         ([QUEUED, BEGUN, DONE], [], "performed", "account-gets-no-mail"),
         (["[REQUEST] method=POST status=303"], [{"requested": False}], "not_queued", "account-gets-no-mail"),
-        ([], [{"requested": True, **place("done")}], "performed", None),
-        (QUIET, [{"requested": True, **place("retry", **WRONG)}], "failed", "login-refused"),
+        ([], [{**REQUESTED, **place("done")}], "performed", None),
+        (QUIET, [{**REQUESTED, **place("retry", **WRONG)}], "failed", "login-refused"),
         (["[REQUEST] Redis::CannotConnectError (refused):"], [], "not_queued", "redis-unreachable"),
     ],
 )
@@ -304,10 +305,19 @@ def test_redis_is_asked_about_the_very_job_and_told_to_take_it_out() -> None:
 
 def test_a_reset_whose_job_no_log_names_is_found_by_its_account_and_time() -> None:
     before = time.time()
-    _verdict, driver = Case([], answers=[{"requested": True, **place("done")}]).run()
+    _verdict, driver = Case([], answers=[{**REQUESTED, **place("done")}]).run()
     (asked,) = driver.boots
-    assert (asked["look_for"]["account"], asked["queue"]) == (ACCOUNT, "mailers")
+    assert asked["look_for"]["account"] == ACCOUNT
     assert before <= asked["look_for"]["since"] <= time.time()
+
+
+@pytest.mark.parametrize("queue", ["default", "mailers", "theirs"])
+def test_the_queue_of_a_job_that_no_log_names_is_the_one_that_rails_says(queue: str) -> None:
+    for release in ("3.5.19", "4.6.5"):
+        case = Case([], answers=[{"requested": True, "queue": queue, **place("done")}], variables={"RELEASE": release})
+        verdict, driver = case.run()
+        assert verdict.as_dict()["job"]["queue"] == queue
+        assert "queue" not in driver.boots[0]
 
 
 def test_what_failed_is_taken_out_of_the_queue() -> None:
