@@ -19,7 +19,7 @@ import types
 import typing as t
 
 from .accounts import ACCOUNTS
-from .ruby import filled
+from .ruby import ERRORS, filled
 
 #: Mastodon's config/boot.rb loads Bootsnap, which writes to tmp/cache whatever a boot loads for the first time. We are
 #: guests there and only read that cache (rails/bootsnap#428; older ones do not know it), save for the few files that it
@@ -88,12 +88,11 @@ require "json"
 require "openssl"
 require "net/smtp"
 """
+    + ERRORS
     + ACCOUNTS
     + r"""
 module FediopsCheck
   ASKED = JSON.parse("@ASKED@".unpack1("m0"))
-  # Loading rails/commands may itself happen in a rescue; that error is no cause of ours.
-  AMBIENT = $!
 
   # Raised in place of a connection, when nothing may be sent. Not an error that anybody rescues.
   class Rehearsed < Exception; end
@@ -247,12 +246,7 @@ module FediopsCheck
     end
 
     def failure(error)
-      chain = []
-      while error && !error.equal?(AMBIENT) && !error.is_a?(Rehearsed) && chain.length < 6
-        chain << { "class" => error.class.name.to_s, "message" => clean(error.message) }
-        error = error.cause
-      end
-      { "stage" => Dialogue.stage, "chain" => chain }
+      { "stage" => Dialogue.stage, "chain" => FediopsErrors.chain(error, Rehearsed) { |text| clean(text) } }
     end
 
     def message(name, settings)

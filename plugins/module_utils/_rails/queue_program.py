@@ -15,7 +15,7 @@ from __future__ import annotations
 import typing as t
 
 from .accounts import ACCOUNTS
-from .ruby import filled
+from .ruby import ERRORS, filled
 
 #: The plain mail: a job names a class and a method that the running Sidekiq knows, and no mailer of Mastodon takes a
 #: bare text. C(ActionMailer::Base.mail) is gone from Rails 8.1.1 on (rails/rails#56449), C(class_eval) is in all of
@@ -28,11 +28,11 @@ _PROGRAM = (
 require "json"
 require "sidekiq/api"
 """
+    + ERRORS
     + ACCOUNTS
     + r"""
 module FediopsQueue
   ASKED = JSON.parse("@ASKED@".unpack1("m0"))
-  AMBIENT = $!
   TEMPORARY = /\A\W*(?:could not get 3xx \()?4\d\d[ :-]/
 
   class << self
@@ -206,11 +206,7 @@ module FediopsQueue
       answer["processes"] = hosts(queue)
       answer
     rescue StandardError, ScriptError => error
-      chain = []
-      while error && !error.equal?(AMBIENT) && chain.length < 6
-        chain << { "class" => error.class.name.to_s, "message" => error.message.to_s.scrub("?")[0, 2000] }
-        error = error.cause
-      end
+      chain = FediopsErrors.chain(error) { |text| text.scrub("?")[0, 2000] }
       { "failure" => { "stage" => "queue", "chain" => chain }, "put" => @put ? true : false }
     end
   end

@@ -4,13 +4,31 @@
 
 # Private to this collection: it may change in any release without notice.
 
-"""How a Ruby program of ours is told what it is asked: by one literal in it, never by its command line."""
+"""What the Ruby programs have in common: how they are told what they are asked, and how they tell an error."""
 
 from __future__ import annotations
 
 import base64
 import json
 import typing as t
+
+#: Part of the programs that go into Rails: what an error is told by. Loading rails/commands may itself happen in a
+#: rescue; that error is no cause of ours, nor is what a program raises for its own ends.
+ERRORS = r"""
+module FediopsErrors
+  AMBIENT = $!
+
+  # Class and message of an error and of its causes, outermost first; the block makes each message fit to be told.
+  def self.chain(error, ours = nil)
+    found = []
+    until error.nil? || error.equal?(AMBIENT) || ours === error || found.length == 6
+      found << { "class" => error.class.name.to_s, "message" => yield(error.message.to_s) }
+      error = error.cause
+    end
+    found
+  end
+end
+"""
 
 
 def filled(program: str, asked: t.Mapping[str, t.Any]) -> bytes:

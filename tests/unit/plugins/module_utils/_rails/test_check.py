@@ -22,6 +22,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model i
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.check import Request, ask
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.program import GUEST, PRELUDE
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.queue_program import program as queue_program
+from ansible_collections.fediops.mastodon.plugins.module_utils._rails.ruby import ERRORS
 
 SECRET = "p#a $s w0rd"
 
@@ -84,6 +85,13 @@ def test_neither_program_asks_for_what_rails_8_1_took_away(driver: Recorder) -> 
     for text in (driver.stdin, queue_program({"mark": "m"})):
         assert b"ActionMailer::Base" in text
         assert b"ActionMailer::Base.mail(" not in text
+
+
+def test_both_programs_tell_an_error_and_its_causes_in_the_same_way(driver: Recorder) -> None:
+    ask(driver, Request())  # type: ignore[arg-type]
+    for text in (driver.stdin, queue_program({"mark": "m"})):
+        assert ERRORS.encode() in text
+        assert (text.count(b".cause"), text.count(b"FediopsErrors.chain(")) == (1, 1)
 
 
 def test_a_secret_goes_in_as_a_digest_only(driver: Recorder) -> None:
