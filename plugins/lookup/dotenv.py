@@ -33,7 +33,8 @@ options:
       - name: MASTODON_DOTENV_FILE
   interpolate:
     description:
-      - Whether C(${NAME}) in a value stands for another variable. Off, so that a password with a V($) stays what it is.
+      - Whether C(${NAME}) in a value is replaced by that variable's value. Off, so that a password with a V($) stays
+        what it is.
     type: bool
     default: false
   default:

@@ -17,7 +17,7 @@ description:
   - Looks at facts, not at notifications. A service is stale when its main process started before the last modification
     of any file that it takes variables from. With Docker Compose it is stale when a container has other values than a
     new one would get. A second run does nothing.
-  - With Docker Compose, the containers are made anew by C(docker compose up) for exactly these services, never
+  - With Docker Compose, the containers are recreated by C(docker compose up) for exactly these services, never
     restarted, since a restart keeps the old environment. They stop within 30 seconds, images are neither fetched nor
     built, and how many containers a service has stays as it is. At the end, their variables are compared with the
     files.

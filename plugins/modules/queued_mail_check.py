@@ -29,7 +29,7 @@ options:
         ignored.
       - Mastodon sends none to a memorial account, nor to one without a password. It does to accounts that are not
         confirmed, disabled or suspended.
-      - For six hours the link stands in the log of Sidekiq, as with each reset. Take an account without any powers.
+      - The link is in Sidekiq's log, as with every reset, and works for six hours. Take an account without any powers.
     type: str
   enqueue:
     description: The address that gets a plain test mail, when O(reset) is not given or that account gets no mail.
@@ -141,7 +141,7 @@ job:
   type: dict
   contains:
     id:
-      description: Its id, as it stands in the log. Empty where only Redis tells of it.
+      description: Its id, as the log has it. Empty where only Redis tells of it.
       type: str
     queue:
       description: The queue that it was in.

@@ -21,7 +21,7 @@ Stage = t.Literal[
 #: In the order in which a mail passes them: Rails boots, the mailer is built, then the dialogue; "queue" is Sidekiq's.
 STAGES: tuple[Stage, ...] = t.get_args(Stage)
 
-#: RFC 3463 and RFC 2034: the enhanced code stands at the start of the reply's text.
+#: RFC 3463 and RFC 2034: the enhanced code is at the start of the reply's text.
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 #: RFC 5321, 4.2: a reply begins with three digits, then a space (last line) or a hyphen.
 _REPLY = re.compile(r"^\W*([2-5]\d\d)(?=[ -])")
@@ -48,7 +48,7 @@ class Failure:
     verify_code: int | None = None
 
     def completed(self) -> Failure:
-        """The same failure with the codes that only stand in its message, which is cut to what is looked at."""
+        """The same failure with the codes that are only in its message; the message is cut to what is looked at."""
         message = bounded(self.message)
         code, enhanced = self.code, self.enhanced
         if code is None:

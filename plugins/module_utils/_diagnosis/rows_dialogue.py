@@ -46,7 +46,7 @@ DIALOGUE: tuple[Row, ...] = (
     Row(
         "relay-quota-used",
         "The account's limit at {endpoint} is used up: {said}.",
-        "Wait until the limit starts anew, or raise it at the provider. The login is not wrong.",
+        "Wait until the limit is reset, or raise it at the provider. The login is not wrong.",
         Sign(enhanced=r"[45]\.4\.5", source="Google 550 5.4.5"),
         Sign(
             text=r"throttling|unusual rate|(daily|hourly|sending|message|relay|rate)\b.{0,30}\b(limit|quota)\b.{0,30}"
@@ -153,7 +153,7 @@ DIALOGUE: tuple[Row, ...] = (
     Row(
         "password-transition-needed",
         "{endpoint} wants the password to be renewed before this login method works: {said}.",
-        "Set {option[auth]} to plain once, or set the password anew at the provider.",
+        "Set {option[auth]} to plain once, or reset the password at the provider.",
         Sign(status="432"),
     ),
     Row(
@@ -308,7 +308,7 @@ DIALOGUE: tuple[Row, ...] = (
     ),
     Row(
         "relay-refused",
-        "{endpoint} refuses the message: {said}. MailerSend uses 450 also for what a second try does not mend.",
+        "{endpoint} refuses the message: {said}. MailerSend also uses 450 where a retry does not help.",
         "Read the answer: most often the sender's domain is not verified at MailerSend.",
         Sign(status="450", when=_is_mailersend, source="developers.mailersend.com/smtp-relay.html"),
         hinted=True,
@@ -328,7 +328,7 @@ DIALOGUE: tuple[Row, ...] = (
     Row(
         "command-refused",
         "{endpoint} does not understand: {said}.",
-        "Check that {option[host]} and {option[port]} name a mail relay and no filter stands before it.",
+        "Check that {option[host]} and {option[port]} name a mail relay and no filter is in front of it.",
         Sign(status=r"50\d"),
     ),
     Row(

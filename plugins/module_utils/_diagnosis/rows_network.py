@@ -99,7 +99,7 @@ NETWORK: tuple[Row, ...] = (
     ),
     Row(
         "plaintext-on-tls-port",
-        "The connection to {endpoint} stands, but no greeting comes ({said}): "
+        "{endpoint} accepts the connection, but sends no greeting ({said}): "
         "the port waits for TLS, which the settings do not begin.",
         "Set {option[tls]} to implicit for this port, or {option[port]} to 587 with {option[tls]} starttls.",
         Sign(
@@ -239,7 +239,7 @@ NETWORK: tuple[Row, ...] = (
     Row(
         "certificate-refused",
         "The certificate of {endpoint} is refused ({said}).",
-        "Have the relay's certificate mended; the reason stands in the brackets.",
+        "Ask the relay's operator to fix its certificate (reason in brackets).",
         Sign(text=r"certificate[ _]verify[ _]failed"),
     ),
     Row(

@@ -89,7 +89,7 @@ def rewritten(
             if form != prefix or prefix != text[extent.start : value_start]:
                 notes.append(TABLE.finding("env-line-normalised", line, "The line is now written as NAME=value."))
             if comment and not tail:
-                notes.append(TABLE.finding("env-comment-moved", line, "The comment stands above the line now."))
+                notes.append(TABLE.finding("env-comment-moved", line, "The comment is above the line now."))
                 above = comment + newline + (newline if comment.endswith("\\") else "")
             return Splice(extent.start, end, f"{above}{form}{spelling}{tail}"), notes
     return None, [TABLE.finding("env-edit-unsafe", line, "There is no safe spelling at this place.")]

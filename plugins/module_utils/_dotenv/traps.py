@@ -32,10 +32,10 @@ ROWS: dict[str, _Row] = {
         "env-quote-open", "A quote is never closed: all lines below are taken as part of the value by {readers}.", True
     ),
     "text-after-quote": _Row(
-        "env-text-after-quote", "A quote stands inside or before more text: not read as it looks by {readers}.", True
+        "env-text-after-quote", "A quote is inside or before more text: not read as it looks by {readers}.", True
     ),
     "lone-word": _Row(
-        "env-lone-word", "A word stands alone; it is taken as a variable or dropped by {readers}.", False
+        "env-lone-word", "A word is alone on the line; it is taken as a variable or dropped by {readers}.", False
     ),
     "export-without-value": _Row("env-export-empty", "export without a value; refused by {readers}.", False),
     "shell-default": _Row("env-shell-default", "A value uses ${{NAME:-text}}, not known to {readers}.", True),

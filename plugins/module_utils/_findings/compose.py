@@ -120,7 +120,7 @@ TABLE = Table(
         "made-by-compose-1",
         "error",
         "Compose 1 made a container and read the file otherwise than Compose 2 would for a new one.",
-        "See which values are meant (docker compose config shows those of Compose 2), mend the file, "
+        "See which values are meant (docker compose config shows those of Compose 2), correct the file, "
         "and bring the instance up with Compose 2 first (docker compose up -d).",
         "docker/docs#12000; docs.docker.com, Migrate to Compose v2",
     ),

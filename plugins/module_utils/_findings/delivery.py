@@ -158,7 +158,7 @@ TABLE = Table(
     Code(
         "relay-silent",
         "error",
-        "The connection stands, but the relay says nothing.",
+        "The relay accepts the connection, but says nothing.",
         "Ask the relay's operator; check for a proxy on the way.",
     ),
     Code(
@@ -300,7 +300,7 @@ TABLE = Table(
         "password-transition-needed",
         "error",
         "The relay asks for a password change before this mechanism works.",
-        "Log in once with the plain mechanism, or set the password anew at the provider.",
+        "Log in once with the plain mechanism, or reset the password at the provider.",
         "RFC 4954: 432 4.7.12",
     ),
     Code(

@@ -4,7 +4,7 @@
 
 # Private to this collection: it may change in any release without notice.
 
-"""The findings about an environment file: what stands in it, what can be written, and what happened to the file."""
+"""The findings about an environment file: what is in it, what can be written, and what happened to the file."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ TABLE = Table(
     Code(
         "env-command-runs",
         "warning",
-        "A reader runs a command that stands in a value.",
+        "A reader runs a command that is in a value.",
         "If that is not meant, put the value into single quotes.",
         "bkeepers/dotenv lib/dotenv/substitutions/command.rb",
     ),
@@ -111,7 +111,7 @@ TABLE = Table(
     Code(
         "env-lone-word",
         "warning",
-        "A word stands alone on a line; dotenv 3.1.5 and later make it an empty variable.",
+        "A word is alone on a line; dotenv 3.1.5 and later make it an empty variable.",
         "Complete the line as NAME=value, or put a # before it.",
         _PARSER,
     ),
@@ -125,7 +125,7 @@ TABLE = Table(
     Code(
         "env-shell-default",
         "warning",
-        "A value uses ${NAME:-text}; the Ruby gem does not know that and keeps the text as it stands.",
+        "A value uses ${NAME:-text}; the Ruby gem does not know that and keeps the text as it is.",
         "Write the value itself.",
         "bkeepers/dotenv lib/dotenv/substitutions/variable.rb",
     ),

@@ -246,7 +246,7 @@ TABLE = Table(
     Code(
         "service-not-current",
         "error",
-        "A service that was started anew still has other values than its files hold.",
+        "A service that was restarted still has other values than its files hold.",
         "Something else changes the files or the services at the same time; run the task again when it is done.",
     ),
     Code(

@@ -22,7 +22,7 @@ _ADVISING = frozenset({"Publish", "Correct", "Remove", "Take"})
 
 @dataclasses.dataclass(frozen=True)
 class Code:
-    """One row of the table of codes: what a stable finding code stands for.
+    """One row of the table of codes: what a stable finding code means.
 
     :ivar code: kebab-case, stable across releases; operators name it in O(accept).
     :ivar severity: the severity a finding of this code has unless the rule decides otherwise.

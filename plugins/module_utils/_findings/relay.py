@@ -78,7 +78,7 @@ TABLE = Table(
         "verification-off",
         "warning",
         "The relay's certificate is not verified and would not pass.",
-        "Give the authority's file and verify, or mend the certificate.",
+        "Give the authority's file and verify, or fix the certificate.",
         "mastodon#6823, #10831",
     ),
     Code(

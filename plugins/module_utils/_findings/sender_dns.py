@@ -283,7 +283,7 @@ TABLE = Table(
     Code(
         "cname-beside-others",
         "warning",
-        "A CNAME stands beside other records at the same name; which of them receivers see is chance.",
+        "A CNAME has other records beside it at the same name; which of them receivers see is chance.",
         "Keep the CNAME or the other records.",
         "RFC 1034, section 3.6.2",
     ),

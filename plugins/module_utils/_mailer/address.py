@@ -132,7 +132,7 @@ def _address(display: str, spec: str) -> Mailbox:
         raise AddressProblem(
             "syntax",
             f"The address holds a blank or invisible character that is not a plain blank (U+{ord(odd):04X}).",
-            "Type the address anew instead of copying it.",
+            "Type the address instead of copying it.",
         )
     local, at, domain = spec.strip(" \t").rpartition("@")
     if not at or not local or not domain:

@@ -6,7 +6,7 @@
 
 """config/email.yml, through which the mail variables pass from Mastodon 4.4 on: the file, and what Rails reads from it.
 
-Each variable stands in a line of its own, some in quotes (from 4.4.1 on) and some bare. A text can therefore break the
+Each variable has its own line, some in quotes (from 4.4.1 on) and some bare. A text can therefore break the
 file, be read as something else, or set other keys: a line break followed by C(domain: x) does. The whole file is
 written and read here as Rails does it, so none of that is a case of its own.
 
@@ -35,7 +35,7 @@ LOCAL_DOMAIN = "LOCAL_DOMAIN"
 class Line:
     """One line of the file.
 
-    :ivar variable: whose text stands in it; empty for a constant.
+    :ivar variable: whose text is in it; empty for a constant.
     :ivar default: the text when the variable is not set.
     :ivar written: what is written for a text that is compared before it reaches the file; None: the text itself.
     """
@@ -87,7 +87,7 @@ _LINES: tuple[Line, ...] = (
 _VARIABLE_OF_LINE: dict[int, str] = {
     number: line.variable for number, line in enumerate(_LINES, _COMMENTS + 1) if line.variable
 }
-#: Errors whose place is the text that is wrong; for others libyaml names the beginning of what that stands in.
+#: Errors whose place is the text that is wrong; for others libyaml names the beginning of what that is part of.
 _EXACT = re.compile(r"while scanning |not allowed in this context")
 _AT_LINE = re.compile(r"\bat line (\d{1,9})\b")
 

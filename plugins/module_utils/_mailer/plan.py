@@ -252,7 +252,7 @@ def _about_values(done: Plan, request: Request) -> t.Iterator[Finding]:
 
 
 def _about_masking(done: Plan, request: Request) -> t.Iterator[Finding]:
-    """Ansible hides a secret wherever its text stands, so nothing else in the plan may hold that text."""
+    """Ansible hides a secret wherever its text appears, so nothing else in the plan may hold that text."""
     passwords = {f"{MAIN}PASSWORD": request.relay.password, f"{BULK}PASSWORD": request.bulk and request.bulk.password}
     values = {**done.set, "local_domain": done.local_domain, "mastodon_release": str(done.release)}
     whole = done.as_dict()

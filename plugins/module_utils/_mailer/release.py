@@ -101,7 +101,7 @@ def _era(name: str, since: str, mail: str, net_smtp: str, yaml: bool, source: st
     return Era(name, Release.parse(since), mail, net_smtp, yaml, source)
 
 
-#: Oldest first. The last one stands for everything newer.
+#: Oldest first. The last one covers everything newer.
 ERAS: tuple[Era, ...] = (
     _era("3.4", "0.0.0", "2.7.1", "0.3", False, "config/environments/production.rb before mastodon#17216"),
     _era("3.5", "3.5.0-rc.1", "2.7.1", "0.3", False, "production.rb with mastodon#17216, #10857, #17886"),

@@ -251,7 +251,7 @@ class Variable:
     """One environment variable that Mastodon reads.
 
     :ivar first: the first era that reads it.
-    :ivar bare: the eras (first, and the first one after) in which it stands in config/email.yml without quotes.
+    :ivar bare: the eras (first, and the first one after) in which config/email.yml has it without quotes.
     """
 
     name: str

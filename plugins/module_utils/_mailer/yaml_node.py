@@ -149,7 +149,7 @@ class Parser:
         self._scanner.take()
 
     def _pair_key(self) -> Node:
-        """The key of a pair in a list; libyaml passes over what stands in the place of a missing one."""
+        """The key of a pair in a list; libyaml passes over what is in the place of a missing one."""
         if self._kind not in ("value", ",", "]"):
             return self._node(block=False)
         self._scanner.take()

@@ -106,7 +106,7 @@ def plain(cursor: Cursor, indent: int, flow: bool) -> tuple[str, bool]:
     """A scalar without quotes, and whether it ended at a line's end.
 
     :param indent: the column from which on a further line belongs to it.
-    :param flow: whether it stands in brackets.
+    :param flow: whether it is inside brackets.
     """
     parts: list[str] = []
     pending, broken = "", False
@@ -116,7 +116,7 @@ def plain(cursor: Cursor, indent: int, flow: bool) -> tuple[str, bool]:
             if not text:
                 mark, following = cursor.peek(), cursor.peek(1)
                 if flow and mark == ":" and following in ",?[]{}":
-                    raise syntax("a colon stands before a bracket or comma")
+                    raise syntax("a colon is before a bracket or comma")
                 if (mark == ":" and following in BLANK_OR_END) or (flow and mark != ":"):
                     break
                 text = mark
@@ -164,7 +164,7 @@ def quoted(cursor: Cursor) -> str:
 
 
 def _quoted_words(cursor: Cursor, quote: str, parts: list[str]) -> bool:
-    """Take what stands before a blank or the closing quote; whether it ended with an escaped line end."""
+    """Take the text up to a blank or the closing quote; whether it ended with an escaped line end."""
     while True:
         parts.append(cursor.run(_SINGLE if quote == "'" else _DOUBLE))
         if cursor.peek() in BLANK_OR_END:
@@ -204,7 +204,7 @@ def _escape(cursor: Cursor) -> str:
 def block(cursor: Cursor, parent: int) -> str:
     """A scalar that | or > begins.
 
-    :param parent: the indentation of what it stands in.
+    :param parent: the indentation of what it is part of.
     """
     literal = cursor.peek() == "|"
     cursor.skip()

@@ -16,12 +16,12 @@ from .._diagnosis.model import Failure, Stage
 from .._text import bounded
 
 #: Ruby's report of an exception that nobody rescued, first line: "file:line:in 'method': message (Class)". The message
-#: may have more lines, the class then stands at the end of its first one. A line is read from both of its ends.
+#: may have more lines, the class is then at the end of its first one. A line is read from both of its ends.
 _PLACE = re.compile(r":(?P<line>\d+):in [`']")
 #: A syntax error in the app's own Ruby and some early failures have no "in".
 _EARLY_PLACE = re.compile(r":(?P<line>\d+): ")
 _CLASS = re.compile(r"[A-Z]\w*(?:::[A-Z]\w*)*")
-#: RubyGems loads rails/commands a second time inside a rescue, so this stands as the "cause" of whatever follows.
+#: RubyGems loads rails/commands a second time inside a rescue, so this is the "cause" of whatever follows.
 _AMBIENT = "cannot load such file -- rails/commands"
 _FRAME = re.compile(r":(?P<line>\d+):in ")
 #: Bytes. An answer has some thousand, however many accounts and settings there are.

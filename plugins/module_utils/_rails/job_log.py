@@ -132,7 +132,7 @@ def redis_trouble(lines: t.Iterable[str]) -> str:
 
 
 def _from(beginning: re.Pattern[str], rest: re.Pattern[str], text: str) -> re.Match[str] | None:
-    """The rest, wherever it stands behind the first beginning."""
+    """The rest, wherever it is behind the first beginning."""
     begun = beginning.search(text)
     return rest.search(text, begun.end()) if begun else None
 

@@ -47,7 +47,7 @@ class QueueBoot:
         return dataclasses.replace(told, error=redact(told.error, self.context.secrets))
 
     def ask(self, asked: t.Mapping[str, t.Any], seconds: float = 0.0) -> dict[str, t.Any] | Finding:
-        """The answer of queue_program, or what stands in its way.
+        """The answer of queue_program, or why there is none.
 
         :param seconds: how much longer than a boot it may take.
         """

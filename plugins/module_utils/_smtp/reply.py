@@ -44,7 +44,7 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """Code and all lines on one line; an enhanced code that each line repeats stands once."""
+        """Code and all lines on one line; an enhanced code that each line repeats is there once."""
         first, *others = self.lines or ("",)
         repeated = f"{self.enhanced} " if self.enhanced and first.startswith(self.enhanced) else ""
         shortened = [line[len(repeated) :] if repeated and line.startswith(repeated) else line for line in others]

@@ -88,7 +88,7 @@ class Settings:
                     f"{self.control_host!r} is not a host name or address in plain ASCII.",
                 ),
                 ("port", not 0 < self.port < 65536, f"{self.port} is not a port; ports are 1 to 65535."),
-                ("helo_domain", not _HELO.match(self.helo_domain), f"{self.helo_domain!r} cannot stand in EHLO."),
+                ("helo_domain", not _HELO.match(self.helo_domain), f"{self.helo_domain!r} cannot be used in EHLO."),
                 ("login", self.wants_auth and not self.login, f"It is empty, and {self.auth} needs it."),
                 ("password", self.wants_auth and not self.password, f"It is empty, and {self.auth} needs it."),
                 ("login", _breaks(self.login), "The login has a character that AUTH cannot carry (NUL)."),

@@ -84,7 +84,7 @@ def _host(facts: Facts, mx: Answer, host: str) -> list[Finding]:
     if not host:
         if len(mx.records) == 1:
             return []
-        why = 'The null MX "0 ." stands beside real ones; it must stand alone (RFC 7505, section 3).'
+        why = 'The null MX "0 ." is beside real ones; it must be the only one (RFC 7505, section 3).'
         return [TABLE.finding("mx-target-unusable", mx.name, f"Remove {mx.name} MX 0 . from the zone. {why}")]
     record = publish(mx.name, "MX", "10 HOST-THAT-TAKES-YOUR-MAIL")
     if names.is_address(host):

@@ -50,7 +50,7 @@ RULES: tuple[Rule, ...] = (
     Rule("M4", "Does SPF or DKIM speak for the From domain?", "RFC 9989, alignment", dmarc.m4_aligned_path),
     Rule("M5", "Do reports reach someone?", "RFC 9990", dmarc.m5_reports_wanted),
     Rule("W1", "Are there no wildcards?", "RFC 7208, 3.5", wildcard.w1_no_wildcard),
-    Rule("W2", "Do CNAME records stand alone?", "RFC 1034, 3.6.2", wildcard.w2_cname_alone),
+    Rule("W2", "Are CNAME records the only ones at their name?", "RFC 1034, 3.6.2", wildcard.w2_cname_alone),
 )
 
 #: What a sender, or a rule, comes to: the worst severity of its findings; info alone is fine.

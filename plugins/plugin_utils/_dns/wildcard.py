@@ -33,7 +33,7 @@ def w1_no_wildcard(facts: Facts) -> Outcome:
 
 
 def w2_cname_alone(facts: Facts) -> Outcome:
-    """No CNAME stands beside other records."""
+    """No CNAME has other records beside it."""
     findings = []
     for alias, others in facts.neighbours:
         if not alias.known:
@@ -43,7 +43,7 @@ def w2_cname_alone(facts: Facts) -> Outcome:
             if beside:
                 message = (
                     f"Remove {alias.name} CNAME {alias.records[0]}, or the {listed(beside)} beside it: "
-                    "a CNAME must stand alone, and which records receivers see is chance."
+                    "a CNAME must be the only record there, and which records receivers see is chance."
                 )
                 findings.append(TABLE.finding("cname-beside-others", alias.name, message))
     return findings

@@ -15,7 +15,7 @@ from .markup import Child, Markup, el
 from .page_parts import Document, part, table
 from .words import plural, text_of
 
-WHAT_WORDS = {"added": "added", "changed": "changed", "removed": "removed", "requoted": "quoted anew"}
+WHAT_WORDS = {"added": "added", "changed": "changed", "removed": "removed", "requoted": "quotes changed"}
 #: The same where nothing is edited: how the file differs from the inventory.
 DRIFT_WORDS = {"added": "missing", "changed": "other value", "removed": "not wanted", "requoted": "read differently"}
 

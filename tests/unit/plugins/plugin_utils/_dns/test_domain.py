@@ -109,7 +109,7 @@ CASES = [
         "warning",
         ("mx-target-unusable",),
         mx("0 .", "10 mail.example.org"),
-        says="stand alone",
+        says="it must be the only one",
     ),
     Case("D4", "there is no MX", "skipped", (), {"example.org": [("A", "192.0.2.1")]}),
 ]
