@@ -6,9 +6,10 @@
 
 """Which of the sockets of Mastodon's web service is the one that it serves pages on. No I/O here.
 
-Mastodon's config/puma.rb (the same in 3.5 to 4.6) binds SOCKET, else BIND and PORT. It runs before dotenv, so only the
-environment that the process was started with counts, never the environment file. Beside that socket the process may
-have others: Mastodon's exporter for Prometheus (4.4 and later) and Puma's own control server.
+Mastodon's config/puma.rb (in this the same in 3.5.0, 4.3.0, 4.5.15 and 4.6.5) binds SOCKET, else BIND and PORT. It runs
+before dotenv, so only the environment that the process was started with counts, never the environment file. Beside
+that socket the process may have others: Mastodon's exporter for Prometheus (4.4 and later) and Puma's own control
+server.
 """
 
 from __future__ import annotations

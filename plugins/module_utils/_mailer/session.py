@@ -7,8 +7,8 @@
 """What the mail gem and net-smtp do with ActionMailer's settings before a connection is made.
 
 Sources: lib/mail/network/delivery_methods/smtp.rb of the mail gem 2.7.1, 2.8.0.1, 2.8.1 and 2.9.0 (2.9.1 has the same);
-lib/net/smtp.rb of net-smtp 0.3 and 0.5. The results were compared with the gems themselves
-(tests/integration/rails_verdict).
+lib/net/smtp.rb of net-smtp 0.3 and 0.5. The results are compared with the gems that the lab has; what it plays of the
+others, and mail 2.8.0.1, which it has not, is said in tests/integration/rails_verdict.
 """
 
 from __future__ import annotations

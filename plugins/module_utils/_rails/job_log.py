@@ -4,7 +4,7 @@
 
 # Private to this collection: it may change in any release without notice.
 
-"""Reading the log lines of one background job, in the wording of Rails 6.1 to 8.1. No I/O.
+"""Reading the log lines of one background job, in the wording of Rails 6.1 to 8.1 (7.0 and 7.1: as read). No I/O.
 
 Active Job names its job in each line (Job ID), Sidekiq its own (jid). Either alone is enough: the outcome does not rest
 on one wording. "Delivered mail" alone proves nothing: Rails 6.1 and 7.0 (Mastodon up to 4.2) print it also when the

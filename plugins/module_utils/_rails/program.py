@@ -6,9 +6,10 @@
 
 """The Ruby that goes into the instance's own Rails by standard input, and how it is put together.
 
-It runs on Ruby 2.7 to 4.0, Rails 6.1 to 8.1, mail 2.7.1 to 2.9.1 and any net-smtp of those. It learns what it is asked
-from one Base64 literal, never from its command line, and answers in one line that begins with a mark made for this
-run, so that whatever else Rails prints does not matter.
+It is written for Ruby 2.7 to 4.0, Rails 6.1 to 8.1, mail 2.7.1 to 2.9.1 and any net-smtp of those. It was run on Ruby
+3.1 and 3.3 with Rails 6.1, 7.2, 8.0.4.1 and 8.1.3 (docs/lab.md says which of it on real parts). It learns what it is
+asked from one Base64 literal, never from its command line, and answers in one line that begins with a mark made for
+this run, so that whatever else Rails prints does not matter.
 """
 
 from __future__ import annotations

@@ -6,8 +6,10 @@
 
 """The Ruby that puts one mail into the queue, follows it in Redis, and takes out what did not get through.
 
-Ruby 2.7 to 4.0, Rails 6.1 to 8.1, Sidekiq 6.4 to 8.1. Redis is reached as the application reaches it, so its address,
-password, namespace and sentinels are the instance's own and are shown to nobody.
+Written for Ruby 2.7 to 4.0, Rails 6.1 to 8.1 and Sidekiq 6.4 to 8.1; run on Ruby 3.1 and 3.3 with Rails 6.1 and Sidekiq
+6.4, 7.2 with 7.3 and 8.1, 8.0.4.1 with 8.0.9, and 8.1.3 with 8.1.6 (docs/lab.md says which of it on real parts). Redis
+is reached as the application reaches it, so its address, password, namespace and sentinels are the instance's own and
+are shown to nobody.
 """
 
 from __future__ import annotations
