@@ -100,7 +100,9 @@ class LookupModule(LookupBase):
         broken = line_of_nonsense(text)
         if broken:
             # Never the line itself: it may hold a secret.
-            raise AnsibleLookupError(f"{path}, line {broken}: this is no NAME=value. Mend it, or put a # before it.")
+            raise AnsibleLookupError(
+                f"{path}, line {broken}: this is not NAME=value. Correct it, or put a # before it."
+            )
         found = dotenv_values(stream=io.StringIO(text), interpolate=self.get_option("interpolate"))
         default = self.get_option("default") if "default" in kwargs else NOTHING
         return [value_of(str(name), found, path, default) for name in terms]

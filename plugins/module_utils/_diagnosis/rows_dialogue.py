@@ -345,7 +345,7 @@ DIALOGUE: tuple[Row, ...] = (
     ),
     Row(
         "job-not-picked-up",
-        "The mail was put into the queue, and no process took it up in time.",
+        "The mail was put into the queue, and no process picked it up in time.",
         "List the Sidekiq processes and their queues: one of them must serve mailers (default before Mastodon 4.0).",
         Sign(stages=("queue",), text=r"^$"),
     ),

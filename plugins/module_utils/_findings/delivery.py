@@ -53,14 +53,14 @@ TABLE = Table(
         "env-file-refused-by-dotenv",
         "error",
         "The dotenv gem refuses a line of the environment file, so Rails does not start.",
-        "Mend the line that is named.",
+        "Correct the line that is named.",
         "dotenv: Dotenv::FormatError",
     ),
     Code(
         "env-file-refused-by-compose",
         "error",
         "Docker Compose refuses a line of the environment file, so no container starts.",
-        "Mend the line that is named; the env_file module writes values that Compose and Ruby both read.",
+        "Correct the line that is named; the env_file module writes values that Compose and Ruby both read.",
         "compose-go: dotenv/parser.go",
     ),
     # The mailer cannot be built from the settings.

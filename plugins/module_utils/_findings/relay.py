@@ -104,7 +104,7 @@ TABLE = Table(
         "login-refused-elsewhere",
         "error",
         "Another host of the same run was not let in with the same login and password, so they were not tried again.",
-        "Mend the first refusal, then run again.",
+        "Fix the login on the host that was refused first, then run again.",
         "Relays lock accounts after a few refused logins",
     ),
     Code(

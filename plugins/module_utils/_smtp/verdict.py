@@ -101,8 +101,8 @@ def _refused_elsewhere(settings: Settings, context: Context) -> Finding:
         context.endpoint,
         f"{settings.refused_on} was not let in with this login and password, so they were not tried from here: relays "
         "lock accounts.",
-        f"Mend what is said about {settings.refused_on} ({context.option('login')}, {context.option('password')}), "
-        "then run again.",
+        f"Fix the login problem reported for {settings.refused_on} ({context.option('login')}, "
+        f"{context.option('password')}), then run again.",
     )
 
 

@@ -66,7 +66,7 @@ def test_what_is_missing_is_an_error_unless_there_is_a_default(lookup: Lookup, f
 def test_a_line_that_cannot_be_understood_is_named_by_its_number_alone(lookup: Lookup, tmp_path: Path) -> None:
     path = tmp_path / "x.env"
     path.write_text("A=1\nPASSWORD='s3cret\n")
-    with pytest.raises(AnsibleLookupError, match="line 2: this is no NAME=value") as caught:
+    with pytest.raises(AnsibleLookupError, match="line 2: this is not NAME=value") as caught:
         lookup("A", file=str(path))
     assert "s3cret" not in str(caught.value)
 
