@@ -25,6 +25,7 @@ SHIPS_FILES = {
     "LICENSE",
     "MANIFEST.json",
     "README.md",
+    "SECURITY.md",
     "requirements.txt",
 }
 #: A collection works when only these folders are there (Ansible's collection requirements).
