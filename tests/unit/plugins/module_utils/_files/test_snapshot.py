@@ -79,7 +79,7 @@ def test_what_is_no_regular_file(tmp_path: pathlib.Path) -> None:
     assert code_of(tmp_path / "p") == "env-file-not-regular"
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(str(tmp_path / "s"))
-        assert code_of(tmp_path / "s") == "env-file-failed"
+        assert code_of(tmp_path / "s") == "env-file-not-regular"
 
 
 def test_what_is_no_environment_file_by_its_size(tmp_path: pathlib.Path) -> None:
