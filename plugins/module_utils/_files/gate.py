@@ -146,7 +146,7 @@ class Place:
         with open(self.open_file(), "rb") as stream:
             data = stream.read(limit + 1)
         if len(data) > limit:
-            raise OSError(errno.EFBIG, f"it is larger than {limit} bytes", self.asked)
+            raise OSError(errno.EFBIG, f"it is larger than {limit // 1024} KB", self.asked)
         return data
 
     def _check_names(self, status: os.stat_result) -> None:
