@@ -12,13 +12,28 @@ Only what is named here is copied, as plain values: a result may hold anything, 
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import typing as t
 import urllib.parse
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._masking import SHORT
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import (
+    CUT,
+    bounded,
+    bounded_line,
+    shown,
+    shown_lines,
+)
+
 HIDDEN = "(hidden)"
-#: A shorter secret would eat other text; such a one is left to the modules, which never return it.
-SHORTEST_SECRET = 6
+#: A shorter secret would be told by its mask; such a one is left to the modules, which never return it.
+SHORTEST_SECRET = SHORT
+#: Characters that are kept of one result, and of all results of a run. A result has some thousand.
+OF_RESULT = 256 * 1024
+OF_RUN = 64 * 1024 * 1024
+#: Beyond every number that a page can show.
+_HIGHEST = 2**63
 #: Options of the collection's modules that hold a secret, or a dictionary of secrets.
 SECRET_OPTIONS = ("password", "bulk_password", "secrets")
 
@@ -26,24 +41,38 @@ Plain = t.Any
 Result = t.Mapping[str, t.Any]
 
 
-def plain(value: t.Any, depth: int = 12) -> Plain:
-    """A copy made of plain strings, numbers, lists and dictionaries."""
+class Room:
+    """How many characters may still be kept; what has no room any more is left out."""
+
+    def __init__(self, left: float = float("inf")) -> None:
+        self.left = left
+
+    def take(self, text: str) -> str:
+        """The text, or what there is room for."""
+        kept = text if len(text) < self.left else text[: int(max(0, self.left - 1))] + CUT
+        self.left -= len(kept) + 1
+        return kept
+
+
+def plain(value: t.Any, room: Room | None = None, depth: int = 16) -> Plain:
+    """A copy made of plain strings, numbers, lists and dictionaries, each text bounded and safe to show."""
+    room = room or Room()
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        # surrogates stand for bytes that were no UTF-8; no file format of the report can hold them
-        return "".join(value).encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value)
+        return room.take(shown_lines(bounded("".join(value))))
+    if isinstance(value, (int, float)):
+        room.left -= 1
+        number = float(value) if isinstance(value, float) else int(value)
+        return number if -_HIGHEST < number < _HIGHEST else None
     if depth <= 0:
-        return plain(str(value))
+        return CUT
     if isinstance(value, t.Mapping):
-        return {plain(str(key)): plain(item, depth - 1) for key, item in value.items()}
+        some = itertools.takewhile(lambda _unused: room.left > 0, value.items())
+        return {room.take(shown(bounded_line(str(key)))): plain(item, room, depth - 1) for key, item in some}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item, depth - 1) for item in value]
-    return plain(str(value))
+        return [plain(item, room, depth - 1) for item in itertools.takewhile(lambda _unused: room.left > 0, value)]
+    return plain(str(value), room, depth)
 
 
 def some(value: t.Any, *names: str) -> dict[str, Plain]:
@@ -67,7 +96,7 @@ def findings(result: Result) -> list[dict[str, str]]:
     """The findings of a step."""
     wanted = ("code", "severity", "subject", "message", "fix")
     return [
-        {name: str(one.get(name) or "") for name in wanted}
+        {name: shown(bounded_line(str(one.get(name) or ""))) for name in wanted}
         for one in rows(result.get("findings"), *wanted)
         if one.get("severity") in ("error", "warning", "unknown", "info")
     ]
@@ -90,6 +119,7 @@ def shapes(secret: str) -> set[str]:
     """The forms in which a secret slips into other text."""
     return {
         secret,
+        shown(secret),
         json.dumps(secret)[1:-1],
         urllib.parse.quote(secret, safe=""),
         base64.b64encode(secret.encode("utf-8", "replace")).decode("ascii").rstrip("="),
