@@ -32,6 +32,8 @@ SHORTEST_SECRET = SHORT
 #: Characters that are kept of one result, and of all results of a run. A result has some thousand.
 OF_RESULT = 256 * 1024
 OF_RUN = 64 * 1024 * 1024
+#: What each value costs besides, since a page writes something around it.
+EACH = 16
 #: Beyond every number that a page can show.
 _HIGHEST = 2**63
 #: Options of the collection's modules that hold a secret, or a dictionary of secrets.
@@ -50,7 +52,7 @@ class Room:
     def take(self, text: str) -> str:
         """The text, or what there is room for."""
         kept = text if len(text) < self.left else text[: int(max(0, self.left - 1))] + CUT
-        self.left -= len(kept) + 1
+        self.left -= len(kept) + EACH
         return kept
 
 
@@ -62,7 +64,7 @@ def plain(value: t.Any, room: Room | None = None, depth: int = 16) -> Plain:
     if isinstance(value, str):
         return room.take(shown_lines(bounded("".join(value))))
     if isinstance(value, (int, float)):
-        room.left -= 1
+        room.left -= EACH
         number = float(value) if isinstance(value, float) else int(value)
         return number if -_HIGHEST < number < _HIGHEST else None
     if depth <= 0:
@@ -90,6 +92,17 @@ def maps(value: t.Any) -> list[Result]:
 def rows(value: t.Any, *names: str) -> list[dict[str, Plain]]:
     """Those keys of each dictionary of a list."""
     return [some(one, *names) for one in maps(value)]
+
+
+def texts(value: t.Any) -> list[str]:
+    """The texts of a list; none when it is no list."""
+    return [plain(one) for one in value if isinstance(one, str)] if isinstance(value, (list, tuple)) else []
+
+
+def number(value: t.Any) -> float | None:
+    """A number, where it is one."""
+    found = plain(value)
+    return found if isinstance(found, (int, float)) and not isinstance(found, bool) else None
 
 
 def findings(result: Result) -> list[dict[str, str]]:
@@ -166,7 +179,8 @@ def of_settings(result: Result) -> dict[str, Plain]:
     plan = result.get("plan")
     found = some(plan, "remove", "secret_variables", "release", "era", "relay", "bulk_relay", "sender")
     if isinstance(plan, t.Mapping):
-        secret = set(found.get("secret_variables") or ())
+        found["secret_variables"] = texts(plan.get("secret_variables"))
+        secret = set(found["secret_variables"])
         values = plan.get("set")
         found["set"] = {
             name: HIDDEN if name in secret else value
@@ -183,6 +197,8 @@ def of_relay(result: Result) -> dict[str, Plain]:
         found["addresses"] = rows(seen.get("addresses"), "family", "address", "outcome", "seconds")
         found["open_ports"] = rows(seen.get("open_ports"), "port", "tls", "open")
         found["tls_details"] = some(seen.get("tls_details"), *_TLS) or None
+        if found["tls_details"] and "days_left" in found["tls_details"]:
+            found["tls_details"]["days_left"] = number(found["tls_details"]["days_left"])
         found["auth"] = some(seen.get("auth"), "mechanism", "tried", "accepted", "answer") or None
     return found
 
@@ -234,7 +250,7 @@ def of_rails(result: Result) -> dict[str, Plain]:
 
 def of_services(result: Result) -> dict[str, Plain]:
     return {
-        **some(result, "ready_after"),
+        "ready_after": number(result.get("ready_after")),
         "services": [
             {
                 **some(one, "name", "role", "stale", "restarted"),
@@ -258,9 +274,13 @@ def differs(step: str, result: Result) -> bool:
 
 
 def of_queue(result: Result) -> dict[str, Plain]:
+    job = some(result.get("job"), "id", "queue", "attempts")
+    if "attempts" in job:
+        job["attempts"] = number(job["attempts"])
     return {
-        **some(result, "outcome", "message_id", "waited"),
-        "job": some(result.get("job"), "id", "queue", "attempts") or None,
+        **some(result, "outcome", "message_id"),
+        **({} if number(result.get("waited")) is None else {"waited": number(result.get("waited"))}),
+        "job": job or None,
         "error": some(result.get("error"), "class", "message") or None,
     }
 
@@ -270,7 +290,7 @@ def of_dns(result: Result) -> list[dict[str, Plain]]:
     domains = result.get("domains")
     found = []
     for one in maps(result.get("sender_dns")):
-        own = domains.get(one.get("from_domain")) if isinstance(domains, t.Mapping) else None
+        own = domains.get(str(one.get("from_domain"))) if isinstance(domains, t.Mapping) else None
         records = one.get("records")
         found.append(
             {
@@ -278,7 +298,7 @@ def of_dns(result: Result) -> list[dict[str, Plain]]:
                 "rules": rows(one.get("rules"), "id", "outcome"),
                 "records": plain(records) if isinstance(records, t.Mapping) else {},
                 "findings": findings(own) if isinstance(own, t.Mapping) else [],
-                "nameservers": [str(each) for each in plain(result.get("nameservers") or [])],
+                "nameservers": texts(result.get("nameservers")),
             }
         )
     return found

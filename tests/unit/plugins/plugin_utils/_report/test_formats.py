@@ -22,6 +22,8 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.markdown 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.page import page
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.sentences import verdict
 
+#: Blanks.
+UNPRINTABLE_BUT_HARMLESS = "\u00a0\u202f"
 NAMES = ["social.example", "art.example", "books.example"]
 
 
@@ -142,6 +144,14 @@ def test_the_summary_of_hostile_texts_holds_neither_html_nor_links_nor_more_line
     assert not re.search(r"<|\]\(|`|\x1b|\x00|\u202e", mine)
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + len(runs.HOSTILE) and {row.count("|") for row in rows} == {6}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_no_file_holds_what_a_terminal_or_a_ci_runner_obeys(kind: str) -> None:
+    text = render(runs.hostile().document(), [kind])[FILES[kind]]
+    assert not [char for char in text if not char.isprintable() and char not in "\n" + UNPRINTABLE_BUT_HARMLESS]
+    assert "##[" not in text and "##vso[" not in text
+    assert not any(line.strip().startswith("::") for line in text.splitlines())
 
 
 def test_a_text_of_any_kind_is_one_short_line() -> None:
