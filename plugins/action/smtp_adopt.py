@@ -23,6 +23,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.adopt import Adopted, adopt
 from ansible_collections.fediops.mastodon.plugins.module_utils._seal import new_key, unseal
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown_lines
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._inventory_file import (
     PREFIX,
@@ -58,7 +59,7 @@ class ActionModule(HostStep):
             return result
         try:
             adopted, findings = _read(seen, unseal(str(sealed), key))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, RecursionError, TypeError, ValueError):
             result.update(
                 failed=True, msg="The host's answer does not have the form of smtp_adopt's, and was not read."
             )
@@ -107,7 +108,12 @@ class ActionModule(HostStep):
         }
         if self._task.diff:
             done["diff"] = [
-                {"before_header": path, "after_header": path, "before": old or "", "after": new}
+                {
+                    "before_header": path,
+                    "after_header": path,
+                    "before": shown_lines(old or ""),
+                    "after": shown_lines(new),
+                }
                 for path, new, old, mode in todo
                 if mode != 0o600
             ]
