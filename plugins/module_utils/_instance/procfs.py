@@ -28,6 +28,9 @@ _UNIX_ACCEPTS = 0x10000  # __SO_ACCEPTCON
 _SOCKET = re.compile(r"^socket:\[(\d+)\]$")
 _NO_NEW_PRIVILEGES = re.compile(r"^NoNewPrivs:\s*1$", re.MULTILINE)
 
+#: Bytes of one file; an environment that a process made itself may be of any size.
+_MOST = 8 * 1024 * 1024
+
 
 @dataclasses.dataclass(frozen=True)
 class Listener:
@@ -170,7 +173,7 @@ class Processes:
     def _text(self, *parts: str) -> str:
         try:
             with open(os.path.join(self._root, *parts), "rb") as file:
-                return file.read().decode("utf-8", "surrogateescape")
+                return file.read(_MOST).decode("utf-8", "surrogateescape")
         except OSError:
             return ""
 
