@@ -43,7 +43,9 @@ class HostStep(ActionBase):
             told = shown(bounded(str(lost)).strip())
             if told == str(lost):
                 raise
-            raise type(lost)(told) from None
+            # What this kind of error puts before its message by itself.
+            before = str(type(lost)("?")).partition("?")[0]
+            raise type(lost)(told.removeprefix(before)) from None
         return answer
 
     def _parse_returned_data(self, res: dict[str, t.Any], *profile: t.Any) -> t.Any:
