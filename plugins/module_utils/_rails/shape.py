@@ -164,9 +164,14 @@ def check_answer(answer: t.Mapping[str, t.Any]) -> None:
 def queue_answer(answer: t.Mapping[str, t.Any], asked: t.Mapping[str, t.Any]) -> None:
     """Misshapen unless queue_program.py can have given it to what it was asked."""
     problem = _QUEUE(answer)
-    if not problem and not {"failure", "refused"} & answer.keys() and answer.get("requested") is not False:
+    short = "failure" in answer or ("send" in asked and "refused" in answer)
+    short = short or ("look_for" in asked and answer.get("requested") is False)
+    if not problem and not short:
         wanted = {"job_id", "jid", "queue", "served"} if "send" in asked else set()
-        wanted |= {"place", "processes"} if "follow" in asked and "unserved" not in answer else set()
+        wanted |= {"requested", "queue"} if "look_for" in asked else set()
+        wanted |= (
+            {"place", "processes"} if "follow" in asked and not ("send" in asked and "unserved" in answer) else set()
+        )
         problem = next((f".{name} is missing" for name in sorted(wanted - answer.keys())), "")
         place = answer.get("place", {})
         if not problem and place.get("state") in ("retry", "dead"):

@@ -113,6 +113,23 @@ def test_the_place_is_named() -> None:
         check_answer(answer)
 
 
+@pytest.mark.parametrize(
+    ("answer", "asked"),
+    [
+        ({"refused": True}, {"follow": 1, "job": {}}),
+        ({"requested": False}, {"send": {}}),
+        ({"requested": False}, {"follow": 1, "job": {}}),
+        ({"unserved": True, "served": []}, {"follow": 1, "job": {}}),
+        ({"requested": True, **place("done")}, {"follow": 1, "look_for": {}}),
+        ({"queue": "mailers", **place("done")}, {"follow": 1, "look_for": {}}),
+        ({}, {"send": {}}),
+    ],
+)
+def test_an_answer_to_another_question_is_none(answer: dict[str, t.Any], asked: dict[str, t.Any]) -> None:
+    with pytest.raises(Misshapen):
+        queue_answer(answer, asked)
+
+
 def test_every_forged_answer_about_the_queue_ends_as_a_verdict() -> None:
     question = Question(enqueue="a@b.example", deadline=30)
     for answer in forged(copy.deepcopy(PUT), FEW):
