@@ -12,7 +12,6 @@ import typing as t
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.parsing.vault import VaultLib, is_encrypted, match_encrypt_secret
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.adopt import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import (
@@ -24,6 +23,8 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.adopt import Adopted, adopt
 from ansible_collections.fediops.mastodon.plugins.module_utils._seal import new_key, unseal
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown_lines
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._inventory_file import (
     PREFIX,
     document,
@@ -39,36 +40,35 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import unk
 _File = tuple[str, str, t.Optional[str], int]
 
 
-class ActionModule(ActionBase):
+class ActionModule(HostStep):
     """The step C(smtp_adopt)."""
-
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Read on the target, write on the controller. The result holds names of variables and never a value."""
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        result: dict[str, t.Any] = super(HostStep, self).run(tmp, task_vars)
         given = {name: value for name, value in self._task.args.items() if name != "variables"}
         strangers = unknown(self._task.args.get("variables") or ())
         if strangers:
             result.update(failed=True, msg=explain(strangers), findings=[one.as_dict() for one in strangers])
             return result
         key = new_key()
-        seen = self._execute_module(
-            module_name="fediops.mastodon.smtp_adopt",
-            module_args={**given, "seal": key},
-            task_vars=task_vars,
-        )
+        seen = self.ask(task_vars, module_name="fediops.mastodon.smtp_adopt", module_args={**given, "seal": key})
         sealed = seen.pop("sealed", None)
         if sealed is None:  # failed, unreachable, or wrong options: as the module says it
             result.update(seen)
             return result
-        adopted, findings = adopt(unseal(sealed, key), seen["release"], seen["local_domain"])
-        findings = [*(Finding(**one) for one in seen["findings"]), *_about_stale(seen["stale"]), *findings]
-        result.update(changed=False, findings=[one.as_dict() for one in worst_first(findings)])
+        try:
+            adopted, findings = _read(seen, unseal(str(sealed), key))
+        except (KeyError, RecursionError, TypeError, ValueError):
+            result.update(
+                failed=True, msg="The host's answer does not have the form of smtp_adopt's, and was not read."
+            )
+            return result
+        findings = [one.shown() for one in worst_first(findings)]
+        result.update(changed=False, findings=[one.as_dict() for one in findings])
         try:
             if errors(findings):
-                raise FindingError(worst_first(findings)[0])
+                raise FindingError(findings[0])
             result.update(self._put(adopted))
         except FindingError as refused:
             findings = worst_first([*findings, refused.finding])
@@ -108,7 +108,12 @@ class ActionModule(ActionBase):
         }
         if self._task.diff:
             done["diff"] = [
-                {"before_header": path, "after_header": path, "before": old or "", "after": new}
+                {
+                    "before_header": path,
+                    "after_header": path,
+                    "before": shown_lines(old or ""),
+                    "after": shown_lines(new),
+                }
                 for path, new, old, mode in todo
                 if mode != 0o600
             ]
@@ -151,6 +156,15 @@ class ActionModule(ActionBase):
         if not is_encrypted(encrypted):
             raise AnsibleActionFail("Ansible Vault did not encrypt; nothing was written.")
         return encrypted
+
+
+def _read(seen: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> tuple[Adopted, list[Finding]]:
+    """What is adopted, and all there is to say about it. KeyError, TypeError, ValueError: no module answered that."""
+    texts = [*variables, *variables.values(), seen["release"], seen["local_domain"], *seen["stale"]]
+    if not all(isinstance(one, str) for one in texts):
+        raise TypeError("no text")
+    adopted, findings = adopt(variables, seen["release"], seen["local_domain"])
+    return adopted, [*(Finding(**one) for one in seen["findings"]), *_about_stale(seen["stale"]), *findings]
 
 
 def _about_stale(services: t.Sequence[str]) -> list[Finding]:

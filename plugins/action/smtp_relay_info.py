@@ -13,8 +13,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
 
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._run import Busy, Note
 
 #: Seconds that a host waits for its turn: several of the longest dialogues, with a slow way to each host.
@@ -29,27 +29,21 @@ class Probe(t.Protocol):
     def __call__(self, **changes: t.Any) -> Result: ...
 
 
-class ActionModule(ActionBase):
+class ActionModule(HostStep):
     """The controller's half of the step C(smtp_relay_info)."""
 
-    TRANSFERS_FILES = False
-    _supports_async = False
-    _supports_check_mode = True
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
+    def ask(self, task_vars: dict[str, t.Any] | None, **how: t.Any) -> Result:
         """Run the module, with the login or without, as the other hosts' logins went."""
-        result: Result = super().run(tmp, task_vars)
         variables = task_vars or {}
         options = dict(self._task.args)
+        module = super().ask
 
         def probe(**changes: t.Any) -> Result:
-            done: Result = self._execute_module(module_args={**options, **changes}, task_vars=variables)
-            return done
+            return module(variables, module_args={**options, **changes}, **how)
 
         note = note_about(options)
         host = str(variables.get("inventory_hostname", "another host"))
-        result.update(probe() if note is None else take_turn(probe, note, host))
-        return result
+        return probe() if note is None else take_turn(probe, note, host)
 
 
 def note_about(options: t.Mapping[str, t.Any]) -> Note | None:
@@ -90,7 +84,9 @@ def take_turn(probe: Probe, note: Note, host: str) -> Result:
 
 def _told(result: Result, note: Note, host: str, *, only_refusal: bool = False) -> Result:
     """The result, after the others were told how the login went. One without an answer counts as refused."""
-    login = (result.get("relay") or {}).get("auth") or {}
+    relay = result.get("relay")
+    login = relay.get("auth") if isinstance(relay, dict) else None
+    login = login if isinstance(login, dict) else {}
     accepted = bool(login.get("accepted")) if login.get("tried") else None
     if not only_refusal or accepted is False:
         note.write({"accepted": accepted, "host": host})

@@ -21,7 +21,14 @@ author:
 version_added: 0.1.0
 extends_documentation_fragment:
   - fediops.mastodon.attributes
+  - fediops.mastodon.attributes.controller
 attributes:
+  action:
+    support: full
+    details: The controller limits the host's answer and makes it safe to show; everything else happens on the target.
+  async:
+    support: none
+    details: The answer of a job in the background would not pass through the controller's part.
   check_mode:
     support: full
   diff_mode:

@@ -52,6 +52,12 @@ options:
     type: float
     default: 180
 attributes:
+  action:
+    support: full
+    details: The controller limits the host's answer and makes it safe to show; everything else happens on the target.
+  async:
+    support: none
+    details: The answer of a job in the background would not pass through the controller's part.
   check_mode:
     support: full
     details: Says what would be restarted, and why it could not be.
@@ -65,6 +71,7 @@ extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.proof
   - fediops.mastodon.attributes
+  - fediops.mastodon.attributes.controller
 notes:
   - Needs nothing but Python on the target.
   - Needs root, by C(become). With Docker Compose, a user of the group C(docker) is enough.

@@ -87,6 +87,12 @@ options:
     type: str
     default: ""
 attributes:
+  action:
+    support: full
+    details: The controller limits the host's answer and makes it safe to show; everything else happens on the target.
+  async:
+    support: none
+    details: The answer of a job in the background would not pass through the controller's part.
   check_mode:
     support: full
     details: >-
@@ -103,6 +109,7 @@ extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.proof
   - fediops.mastodon.attributes
+  - fediops.mastodon.attributes.controller
 notes:
   - Needs nothing but Python and the instance's own Ruby on the target.
   - Needs root, by C(become), or the instance's own user. With Docker Compose, a user of the group C(docker) is enough.

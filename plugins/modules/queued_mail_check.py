@@ -75,6 +75,12 @@ options:
     type: str
     default: ""
 attributes:
+  action:
+    support: full
+    details: The controller limits the host's answer and makes it safe to show; everything else happens on the target.
+  async:
+    support: none
+    details: The answer of a job in the background would not pass through the controller's part.
   check_mode:
     support: full
     details: Nothing is sent. The instance is found, and no more.
@@ -88,6 +94,7 @@ extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.proof
   - fediops.mastodon.attributes
+  - fediops.mastodon.attributes.controller
 notes:
   - Needs nothing but Python and the instance's own Ruby on the target.
   - Needs root, by C(become), to read the services' log. With Docker Compose, a user of the group C(docker) is enough.

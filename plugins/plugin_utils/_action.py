@@ -27,6 +27,11 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
     explain,
     worst_first,
 )
+from ansible_collections.fediops.mastodon.plugins.module_utils._masking import maskable, masked
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown, shown_value
+
+#: Ansible's own mask.
+MASK = "********"
 
 
 class ControllerStep(ActionBase):
@@ -37,6 +42,8 @@ class ControllerStep(ActionBase):
 
     ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {}
     SPEC_RULES: t.ClassVar[dict[str, t.Any]] = {}
+    #: Return values that later steps take as they are; nothing in them is from outside but what went through the gate.
+    EXACT: t.ClassVar[frozenset[str]] = frozenset()
     TRANSFERS_FILES = False
     _requires_connection = False
     _supports_async = False
@@ -62,26 +69,26 @@ class ControllerStep(ActionBase):
         validated = ArgumentSpecValidator(self.ARGUMENT_SPEC, **self.SPEC_RULES).validate(dict(self._task.args))
         secrets = validated._no_log_values
         if validated.error_messages:
-            raise AnsibleActionFail(remove_values(_complaint(validated.errors), secrets))
+            raise AnsibleActionFail(shown(masked(_complaint(validated.errors), secrets, MASK)))
         try:
             findings, evidence = self.conclude_from(validated.validated_parameters, task_vars or {})
         except FindingError as refused:
             findings, evidence = [refused.finding], {}
         except Exception as defect:
-            if not any(secret in str(defect) for secret in secrets):
+            told = shown(masked(f"{type(defect).__name__}: {defect}", secrets, MASK))
+            if told == f"{type(defect).__name__}: {defect}":
                 raise
             # Ansible would print the text of the exception and of its causes.
-            masked_text = remove_values(f"{type(defect).__name__}: {defect}", secrets)
-            raise AnsibleActionFail(masked_text) from None
-        ranked = worst_first(findings)
-        unmasked = self.unmasked(ranked)
-        shown = {key: value for key, value in evidence.items() if key in unmasked}
-        masked = {key: value for key, value in evidence.items() if key not in unmasked}
-        masked["findings"] = [one.as_dict() for one in ranked]
+            raise AnsibleActionFail(told) from None
+        unmasked = self.unmasked(worst_first(findings))
+        long = maskable(secrets)
+        ranked = [Finding(**remove_values(one.as_dict(), long)).shown() for one in worst_first(findings)]
+        kept = {key: value if key in unmasked else remove_values(value, long) for key, value in evidence.items()}
+        result.update({key: value if key in self.EXACT else shown_value(value) for key, value in kept.items()})
+        result["findings"] = [one.as_dict() for one in ranked]
         refusal = self.refusal(ranked, validated.validated_parameters)
         if refusal:
-            masked.update(failed=True, msg=refusal)
-        result.update(remove_values(masked, secrets), **shown)
+            result.update(failed=True, msg=refusal)
         result.setdefault("changed", False)
         return result
 

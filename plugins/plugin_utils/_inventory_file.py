@@ -17,6 +17,7 @@ import yaml
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.adopt import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
 
 PREFIX = "mastodon_smtp_"
 #: What Ansible would take for a template.
@@ -28,9 +29,23 @@ class _Unsafe(str):
 
 
 class _Dumper(yaml.SafeDumper):
-    pass
+    """Quotes what is not to be seen, or would be obeyed by who shows the file, so that it is read as it was.
+
+    The gate's escapes are those of YAML's double quotes. PyYAML itself writes marks of the writing direction as they
+    are, and line breaks of Unicode (U+0085, U+2028) as such, which are read as other blanks.
+    """
+
+    def write_double_quoted(self, text: str, split: bool = True) -> None:  # noqa: ARG002
+        """The text in double quotes, on one line."""
+        plain = text.replace("\\", r"\\").replace('"', r"\"")
+        self.write_indicator(f'"{shown(plain)}"', True)
 
 
+def _represent(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if shown(text) != text else None)
+
+
+_Dumper.add_representer(str, _represent)
 _Dumper.add_representer(_Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style='"'))
 
 

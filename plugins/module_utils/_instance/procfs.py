@@ -30,6 +30,9 @@ _UNIX_ACCEPTS = 0x10000  # __SO_ACCEPTCON
 _SOCKET = re.compile(r"^socket:\[(\d+)\]$")
 _NO_NEW_PRIVILEGES = re.compile(r"^NoNewPrivs:\s*1$", re.MULTILINE)
 
+#: Bytes of one file; an environment that a process made itself may be of any size.
+_MOST = 8 * 1024 * 1024
+
 
 @dataclasses.dataclass(frozen=True)
 class Listener:

@@ -1,0 +1,13 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module of the same name, whose answer goes through the gate."""
+
+from __future__ import annotations
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
+
+
+class ActionModule(HostStep):
+    """The controller's part of the step C(mailer_check)."""
