@@ -24,6 +24,9 @@ description:
   - Waits until each restarted service does its work. For web that is when it accepts connections, for Sidekiq when it
     takes jobs. Then watches for a while that it stays up, since a service that crashes at boot is brought back by
     systemd again and again and looks active in between.
+  - A service that something else restarts or stops while it is watched (unattended-upgrades, an administrator) has not
+    crashed. It has O(timeout) and O(steady) again, at most three times, and a finding of severity V(info) says so. What
+    systemd or Docker brings back by itself counts as a crash.
   - A service that comes back badly is a finding that has the end of its log, without secrets and addresses.
   - All services are restarted at the same time. Each needs a boot of Rails, and so web is away for no longer than its
     own.
@@ -48,7 +51,8 @@ options:
     description:
       - Seconds that the restarted services together may take to become ready. A stopping Sidekiq may take 25 seconds
         of it to finish its jobs.
-      - The module takes no longer than this and O(steady) together, and a few seconds for its own work.
+      - The module takes no longer than this and O(steady) together, and a few seconds for its own work, unless
+        something else restarts a service meanwhile.
     type: float
     default: 180
 attributes:

@@ -238,6 +238,13 @@ TABLE = Table(
         "Mastodon's units have Restart=always, so a boot error flaps between activating and active",
     ),
     Code(
+        "service-restarted-elsewhere",
+        "info",
+        "Something else restarted a service while it was watched; it came back and stayed up.",
+        "Nothing, if that was meant (unattended-upgrades, another administrator).",
+        "systemd.service(5), NRestarts counts automatic restarts only; Docker Engine API, RestartCount",
+    ),
+    Code(
         "service-not-ready",
         "error",
         "A service was still not ready when the time was up.",

@@ -14,7 +14,7 @@ import typing as t
 
 from .compose_containers import Container, moment
 from .compose_project import differing
-from .model import LogLine, Role, Service, State
+from .model import Life, LogLine, Role, Service, State
 
 #: Of several containers of one service, the state that is told: the first of these that one of them has.
 _WORST: tuple[State, ...] = ("failed", "changing", "stopped", "running")
@@ -34,7 +34,7 @@ class Known:
 
 
 def as_service(name: str, containers: t.Sequence[Container], known: Known) -> Service:
-    """One service with all its containers; the oldest stands for them, so that all are new only when it is."""
+    """One service with all its containers; the oldest stands for them."""
     if not containers:
         return Service(name, known.role, "stopped", detail="no container", wanted=known.wanted)
     state = next(state for state in _WORST if any(one.state == state for one in containers))
@@ -55,6 +55,7 @@ def as_service(name: str, containers: t.Sequence[Container], known: Known) -> Se
         failing=any(one.failing for one in containers),
         stale=bool(differs),
         differs=differs,
+        starts=tuple(Life(one.id, f"{one.pid} {one.started}", one.restarts) for one in containers),
     )
 
 

@@ -52,6 +52,20 @@ class Hints:
 
 
 @dataclasses.dataclass(frozen=True)
+class Life:
+    """One start of one thing that a service consists of.
+
+    :ivar thing: the unit, or the container's id.
+    :ivar start: differs from one start of it to the next, however the clock is set in between.
+    :ivar restarts: how often the service manager brought it back by itself; a start by somebody begins at 0 again.
+    """
+
+    thing: str
+    start: str
+    restarts: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class Service:
     """One service of an instance at one moment.
 
@@ -66,6 +80,7 @@ class Service:
     :ivar stale: it started before the settings on disk last changed, so it runs on older ones; in doubt true.
     :ivar differs: names of the variables that its processes were given with another value than the files now hold;
         None where that cannot be compared, because the processes read the files themselves.
+    :ivar starts: what it consists of, each as it was last started; empty means: its main process alone.
     """
 
     name: str
@@ -80,6 +95,12 @@ class Service:
     failing: bool = False
     stale: bool = False
     differs: tuple[str, ...] | None = None
+    starts: tuple[Life, ...] = ()
+
+    @property
+    def lives(self) -> tuple[Life, ...]:
+        """What tells one start of it from the next."""
+        return self.starts or (Life(self.name, f"{self.pid} {self.started}", self.restarts),)
 
     @property
     def holds_mail_settings(self) -> bool:

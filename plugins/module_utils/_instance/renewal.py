@@ -38,6 +38,11 @@ _RESTART: dict[tuple[State, bool], dict[Goal, bool]] = {
 #: Within one restart, a service that had to be brought back so often is in a loop; no need to wait any longer.
 _LOOP = 2
 
+#: So often may something else restart a service while it is watched.
+_DISTURBED = 3
+#: Seconds that a service may take to end, before it is known whether it was asked to: systemd's own limit.
+_ENDING = 90.0
+
 _POLL = 0.5
 
 
@@ -162,7 +167,7 @@ def renew(driver: Driver, goal: Goal, *, steady: float, timeout: float, clock: C
         if chosen:
             driver.restart(chosen)
             accepted = True
-        findings += watch.until_ready(timeout) or watch.stay_up(steady) or watch.not_current()
+        findings += watch.until_steady(timeout, steady) or watch.not_current()
     except FindingError as refusal:
         findings.append(refusal.finding)
     after = _last_look(driver, before, findings)
@@ -170,7 +175,7 @@ def renew(driver: Driver, goal: Goal, *, steady: float, timeout: float, clock: C
         Renewal(one, after[one.name], one in chosen and (accepted or is_replaced(one, after[one.name])))
         for one in before
     ]
-    return Outcome(renewals, findings + watch.doubts, watch.waited)
+    return Outcome(renewals, findings + watch.said, watch.waited)
 
 
 def _last_look(driver: Driver, before: t.Sequence[Service], findings: list[Finding]) -> dict[str, Service]:
@@ -212,37 +217,78 @@ class _Watch:
         self._cursor = cursor
         self._clock = clock
         self._fewest_restarts: dict[str, int] = {}
+        self._others: dict[str, int] = {}
         self.waited = 0.0
-        self.doubts: list[Finding] = []
+        self.said: list[Finding] = []
 
-    def until_ready(self, timeout: float) -> list[Finding]:
+    def until_steady(self, timeout: float, steady: float) -> list[Finding]:
+        """Wait for all, then watch that they stay up; the errors of those that do not.
+
+        What somebody else restarts or stops meanwhile (unattended-upgrades, an administrator) has not failed: it has
+        the same time again to become ready and to stay up, a few times.
+        """
+        late = self._until_ready(timeout)
+        while not late:
+            disturbed, failed = self._stay_up(steady)
+            if failed or not disturbed:
+                late = failed
+                break
+            self._others[disturbed.name] = self._others.get(disturbed.name, 0) + 1
+            if sum(self._others.values()) > _DISTURBED:
+                return [self._never_left_alone(disturbed, steady)]
+            late = self._until_ready(timeout)
+        self._tell_of_others()
+        return late
+
+    def _until_ready(self, timeout: float) -> list[Finding]:
         """Wait for all; the errors of those that failed, as soon as one has, or of those that are late."""
         began = self._clock.monotonic()
         while True:
             now = self._look()
             failed = [one for service in now for one in self._failed(service)]
             waiting = [service for service in now if not self._ready(service)]
-            self.waited = self._clock.monotonic() - began
+            taken = self._clock.monotonic() - began
+            if not self._others:
+                self.waited = taken
             if failed or not waiting:
                 return failed
-            if self.waited >= timeout:
+            if taken >= timeout:
                 return [self._late(service, timeout) for service in waiting]
             self._clock.sleep(_POLL)
 
-    def stay_up(self, steady: float) -> list[Finding]:
-        """Watch the ready services for so many seconds; the error of the first that does not stay."""
+    def _stay_up(self, steady: float) -> tuple[Service | None, list[Finding]]:
+        """Watch the ready services for so many seconds: (one that somebody else restarted, the error of a failed one).
+
+        A service that is on its way down may have crashed, or been asked to: which of them, is seen when it has ended.
+        """
         first = {service.name: service for service in self._look()}
         until = self._clock.monotonic() + steady
         while True:
+            ending = None
             for service in self._look():
                 known = first[service.name]
-                if service.state != "running" or service.pid != known.pid or service.restarts > known.restarts:
+                if crashed(known, service):
                     message = f"It was ready, but did not stay up for {steady:g} s: it is {service.detail}."
-                    return [self._with_log("service-crash-loop", service, message)]
+                    return None, [self._with_log("service-crash-loop", service, message)]
+                if service.state == "stopped" or (service.state == "running" and not _same_lives(known, service)):
+                    return service, []
+                ending = service if service.state != "running" else ending
             left = until - self._clock.monotonic()
-            if left <= 0:
-                return []
-            self._clock.sleep(min(_POLL, left))
+            if left <= (-_ENDING if ending else 0):
+                return ending, []
+            self._clock.sleep(min(_POLL, left) if left > 0 else _POLL)
+
+    def _never_left_alone(self, service: Service, steady: float) -> Finding:
+        message = (
+            f"Something else keeps restarting or stopping it ({_times(self._others[service.name])} so far), so it never"
+            f" stayed up for {steady:g} s: it is {service.detail}."
+        )
+        return self._with_log("service-not-ready", service, message)
+
+    def _tell_of_others(self) -> None:
+        for name, count in self._others.items():
+            message = f"Something else restarted or stopped it {_times(count)} while it was watched."
+            self.said.append(TABLE.finding("service-restarted-elsewhere", name, message))
 
     def not_current(self) -> list[Finding]:
         """The errors of those that were given other variables than the files hold, where that can be compared."""
@@ -263,8 +309,8 @@ class _Watch:
         ready = self._driver.ready(service)
         if ready is None:
             message = "It runs, but its processes may not be looked into."
-            self.doubts = [one for one in self.doubts if one.subject != service.name]
-            self.doubts.append(TABLE.finding("readiness-unknown", service.name, message))
+            self.said = [one for one in self.said if one.subject != service.name]
+            self.said.append(TABLE.finding("readiness-unknown", service.name, message))
         return ready is not False
 
     def _failed(self, service: Service) -> list[Finding]:
@@ -274,7 +320,7 @@ class _Watch:
         if service.restarts - fewest >= _LOOP:
             message = f"It has ended and been started again {service.restarts - fewest} times."
             return [self._with_log("service-crash-loop", service, message)]
-        if service.state in ("failed", "stopped"):
+        if service.state == "failed" or (service.state == "stopped" and service.name not in self._others):
             return [self._with_log("service-failed", service, f"It is {service.detail}.")]
         return []
 
@@ -301,12 +347,32 @@ class _Watch:
 
 
 def is_replaced(before: Service, now: Service) -> bool:
-    """Whether what runs now is not what ran before. One that did not run before is new as soon as it runs."""
+    """Whether nothing of what ran before runs now. One that did not run before is new as soon as it runs."""
     if before.state != "running":
         return now.state != before.state
-    return now.pid != before.pid or not _same_moment(now.started, before.started)
+    return not _starts(before) & _starts(now)
 
 
-def _same_moment(one: float | None, other: float | None) -> bool:
-    """Equal but for the jitter of turning one clock's time into the other's."""
-    return one is not None and other is not None and abs(one - other) < 0.2
+def crashed(before: Service, now: Service) -> bool:
+    """Whether a service that ran has ended by itself since.
+
+    Only what the service manager brought back by itself counts: systemd's NRestarts, Docker's RestartCount. Both begin
+    at 0 again when somebody restarts the service, and a new container has its own. Sources: systemd
+    src/core/service.c, flush_n_restarts; moby daemon/start.go, ResetRestartManager.
+    """
+    known = {life.thing: life.restarts for life in before.lives}
+    if any(life.restarts > known.get(life.thing, 0) for life in now.lives):
+        return True
+    return now.failing and now.state != "running"
+
+
+def _same_lives(one: Service, other: Service) -> bool:
+    return _starts(one) == _starts(other)
+
+
+def _starts(service: Service) -> set[tuple[str, str]]:
+    return {(life.thing, life.start) for life in service.lives}
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -17,7 +17,7 @@ import datetime
 import re
 import typing as t
 
-from .model import Role, Service, State, is_meant
+from .model import Life, Role, Service, State, is_meant
 from .roles import role_by
 
 #: What is asked of systemd, for all units in one call.
@@ -153,6 +153,8 @@ class Unit:
             restarts=self.restarts,
             failing=self.failing,
             stale=stale if running else False,
+            # The start as systemd counts it from the boot: it stays the same whatever becomes of the clock.
+            starts=(Life(self.name, f"{self.main_pid} {self.started_monotonic}", self.restarts),),
         )
 
 

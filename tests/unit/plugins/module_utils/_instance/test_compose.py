@@ -118,6 +118,8 @@ def test_of_several_containers_the_oldest_and_the_worst_stand_for_the_service() 
     assert as_service("sidekiq", [old, broken], known).detail == "1 of 2: restarting (7)"
     assert as_service("sidekiq", [old, broken], known).state == "changing"
     assert as_service("sidekiq", [], known).wanted
+    assert [life.thing for life in both.lives] == [new.id, old.id]
+    assert len(both.lives) == 2 and as_service("sidekiq", [broken], known).lives[0].restarts == broken.restarts
 
 
 def test_what_the_engine_prints_of_a_container_that_is_half_there() -> None:

@@ -17,8 +17,10 @@ import pytest
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instance import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.last_words import secret_values, telling
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Instance, LogLine, Service
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Instance, Life, LogLine, Service
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import (
+    crashed,
+    is_replaced,
     plan,
     predict,
     renew,
@@ -274,9 +276,90 @@ def test_up_and_ready_but_not_for_long():
     assert codes(do(Scripted(web(stale=True), sidekiq(), script=script, boot=3), steady=2)) == []
 
 
-def test_a_process_replaced_behind_our_back_is_not_steady():
-    script = {"web.service": [(8, web(pid=11, started=2000.0)), (999, web(pid=12, started=2008.0))]}
-    assert codes(do(Scripted(web(stale=True), sidekiq(), script=script))) == ["service-crash-loop"]
+# Somebody else restarts it meanwhile
+
+
+def old_and_new(*script, **more):
+    return Scripted(web(stale=True), sidekiq(), script={"web.service": list(script)}, **more)
+
+
+def up(pid, **more):
+    return web(pid=pid, started=2000.0 + pid, **more)
+
+
+def test_one_restart_by_somebody_else_is_no_crash_loop_and_is_told():
+    driver = old_and_new((8, up(11)), (9, in_state(web(), "changing")), (999, up(12)))
+    outcome = do(driver, steady=10)
+    assert [(one.code, one.severity) for one in outcome.findings] == [("service-restarted-elsewhere", "info")]
+    assert "once" in outcome.findings[0].message and outcome.findings[0].subject == "web.service"
+    assert outcome.waited < 4  # what the first start took
+    assert driver.now >= 9 + 10  # and the whole time from the last start
+
+
+def test_a_restart_that_sets_the_counter_back_is_none_by_systemd():
+    driver = old_and_new((6, up(11, restarts=1)), (999, up(12, restarts=0)))
+    assert codes(do(driver, steady=10)) == ["service-restarted-elsewhere"]
+
+
+def test_stopped_and_started_again_by_somebody_else():
+    driver = old_and_new((8, up(11)), (20, in_state(web(), "stopped")), (999, up(12)))
+    assert codes(do(driver, steady=10)) == ["service-restarted-elsewhere"]
+
+
+def test_stopped_for_good_by_somebody_else():
+    driver = old_and_new((8, up(11)), (999, in_state(web(), "stopped")))
+    outcome = do(driver, steady=10, timeout=30)
+    assert codes(outcome) == ["service-not-ready", "service-restarted-elsewhere"] and driver.now < 50
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["on its way", "at once"])
+def test_a_crash_is_none_by_somebody_else(seen):
+    gone = [(9, in_state(web(), "changing")), (10, in_state(web(), "changing", failing=True))] if seen else []
+    driver = old_and_new((8, up(11)), *gone, (999, up(12, restarts=1)))
+    assert codes(do(driver, steady=10)) == ["service-crash-loop"]
+
+
+def test_a_service_that_is_ending_when_the_time_is_up_is_waited_for():
+    """It crashed at the very end: only when it has ended can that be seen."""
+    driver = old_and_new((12, up(11)), (15, in_state(web(), "changing")), (999, up(12, restarts=1)))
+    assert codes(do(driver, steady=10)) == ["service-crash-loop"]
+
+
+def test_something_that_restarts_it_again_and_again_is_an_error_in_bounded_time():
+    driver = old_and_new(*((8 * n, up(10 + n)) for n in range(1, 1000)))
+    outcome = do(driver, steady=10, timeout=30)
+    assert codes(outcome) == ["service-not-ready"] and driver.now < 4 * 40
+    assert "4 times" in outcome.findings[0].message
+
+
+def test_a_crash_after_a_restart_by_somebody_else_is_still_seen():
+    driver = old_and_new((8, up(11)), (14, up(12)), (999, up(13, restarts=1)))
+    assert codes(do(driver, steady=10)) == ["service-crash-loop", "service-restarted-elsewhere"]
+
+
+def containers(*lives, **more):
+    return web(starts=tuple(Life(*life) for life in lives), **more)
+
+
+def test_containers_that_somebody_makes_anew_or_restarts_have_not_crashed():
+    """RestartCount counts what the Engine brought back; a new container has its own."""
+    first = containers(("a", "11 1.0", 2), ("b", "12 1.0", 0), pid=11)
+    anew = containers(("c", "21 5.0", 0), ("b", "12 1.0", 0), pid=12)
+    by_hand = containers(("a", "22 5.0", 0), ("b", "12 1.0", 0), pid=12)
+    by_engine = containers(("a", "11 1.0", 2), ("b", "23 5.0", 1), pid=11)
+    assert not crashed(first, anew) and not crashed(first, by_hand) and crashed(first, by_engine)
+    assert crashed(first, containers(("c", "21 5.0", 1), ("b", "12 1.0", 0)))  # a new one that ended by itself
+    for other in (anew, by_hand):
+        driver = Scripted(web(stale=True), sidekiq(), script={"web.service": [(8, first), (999, other)]})
+        assert codes(do(driver, steady=10)) == ["service-restarted-elsewhere"]
+
+
+def test_all_are_new_only_when_none_is_left_whatever_their_clocks_say():
+    """The clock was put back after the first ones were made, so the new one seems to be the oldest."""
+    before = containers(("a", "11 9000.0"), ("b", "12 9000.0"), pid=11, started=9000.0)
+    half = containers(("c", "21 5000.0"), ("b", "12 9000.0"), pid=21, started=5000.0)
+    whole = containers(("c", "21 5000.0"), ("d", "22 5000.0"), pid=21, started=5000.0)
+    assert not is_replaced(before, half) and is_replaced(before, whole)
 
 
 def test_too_slow_names_every_late_one():

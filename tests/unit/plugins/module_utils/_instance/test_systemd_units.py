@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Life
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_units import (
     EnvironmentFile,
     Unit,
@@ -244,3 +245,9 @@ TriggeredBy=x.socket
     assert unit.wanted  # by its socket
     (plain,) = parse_show("Id=y.service\nNoNewPrivileges=no\nPrivateTmp=no\nProtectHome=no\nInaccessiblePaths=\n")
     assert not (plain.no_new_privileges or plain.private_tmp or plain.inaccessible_paths or plain.binds or plain.wanted)
+
+
+def test_one_start_of_a_unit_differs_from_the_next_and_its_restarts_are_counted():
+    unit = Unit("x.service", active_state="active", main_pid=7, restarts=2, started_monotonic=5.25)
+    assert unit.as_service("web", started=1.0, stale=False).lives == (Life("x.service", "7 5.25", 2),)
+    assert unit.as_service("web", started=3601.0, stale=False).lives == (Life("x.service", "7 5.25", 2),)
