@@ -17,6 +17,9 @@ description:
   - Looks at facts, not at notifications. A service is stale when its main process started before the last modification
     of any file that it takes variables from. With Docker Compose it is stale when a container has other values than a
     new one would get. A second run does nothing.
+  - On a host whose clock was set back, file times may be in the future. Then the time of the inode counts, or what the
+    files looked like at the last restart, which is noted in C(/run/fediops.mastodon). Where neither helps, a service is
+    restarted once more, and C(file-time-ahead) names the file.
   - With Docker Compose, the containers are recreated by C(docker compose up) for exactly these services, never
     restarted, since a restart keeps the old environment. They stop within 30 seconds, images are neither fetched nor
     built, and how many containers a service has stays as it is. At the end, their variables are compared with the

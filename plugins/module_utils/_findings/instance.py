@@ -126,6 +126,14 @@ TABLE = Table(
         "Mastodon cannot run like this. Check that this is the right file, and restore it if it was lost.",
     ),
     Code(
+        "file-time-ahead",
+        "warning",
+        "The time of a file that holds settings is in the future, so the clock of the host was, or is, wrong.",
+        "Check the clock (timedatectl, chronyc tracking) and set it right. If it is right, give the file the present "
+        "time with touch.",
+        "Whether a service is stale is then told by the inode's time, else by what was seen before the last restart",
+    ),
+    Code(
         "override-hides-file",
         "warning",
         "A mail variable is set in a layer that wins over the environment file.",

@@ -26,6 +26,7 @@ from . import (
     compose_release,
     compose_sight,
     condition,
+    file_times,
     layers,
     process,
     release,
@@ -104,6 +105,9 @@ class ComposeDriver:
         instance = self._with_settings(instance, env_file, findings)
         findings += self._before_replacing()
         findings += condition.about(instance, self._log_end, named=bool(hints.services))
+        # Staleness is no matter of times here, but a wrong clock is worth a word all the same.
+        named_files = [one.path for name in self._mail_services() for one in self._models[name].env_files]
+        findings += file_times.ahead(file_times.look([instance.env_file, *named_files]), time.time())
         if errors(findings):
             raise InstanceError(instance, findings)
         return dataclasses.replace(instance, findings=tuple(findings))

@@ -189,20 +189,3 @@ def overrides(layers: t.Sequence[Layer], env_file: str) -> list[Override]:
 def mail_variables(variables: t.Iterable[str]) -> tuple[str, ...]:
     """The names among them that decide about mail, sorted."""
     return tuple(sorted(name for name in variables if name.startswith(MAIL_PREFIXES)))
-
-
-def last_change(paths: t.Iterable[str]) -> float:
-    """When any of these files last changed, in seconds since the epoch; 0 when none exists.
-
-    The modification time counts, not the inode's change time: an undo that puts a file back with its old time, before
-    any process has read the other contents, must not make processes look stale that never were.
-    """
-    newest = 0.0
-    for path in paths:
-        for look in (os.stat, os.lstat):  # a link that now leads elsewhere changes what is read, too
-            try:
-                status = look(path)
-            except OSError:
-                continue
-            newest = max(newest, status.st_mtime_ns / 1e9)
-    return newest

@@ -134,6 +134,7 @@ def predict(driver: Driver, goal: Goal) -> Outcome:
     """What C(renew) would do now; changes nothing."""
     services = driver.services()
     chosen, findings = plan(services, goal)
+    findings += _clock_in_doubt(driver, chosen)
     names = {service.name for service in chosen}
     return Outcome([Renewal(one, one, one.name in names) for one in services], findings)
 
@@ -161,6 +162,7 @@ def renew(driver: Driver, goal: Goal, *, steady: float, timeout: float, clock: C
     ]
     if not chosen and not booting:
         return Outcome([Renewal(one, one, False) for one in before], findings)
+    findings += _clock_in_doubt(driver, chosen)
     watch = _Watch(driver, chosen, booting, _cursor(driver, [*chosen, *booting], findings), clock)
     accepted = False
     try:
@@ -176,6 +178,12 @@ def renew(driver: Driver, goal: Goal, *, steady: float, timeout: float, clock: C
         for one in before
     ]
     return Outcome(renewals, findings + watch.said, watch.waited)
+
+
+def _clock_in_doubt(driver: Driver, chosen: t.Sequence[Service]) -> list[Finding]:
+    """Why a restart may not have been needed: where times are in the future, a service counts as stale in doubt."""
+    stale = any(service.stale for service in chosen)
+    return [one for one in driver.instance.findings if one.code == "file-time-ahead"] if stale else []
 
 
 def _last_look(driver: Driver, before: t.Sequence[Service], findings: list[Finding]) -> dict[str, Service]:

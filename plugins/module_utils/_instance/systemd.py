@@ -21,7 +21,7 @@ from .._dotenv.dialects import values
 from .._files import gate
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, errors
-from . import condition, layers, process, release, sendmail, systemd_sandbox, web_address
+from . import condition, file_times, layers, process, release, sendmail, systemd_sandbox, web_address
 from .model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Seen, Service, Translate
 from .process import Account
 from .procfs import SIDEKIQ_AT_WORK, Processes
@@ -57,6 +57,8 @@ class SystemdDriver:
         self._env_path = hints.env_file or os.path.join(choice.app_dir, layers.ENV_FILE)
         self._named = bool(hints.services)
         self._account: Account | None = None
+        self._sightings = file_times.Sightings(choice.app_dir)
+        self._noted: dict[str, float] | None = None
         self.instance = self._describe(choice.user)
 
     # What it is
@@ -86,6 +88,7 @@ class SystemdDriver:
             raise InstanceError(instance, findings) from None
         instance = self._with_settings(instance, env_file, findings)
         findings += condition.about(instance, self._log_end, named=self._named)
+        findings += file_times.ahead(self._stamps(), time.time())
         if errors(findings):
             raise InstanceError(instance, findings)
         return dataclasses.replace(instance, findings=tuple(findings))
@@ -239,26 +242,54 @@ class SystemdDriver:
 
     def services(self) -> list[Service]:
         """See model.Driver."""
+        files = self._stamps() if self._noted is not None else {}
         for unit in self._manager.show(list(self._units)):
             if unit.name in self._units:
                 self._units[unit.name] = unit
-        return self._as_services(self._units.values())
+        found = self._as_services(self._units.values())
+        if self._noted not in (None, self._current(found)):
+            self._note(files, found)
+        return found
+
+    def _note(self, files: t.Mapping[str, file_times.Stamp], services: t.Iterable[Service]) -> None:
+        """Note what the files looked like before the services were looked at, and which of them run on that."""
+        self._noted = self._current(services)
+        self._sightings.note(files, self._noted)
+
+    def _current(self, services: t.Iterable[Service]) -> dict[str, float]:
+        current = [self._units[one.name] for one in services if one.state == "running" and not one.stale]
+        return {unit.name: unit.started_monotonic for unit in current if unit.started_monotonic is not None}
+
+    def _stamps(self) -> dict[str, file_times.Stamp]:
+        return file_times.look(self._files_of(self._units.values()))
 
     def _as_services(self, units: t.Iterable[Unit]) -> list[Service]:
-        units = list(units)
+        now = time.time()
         # The offset between the two clocks, taken as one moment.
-        wall_minus_monotonic = time.time() - time.clock_gettime(time.CLOCK_MONOTONIC)
-        common = [os.path.join(self._app_dir, name) for name in layers.RAILS_FILES]
+        wall_minus_monotonic = now - time.clock_gettime(time.CLOCK_MONOTONIC)
+        sighting = self._sightings.last()
         services = []
         for unit in units:
-            paths = [*common, self._env_path, *self._environment_files([unit])]
             started, earliest = start_times(unit, wall_minus_monotonic)
-            stale = earliest is None or earliest <= layers.last_change(paths)
+            start = None
+            if unit.started_monotonic is not None and earliest is not None:
+                start = file_times.Start(unit.name, unit.started_monotonic, earliest)
+            stale = file_times.is_stale(start, file_times.look(self._files_of([unit])), now, sighting)
             services.append(unit.as_service(self._roles[unit.name], started=started, stale=stale))
         return services
 
+    def _files_of(self, units: t.Iterable[Unit]) -> list[str]:
+        """The files that these units take variables from, whether they exist or not."""
+        common = [os.path.join(self._app_dir, name) for name in layers.RAILS_FILES]
+        return [*common, self._env_path, *self._environment_files(units)]
+
     def restart(self, services: t.Sequence[Service]) -> None:
-        """See model.Driver."""
+        """See model.Driver. What the files look like is noted first: what starts from now on reads just that.
+
+        It is noted again whenever one of the services is up.
+        """
+        files = self._stamps()
+        self._note(files, self.services())
         self._manager.restart([service.name for service in services])
 
     def ready(self, service: Service) -> bool | None:

@@ -11,6 +11,7 @@ import getpass
 
 import pytest
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance import file_times
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_units import Unit
 
 VERSION_RB = (
@@ -119,3 +120,11 @@ class Host:
 @pytest.fixture
 def host(tmp_path):
     return Host(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def notes_of_sightings(tmp_path_factory, monkeypatch):
+    """Not in the /run of the machine that the tests run on."""
+    folder = tmp_path_factory.mktemp("run") / "fediops.mastodon"
+    monkeypatch.setattr(file_times, "FOLDER", str(folder))
+    return folder

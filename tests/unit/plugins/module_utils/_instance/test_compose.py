@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import subprocess
+import time
 import typing as t
 from pathlib import Path
 
@@ -65,6 +66,15 @@ def test_a_file_that_only_got_a_new_time_makes_nothing_stale(docker: Docker) -> 
     os.utime(docker.project / ".env.production", (2e9, 2e9))
     assert not any(one.stale for one in driver.services())
     assert len(docker.commands("config")) == 3  # it was read again
+
+
+def test_a_file_time_in_the_future_is_told_and_makes_nothing_stale(docker: Docker) -> None:
+    path = docker.driver().instance.env_file
+    os.utime(path, (time.time() + 7205, time.time() + 7205))
+    driver = docker.driver()
+    assert not any(one.stale for one in driver.services())
+    (finding,) = [one for one in driver.instance.findings if one.code == "file-time-ahead"]
+    assert finding.subject == path and "2 hours ahead" in finding.message
 
 
 def test_the_files_are_read_again_only_when_they_change(docker: Docker) -> None:

@@ -210,28 +210,3 @@ def test_a_layer_above_is_seen_by_what_a_lower_one_refers_to(tmp_path):
     app_dir = app(tmp_path, env_production='A="${BASE}-x"\n', env_local="BASE=low\n")
     found, _unused = stack(app_dir, BASE="high")
     assert layers.resolve(found, [])["A"] == "high-x"
-
-
-# When settings last changed
-
-
-def test_the_newest_of_the_files_counts_and_missing_ones_do_not(tmp_path):
-    for name, at in (("a", 1000.25), ("b", 2000.5)):
-        (tmp_path / name).write_text("")
-        os.utime(tmp_path / name, (at, at))
-    assert layers.last_change([str(tmp_path / name) for name in "abc"]) == 2000.5
-    assert layers.last_change([str(tmp_path / "c")]) == 0
-
-
-def test_a_link_that_leads_elsewhere_now_is_a_change(tmp_path):
-    (tmp_path / "old").write_text("")
-    os.utime(tmp_path / "old", (1000, 1000))
-    (tmp_path / "env").symlink_to("old")
-    os.utime(tmp_path / "env", (3000, 3000), follow_symlinks=False)
-    assert layers.last_change([str(tmp_path / "env")]) == 3000
-
-
-def test_a_file_put_back_with_its_old_time_is_no_change(tmp_path):
-    (tmp_path / "env").write_text("new")
-    os.utime(tmp_path / "env", (1000, 1000))
-    assert layers.last_change([str(tmp_path / "env")]) == 1000

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance import file_times
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Hints, InstanceError, LogLine
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Listener
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import find, start_times
@@ -251,6 +252,106 @@ def test_services_are_looked_at_anew_each_time(host):
 def test_the_start_of_a_process_by_two_clocks(monotonic, recorded, expected):
     unit = Unit("x.service", started_monotonic=monotonic, started_recorded=recorded)
     assert start_times(unit, 1000.0) == expected
+
+
+# The clock is set back after the edit
+
+
+HOUR = 3600
+
+
+def set_back(monkeypatch, seconds):
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() - seconds)
+
+
+def restarted(host, driver):
+    """What systemd does when the driver asks for it."""
+    driver.restart([one for one in driver.services() if one.holds_mail_settings])
+    for name in host.restarted[-1]:
+        host.change(name, started_monotonic=time.clock_gettime(time.CLOCK_MONOTONIC))
+
+
+def stale(driver):
+    return [one.name for one in driver.services() if one.stale and one.holds_mail_settings]
+
+
+def test_a_file_time_in_the_future_restarts_once_and_says_so(host, monkeypatch):
+    """Edited while the clock was an hour ahead, by whom ever: nothing tells whether the processes are older."""
+    host.usual(host.app())
+    set_back(monkeypatch, HOUR)
+    found = driver(host)
+    (finding,) = found.instance.findings
+    assert (finding.code, finding.severity) == ("file-time-ahead", "warning")
+    assert finding.subject.endswith("/.env.production") and "60 minutes ahead" in finding.message
+    assert "timedatectl" in finding.fix
+    assert stale(found) == ["mastodon-web.service", "mastodon-sidekiq.service"]
+    restarted(host, found)
+    assert stale(found) == [] and stale(driver(host)) == []
+
+
+def test_no_restart_when_ours_was_before_the_clock_was_set_back(host, monkeypatch):
+    app_dir = host.app()
+    host.usual(app_dir)
+    restarted(host, driver(host))
+    set_back(monkeypatch, HOUR)
+    found = driver(host)
+    assert stale(found) == [] and [one.code for one in found.instance.findings] == ["file-time-ahead"]
+    Path(app_dir, ".env.production").write_text("LOCAL_DOMAIN=other.example\n")  # and then one that is new
+    assert stale(found) == ["mastodon-web.service", "mastodon-sidekiq.service"]
+
+
+def test_services_that_were_not_restarted_with_the_others_stay_current(host, monkeypatch):
+    host.usual(host.app())
+    for name in ("mastodon-web.service", "mastodon-sidekiq.service"):
+        started(host, name, time.time() + 1)
+    found = driver(host)
+    found.restart([one for one in found.services() if one.role == "web"])
+    set_back(monkeypatch, HOUR)
+    assert "mastodon-sidekiq.service" not in stale(found)
+
+
+def test_a_time_that_was_set_into_the_future_by_hand_is_no_doubt(host):
+    """touch -d: the inode's own time tells when."""
+    app_dir = host.app()
+    host.usual(app_dir)
+    touch(f"{app_dir}/.env.production", time.time() + HOUR)
+    for name, at in (("mastodon-web.service", 1), ("mastodon-sidekiq.service", -1)):
+        started(host, name, time.time() + at)
+    assert stale(driver(host)) == ["mastodon-sidekiq.service"]
+
+
+def test_an_edit_while_the_clock_is_behind_is_not_taken_for_an_old_one(host):
+    app_dir = host.app()
+    host.usual(app_dir)
+    found = driver(host)
+    restarted(host, found)
+    assert stale(found) == []
+    touch(f"{app_dir}/.env.production", time.time() - HOUR)
+    assert stale(driver(host)) == ["mastodon-web.service", "mastodon-sidekiq.service"]
+
+
+def test_a_sighting_of_another_boot_or_of_somebody_else_is_none(host, monkeypatch, notes_of_sightings):
+    host.usual(host.app())
+    restarted(host, driver(host))
+    set_back(monkeypatch, HOUR)
+    (note,) = notes_of_sightings.iterdir()
+    whole = note.read_text()
+    for spoilt in (whole.replace(file_times.boot_id(), "another"), whole[:40], "[]", '{"boot": 1}', ""):
+        note.write_text(spoilt)
+        assert len(stale(driver(host))) == 2, spoilt
+    note.write_text(whole)
+    assert stale(driver(host)) == []
+    note.rename(note.with_suffix(".real"))
+    note.symlink_to(note.with_suffix(".real"))
+    assert len(stale(driver(host))) == 2
+
+
+def test_where_nothing_can_be_noted_the_restart_is_done_all_the_same(host, notes_of_sightings):
+    notes_of_sightings.write_text("not a folder")
+    host.usual(host.app())
+    restarted(host, driver(host))
+    assert host.restarted == [["mastodon-web.service", "mastodon-sidekiq.service"]]
 
 
 # Running something, readiness, log
