@@ -27,10 +27,16 @@ if sys.version_info < (3, 9):
     sys.stdout.write(json.dumps({"failed": True, "msg": TOO_OLD}) + "\n")
     raise SystemExit(1)
 
+from ._findings.instance import TABLE
 from ._findings.model import Finding, errors, explain, worst_first
 from ._instance.model import Hints
+from ._lifeline import Ended, within
 from ._masking import hidden_options, maskable, masked
 from ._text import shown, shown_value
+
+#: Seconds that a step may take beside what its options give it: finding the instance asks systemd or Docker a dozen
+#: questions, each of which takes moments.
+OWN_WORK = 120.0
 
 #: The options of every module that has to find the instance first; documented in doc_fragments/instance.py.
 INSTANCE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -73,13 +79,21 @@ class ModuleLike(t.Protocol):
 _Module = t.TypeVar("_Module", bound=ModuleLike)
 
 
-def guarded(module: _Module, body: t.Callable[[_Module], None]) -> None:
+def guarded(module: _Module, body: t.Callable[[_Module], None], limit: float = 0.0) -> None:
     """Run a module; a defect ends it with a sentence, too, in which the module hides its secrets.
 
     Ansible keeps the text of an exception from a task that has failed_when.
+
+    :param limit: seconds that the module's own options give to its work; see _lifeline.
     """
     try:
-        body(module)
+        with within(limit + OWN_WORK):
+            body(module)
+    except Ended as ended:
+        if ended.reason == "controller":
+            raise SystemExit(1) from None  # nobody takes an answer
+        message = f"It was not done after {ended.limit:.0f} s. It was ended, and so were the programs that it ran."
+        conclude(module, [TABLE.finding("step-out-of-time", "this step", message)], changed=False)
     except Exception as defect:  # pylint: disable=broad-exception-caught
         frame = traceback.extract_tb(defect.__traceback__)[-1]
         place = f"{os.path.basename(frame.filename)}, line {frame.lineno}"

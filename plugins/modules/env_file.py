@@ -299,7 +299,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    guarded(module, run)
+    guarded(module, run, limit=module.params["busy_timeout"])
 
 
 if __name__ == "__main__":

@@ -220,9 +220,10 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError, errors
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose_engine import REPLACE
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Driver, InstanceError
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import Outcome, predict, renew
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import Outcome, longest, predict, renew
 
 
 def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Outcome:
@@ -267,7 +268,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    guarded(module, run)
+    guarded(module, run, limit=longest(module.params["timeout"], module.params["steady"]) + REPLACE)
 
 
 if __name__ == "__main__":

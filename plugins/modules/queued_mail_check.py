@@ -289,7 +289,8 @@ def main() -> None:
         required_one_of=[("reset", "enqueue")],
         supports_check_mode=True,
     )
-    guarded(module, run)
+    # Rails is booted to queue the mail, to ask for it, and to take it back.
+    guarded(module, run, limit=module.params["deadline"] + 4 * module.params["timeout"])
 
 
 if __name__ == "__main__":

@@ -532,7 +532,8 @@ def run(module):
 def main():
     with_login = [("auth", mechanism, ("login", "password")) for mechanism in ("plain", "login", "cram_md5")]
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, required_if=with_login, supports_check_mode=True)
-    guarded(module, run)
+    # The dialogue, the search for a cause, and the look at other ports.
+    guarded(module, run, limit=2 * module.params["timeout"] + 10 * module.params["connect_timeout"])
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import typing as t
 
+from .. import _lifeline
 from .._dotenv import mask
 from .._dotenv.dialects import READERS, Generation, decode
 from .._dotenv.edit import edit
@@ -90,7 +91,8 @@ def _guarded(request: Request, step: t.Callable[[Request, Snapshot, Outcome], No
                 seen = look(place)
                 outcome.checksum_before = outcome.checksum_after = seen.checksum
                 outcome.findings.extend(_links(place))
-                step(request, seen, outcome)
+                with _lifeline.finished_first():
+                    step(request, seen, outcome)
     except FindingError as error:
         outcome.changed, outcome.changes, outcome.backup_file, outcome.diff = False, [], None, ("", "")
         outcome.unproved, outcome.ticket = (), None

@@ -22,6 +22,7 @@ import re
 import secrets
 import typing as t
 
+from .. import _lifeline
 from .._findings.env_file import TABLE
 from .._findings.model import Finding, FindingError
 from .._instance.model import Driver
@@ -167,7 +168,8 @@ def proving(driver: Driver, ticket: str | None, name: str, wait: float = 600.0) 
     if not ticket:
         yield _NoProof()
         return
-    with opened(driver.instance.env_file) as place, locked(place, wait):
+    with opened(driver.instance.env_file) as place, _lifeline.waiting(wait) as waited, locked(place, wait):
+        waited()
         seen = look(place)
         note = read(seen)
         check_ticket(seen, note, ticket)

@@ -193,6 +193,13 @@ TABLE = Table(
         _UNITS,
     ),
     Code(
+        "step-out-of-time",
+        "error",
+        "A step did not end within its own time limits, and was ended.",
+        "Something that it looks at does not answer: a disk, a network file system, a name server, the Docker Engine. "
+        "If the host is just slow, raise the timeout of the step.",
+    ),
+    Code(
         "service-stopped",
         "warning",
         "A service that is meant to run is stopped; it was left as it is.",

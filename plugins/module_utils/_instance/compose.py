@@ -44,6 +44,8 @@ from .procfs import SIDEKIQ_AT_WORK, Processes
 _WITH_PRIVILEGES = "Send by SMTP instead, or remove no-new-privileges from security_opt in the Compose file."
 #: So many lines of a failing container's log are looked at.
 _LOG_END = 50
+#: Seconds that a container may go on when its client should have ended it.
+_SLACK = 30.0
 
 
 def find(hints: Hints, engine: Engine | None = None, processes: Processes | None = None) -> ComposeDriver:
@@ -239,20 +241,25 @@ class ComposeDriver:
         name = f"{self._project.name}-check-{secrets.token_hex(4)}"
         options = ["--rm", "--no-deps", "--no-TTY", "--name", name]
         setup = shell_setup(environment)
-        words = list(command)
+        # Whatever becomes of us and of the client, the container ends: it has its own time limit.
+        script = f'command -v timeout >/dev/null && set -- timeout -k 5 {timeout + _SLACK:.0f} "$@"; exec "$@"'
         if setup:
             # dd, since it is sure to read no further.
-            script = f'eval "$(dd bs=1 count={len(setup)} 2>/dev/null)"; exec "$@"'
-            words = ["sh", "-c", script, "sh", *command]
-        done = process.run(
-            [*self._engine.compose_command(), *self._project.arguments, "run", *options, self._first(), *words],
-            environment=self._engine.environment(),
-            timeout=timeout,
-            stdin=setup + stdin,
-            directory=self._project.directory,
-        )
-        if done.timed_out or done.returncode < 0:
-            self._engine.remove(name)
+            script = f'eval "$(dd bs=1 count={len(setup)} 2>/dev/null)"; {script}'
+        words = ["sh", "-c", script, "sh", *command]
+        ended = False
+        try:
+            done = process.run(
+                [*self._engine.compose_command(), *self._project.arguments, "run", *options, self._first(), *words],
+                environment=self._engine.environment(),
+                timeout=timeout,
+                stdin=setup + stdin,
+                directory=self._project.directory,
+            )
+            ended = not done.timed_out and done.returncode >= 0
+        finally:
+            if not ended:  # the client is gone, the container is not
+                self._engine.remove(name)
         if done.returncode == 127:
             message = "The image has no such program."
             raise FindingError(TABLE.finding("app-command-missing", command[0], message))

@@ -14,6 +14,7 @@ import pwd
 import re
 import typing as t
 
+from .. import _lifeline
 from .._diagnosis.redact import one_line, redact
 from .._findings.compose import TABLE
 from .._findings.instance import TABLE as INSTANCE
@@ -36,7 +37,7 @@ _STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/
 _CLIENT = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "XDG_RUNTIME_DIR")
 #: Seconds that a question may take, and that the replacement of containers may take.
 _PATIENCE = 60.0
-_REPLACE = 300.0
+REPLACE = 300.0
 #: A stopping Sidekiq has this long to finish its jobs: its own time-out is 25 s (Sidekiq, lib/sidekiq/config.rb).
 GRACE = 30
 _KEEP = (0, 32 * 1024 * 1024)
@@ -88,7 +89,8 @@ class Engine:
         options += ["--timeout", str(GRACE)]
         for name, count in scale.items():
             options += ["--scale", f"{name}={count}"]
-        self.compose(project, ["up", *options, *services], code="containers-not-replaced", patience=_REPLACE)
+        with _lifeline.finished_first():  # half of it would leave services without a container
+            self.compose(project, ["up", *options, *services], code="containers-not-replaced", patience=REPLACE)
 
     def compose(
         self, project: Project, words: t.Sequence[str], *, code: str = "compose-refused", patience: float = _PATIENCE
@@ -129,7 +131,8 @@ class Engine:
 
     def remove(self, container: str) -> None:
         """Take a container away, if it is there."""
-        self._run(["docker", "rm", "--force", container])
+        with _lifeline.finished_first():
+            self._run(["docker", "rm", "--force", container])
 
     def log(self, container: Container, since: str = "", lines: int | None = None) -> bytes:
         """What a container wrote since a moment, or its last lines; each line behind its own moment."""

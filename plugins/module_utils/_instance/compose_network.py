@@ -26,6 +26,7 @@ import tempfile
 import traceback
 import typing as t
 
+from .. import _lifeline
 from .._files import gate
 from .model import Seen, Translate
 
@@ -52,8 +53,11 @@ def enter_and(pid: int, work: t.Callable[[Translate], Seen], root: str = "/proc"
     """
     folder = tempfile.mkdtemp(prefix="container-")
     reader, writer = os.pipe()
+    parent = os.getpid()
     child = os.fork()
     if child == 0:
+        _lifeline.leave()
+        _lifeline.end_with_parent(parent)
         os.close(reader)
         _in_child(pid, work, f"{root}/{pid}", folder, writer)
     os.close(writer)

@@ -19,6 +19,7 @@ import subprocess
 import time
 import typing as t
 
+from .. import _lifeline
 from .model import Completed
 
 #: Of each of the two outputs so much is kept: its beginning and, because results come last, more of its end.
@@ -109,27 +110,30 @@ def run(
     :param account: become this user (only root can, and only needs to if it is another one).
     :raises OSError: it cannot be started: no such program, not allowed.
     """
-    # The core knows nothing of Ansible, and run_command can neither change the user nor end a whole group in time.
-    process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-        list(command),
-        cwd=directory,
-        env=dict(environment),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        **_as(account),
-    )
+    parent = os.getpid()
     outputs = (Kept(*keep), Kept(*keep))
+    process: subprocess.Popen[bytes] | None = None
     try:
+        with _lifeline.finished_first():  # an end must not come between its start and our knowing of it
+            # The core knows nothing of Ansible, and run_command can neither change the user nor end a group in time.
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function,subprocess-popen-preexec-fn
+                list(command),
+                cwd=directory,
+                env=dict(environment),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                # A step has one thread, so that a fork is safe.
+                preexec_fn=lambda: _lifeline.end_with_parent(parent),
+                **_as(account),
+            )
+            _lifeline.began(process.pid)
         timed_out = _converse(process, stdin, outputs, time.monotonic() + timeout)
     finally:
-        # Also what the program left running: it holds the settings, perhaps a secret, and nobody waits for it.
-        _kill_group(process.pid)
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
-        process.wait()
+        if process is not None:
+            with _lifeline.finished_first():
+                _end(process)
     return Completed(
         returncode=process.returncode,
         stdout=outputs[0].data,
@@ -208,6 +212,17 @@ def _feed(pipe: t.IO[bytes], unsent: memoryview) -> memoryview:
         return unsent
     except BrokenPipeError:
         return memoryview(b"")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    # Also what the program left running: it holds the settings, perhaps a secret, and nobody waits for it.
+    _kill_group(process.pid)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+    process.wait()
+    _lifeline.is_over(process.pid)
 
 
 def _kill_group(group: int) -> None:

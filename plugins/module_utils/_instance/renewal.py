@@ -354,6 +354,11 @@ class _Watch:
         return fit_to_see(logged, self._driver.instance.variables, self._names)
 
 
+def longest(timeout: float, steady: float) -> float:
+    """Seconds that C(renew) may take, should something else restart services meanwhile as often as it may."""
+    return (1 + _DISTURBED) * (timeout + steady + _ENDING)
+
+
 def is_replaced(before: Service, now: Service) -> bool:
     """Whether nothing of what ran before runs now. One that did not run before is new as soon as it runs."""
     if before.state != "running":

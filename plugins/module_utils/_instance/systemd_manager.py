@@ -12,6 +12,7 @@ import json
 import re
 import typing as t
 
+from .. import _lifeline
 from .._findings.instance import TABLE
 from .._findings.model import FindingError
 from . import process
@@ -65,8 +66,9 @@ class Manager:
         A unit that has crashed in a loop may have used up its starts (StartLimitBurst=), and systemd would refuse one
         more even though what made it crash is mended by now; reset-failed gives them back.
         """
-        self._run(["systemctl", "reset-failed", "--", *names])
-        done = self._run(["systemctl", "restart", "--no-block", "--", *names])
+        with _lifeline.finished_first():
+            self._run(["systemctl", "reset-failed", "--", *names])
+            done = self._run(["systemctl", "restart", "--no-block", "--", *names])
         if done.returncode != 0:
             raise self._refusal("restart-refused", f"systemctl restart {' '.join(names)}", done)
 

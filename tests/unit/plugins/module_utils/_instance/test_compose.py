@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import signal
 import subprocess
 import time
 import typing as t
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fediops.mastodon.plugins.module_utils import _lifeline
 from ansible_collections.fediops.mastodon.plugins.module_utils._files import gate
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import compose, compose_network
@@ -161,6 +163,36 @@ def test_exactly_the_services_are_made_anew_and_never_restarted(docker: Docker) 
     assert docker.commands("restart") == []
 
 
+def test_new_containers_are_made_to_the_end_although_the_controller_is_gone(docker: Docker, monkeypatch: t.Any) -> None:
+    driver = docker.driver()
+    answer = docker._answer_compose
+
+    def cut(command: list[str]) -> Completed:
+        if "up" in command:
+            os.kill(os.getpid(), signal.SIGHUP)
+            made.append("begun")
+            time.sleep(0.01)
+            made.append("done")
+        return answer(command)
+
+    made: list[str] = []
+    monkeypatch.setattr(docker, "_answer_compose", cut)
+    with pytest.raises(_lifeline.Ended), _lifeline.within(60):
+        driver.restart([one for one in driver.services() if one.role == "web"])
+    assert made == ["begun", "done"]
+
+
+def test_a_container_of_a_step_that_is_ended_is_taken_away(docker: Docker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(*_unused: t.Any, **_options: t.Any) -> Completed:
+        raise _lifeline.Ended("controller", 60)
+
+    driver = docker.driver()
+    monkeypatch.setattr(compose.process, "run", cut)
+    with pytest.raises(_lifeline.Ended):
+        driver.run_in_app(["bin/rails"], timeout=1)
+    assert len(docker.commands("rm")) == 1
+
+
 def test_how_many_there_are_stays_as_it_is(docker: Docker) -> None:
     second = {**docker.container("sidekiq"), "Id": "second"}
     docker.containers_.append(second)
@@ -227,9 +259,14 @@ def test_a_command_runs_in_a_container_of_its_own_with_values_out_of_sight(
     assert shown.stdout.decode() == f"{SECRET}||program"
 
 
-def test_without_variables_the_command_runs_as_it_is(docker: Docker, ran: dict[str, t.Any]) -> None:
+def test_the_container_has_a_time_limit_of_its_own(docker: Docker, ran: dict[str, t.Any]) -> None:
     docker.driver().run_in_app(["bin/rails", "runner", "-"], stdin=b"program", timeout=7)
-    assert ran["command"][-4:] == ["web", "bin/rails", "runner", "-"]
+    assert ran["command"][-8:-5] == ["web", "sh", "-c"] and ran["command"][-4:] == ["sh", "bin/rails", "runner", "-"]
+    script = ran["command"][-5]
+    assert script.startswith("command -v timeout") and "timeout -k 5 37 " in script
+    for words, status in ((["sh", "-c", "exit 3"], 3), (["sleep", "60"], 124)):
+        quick = script.replace("-k 5 37", "-k 5 0.2")
+        assert subprocess.run(["sh", "-c", quick, "sh", *words], check=False).returncode == status
     assert ran["stdin"] == b"program"
 
 
