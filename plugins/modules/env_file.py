@@ -31,6 +31,11 @@ attributes:
     details: The answer of a job in the background would not pass through the controller's part.
   check_mode:
     support: full
+    details:
+      - Foresees what would keep the file from being replaced. That is a file that is mounted by itself, a flag of
+        chattr, a full file system (blocks and inodes, with the reserve of root), and what stands where a backup has to
+        go.
+      - Whether a quota has room cannot be seen; C(env-quota-unseen) says so where the file system has quotas.
   diff_mode:
     support: full
     details: The diff shows the changed variables only, by name, with every secret hidden.

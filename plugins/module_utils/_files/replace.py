@@ -82,14 +82,16 @@ def replace(
     :param backups: also keep what is replaced (see FIRST_BACKUP, ROLLING_BACKUP).
     :param keep_last: the rolling backup stays as it is, and belongs to this edit now as well.
     :param modified: modification time of the result in nanoseconds; now when not given.
-    :raises FindingError: when the file changed meanwhile, or with what the system refused; the file is then as before.
+    :raises FindingError: when the file changed meanwhile, or with what the system refused; the file is then as before,
+        and so are its backups.
     """
     place = old.place
     written: list[str] = []
+    beside = _Beside(place)
 
     def put(there: Place, content: bytes, mode: int, modified: int | None = None) -> None:
         written.append(_write(old, there, content, mode, modified))
-        _rename(place, written[-1], there.name)
+        beside.replace(there.name, written[-1])
         written.pop()
 
     try:
@@ -108,6 +110,7 @@ def replace(
         _set_time(place, new, time.time_ns() if modified is None else modified)
         _rename(place, new, place.name)
         written.pop()
+        beside.keep()
         if modified is None:
             # What started before this moment may have read the old file, so the file must not look older.
             _set_time(place, place.name, time.time_ns())
@@ -115,9 +118,55 @@ def replace(
     except OSError as error:
         raise FindingError(trouble(error, old.path, "replace the file")) from None
     finally:
+        beside.take_back()
         for name in written:
             with contextlib.suppress(OSError):
                 os.unlink(name, dir_fd=place.descriptor)
+
+
+class _Beside:
+    """What an edit puts beside the file: taken back when the edit is not made, so that no backup is of no edit."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._put: list[tuple[str, str | None]] = []
+
+    def replace(self, name: str, new: str) -> None:
+        """Give a file that was written its name; what had it keeps a second one for as long as it takes."""
+        self._put.append((name, self._second_name(name)))
+        _rename(self._place, new, name)
+
+    def _second_name(self, name: str) -> str | None:
+        """Empty when nothing has the name; None when a second one cannot be given, as on file systems without links."""
+        second, folder = _own_name(name), self._place.descriptor
+        try:
+            os.link(name, second, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return ""
+        except OSError:
+            return None
+        return second
+
+    def keep(self) -> None:
+        """The edit was made: what was replaced may go."""
+        for _name, second in self._put:
+            if second:
+                self._remove(second)
+        self._put.clear()
+
+    def take_back(self) -> None:
+        """The edit was not made. Nothing to do after keep()."""
+        for name, second in reversed(self._put):
+            with contextlib.suppress(OSError):
+                if second:
+                    _rename(self._place, second, name)
+                elif second == "":
+                    os.unlink(name, dir_fd=self._place.descriptor)
+        self.keep()  # a file that has both names still has them: rename(2)
+
+    def _remove(self, name: str) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=self._place.descriptor)
 
 
 def put_beside(old: Snapshot, suffix: str, data: bytes) -> None:
@@ -180,7 +229,7 @@ def _unchanged(old: Snapshot) -> bool:
 
 def _write(old: Snapshot, there: Place, data: bytes, mode: int, modified: int | None = None) -> str:
     """A new file beside another, on the disk and with the owner and protection of the old one; its name."""
-    name = f".{there.name}.{os.getpid()}-{secrets.token_hex(6)}.fediops"
+    name = _own_name(there.name)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(name, flags, 0o600, dir_fd=there.descriptor)
     try:
@@ -201,6 +250,11 @@ def _write(old: Snapshot, there: Place, data: bytes, mode: int, modified: int | 
     finally:
         os.close(descriptor)
     return name
+
+
+def _own_name(name: str) -> str:
+    """A name that nothing else has; see _sweep."""
+    return f".{name}.{os.getpid()}-{secrets.token_hex(6)}.fediops"
 
 
 def _rename(place: Place, old: str, new: str) -> None:

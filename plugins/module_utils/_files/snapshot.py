@@ -28,6 +28,7 @@ _CODES = {
     errno.ENOSPC: "env-disk-full",
     errno.EDQUOT: "env-disk-full",
     errno.EFBIG: "env-file-too-large",
+    errno.EBUSY: "env-file-mounted",
 }
 
 

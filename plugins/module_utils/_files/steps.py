@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import stat
 import typing as t
 
 from .. import _lifeline
@@ -19,10 +20,13 @@ from .._dotenv.edit import edit
 from .._dotenv.rewrite import Change
 from .._findings.env_file import TABLE
 from .._findings.model import Finding, FindingError, errors
-from . import unproved
+from . import foresight, unproved
 from .gate import Place
-from .replace import NOTE, ROLLING_BACKUP, locked, noted, replace, writable
+from .replace import FIRST_BACKUP, NOTE, ROLLING_BACKUP, UNPROVED, locked, noted, replace, writable
 from .snapshot import Snapshot, checksum, look, opened
+
+#: Bytes of the notes beside the file, at most.
+_NOTE_SIZE = 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,11 +142,40 @@ def _present(request: Request, seen: Snapshot, outcome: Outcome) -> None:
     kept = earlier is not None and _has_backup(seen, earlier)
     outcome.backup_file = seen.target + ROLLING_BACKUP if kept or request.backup else None
     outcome.unproved = tuple(request.prove)
+    _foresee(request, seen, outcome, _writings(request, seen, made.data, kept))
     if request.check_mode:
-        writable(seen)
         return
     with _noted(request, seen, outcome, earlier.good if earlier and kept else seen.checksum):
         replace(seen, made.data, backups=request.backup, keep_last=kept)
+
+
+def _writings(request: Request, seen: Snapshot, data: bytes, kept: bool) -> list[foresight.Writing]:
+    """What the edit puts into the folder, in its order; see _noted and replace."""
+    found = [foresight.Writing(UNPROVED, _NOTE_SIZE)] if request.prove else []
+    found.append(foresight.Writing("", len(data)))
+    if not request.backup:
+        return found
+    first = seen.place.beside(FIRST_BACKUP).status()
+    if not kept:
+        found += [] if first and stat.S_ISREG(first.st_mode) else [foresight.Writing(FIRST_BACKUP, len(seen.data))]
+        found.append(foresight.Writing(ROLLING_BACKUP, len(seen.data)))
+    return [*found, foresight.Writing(ROLLING_BACKUP + NOTE, _NOTE_SIZE)]
+
+
+def _foresee(request: Request, seen: Snapshot, outcome: Outcome, writings: t.Sequence[foresight.Writing]) -> None:
+    """Say what keeps the file from being replaced, before anything is written; FindingError if anything does.
+
+    Whether there is room is asked in a dry run only: otherwise the disk itself is the better judge, and nothing is
+    left of an edit that it refuses.
+    """
+    found = foresight.foresee(seen.place, seen.status, writings)
+    if request.check_mode and not errors(found):
+        writable(seen)
+        found += foresight.no_room(seen.place, writings, sum(map(len, seen.attributes.values())))
+    wrong = errors(found)
+    outcome.findings.extend(one for one in found if one not in wrong[:1])
+    if wrong:
+        raise FindingError(wrong[0])
 
 
 def _carry_on(request: Request, seen: Snapshot, outcome: Outcome) -> None:
@@ -231,9 +264,8 @@ def _put_back(request: Request, seen: Snapshot, outcome: Outcome, place: Place) 
         raise FindingError(TABLE.finding("env-not-ours", request.path, message))
     _plan(outcome, request, seen, backup.data, _differences(seen.data, backup.data, request.readers), {})
     outcome.backup_file = path
-    if request.check_mode:
-        writable(seen)
-    else:
+    _foresee(request, seen, outcome, [foresight.Writing("", len(backup.data))])
+    if not request.check_mode:
         replace(seen, backup.data, modified=backup.status.st_mtime_ns if request.keep_mtime else None)
         unproved.clear(seen)
 

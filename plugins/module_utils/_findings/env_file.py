@@ -189,6 +189,40 @@ TABLE = Table(
         "The file system is mounted read-only.",
         "Mount it read-write; a file system that turned read-only by itself may have a failing disk.",
     ),
+    Code(
+        "env-file-mounted",
+        "error",
+        "A single file is mounted at the path (a bind mount, a volume of one file). Such a file cannot be replaced.",
+        "Unmount it, and put a symbolic link to the file in its place, or mount the folder that it is in. findmnt "
+        "shows what is mounted there; look into /etc/fstab, or at what starts the container, for who mounts it.",
+        "rename(2), EBUSY. An edit puts a new file in the place of the old one, which such a mount would not show",
+    ),
+    Code(
+        "env-file-locked",
+        "error",
+        "A flag of chattr keeps the file, its folder or a backup from being replaced.",
+        "Find out who locked it, and why. To unlock it: chattr -i. Then run again.",
+        "chattr(1): i and a bind root, too",
+    ),
+    Code(
+        "env-backup-blocked",
+        "error",
+        "Where a backup or a note beside the file has to go, there is something else.",
+        "Look at what it is, move it away, and run again.",
+    ),
+    Code(
+        "env-file-hard-links",
+        "warning",
+        "The file has more names than one (hard links); only the one that is edited gets the new content.",
+        "Find the others (find / -xdev -samefile PATH). If they are to have one content, make them symbolic links.",
+        "An edit puts a new file in the place of the old one, so that nobody ever reads half of it",
+    ),
+    Code(
+        "env-quota-unseen",
+        "info",
+        "The file system has quotas, and a dry run cannot see whether they leave room.",
+        "Nothing. If they do not, the rollout says so, and leaves the file and its backups as they are.",
+    ),
     Code("env-disk-full", "error", "The file system or the quota is full.", "Free some space and run again."),
     Code(
         "env-file-too-large",

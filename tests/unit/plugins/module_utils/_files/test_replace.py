@@ -165,7 +165,7 @@ def test_somebody_else_replaced_it_by_the_same_content(path: pathlib.Path) -> No
     assert caught.value.finding.code == "env-file-changed"
 
 
-CALLS = ["open", "fdopen", "fchown", "fchmod", "utime", "fsync", "rename", "removexattr", "setxattr"]
+CALLS = ["open", "fdopen", "fchown", "fchmod", "utime", "fsync", "rename", "link", "removexattr", "setxattr"]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
@@ -181,6 +181,7 @@ def test_a_fault_at_any_step_leaves_the_old_file_or_the_new_one(
     real = getattr(os, name)
     for failing in range(1, 30):
         path.write_bytes(OLD)
+        before = {one.name: one.read_bytes() for one in path.parent.iterdir()}
         seen = look(enter(str(path)))
         calls = 0
 
@@ -198,6 +199,8 @@ def test_a_fault_at_any_step_leaves_the_old_file_or_the_new_one(
             except FindingError as caught:
                 assert caught.finding.severity == "error"
         assert path.read_bytes() in (OLD, NEW)
+        if path.read_bytes() == OLD:  # there was no edit, and so there is no backup of it
+            assert {one.name: one.read_bytes() for one in path.parent.iterdir()} == before
         assert names(path) <= {
             path.name,
             f"{path.name}.before-smtp",

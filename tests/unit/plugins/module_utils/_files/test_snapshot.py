@@ -115,7 +115,7 @@ def test_no_permission(tmp_path: pathlib.Path) -> None:
         (errno.ENOSPC, "env-disk-full"),
         (errno.EDQUOT, "env-disk-full"),
         (errno.EIO, "env-file-failed"),
-        (errno.EBUSY, "env-file-failed"),
+        (errno.EBUSY, "env-file-mounted"),
     ],
 )
 def test_the_systems_words(number: int, code: str) -> None:
