@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import typing as t
 
 from conftest import MAIL, STREAMING, Host, codes
@@ -96,6 +98,42 @@ def test_a_rails_that_does_not_boot_on_the_new_file_and_the_way_back(disturbed: 
     back = disturbed.module("mail_services", **QUICK)
     assert (back["failed"], back["findings"]) == (False, [])
     assert all(mended(one) for name, one in by_name(back).items() if name in MAIL)
+
+
+def test_one_restart_by_somebody_else_is_no_crash_loop(disturbed: Host) -> None:
+    """As unattended-upgrades does it, while the services are watched."""
+    before = disturbed.processes()
+    meanwhile: list[str] = []
+
+    def somebody_else() -> None:
+        up = "curl -fs -o /dev/null http://127.0.0.1:3000/health"
+        for _unused in range(120):
+            replaced = disturbed.processes()["mastodon-web.service"] not in ("", before["mastodon-web.service"])
+            if replaced and disturbed.ssh(f"{up} && echo up", check=False).strip() == "up":
+                time.sleep(2)
+                meanwhile.append(disturbed.ssh("systemctl restart mastodon-web; date"))
+                return
+            time.sleep(0.5)
+
+    other = threading.Thread(target=somebody_else)
+    other.start()
+    done = disturbed.module("mail_services", state="restarted", steady=20, timeout=120)
+    other.join()
+    assert meanwhile and not done["failed"] and restarted(done) == set(MAIL)
+    assert codes(done) == ["service-restarted-elsewhere"] and "mastodon-web.service" in str(done["findings"])
+
+
+def test_a_file_time_in_the_future_is_told_and_restarts_once(disturbed: Host) -> None:
+    disturbed.ssh(f"touch -d '+1 hour' {ENV_FILE}")
+    try:
+        first = disturbed.module("mail_services", **QUICK)
+        assert restarted(first) == set(MAIL) and codes(first) == ["file-time-ahead"]
+        again = disturbed.module("mail_services", **QUICK)
+        assert (again["changed"], restarted(again)) == (False, set())
+        found = disturbed.module("instance_info")
+        assert "file-time-ahead" in codes(found) and not any(one["stale"] for one in found["instance"]["services"][:2])
+    finally:
+        disturbed.ssh(f"touch {ENV_FILE}")
 
 
 def test_a_service_that_never_gets_ready_ends_in_time(disturbed: Host) -> None:

@@ -1,0 +1,65 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What becomes of a step whose controller is killed in the middle of it: real ssh, real sudo, a real one-off program."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+import typing as t
+
+import pytest
+from conftest import Host
+from harness import BIN, CHECKOUT
+
+LIVE = "/home/mastodon/live"
+#: What "bin/rails" is for as long as the test takes, as the process list shows it.
+HANGS = "sleep 4711"
+LEFT = f"pgrep -a -f '^{HANGS}$|[A]nsiballZ|[m]ailer_check|[f]ediops.mastodon' || true"
+
+
+@pytest.fixture
+def hanging(disturbed: Host) -> t.Iterator[Host]:
+    """A host whose Rails does not come to an end."""
+    rails = f"{LIVE}/bin/rails"
+    disturbed.ssh(f"mv {rails} {rails}.aside && cat > {rails} && chmod 755 {rails}", stdin=f"#!/bin/sh\nexec {HANGS}\n")
+    yield disturbed
+    disturbed.ssh(f"mv {rails}.aside {rails}; pkill -f '^{HANGS}$'", check=False)
+
+
+def soon(condition: t.Callable[[], bool], within: float) -> bool:
+    deadline = time.monotonic() + within
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.3)
+    return condition()
+
+
+@pytest.mark.parametrize("pipelining", ["true", "false"], ids=["pipelining", "a terminal"])
+def test_nothing_is_left_when_the_controller_is_killed(hanging: Host, pipelining: str) -> None:
+    lab = hanging.lab
+    words = [str(BIN / "ansible"), *lab.inventory_options, hanging.name, "-m", "fediops.mastodon.mailer_check"]
+    controller = subprocess.Popen(
+        words,
+        cwd=CHECKOUT,
+        env={**os.environ, **lab.environment, "ANSIBLE_PIPELINING": pipelining},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        assert soon(lambda: HANGS in hanging.ssh(LEFT), 60)
+    finally:
+        os.killpg(controller.pid, signal.SIGKILL)
+        controller.wait()
+    assert soon(lambda: not hanging.ssh(LEFT).strip(), 15), hanging.ssh(LEFT)
+
+
+def test_a_boot_that_hangs_is_ended_by_the_steps_own_time(hanging: Host) -> None:
+    began = time.monotonic()
+    result = hanging.module("mailer_check", timeout=3)
+    assert result["failed"] and time.monotonic() - began < 40
+    assert not hanging.ssh(LEFT).strip()
