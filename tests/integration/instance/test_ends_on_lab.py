@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What becomes of a step whose controller is killed in the middle of it: real ssh, real sudo, a real one-off program."""
+"""What becomes of a step whose controller is killed in the middle of it: real ssh, a real one-off program."""
 
 from __future__ import annotations
 
