@@ -106,11 +106,11 @@ def test_one_restart_by_somebody_else_is_no_crash_loop(disturbed: Host) -> None:
     meanwhile: list[str] = []
 
     def somebody_else() -> None:
-        up = "curl -fs -o /dev/null http://127.0.0.1:3000/health"
+        up = "python3 -c \"import urllib.request; urllib.request.urlopen('http://127.0.0.1:3000/health')\""
         for _unused in range(120):
             replaced = disturbed.processes()["mastodon-web.service"] not in ("", before["mastodon-web.service"])
             if replaced and disturbed.ssh(f"{up} && echo up", check=False).strip() == "up":
-                time.sleep(2)
+                time.sleep(3)
                 meanwhile.append(disturbed.ssh("systemctl restart mastodon-web; date"))
                 return
             time.sleep(0.5)
