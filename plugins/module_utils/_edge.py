@@ -92,7 +92,7 @@ def guarded(module: _Module, body: t.Callable[[_Module], None], limit: float = 0
     except Ended as ended:
         if ended.reason == "controller":
             raise SystemExit(1) from None  # nobody takes an answer
-        message = f"It was not done after {ended.limit:.0f} s. It was ended, and so were the programs that it ran."
+        message = f"It did not finish within {ended.limit:.0f} s. It was stopped, with the programs that it ran."
         conclude(module, [TABLE.finding("step-out-of-time", "this step", message)], changed=False)
     except Exception as defect:  # pylint: disable=broad-exception-caught
         frame = traceback.extract_tb(defect.__traceback__)[-1]

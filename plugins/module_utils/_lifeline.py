@@ -33,7 +33,7 @@ Reason = t.Literal["controller", "deadline"]
 #: Seconds between two looks, and for clearing away before the step is ended without that.
 _PAUSE = 1.0
 _CLEARING = 30.0
-_LAST_WORDS = b'{"failed": true, "msg": "The step was not done after %.0f s, and hung even when it was to be ended."}\n'
+_LAST_WORDS = b'{"failed": true, "msg": "The step did not finish within %.0f s, and hung when it was stopped."}\n'
 _PR_SET_PDEATHSIG = 1
 _OUTPUT = 1
 

@@ -221,7 +221,7 @@ TABLE = Table(
         "env-quota-unseen",
         "info",
         "The file system has quotas, and a dry run cannot see whether they leave room.",
-        "Nothing. If they do not, the rollout says so, and leaves the file and its backups as they are.",
+        "Nothing to do. If a quota is exceeded, the rollout says so and leaves the file and its backups unchanged.",
     ),
     Code("env-disk-full", "error", "The file system or the quota is full.", "Free some space and run again."),
     Code(

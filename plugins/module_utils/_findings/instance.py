@@ -195,8 +195,8 @@ TABLE = Table(
     Code(
         "step-out-of-time",
         "error",
-        "A step did not end within its own time limits, and was ended.",
-        "Something that it looks at does not answer: a disk, a network file system, a name server, the Docker Engine. "
+        "A step did not finish within its time limit and was stopped.",
+        "Something that it reads does not answer: a disk, a network file system, a name server, the Docker Engine. "
         "If the host is just slow, raise the timeout of the step.",
     ),
     Code(

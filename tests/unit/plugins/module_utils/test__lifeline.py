@@ -233,7 +233,7 @@ def test_a_step_that_does_not_end_is_ended_and_says_so(step: t.Any, tmp_path: Pa
     result = json.loads(one.process.stdout.read())
     assert one.process.wait() == 1 and result["failed"] and result["changed"] is False
     (finding,) = result["findings"]
-    assert finding["code"] == "step-out-of-time" and "after 2 s" in result["msg"]
+    assert finding["code"] == "step-out-of-time" and "within 2 s" in result["msg"]
     if (tmp_path / "program").exists():
         assert group_is_gone((tmp_path / "program").read_text().strip())
 
