@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import typing as t
@@ -78,6 +79,22 @@ def run(*command: str, env: t.Mapping[str, str] | None = None, stdin: str = "", 
         check=False,
     )
     return Run(done.returncode, done.stdout)
+
+
+def kill_with_children(pid: int) -> None:
+    """SIGKILL for a process and all that it has started: Ansible's workers have sessions of their own."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                children.setdefault(parent, []).append(int(entry.name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    for one in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
 
 
 def run_target(name: str, folder: Path, *arguments: str) -> Run:

@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
 import sys
+import threading
+import time
 import typing as t
 from pathlib import Path
 
 import pytest
 from compose_host import COMPOSE_FILE, ENV_FILE, NAME, PROJECT, ComposeHost
-from harness import CHECKOUT, INVENTORY, run
+from harness import BIN, CHECKOUT, INVENTORY, kill_with_children, run
 
 ODD = "p#a $HOME s'w\"x\\0rd ${SMTP_SERVER} end"
 SETTINGS = {"SMTP_SERVER": "smtp.relay.test", "SMTP_PORT": "587", "SMTP_AUTH_METHOD": "plain"}
@@ -112,6 +117,47 @@ def test_a_reset_goes_through_the_queue_and_is_found_in_the_log(host: ComposeHos
     assert sent["outcome"] == "failed", sent
     assert sent["job"]["queue"] == "mailers"
     assert codes(sent) != []
+
+
+def test_one_restart_by_somebody_else_is_no_crash_loop(host: ComposeHost) -> None:
+    """docker restart, while the new containers are watched: it counts from 0, and it is the same container."""
+    before = host.containers()["web"].split()[0]
+    meanwhile: list[str] = []
+
+    def somebody_else() -> None:
+        for _unused in range(240):
+            now: list[str] = []
+            with contextlib.suppress(AssertionError):  # one has gone in this very moment
+                now = host.containers().get("web", "").split()
+            if now and now[0] != before:
+                time.sleep(15)  # it has booted, and is watched
+                meanwhile.append(host.ssh(f"docker restart -t 1 {now[0]}"))
+                return
+            time.sleep(0.5)
+
+    other = threading.Thread(target=somebody_else)
+    other.start()
+    done = host.module("mail_services", state="restarted", steady=30)
+    other.join()
+    assert meanwhile and not done["failed"] and codes(done) == ["service-restarted-elsewhere"], done
+
+
+def test_no_container_is_left_when_the_controller_is_killed(host: ComposeHost) -> None:
+    """The one-off container is paused, so that it does not end by itself."""
+    checks = "docker ps --all --quiet --filter name=-check-"
+    lab = host.lab
+    words = [str(BIN / "ansible"), *lab.inventory_options, NAME, "-m", "fediops.mastodon.mailer_check"]
+    controller = subprocess.Popen(
+        words, cwd=CHECKOUT, env={**os.environ, **lab.environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        paused = f'one=$({checks}); [ -n "$one" ] && docker pause $one && exit'
+        host.ssh(f"for n in $(seq 300); do {paused}; sleep 0.1; done; false")
+        assert host.ssh(checks).strip()
+    finally:
+        kill_with_children(controller.pid)
+        controller.wait()
+    host.ssh(f'for n in $(seq 40); do [ -z "$({checks})" ] && exit; sleep 0.5; done; {checks}; false')
 
 
 def test_the_relay_is_tried_from_the_container(host: ComposeHost) -> None:

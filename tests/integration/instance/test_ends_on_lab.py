@@ -6,17 +6,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import subprocess
 import time
 import typing as t
-from pathlib import Path
 
 import pytest
 from conftest import Host
-from harness import BIN, CHECKOUT
+from harness import BIN, CHECKOUT, kill_with_children
 
 LIVE = "/home/mastodon/live"
 #: What "bin/rails" is for as long as the test takes, as the process list shows it.
@@ -40,26 +37,10 @@ def soon(condition: t.Callable[[], bool], within: float) -> bool:
     return condition()
 
 
-def descendants(pid: int) -> list[int]:
-    """A process and all that it has started: Ansible's workers have sessions of their own."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            with contextlib.suppress(OSError):
-                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-                children.setdefault(parent, []).append(int(entry.name))
-    found = [pid]
-    for one in found:
-        found += children.get(one, [])
-    return found
-
-
 def kill_controller(host: Host, controller: int) -> None:
     """kill -9 of ansible and its workers; the connection that ssh keeps open stays."""
     assert host.name
-    for pid in descendants(controller):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    kill_with_children(controller)
 
 
 def cut_connection(host: Host, controller: int) -> None:
@@ -87,7 +68,7 @@ def test_nothing_is_left_when_nobody_takes_the_answer(
         end(hanging, controller.pid)
         assert soon(lambda: not hanging.ssh(LEFT).strip(), 15), hanging.ssh(LEFT)
     finally:
-        kill_controller(hanging, controller.pid)
+        kill_with_children(controller.pid)
         controller.wait()
 
 
