@@ -42,6 +42,8 @@ _LOOP = 2
 _DISTURBED = 3
 #: Seconds that a service may take to end, before it is known whether it was asked to: systemd's own limit.
 _ENDING = 90.0
+#: Seconds after which a service that is stopped while it should boot is taken to stay so.
+_STOPPED = 10.0
 
 _POLL = 0.5
 
@@ -226,6 +228,7 @@ class _Watch:
         self._clock = clock
         self._fewest_restarts: dict[str, int] = {}
         self._others: dict[str, int] = {}
+        self._stopped: dict[str, float] = {}
         self.waited = 0.0
         self.said: list[Finding] = []
 
@@ -328,9 +331,17 @@ class _Watch:
         if service.restarts - fewest >= _LOOP:
             message = f"It has ended and been started again {service.restarts - fewest} times."
             return [self._with_log("service-crash-loop", service, message)]
-        if service.state == "failed" or (service.state == "stopped" and service.name not in self._others):
+        if service.state == "failed" or self._stays_stopped(service):
             return [self._with_log("service-failed", service, f"It is {service.detail}.")]
         return []
+
+    def _stays_stopped(self, service: Service) -> bool:
+        """Whether it is stopped for good: for a moment it is while somebody restarts it, as with docker restart."""
+        now = self._clock.monotonic()
+        since = self._stopped.setdefault(service.name, now) if service.state == "stopped" else now
+        if service.state != "stopped":
+            self._stopped.pop(service.name, None)
+        return now - since >= _STOPPED and service.name not in self._others
 
     def _late(self, service: Service, timeout: float) -> Finding:
         message = f"After {timeout:g} s it is {service.detail}"

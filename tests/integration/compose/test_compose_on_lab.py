@@ -130,14 +130,15 @@ def test_one_restart_by_somebody_else_is_no_crash_loop(host: ComposeHost) -> Non
             with contextlib.suppress(AssertionError):  # one has gone in this very moment
                 now = host.containers().get("web", "").split()
             if now and now[0] != before:
-                time.sleep(15)  # it has booted, and is watched
+                host.ssh(f"until docker exec {now[0]} curl -sf localhost:3000/health; do sleep 0.5; done")
+                time.sleep(10)  # so has Sidekiq, and both are watched
                 meanwhile.append(host.ssh(f"docker restart -t 1 {now[0]}"))
                 return
             time.sleep(0.5)
 
     other = threading.Thread(target=somebody_else)
     other.start()
-    done = host.module("mail_services", state="restarted", steady=30)
+    done = host.module("mail_services", state="restarted", steady=40)
     other.join()
     assert meanwhile and not done["failed"] and codes(done) == ["service-restarted-elsewhere"], done
 

@@ -315,6 +315,17 @@ def test_stopped_and_started_again_by_somebody_else():
     assert codes(do(driver, steady=10)) == ["service-restarted-elsewhere"]
 
 
+def test_a_restart_by_somebody_else_while_it_boots():
+    """docker restart: the container has ended for a moment."""
+    driver = old_and_new((2, up(11)), (4, in_state(web(), "stopped")), (999, up(12)), boot=6)
+    assert codes(do(driver)) == []
+
+
+def test_one_that_ends_while_it_boots_and_stays_so_is_told_soon():
+    driver = old_and_new((2, up(11)), (999, in_state(web(), "stopped")), boot=6)
+    assert codes(do(driver, timeout=600)) == ["service-failed"] and driver.now < 15
+
+
 def test_stopped_for_good_by_somebody_else():
     driver = old_and_new((8, up(11)), (999, in_state(web(), "stopped")))
     outcome = do(driver, steady=10, timeout=30)
