@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import subprocess
 import sys
 import threading
@@ -36,6 +37,15 @@ def step(text: str) -> t.Iterator[None]:
     began = time.monotonic()
     yield
     say(f"{text}: done in {time.monotonic() - began:.0f} s")
+
+
+def hold(lock: int, kind: int, waiting: str) -> None:
+    """Take a lock on an open file; what is waited for is said."""
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say(waiting)
+        fcntl.flock(lock, kind)
 
 
 def capture(*command: str, stdin: bytes = b"", timeout: float = 120) -> str:
