@@ -48,10 +48,10 @@ def hold(lock: int, kind: int, waiting: str) -> None:
         fcntl.flock(lock, kind)
 
 
-def capture(*command: str, stdin: bytes = b"", timeout: float = 120) -> str:
+def capture(*command: str, stdin: bytes = b"", timeout: float = 120, env: t.Mapping[str, str] | None = None) -> str:
     """Standard output of a short command, without the last line break; LabError when it fails."""
     try:
-        done = subprocess.run(command, input=stdin, capture_output=True, timeout=timeout, check=False)
+        done = subprocess.run(command, input=stdin, capture_output=True, timeout=timeout, env=env, check=False)
     except FileNotFoundError as missing:
         raise LabError(f"{command[0]} is not installed on this machine") from missing
     except subprocess.TimeoutExpired as late:
