@@ -24,7 +24,7 @@ from .progress import LabError, capture, hold, logged, say, step, succeeds, tail
 STATE = Path("/run/fediops-lab")
 PID_FILE = STATE / "dockerd.pid"
 LOG = STATE / "dockerd.log"
-#: The checkout whose scripts started it; nobody else's stop it.
+#: Its process id, and the checkout whose scripts started it; nobody else's stop it.
 STARTER = STATE / "started-by"
 #: Locked, shared, by each lab that is being made, and exclusively by the one that stops the Engine.
 USERS = STATE / "users.lock"
@@ -77,9 +77,8 @@ def start() -> None:
         say(f"starting dockerd in the background (log: {LOG})")
         with contextlib.suppress(FileNotFoundError):
             PID_FILE.unlink()
-        STARTER.write_text(str(fleet.OWNER))
         with open(LOG, "ab") as log:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 ["dockerd", "--storage-driver=overlay2", f"--pidfile={PID_FILE}"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -87,6 +86,7 @@ def start() -> None:
                 start_new_session=True,
                 cwd="/",
             )
+        STARTER.write_text(f"{process.pid} {fleet.OWNER}")
     if not wait(60):
         raise LabError(f"dockerd does not answer after 60 s; the end of {LOG}:\n{tail(LOG)}")
 
@@ -147,12 +147,18 @@ def in_use() -> t.Iterator[None]:
         yield
 
 
+def _starter(pid: int) -> str:
+    """The checkout whose scripts started this process."""
+    noted, _unused, checkout = (STARTER.read_text() if STARTER.exists() else "").partition(" ")
+    return checkout if noted == str(pid) else "another checkout"
+
+
 def stop_if_ours() -> None:
     """Stop the Engine that this checkout started, unless somebody uses it, or is about to."""
     pid = running_pid()
     if pid is None or os.geteuid() != 0:
         return
-    starter = STARTER.read_text() if STARTER.exists() else "another checkout"
+    starter = _starter(pid)
     if starter != str(fleet.OWNER):
         say(f"the Docker Engine keeps running: {starter} started it, and script/lab down stops it there")
         return

@@ -10,6 +10,7 @@ The Engine is a process with its name, and docker a script: on the real one, a t
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,7 +49,7 @@ class Engine:
         self.runs()
 
     def started_by(self, checkout: Path) -> None:
-        engine.STARTER.write_text(str(checkout))
+        engine.STARTER.write_text(f"{self.process.pid} {checkout}")
 
     def runs(self, *containers: str) -> None:
         Path(f"{self.docker}.containers").write_text("".join(f"{name}\n" for name in containers))
@@ -90,8 +91,12 @@ def test_an_engine_that_another_checkout_started_keeps_running(
     assert running.lives and "keeps running: /srv/other-checkout started it" in said
 
 
-def test_an_engine_of_which_nothing_says_who_started_it_keeps_running(running: Engine) -> None:
+@pytest.mark.parametrize("note", [None, "", f"1 {fleet.OWNER}"])
+def test_an_engine_of_which_nothing_says_who_started_it_keeps_running(running: Engine, note: str | None) -> None:
+    """No note, or one of an Engine before it."""
     engine.STARTER.unlink()
+    if note is not None:
+        engine.STARTER.write_text(note)
     engine.stop_if_ours()
     assert running.lives
 
@@ -142,7 +147,7 @@ def test_whoever_starts_an_engine_is_noted(running: Engine, monkeypatch: pytest.
     answers = iter([False, True])
     monkeypatch.setattr(engine, "wait", lambda _seconds: next(answers))
     engine.start()
-    assert engine.STARTER.read_text() == str(fleet.OWNER)
+    assert re.fullmatch(rf"\d+ {re.escape(str(fleet.OWNER))}", engine.STARTER.read_text())
 
 
 @pytest.mark.parametrize(
