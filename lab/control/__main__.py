@@ -5,8 +5,10 @@
 
 usage: script/lab COMMAND
 
-  up [HOST ...]         make what is missing and start it: images, containers, inventory (default: all but masto4)
-  down [--purge]        remove the containers and the network (--purge: keys, secrets and inventory too)
+  up [HOST ...]         make what is missing and start it: images, containers, inventory (default: all but masto4;
+                        the relay comes along)
+  down [--purge]        remove the containers and the network (--purge: keys, secrets and inventory too), and stop the
+                        Docker Engine, if this checkout started it and no other containers run on it
   status                what runs, where, on which release (exit status 1 when the lab is not up)
   reset [HOST ...]      back to the first state: settings that do not work, empty mailboxes (default: all)
   unthrottle [HOST ...] forget how often a password reset was asked for: Mastodon allows five in half an hour
@@ -38,7 +40,7 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from . import containers, engine, fleet, images, inventory, project, seed
-from .progress import LabError, fail, say, step
+from .progress import LabError, fail, hold, say, step
 
 
 def main(arguments: list[str]) -> int:
@@ -70,18 +72,24 @@ def main(arguments: list[str]) -> int:
 
 
 def up(arguments: list[str]) -> int:
-    machines = [_machine(name) for name in arguments] or list(fleet.USUAL)
+    machines = fleet.with_relay(map(_machine, arguments)) or fleet.USUAL
     _locked()
     for program in ("ssh", "ssh-keygen", "openssl"):
         if not shutil.which(program):
             engine.install(["openssh-client", "openssl"], program)
-    engine.ensure()
+    with engine.in_use():
+        engine.ensure()
+        _make(machines)
+    return 0
+
+
+def _make(machines: t.Sequence[fleet.Machine]) -> None:
     if _is_up(machines):
         # Its variables may be those of an older checkout.
         addresses = containers.addresses()
         inventory.write(addresses, containers.host_keys(), seed.ensure())
         say("the lab is already up")
-        return 0
+        return
     images.ensure(machines)
     with step("starting the machines"):
         secrets = seed.ensure()
@@ -90,7 +98,6 @@ def up(arguments: list[str]) -> int:
     with step("writing the inventory"):
         inventory.write(addresses, containers.host_keys(), secrets)
     say("the lab is up: script/lab status, script/lab ssh masto1, script/lab reset, script/lab down")
-    return 0
 
 
 def down(arguments: list[str]) -> int:
@@ -241,11 +248,7 @@ def _locked() -> None:
         lock = os.open(fleet.HOME.parent / "lab.lock", os.O_CREAT | os.O_WRONLY, 0o600)
     except OSError as error:
         raise LabError(f"this user cannot write to {fleet.HOME.parent}: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        say("another script/lab is at work in this checkout; waiting for it ...")
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    hold(lock, fcntl.LOCK_EX, "another script/lab is at work in this checkout; waiting for it ...")
 
 
 if __name__ == "__main__":

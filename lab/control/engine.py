@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import shutil
 import signal
@@ -17,12 +18,18 @@ import typing as t
 from pathlib import Path
 
 from . import fleet
-from .progress import LabError, capture, logged, say, step, succeeds, tail
+from .progress import LabError, capture, hold, logged, say, step, succeeds, tail
 
 #: Machine-wide: an Engine serves all checkouts.
 STATE = Path("/run/fediops-lab")
 PID_FILE = STATE / "dockerd.pid"
 LOG = STATE / "dockerd.log"
+#: Its process id, and the checkout whose scripts started it; nobody else's stop it.
+STARTER = STATE / "started-by"
+#: Locked, shared, by each lab that is being made, and exclusively by the one that stops the Engine.
+USERS = STATE / "users.lock"
+#: Where the Engine that a lab starts listens; DOCKER_HOST may name another one.
+SOCKET = "unix:///var/run/docker.sock"
 
 
 def answers() -> bool:
@@ -71,7 +78,7 @@ def start() -> None:
         with contextlib.suppress(FileNotFoundError):
             PID_FILE.unlink()
         with open(LOG, "ab") as log:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 ["dockerd", "--storage-driver=overlay2", f"--pidfile={PID_FILE}"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -79,6 +86,7 @@ def start() -> None:
                 start_new_session=True,
                 cwd="/",
             )
+        STARTER.write_text(f"{process.pid} {fleet.OWNER}")
     if not wait(60):
         raise LabError(f"dockerd does not answer after 60 s; the end of {LOG}:\n{tail(LOG)}")
 
@@ -125,17 +133,48 @@ def running_pid() -> int | None:
     return pid if name == "dockerd" else None
 
 
+@contextlib.contextmanager
+def in_use() -> t.Iterator[None]:
+    """While a lab is being made, nobody stops the Engine: no container shows yet that it is needed."""
+    if os.geteuid() == 0:
+        STATE.mkdir(mode=0o755, exist_ok=True)
+        USERS.touch(0o644)
+    if not USERS.exists():  # no lab has ever started an Engine here, and only root can
+        yield
+        return
+    with open(USERS, "rb") as users:
+        hold(users.fileno(), fcntl.LOCK_SH, "another lab is stopping the Docker Engine; waiting for it ...")
+        yield
+
+
+def _starter(pid: int) -> str:
+    """The checkout whose scripts started this process."""
+    noted, _unused, checkout = (STARTER.read_text() if STARTER.exists() else "").partition(" ")
+    return checkout if noted == str(pid) else "another checkout"
+
+
 def stop_if_ours() -> None:
-    """Stop the Engine that a lab started, unless somebody's containers still run in it."""
+    """Stop the Engine that this checkout started, unless somebody uses it, or is about to."""
     pid = running_pid()
-    if pid is None or os.geteuid() != 0 or not answers():
+    if pid is None or os.geteuid() != 0:
         return
-    others = capture("docker", "ps", "--quiet").split()
-    if others:
-        say(f"the Docker Engine keeps running: {len(others)} other containers use it")
+    starter = _starter(pid)
+    if starter != str(fleet.OWNER):
+        say(f"the Docker Engine keeps running: {starter} started it, and script/lab down stops it there")
         return
-    os.kill(pid, signal.SIGTERM)
-    until = time.monotonic() + 30
-    while running_pid() is not None and time.monotonic() < until:
-        time.sleep(0.2)
-    say("stopped the Docker Engine that the lab had started")
+    USERS.touch(0o644)
+    with open(USERS, "rb") as users:
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("the Docker Engine keeps running: another lab is being made on it")
+            return
+        others = capture("docker", "--host", SOCKET, "ps", "--quiet").split()
+        if others:
+            say(f"the Docker Engine keeps running: {len(others)} other containers use it")
+            return
+        os.kill(pid, signal.SIGTERM)
+        until = time.monotonic() + 30
+        while running_pid() is not None and time.monotonic() < until:
+            time.sleep(0.2)
+    say("stopped the Docker Engine that this checkout had started")

@@ -11,6 +11,8 @@ import typing as t
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+#: The checkout that started it all: a copy in .work, as script/test makes one, belongs to the checkout around it.
+OWNER = CHECKOUT.parents[1] if CHECKOUT.parent.name == ".work" else CHECKOUT
 SOURCE = CHECKOUT / "lab"
 HOME = CHECKOUT / ".work" / "lab"
 LOGS = HOME / "logs"
@@ -109,3 +111,10 @@ GROUPS: t.Final = tuple(dict.fromkeys(machine.group for machine in INSTANCES))
 def machine(name: str) -> Machine:
     """The machine with this name; KeyError if there is none."""
     return {each.name: each for each in MACHINES}[name]
+
+
+def with_relay(machines: t.Iterable[Machine]) -> tuple[Machine, ...]:
+    """These machines, and the relay where one of them sends mail through it."""
+    wanted = set(machines)
+    needed = bool(wanted & set(INSTANCES))
+    return tuple(each for each in MACHINES if each in wanted or (needed and each.kind == "relay"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import typing as t
 
 from . import fleet, seed
@@ -96,6 +97,8 @@ def _vault(name: str, content: t.Mapping[str, str]) -> None:
     venv = capture(str(fleet.CHECKOUT / "script/bootstrap"), timeout=900).splitlines()[-1]
     text = HEADER + json.dumps(content, indent=2) + "\n"
     password = f"--vault-password-file={seed.VAULT_PASSWORD}"
-    encrypted = capture(f"{venv}/bin/ansible-vault", "encrypt", password, "--output=-", stdin=text.encode())
+    # Whoever calls may have another vault: molecule does.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    encrypted = capture(f"{venv}/bin/ansible-vault", "encrypt", password, "--output=-", stdin=text.encode(), env=env)
     seed.write(path, encrypted + "\n", 0o644)
     seed.write(note, wanted)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import subprocess
 import sys
 import threading
@@ -38,10 +39,19 @@ def step(text: str) -> t.Iterator[None]:
     say(f"{text}: done in {time.monotonic() - began:.0f} s")
 
 
-def capture(*command: str, stdin: bytes = b"", timeout: float = 120) -> str:
+def hold(lock: int, kind: int, waiting: str) -> None:
+    """Take a lock on an open file; what is waited for is said."""
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say(waiting)
+        fcntl.flock(lock, kind)
+
+
+def capture(*command: str, stdin: bytes = b"", timeout: float = 120, env: t.Mapping[str, str] | None = None) -> str:
     """Standard output of a short command, without the last line break; LabError when it fails."""
     try:
-        done = subprocess.run(command, input=stdin, capture_output=True, timeout=timeout, check=False)
+        done = subprocess.run(command, input=stdin, capture_output=True, timeout=timeout, env=env, check=False)
     except FileNotFoundError as missing:
         raise LabError(f"{command[0]} is not installed on this machine") from missing
     except subprocess.TimeoutExpired as late:

@@ -10,6 +10,9 @@ use_lane() { # [default|oldest|newest]
   export PATH="$venv/bin:$PATH"
   export ANSIBLE_COLLECTIONS_PATH="$PWD/.work/collections"
   export ANSIBLE_HOME="$PWD/.work/ansible-home"
+  # For molecule, which would look for the scenarios of a collection in extensions/ and warn of those at the root, and would
+  # look for the lab's hosts while it makes them.
+  export MOLECULE_GLOB='molecule/*/molecule.yml' MOLECULE_ANSIBLE_ARGS_STRICT_MODE=1
   # Ansible refuses a locale that is not UTF-8; minimal machines have only this one.
   export LC_ALL=C.UTF-8
 }

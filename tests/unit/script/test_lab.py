@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import typing as t
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,33 @@ def test_the_fleet_is_every_instance_but_the_spare_one(tmp_path: Path, monkeypat
     assert {name for name in written if name.startswith("group_vars/")} == {
         f"group_vars/{group}.yml" for group in (*members, "mastodon_spare")
     }
+
+
+def test_the_vaults_are_written_whatever_ansible_s_variables_of_the_caller_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As molecule sets them: two passwords at once are one too many for ansible-vault."""
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    (tmp_path / "other").write_text("another password\n")
+    monkeypatch.setenv("ANSIBLE_VAULT_PASSWORD_FILE", str(tmp_path / "other"))
+    monkeypatch.setattr(inventory, "FOLDER", tmp_path / "inventory")
+    monkeypatch.setattr(fleet, "HOME", tmp_path)
+    for name in ("SECRETS", "VAULT_PASSWORD"):
+        (tmp_path / name).write_text("of the lab\n")
+        monkeypatch.setattr(inventory.seed, name, tmp_path / name)
+    real = inventory.capture
+
+    def capture(*command: str, **options: t.Any) -> str:
+        return sys.prefix if command[0].endswith("script/bootstrap") else real(*command, **options)
+
+    monkeypatch.setattr(inventory, "capture", capture)
+    inventory._vault("vault.yml", {"secret": "word"})
+    done = subprocess.run(
+        [f"{sys.prefix}/bin/ansible-vault", "decrypt", "--output=-", str(tmp_path / "inventory/vault.yml")],
+        env={**os.environ, "ANSIBLE_VAULT_PASSWORD_FILE": str(tmp_path / "VAULT_PASSWORD")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert '"secret": "word"' in done.stdout

@@ -12,7 +12,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PARTS = CHECKOUT / "script" / "parts"
-SCENARIOS = CHECKOUT / "extensions" / "molecule"
+SCENARIOS = CHECKOUT / "molecule"
 
 
 def run_by(part: Path) -> set[str]:
