@@ -265,7 +265,7 @@ class ComposeDriver:
             raise FindingError(TABLE.finding("app-command-missing", command[0], message))
         return done
 
-    def may_read(self, descriptor: int) -> bool:  # noqa: ARG002
+    def may_read(self, path: str, descriptor: int) -> bool:  # noqa: ARG002
         """See model.Driver: the Engine reads the file, and gives it to the containers."""
         return True
 

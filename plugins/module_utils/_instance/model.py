@@ -296,8 +296,8 @@ class Driver(t.Protocol):
         :param timeout: seconds; after that the whole process group is killed.
         """
 
-    def may_read(self, descriptor: int) -> bool:
-        """Whether the instance's user may read an open file himself: only then is its content given to his programs."""
+    def may_read(self, path: str, descriptor: int) -> bool:
+        """Whether the instance's user may read an open file by its path: only then is it given to his programs."""
 
     def services(self) -> list[Service]:
         """The instance's services as they are now."""

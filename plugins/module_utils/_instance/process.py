@@ -20,6 +20,7 @@ import time
 import typing as t
 
 from .. import _lifeline
+from .._files import gate
 from .model import Completed
 
 #: Of each of the two outputs so much is kept: its beginning and, because results come last, more of its end.
@@ -108,8 +109,23 @@ def run(
 
     :param keep: how many bytes of each output's beginning and end are kept.
     :param account: become this user (only root can, and only needs to if it is another one).
-    :raises OSError: it cannot be started: no such program, not allowed.
+    :param directory: where it starts: the very folder that the gate opens, since this is done with our rights.
+    :raises OSError: it cannot be started: no such program, not allowed, a way to the directory that is not taken.
     """
+    with contextlib.ExitStack() as held:
+        place = held.enter_context(gate.enter(directory, whole=True)) if directory else None
+        return _run(command, environment, timeout, stdin, place, account, keep)
+
+
+def _run(
+    command: t.Sequence[str],
+    environment: t.Mapping[str, str],
+    timeout: float,
+    stdin: bytes,
+    place: gate.Place | None,
+    account: Account | None,
+    keep: tuple[int, int],
+) -> Completed:
     parent = os.getpid()
     outputs = (Kept(*keep), Kept(*keep))
     process: subprocess.Popen[bytes] | None = None
@@ -118,7 +134,7 @@ def run(
             # The core knows nothing of Ansible, and run_command can neither change the user nor end a group in time.
             process = subprocess.Popen(  # pylint: disable=ansible-bad-function,subprocess-popen-preexec-fn
                 list(command),
-                cwd=directory,
+                cwd=f"/proc/self/fd/{place.descriptor}" if place else None,
                 env=dict(environment),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -143,12 +159,13 @@ def run(
     )
 
 
-def may_read(account: Account, descriptor: int) -> bool:
-    """Whether a user could open the file behind a descriptor for reading himself; the kernel answers."""
+def may_read(account: Account, path: str, descriptor: int) -> bool:
+    """Whether a user could open an open file for reading himself, by this path; the kernel answers."""
     if account.current:
         return True
+    there = f"/proc/self/fd/{descriptor}"
     done = subprocess.run(  # pylint: disable=ansible-bad-function
-        ["test", "-r", f"/proc/self/fd/{descriptor}"],
+        ["test", "-r", there, "-a", path, "-ef", there],
         env={"PATH": os.defpath},
         stdin=subprocess.DEVNULL,
         pass_fds=(descriptor,),

@@ -234,9 +234,9 @@ class SystemdDriver:
         found = [layers.file_layer("", path, "systemd", ignored) for path in self._environment_files([unit])]
         return [layers.resolve([layer], ignored) for layer in found if layer]
 
-    def may_read(self, descriptor: int) -> bool:
+    def may_read(self, path: str, descriptor: int) -> bool:
         """See model.Driver."""
-        return self._account is not None and process.may_read(self._account, descriptor)
+        return self._account is not None and process.may_read(self._account, path, descriptor)
 
     # Its services
 

@@ -158,7 +158,7 @@ def _planned_bytes(driver: Driver, request: Request, readers: tuple[str, ...]) -
         with gate.enter(path) as place:
             descriptor = place.open_file()
             with open(descriptor, "rb") as file:
-                if given and not driver.may_read(descriptor):
+                if given and not driver.may_read(path, descriptor):
                     raise OSError(errno.EACCES, f"{driver.instance.user} may not read it")
                 present = file.read(LARGEST)
     except OSError as error:

@@ -13,7 +13,8 @@ import time
 
 import pytest
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.process import Account, Kept, run
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.gate import Refused
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.process import Account, Kept, may_read, run
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
 PATH = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
@@ -132,6 +133,55 @@ def test_becomes_the_user_with_its_groups():
     done = run(["id"], environment=PATH, timeout=30, account=account, directory="/")
     assert f"uid={nobody.pw_uid}(nobody)".encode() in done.stdout
     assert b"(daemon)" in done.stdout and b"root" not in done.stdout
+
+
+def opened_to_all(folder):
+    for one in (folder, *folder.parents):
+        if "pytest" in str(one):
+            one.chmod(0o755)
+
+
+@as_root
+def test_starts_in_no_folder_that_a_link_of_its_user_leads_to_unless_it_is_his(tmp_path):
+    """In a folder that he cannot reach himself, his program would stand right before the files in it."""
+    opened_to_all(tmp_path)
+    nobody = Account.named("nobody")
+    (tmp_path / "tenant" / "live").mkdir(parents=True)
+    (tmp_path / "own").mkdir()
+    os.chown(tmp_path / "own", nobody.uid, nobody.gid)
+    for name, target in (("tenant", "tenant/live"), ("own", "own")):
+        (tmp_path / f"to-{name}").symlink_to(tmp_path / target)
+        os.lchown(tmp_path / f"to-{name}", nobody.uid, nobody.gid)
+    start = {"environment": PATH, "timeout": 30, "account": nobody}
+    assert run(["pwd"], directory=str(tmp_path / "to-own"), **start).stdout.decode() == f"{tmp_path}/own\n"
+    with pytest.raises(Refused):
+        run(["pwd"], directory=str(tmp_path / "to-tenant"), **start)
+
+
+@as_root
+def test_what_a_user_may_read_is_asked_of_the_kernel(tmp_path):
+    opened_to_all(tmp_path)
+    folder, nobody = tmp_path / "folder", Account.named("nobody")
+    folder.mkdir()
+    path = folder / "file"
+    path.write_text("x")
+    with open(path, "rb") as file:
+
+        def may():
+            return may_read(nobody, str(path), file.fileno())
+
+        assert may() and may_read(Account.named("root"), str(path), file.fileno())
+        path.chmod(0o600)
+        assert not may()
+        os.chown(path, 0, nobody.gid)
+        path.chmod(0o640)
+        assert may()
+        folder.chmod(0o700)
+        assert not may(), "he cannot reach it"
+        folder.chmod(0o755)
+        path.rename(folder / "other")
+        (folder / "file").write_text("his own")
+        assert not may(), "it is another file by now"
 
 
 @as_root

@@ -41,7 +41,8 @@ class Recorder:
         self.timeout = 0.0
         self.readable = True
 
-    def may_read(self, descriptor: int) -> bool:
+    def may_read(self, path: str, descriptor: int) -> bool:
+        assert path == self.instance.env_file
         assert os.readlink(f"/proc/self/fd/{descriptor}") == self.instance.env_file
         return self.readable
 
