@@ -13,14 +13,12 @@ from __future__ import annotations
 import typing as t
 
 from ansible.module_utils.parsing.convert_bool import boolean
-from ansible.plugins.action import ActionBase
 
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result, TargetStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._run import Busy, Note
 
 #: Seconds that a host waits for its turn: several of the longest dialogues, with a slow way to each host.
 PATIENCE = 600.0
-
-Result = dict[str, t.Any]
 
 
 class Probe(t.Protocol):
@@ -29,27 +27,21 @@ class Probe(t.Protocol):
     def __call__(self, **changes: t.Any) -> Result: ...
 
 
-class ActionModule(ActionBase):
+class ActionModule(TargetStep):
     """The controller's half of the step C(smtp_relay_info)."""
 
-    TRANSFERS_FILES = False
-    _supports_async = False
-    _supports_check_mode = True
+    SECRETS: t.ClassVar[frozenset[str]] = frozenset({"password"})
+    QUIET: t.ClassVar[frozenset[str]] = frozenset({"login"})
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> Result:
+    def perform(self, options: Result, task_vars: Result) -> Result:
         """Run the module, with the login or without, as the other hosts' logins went."""
-        result: Result = super().run(tmp, task_vars)
-        variables = task_vars or {}
-        options = dict(self._task.args)
 
         def probe(**changes: t.Any) -> Result:
-            done: Result = self._execute_module(module_args={**options, **changes}, task_vars=variables)
-            return done
+            return self.ask({**options, **changes}, task_vars)
 
         note = note_about(options)
-        host = str(variables.get("inventory_hostname", "another host"))
-        result.update(probe() if note is None else take_turn(probe, note, host))
-        return result
+        host = str(task_vars.get("inventory_hostname", "another host"))
+        return probe() if note is None else take_turn(probe, note, host)
 
 
 def note_about(options: t.Mapping[str, t.Any]) -> Note | None:

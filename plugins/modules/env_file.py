@@ -21,7 +21,13 @@ author:
 version_added: 0.1.0
 extends_documentation_fragment:
   - fediops.mastodon.attributes
+  - fediops.mastodon.attributes.controller
 attributes:
+  action:
+    support: full
+    details: Keeps the secrets out of what Ansible shows; everything else happens on the target.
+  async:
+    support: none
   check_mode:
     support: full
   diff_mode:

@@ -30,6 +30,11 @@ description:
   - Every problem is a finding with a stable code, its cause and its fix. The module fails when a finding is an error,
     with the same evidence in the result as when it succeeds.
 attributes:
+  action:
+    support: full
+    details: Refuses variables that facts set (C(setting-from-facts)); everything else happens on the target.
+  async:
+    support: none
   check_mode:
     support: full
     details: Reads only, and does the same in check mode.
@@ -42,6 +47,7 @@ attributes:
 extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.attributes
+  - fediops.mastodon.attributes.controller
 notes:
   - Needs nothing but Python on the target.
   - Needs the permission to read the environment file and the app directory, and with Docker Compose to speak to the

@@ -52,6 +52,11 @@ options:
     type: float
     default: 180
 attributes:
+  action:
+    support: full
+    details: Refuses variables that facts set (C(setting-from-facts)); everything else happens on the target.
+  async:
+    support: none
   check_mode:
     support: full
     details: Says what would be restarted, and why it could not be.
@@ -65,6 +70,7 @@ extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.proof
   - fediops.mastodon.attributes
+  - fediops.mastodon.attributes.controller
 notes:
   - Needs nothing but Python on the target.
   - Needs root, by C(become). With Docker Compose, a user of the group C(docker) is enough.

@@ -87,6 +87,11 @@ options:
     type: str
     default: ""
 attributes:
+  action:
+    support: full
+    details: Keeps the secrets out of what Ansible shows; everything else happens on the target.
+  async:
+    support: none
   check_mode:
     support: full
     details: >-
@@ -103,6 +108,7 @@ extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.proof
   - fediops.mastodon.attributes
+  - fediops.mastodon.attributes.controller
 notes:
   - Needs nothing but Python and the instance's own Ruby on the target.
   - Needs root, by C(become), or the instance's own user. With Docker Compose, a user of the group C(docker) is enough.

@@ -75,6 +75,11 @@ options:
     type: str
     default: ""
 attributes:
+  action:
+    support: full
+    details: Refuses variables that facts set (C(setting-from-facts)); everything else happens on the target.
+  async:
+    support: none
   check_mode:
     support: full
     details: Nothing is sent. The instance is found, and no more.
@@ -88,6 +93,7 @@ extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.proof
   - fediops.mastodon.attributes
+  - fediops.mastodon.attributes.controller
 notes:
   - Needs nothing but Python and the instance's own Ruby on the target.
   - Needs root, by C(become), to read the services' log. With Docker Compose, a user of the group C(docker) is enough.

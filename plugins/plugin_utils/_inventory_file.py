@@ -19,6 +19,8 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.adopt i
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 
 PREFIX = "mastodon_smtp_"
+#: Bytes of a file name that the usual file systems take.
+_LONGEST = 255
 #: What Ansible would take for a template.
 _TEMPLATES = ("{{", "{%", "{#")
 
@@ -57,6 +59,16 @@ def _safe(value: t.Any) -> t.Any:
     if isinstance(value, str) and any(mark in value for mark in _TEMPLATES):
         return _Unsafe(value)
     return value
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a host of this name can have a file or folder of its own, in the folder where it is put.
+
+    A dynamic inventory may call a host what it likes: "../../x" would lead elsewhere. One with a leading dot is hidden
+    from Ansible.
+    """
+    plain = name.isprintable() and not name.startswith(".") and "/" not in name
+    return bool(name.strip()) and plain and len(name.encode()) <= _LONGEST
 
 
 def refuse_hidden(folder: str) -> None:
