@@ -26,6 +26,18 @@ TABLE = Table(
         "facts: --flush-cache empties the fact cache; what is left comes from the host itself.",
         "ansible-core: ansible/vars/manager.py, VariableManager.get_vars",
     ),
+    Code(
+        "setting-type",
+        "error",
+        "A variable has a value of the wrong type, or one that is not among its choices.",
+        "Correct it in the inventory, or where -e gives it.",
+    ),
+    Code(
+        "setting-unworkable",
+        "error",
+        "A variable refers to another one that is not defined, or cannot be decrypted.",
+        "Correct it in the inventory, or where -e gives it.",
+    ),
     # The relay.
     Code(
         "host-missing",
