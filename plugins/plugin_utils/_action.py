@@ -87,6 +87,8 @@ class Step(ActionBase):
             return result
         options = self._worked_out()
         self._secrets = forms(options[name] for name in self.secret_options() if name in options)
+        # A secret that was given for another option by mistake.
+        self._task.args = masked(self._task.args, self._secrets)
         try:
             result.update(self.perform(options, variables))
         except Exception as defect:
@@ -133,12 +135,11 @@ class TargetStep(Step):
     def cleanup(self, force: bool = False) -> None:
         """Remove what Ansible has put on the target; with a secret in it, even where all is to be kept there."""
         folder = self._connection._shell.tmpdir
-        kept = bool(folder and constants.DEFAULT_KEEP_REMOTE_FILES and self._secrets)
-        if kept:
-            Display().warning(
-                f"ANSIBLE_KEEP_REMOTE_FILES: the files of {self._task.action} are not kept, since they hold secrets."
-            )
-        super().cleanup(force=force or kept)
+        if folder and self._secrets and constants.DEFAULT_KEEP_REMOTE_FILES:
+            name = self._task.action
+            Display().warning(f"ANSIBLE_KEEP_REMOTE_FILES: the files of {name} are not kept, since they hold secrets.")
+            self._remove_tmp_path(folder, force=True)
+        super().cleanup(force=force)
 
 
 class _Arguments(dict[str, t.Any]):

@@ -44,9 +44,12 @@ def test_a_host_cannot_put_words_into_the_message() -> None:
     assert " more: " in found.message
 
 
-@pytest.mark.parametrize("order", ["add_host", "add_group", "ansible_stats"])
-def test_an_answer_cannot_order_ansible_about(order: str) -> None:
-    answer: dict[str, t.Any] = {"changed": True, order: {"host_name": "x"}, "ansible_facts": {"inventory_dir": "/x"}}
+def test_an_answer_cannot_order_ansible_about() -> None:
+    answer: dict[str, t.Any] = {
+        "changed": True,
+        "ansible_facts": {"inventory_dir": "/x"},
+        "ansible_stats": {"data": {}},
+    }
     assert without_orders(answer) == {"changed": True}
 
 
