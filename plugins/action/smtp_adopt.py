@@ -32,8 +32,10 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._inventory_file i
     placeholders,
     read,
     refuse_hidden,
+    without_secrets,
     write_all,
 )
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._mask import forms, masked
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import unknown
 
 #: A file of the inventory: its path, its text, the text that is there or None, and its mode.
@@ -86,6 +88,11 @@ class ActionModule(TargetStep):
             if there is not None and not _flag(options, "overwrite"):
                 message = f"{path} is there already and says something else."
                 raise FindingError(TABLE.finding("adopt-file-exists", path, message))
+        differences = [
+            {"before_header": path, "after_header": path, "before": _before(path, old, adopted), "after": new}
+            for path, new, old, mode in todo
+            if mode != 0o600
+        ]
         ready = [(path, self._ready(new, mode, options), mode) for path, new, _unused, mode in todo]
         if not self._task.check_mode:
             write_all(ready)
@@ -97,13 +104,7 @@ class ActionModule(TargetStep):
             "variables": names,
             "placeholders": [] if into_vault else [placeholder(name) for name in adopted.secrets],
         }
-        if self._task.diff:
-            done["diff"] = [
-                {"before_header": path, "after_header": path, "before": old or "", "after": new}
-                for path, new, old, mode in todo
-                if mode != 0o600
-            ]
-        return done
+        return {**done, "diff": differences} if self._task.diff else done
 
     def _present(self, path: str) -> str | None:
         """The text that is there, decrypted; None when nothing is. One that cannot be read is another text."""
@@ -157,6 +158,14 @@ def folder_of(dest: t.Any, task_vars: t.Mapping[str, t.Any]) -> str:
         message = f"{host} comes from no inventory file, so no folder beside one is its own."
         raise FindingError(TABLE.finding("adopt-no-folder", "mastodon_smtp_adopt_dir", message))
     return os.path.realpath(os.path.join(str(inventory), "host_vars", host))
+
+
+def _before(path: str, text: str | None, adopted: Adopted) -> str:
+    """What a diff may show of the text that is there; nothing of a file that somebody has encrypted."""
+    if is_encrypted(read(path) or b""):
+        return "(encrypted)\n"
+    shown: str = masked(without_secrets(text or ""), forms(adopted.secrets.values()))
+    return shown
 
 
 def _failed(findings: t.Sequence[Finding]) -> Result:

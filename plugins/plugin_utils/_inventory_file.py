@@ -19,6 +19,8 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.adopt i
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 
 PREFIX = "mastodon_smtp_"
+#: How the names of variables tell that the value is a secret.
+_SECRET_NAMES = ("passw", "secret", "token", "api_key", "apikey", "vault")
 #: Bytes of a file name that the usual file systems take.
 _LONGEST = 255
 #: What Ansible would take for a template.
@@ -59,6 +61,26 @@ def _safe(value: t.Any) -> t.Any:
     if isinstance(value, str) and any(mark in value for mark in _TEMPLATES):
         return _Unsafe(value)
     return value
+
+
+def without_secrets(text: str) -> str:
+    """A file of variables as a diff may show it: what somebody has written there as a secret is hidden.
+
+    Told by the names of the variables; a reference to a variable of a vault is no secret.
+    """
+    shown, within = [], -1
+    for line in text.splitlines():
+        indent = len(line) - len(line.lstrip(" -"))
+        name, colon, value = line.partition(":")
+        if within >= 0 and (indent > within or not line.strip()):
+            continue  # a value of several lines
+        within = -1
+        secret = colon and any(word in name.lower() for word in _SECRET_NAMES)
+        if secret and not value.strip(" \"'").startswith("{{"):
+            within = indent
+            line = f"{name}: (hidden)"
+        shown.append(line)
+    return "".join(f"{line}\n" for line in shown)
 
 
 def is_file_name(name: str) -> bool:

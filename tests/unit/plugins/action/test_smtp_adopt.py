@@ -236,3 +236,38 @@ def test_a_host_does_not_say_where_to_write(adopt: Adopt, tmp_path: pathlib.Path
     result = adopt(task_vars={"ansible_facts": {fact: "/elsewhere"}, "inventory_dir": str(tmp_path)}, dest=None)
     assert result["failed"] and codes(result) == ["setting-from-facts"] and fact in result["msg"]
     assert list(tmp_path.iterdir()) == []
+
+
+OLD = """---
+mastodon_smtp_host: old.example
+mastodon_smtp_password: an old password
+mastodon_smtp_bulk_password: |
+  on lines
+  of its own
+mastodon_smtp_bulk:
+  host: bulk.example
+  password: inner password
+mastodon_smtp_login: "{{ vault_mastodon_smtp_login }}"
+my_api_token: 'a token'
+mastodon_smtp_password_of_old: "{{ vault_x }}"
+"""
+SECRETS_OF_OLD = ("an old password", "on lines", "of its own", "inner password", "a token")
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize("check", [False, True])
+def test_a_diff_shows_no_secret_of_the_file_that_was_there(
+    adopt: Adopt, tmp_path: pathlib.Path, encrypted: bool, check: bool
+) -> None:
+    path = tmp_path / "host_vars" / "social" / "mastodon_smtp.yml"
+    path.parent.mkdir(parents=True)
+    vault = VaultLib([("default", VaultSecret(b"vault-password"))])
+    path.write_bytes(vault.encrypt(OLD) if encrypted else OLD.encode())
+    (shown,) = adopt(overwrite=True, check=check)["diff"]
+    assert [one for one in SECRETS_OF_OLD if one in str(shown)] == []
+    if encrypted:
+        assert shown["before"] == "(encrypted)\n"
+    else:
+        kept = ("host: old.example", "host: bulk.example", "{{ vault_mastodon_smtp_login }}", "{{ vault_x }}")
+        assert [one for one in kept if one not in shown["before"]] == []
+        assert "mastodon_smtp_password: (hidden)\n" in shown["before"]
