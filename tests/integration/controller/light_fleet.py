@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import typing as t
 from pathlib import Path
 
 import fleet
+import yaml
 from secret_search import shapes
 
 HERE = Path(__file__).resolve().parent
@@ -45,7 +45,7 @@ class Light:
             self._replace(modules / "mail_services.py")
         (folder / "inventory").mkdir()
         made = fleet.inventory(folder, hosts)
-        self.inventory = folder / "inventory" / "hosts.json"
+        self.inventory = folder / "inventory" / "hosts.yml"
         made.rename(self.inventory)
 
     @staticmethod
@@ -54,11 +54,12 @@ class Light:
         module.symlink_to(HERE / "modules" / module.name)
 
     def variables(self, **variables: t.Any) -> None:
-        """Set variables of the whole fleet, in the inventory; None takes one out."""
-        listed = json.loads(self.inventory.read_text())
-        listed["mastodon"]["vars"].update(variables)
-        listed["mastodon"]["vars"] = {name: one for name, one in listed["mastodon"]["vars"].items() if one is not None}
-        self.inventory.write_text(json.dumps(listed, indent=1))
+        """Set variables of the whole fleet in the inventory, one below the other; connection variables far from them."""
+        listed = yaml.safe_load(self.inventory.read_text())
+        others = {name: one for name, one in listed["mastodon"]["vars"].items() if name not in variables}
+        ours = {name: one for name, one in variables.items() if not name.startswith("ansible_")}
+        listed["mastodon"]["vars"] = {**ours, **others, **variables}
+        self.inventory.write_text(yaml.safe_dump(listed, sort_keys=False, allow_unicode=True, width=4096))
 
     def env_file(self, number: int = 0) -> str:
         return (self.folder / f"host{number:03}" / ".env.production").read_text()

@@ -108,7 +108,7 @@ def test_the_answers_of_our_own_steps_bring_no_facts_and_no_hosts(tmp_path: Path
 @pytest.mark.parametrize("name", ["../../../x", "a/b", "..", "a\u202eb"])
 def test_a_host_of_a_dynamic_inventory_cannot_be_called_what_leads_elsewhere(tmp_path: Path, name: str) -> None:
     light = Light(tmp_path)
-    listed = json.loads(light.inventory.read_text())
+    listed = yaml.safe_load(light.inventory.read_text())
     listed["mastodon"]["hosts"] = {name: listed["mastodon"]["hosts"]["host000"]}
     hosts = {
         "mastodon": {"hosts": [name], "vars": listed["mastodon"]["vars"]},

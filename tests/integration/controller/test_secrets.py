@@ -20,7 +20,7 @@ from secret_search import assert_hidden, files_with
 #: With what is quoted in another way by Python, JSON and YAML.
 SECRET = "battery'staple\\horse wörd-20261128"
 #: Where it belongs: the inventory that a test writes, and the environment files with their backups.
-ALLOWED = {"inventory/hosts.json"}
+ALLOWED = {"inventory/hosts.yml"}
 
 SHOWN = {
     "ANSIBLE_DISPLAY_ARGS_TO_STDOUT": "1",
