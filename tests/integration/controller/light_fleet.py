@@ -54,7 +54,7 @@ class Light:
         module.symlink_to(HERE / "modules" / module.name)
 
     def variables(self, **variables: t.Any) -> None:
-        """Set variables of the whole fleet in the inventory, one below the other; connection variables far from them."""
+        """Set variables of the whole fleet in the inventory, one below the other; those of connections at the end."""
         listed = yaml.safe_load(self.inventory.read_text())
         others = {name: one for name, one in listed["mastodon"]["vars"].items() if name not in variables}
         ours = {name: one for name, one in variables.items() if not name.startswith("ansible_")}
