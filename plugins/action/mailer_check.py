@@ -2,16 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keeps the secrets of the plan out of what Ansible shows. The module of the same name does the work on the target."""
+"""The module of the same name, whose answer goes through the gate."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import TargetStep
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
 
 
-class ActionModule(TargetStep):
-    """The controller's half of the step C(mailer_check)."""
+class ActionModule(HostStep):
+    """The controller's part of the step C(mailer_check)."""
 
     SECRETS: t.ClassVar[frozenset[str]] = frozenset({"secrets"})

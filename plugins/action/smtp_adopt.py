@@ -23,7 +23,9 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.adopt import Adopted, adopt
 from ansible_collections.fediops.mastodon.plugins.module_utils._seal import new_key, unseal
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result, TargetStep
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown_lines
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._inventory_file import (
     PREFIX,
     document,
@@ -42,7 +44,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import unk
 _File = tuple[str, str, t.Optional[str], int]
 
 
-class ActionModule(TargetStep):
+class ActionModule(HostStep):
     """The step C(smtp_adopt)."""
 
     def perform(self, options: Result, task_vars: Result) -> Result:
@@ -56,12 +58,16 @@ class ActionModule(TargetStep):
             return _failed([refused.finding])
         given = {name: value for name, value in options.items() if name != "variables"}
         key = new_key()
-        seen = self.ask({**given, "seal": key}, task_vars, "fediops.mastodon.smtp_adopt")
+        seen = self.ask(task_vars, module_name="fediops.mastodon.smtp_adopt", module_args={**given, "seal": key})
         sealed = seen.pop("sealed", None)
         if sealed is None:  # failed, unreachable, or wrong options: as the module says it
             return seen
-        adopted, findings = adopt(unseal(sealed, key), seen["release"], seen["local_domain"])
-        findings = [*(Finding(**one) for one in seen["findings"]), *_about_stale(seen["stale"]), *findings]
+        try:
+            adopted, findings = _read(seen, unseal(str(sealed), key))
+        except (KeyError, RecursionError, TypeError, ValueError):
+            unread = "The host's answer does not have the form of smtp_adopt's, and was not read."
+            return {"changed": False, "failed": True, "msg": unread}
+        findings = [one.shown() for one in worst_first(findings)]
         try:
             if errors(findings):
                 raise FindingError(worst_first(findings)[0])
@@ -89,7 +95,12 @@ class ActionModule(TargetStep):
                 message = f"{path} is there already and says something else."
                 raise FindingError(TABLE.finding("adopt-file-exists", path, message))
         differences = [
-            {"before_header": path, "after_header": path, "before": _before(path, old, adopted), "after": new}
+            {
+                "before_header": path,
+                "after_header": path,
+                "before": _before(path, old, adopted),
+                "after": shown_lines(new),
+            }
             for path, new, old, mode in todo
             if mode != 0o600
         ]
@@ -164,8 +175,7 @@ def _before(path: str, text: str | None, adopted: Adopted) -> str:
     """What a diff may show of the text that is there; nothing of a file that somebody has encrypted."""
     if is_encrypted(read(path) or b""):
         return "(encrypted)\n"
-    shown: str = masked(without_secrets(text or ""), forms(adopted.secrets.values()))
-    return shown
+    return shown_lines(masked(without_secrets(text or ""), forms(adopted.secrets.values())))
 
 
 def _failed(findings: t.Sequence[Finding]) -> Result:
@@ -175,6 +185,15 @@ def _failed(findings: t.Sequence[Finding]) -> Result:
 
 def _flag(options: Result, name: str) -> bool:
     return str(options.get(name, False)).lower() in ("true", "yes", "1", "on")
+
+
+def _read(seen: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> tuple[Adopted, list[Finding]]:
+    """What is adopted, and all there is to say about it. KeyError, TypeError, ValueError: no module answered that."""
+    texts = [*variables, *variables.values(), seen["release"], seen["local_domain"], *seen["stale"]]
+    if not all(isinstance(one, str) for one in texts):
+        raise TypeError("no text")
+    adopted, findings = adopt(variables, seen["release"], seen["local_domain"])
+    return adopted, [*(Finding(**one) for one in seen["findings"]), *_about_stale(seen["stale"]), *findings]
 
 
 def _about_stale(services: t.Sequence[str]) -> list[Finding]:

@@ -14,7 +14,8 @@ import typing as t
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result, TargetStep
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._run import Busy, Note
 
 #: Seconds that a host waits for its turn: several of the longest dialogues, with a slow way to each host.
@@ -27,7 +28,7 @@ class Probe(t.Protocol):
     def __call__(self, **changes: t.Any) -> Result: ...
 
 
-class ActionModule(TargetStep):
+class ActionModule(HostStep):
     """The controller's half of the step C(smtp_relay_info)."""
 
     SECRETS: t.ClassVar[frozenset[str]] = frozenset({"password"})
@@ -37,7 +38,7 @@ class ActionModule(TargetStep):
         """Run the module, with the login or without, as the other hosts' logins went."""
 
         def probe(**changes: t.Any) -> Result:
-            return self.ask({**options, **changes}, task_vars)
+            return self.ask(task_vars, module_args={**options, **changes})
 
         note = note_about(options)
         host = str(task_vars.get("inventory_hostname", "another host"))

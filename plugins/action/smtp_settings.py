@@ -59,6 +59,8 @@ class ActionModule(ControllerStep):
         "variables": {"type": "list", "elements": "str", "default": []},
     }
 
+    EXACT: t.ClassVar[frozenset[str]] = frozenset({"plan"})
+
     def conclude_from(
         self,
         options: dict[str, t.Any],

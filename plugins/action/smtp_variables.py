@@ -15,7 +15,6 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.redact
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep, Result
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._mask import forms
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import OF_PLAYBOOKS, PREFIX, options
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import unworkable
 
@@ -36,7 +35,7 @@ class ActionModule(ControllerStep):
         the password may be one of them.
         """
         values, findings = self._values(task_vars)
-        self._secrets = forms(values[name] for name in _SECRET if name in values)
+        self.keep_secret(values[name] for name in _SECRET if name in values)
         return [*findings, *_of_the_wrong_type(values)], {}
 
     def _values(self, task_vars: Result) -> tuple[Result, list[Finding]]:

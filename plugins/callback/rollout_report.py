@@ -104,6 +104,7 @@ from ansible.plugins.callback import CallbackBase
 from ansible.release import __version__ as ansible_version
 from ansible.template import Templar
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report import progress
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.collect import Collector, Task
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document import (
@@ -232,7 +233,7 @@ class CallbackModule(CallbackBase):
         with self._guard:
             lines = progress.lines(self._seen.running, self._said, time.time(), self._patience)
         for line in lines:
-            self._display.display(line, color="bright gray")
+            self._display.display(shown(line), color="bright gray")
         if lines:
             # Into a pipe, Python would keep it back until the run is over.
             sys.stdout.flush()

@@ -4,10 +4,14 @@
 
 # Private to this collection: it may change in any release without notice.
 
-"""What modules do the same way: the hints about an instance come in, findings go out and errors become a failure."""
+"""What modules do the same way: the hints about an instance come in, findings go out and errors become a failure.
+
+Nothing leaves a module but through conclude() and guarded(): as _text.shown writes it, without its secrets.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
@@ -25,6 +29,8 @@ if sys.version_info < (3, 9):
 
 from ._findings.model import Finding, errors, explain, worst_first
 from ._instance.model import Hints
+from ._masking import hidden_options, maskable, masked
+from ._text import shown, shown_value
 
 #: The options of every module that has to find the instance first; documented in doc_fragments/instance.py.
 INSTANCE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -52,6 +58,10 @@ def hints_from(params: t.Mapping[str, t.Any]) -> Hints:
     )
 
 
+#: Ansible's own mask.
+MASK = "********"
+
+
 class ModuleLike(t.Protocol):
     """The parts of AnsibleModule that are touched here, so that a test can stand in with a stub."""
 
@@ -73,11 +83,14 @@ def guarded(module: _Module, body: t.Callable[[_Module], None]) -> None:
     except Exception as defect:  # pylint: disable=broad-exception-caught
         frame = traceback.extract_tb(defect.__traceback__)[-1]
         place = f"{os.path.basename(frame.filename)}, line {frame.lineno}"
-        text = " ".join(str(defect).split())
+        text = " ".join(masked(str(defect), _secrets_of(module), MASK).split())
         what = f"{type(defect).__name__}: {text}" if text else type(defect).__name__
         module.fail_json(
-            msg=f"An unforeseen error in {place}: {what}. This is a defect of fediops.mastodon: please report this "
-            "line and what you did."
+            **_shown_options(module),
+            msg=shown(
+                f"An unforeseen error in {place}: {what}. This is a defect of fediops.mastodon: please report this "
+                "line and what you did."
+            ),
         )
 
 
@@ -86,8 +99,47 @@ def conclude(module: ModuleLike, findings: t.Iterable[Finding], **evidence: t.An
 
     :param evidence: the module's return values; C(findings) is added, worst first.
     """
-    ranked = worst_first(findings)
+    hidden = _secrets_of(module)
+    options = _shown_options(module)
+    if "diff" in evidence:  # lines of the file, which are not our words
+        for side in ("before", "after"):
+            evidence["diff"][side] = masked(evidence["diff"][side], hidden, MASK)
+    ranked = [_masked(one, maskable(hidden)).shown() for one in worst_first(findings)]
+    evidence = shown_value(_without(evidence, maskable(hidden)))
     evidence["findings"] = [one.as_dict() for one in ranked]
     if errors(ranked):
-        module.fail_json(msg=explain(ranked), **evidence)
-    module.exit_json(**evidence)
+        module.fail_json(msg=explain(ranked), **options, **evidence)
+    module.exit_json(**options, **evidence)
+
+
+def _secrets_of(module: ModuleLike) -> list[str]:
+    """The values of its secret options, which Ansible collects."""
+    return [str(one) for one in getattr(module, "no_log_values", ())]
+
+
+def _shown_options(module: ModuleLike) -> dict[str, t.Any]:
+    """What the result says of the module's options. Ansible masks no short secret any more then, see _masking."""
+    params, specification = getattr(module, "params", None), getattr(module, "argument_spec", None)
+    known = getattr(module, "no_log_values", None)
+    if params is None or specification is None or known is None:
+        return {}
+    known.intersection_update(maskable(known))
+    return {"invocation": {"module_args": hidden_options(params, specification)}}
+
+
+def _masked(finding: Finding, secrets: t.Sequence[str]) -> Finding:
+    texts = {name: _without(getattr(finding, name), secrets) for name in ("subject", "message", "fix")}
+    return dataclasses.replace(finding, **texts)
+
+
+def _without(value: t.Any, secrets: t.Sequence[str]) -> t.Any:
+    """The value with its secrets masked: Ansible would not find them any more in the way that they are shown."""
+    if isinstance(value, str):
+        for one in secrets:
+            value = value.replace(one, MASK)
+        return value
+    if isinstance(value, dict):
+        return {key: _without(one, secrets) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without(one, secrets) for one in value]
+    return value

@@ -77,9 +77,10 @@ options:
 attributes:
   action:
     support: full
-    details: Refuses variables that facts set (C(setting-from-facts)); everything else happens on the target.
+    details: The controller limits the host's answer and makes it safe to show; everything else happens on the target.
   async:
     support: none
+    details: The answer of a job in the background would not pass through the controller's part.
   check_mode:
     support: full
     details: Nothing is sent. The instance is found, and no more.

@@ -22,7 +22,6 @@ from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleValueOmittedE
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import AnsibleValidationErrorMultiple, UnsupportedError
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import (
     Finding,
@@ -31,7 +30,10 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
     explain,
     worst_first,
 )
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._facts import set_by_facts, without_orders
+from ansible_collections.fediops.mastodon.plugins.module_utils._masking import maskable
+from ansible_collections.fediops.mastodon.plugins.module_utils._masking import masked as masked_text
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown, shown_value
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._facts import set_by_facts
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._mask import MASK, forms, masked
 
 Result = dict[str, t.Any]
@@ -53,7 +55,8 @@ class Step(ActionBase):
         super().__init__(*args, **kwargs)
         # A task that is tried again gets the same object and would find the mask.
         self._given = dict(self._task.args)
-        self._secrets: tuple[str, ...] = ()
+        self._forms: tuple[str, ...] = ()
+        self._secrets: list[str] = []
         self._task.args = {name: MASK if name in self._hidden() else one for name, one in self._given.items()}
 
     @classmethod
@@ -86,18 +89,28 @@ class Step(ActionBase):
             result.update(failed=True, msg=explain(refused), findings=[one.as_dict() for one in refused])
             return result
         options = self._worked_out()
-        self._secrets = forms(options[name] for name in self.secret_options() if name in options)
+        self.keep_secret(options[name] for name in self.secret_options() if name in options)
         # A secret that was given for another option by mistake.
         self._task.args = masked(self._task.args, self._secrets)
         try:
             result.update(self.perform(options, variables))
         except Exception as defect:
             text = f"{type(defect).__name__}: {defect}"
-            if masked(text, self._secrets) == text:
+            told = self._told(text)
+            if told == text:
                 raise
             # Ansible would print the text of the exception and of its causes.
-            raise AnsibleActionFail(masked(text, self._secrets)) from None
+            raise AnsibleActionFail(told) from None
         return result
+
+    def keep_secret(self, values: t.Iterable[t.Any]) -> None:
+        """Hide these values in all that the step says from now on."""
+        self._forms = forms(values)
+        self._secrets = maskable(self._forms)
+
+    def _told(self, text: str) -> str:
+        """A message of somebody else as it may be shown."""
+        return shown(masked_text(text, self._forms, MASK))
 
     def _facts_that_set(self, variables: Result) -> list[Finding]:
         if not constants.config.get_config_value("INJECT_FACTS_AS_VARS"):
@@ -118,39 +131,6 @@ class Step(ActionBase):
         return options
 
 
-class TargetStep(Step):
-    """A step whose work is done by the module of the same name on the target."""
-
-    def perform(self, options: Result, task_vars: Result) -> Result:
-        """Run the module. A subclass may do more."""
-        return self.ask(options, task_vars)
-
-    def ask(self, options: Result, task_vars: Result, module_name: str | None = None) -> Result:
-        """The answer of the module, of which only what concerns this step is heard."""
-        arguments = _Arguments(options)
-        answer = self._execute_module(module_name=module_name, module_args=arguments, task_vars=task_vars)
-        done: Result = masked(without_orders(answer), self._secrets)
-        return done
-
-    def cleanup(self, force: bool = False) -> None:
-        """Remove what Ansible has put on the target; with a secret in it, even where all is to be kept there."""
-        folder = self._connection._shell.tmpdir
-        if folder and self._secrets and constants.DEFAULT_KEEP_REMOTE_FILES:
-            name = self._task.action
-            Display().warning(f"ANSIBLE_KEEP_REMOTE_FILES: the files of {name} are not kept, since they hold secrets.")
-            self._remove_tmp_path(folder, force=True)
-        super().cleanup(force=force)
-
-
-class _Arguments(dict[str, t.Any]):
-    """The arguments of a module, which nobody can print (C(ANSIBLE_DEBUG) does)."""
-
-    def __repr__(self) -> str:
-        return repr(dict.fromkeys(self, MASK))
-
-    __str__ = __repr__
-
-
 class ControllerStep(Step):
     """A step without a connection.
 
@@ -162,6 +142,8 @@ class ControllerStep(Step):
 
     ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {}
     SPEC_RULES: t.ClassVar[dict[str, t.Any]] = {}
+    #: Return values that later steps take as they are; nothing in them is from outside but what went through the gate.
+    EXACT: t.ClassVar[frozenset[str]] = frozenset()
     _requires_connection = False
 
     @classmethod
@@ -186,20 +168,21 @@ class ControllerStep(Step):
         validated = ArgumentSpecValidator(self.ARGUMENT_SPEC, **self.SPEC_RULES).validate(options)
         # Those of inner options as well, and what the types have made of them.
         given = [options[name] for name in self.secret_options() if name in options]
-        self._secrets = forms([*given, *validated._no_log_values])
+        self.keep_secret([*given, *validated._no_log_values])
         if validated.error_messages:
-            raise AnsibleActionFail(masked(_complaint(validated.errors), self._secrets))
+            raise AnsibleActionFail(self._told(_complaint(validated.errors)))
         try:
             findings, evidence = self.conclude_from(validated.validated_parameters, task_vars)
         except FindingError as refused:
             findings, evidence = [refused.finding], {}
-        ranked = worst_first(findings)
-        unmasked = self.unmasked(ranked)
-        done = {key: one if key in unmasked else masked(one, self._secrets) for key, one in evidence.items()}
-        done["findings"] = masked([one.as_dict() for one in ranked], self._secrets)
+        unmasked = self.unmasked(worst_first(findings))
+        ranked = [Finding(**masked(one.as_dict(), self._secrets)).shown() for one in worst_first(findings)]
+        kept = {key: value if key in unmasked else masked(value, self._secrets) for key, value in evidence.items()}
+        done = {key: value if key in self.EXACT else shown_value(value) for key, value in kept.items()}
+        done["findings"] = [one.as_dict() for one in ranked]
         refusal = self.refusal(ranked, validated.validated_parameters)
         if refusal:
-            done.update(failed=True, msg=masked(refusal, self._secrets))
+            done.update(failed=True, msg=refusal)
         return {"changed": False, **done}
 
 

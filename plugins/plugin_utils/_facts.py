@@ -24,11 +24,6 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.setting
 PREFIXES = ("mastodon_smtp_", "__mastodon_smtp_", "vault_mastodon_smtp_")
 #: Names that ansible-core itself gives each host, and that paths on the controller are made of.
 OF_ANSIBLE = frozenset({"inventory_dir", "inventory_file", "inventory_hostname", "inventory_hostname_short"})
-#: What an answer must not bring, since ansible-core would take it for its own whatever the module.
-#: It drops add_host and add_group by itself: INTERNAL_RESULT_KEYS in ansible/constants.py.
-_ORDERS = ("ansible_facts", "ansible_stats")
-#: The one fact that ansible-core puts into an answer by itself.
-_INTERPRETER = "discovered_interpreter_"
 #: A host chooses these names; others are counted only.
 _SHOWN = re.compile(r"[A-Za-z0-9_]{1,80}")
 _AT_MOST = 5
@@ -53,11 +48,3 @@ def set_by_facts(facts: t.Any, host: str) -> list[Finding]:
         f"{subject}{rest}: set by the facts of {host}. Facts outrank the inventory, and the host itself sets them."
     )
     return [TABLE.finding("setting-from-facts", subject, message)]
-
-
-def without_orders(answer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """A module's answer without facts and without statistics of the run."""
-    kept = {key: value for key, value in answer.items() if key not in _ORDERS}
-    facts = answer.get("ansible_facts")
-    own = {name: facts[name] for name in facts if name.startswith(_INTERPRETER)} if isinstance(facts, dict) else {}
-    return {**kept, "ansible_facts": own} if own else kept

@@ -17,6 +17,7 @@ import yaml
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.adopt import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
 
 PREFIX = "mastodon_smtp_"
 #: How the names of variables tell that the value is a secret.
@@ -32,9 +33,23 @@ class _Unsafe(str):
 
 
 class _Dumper(yaml.SafeDumper):
-    pass
+    """Quotes what is not to be seen, or would be obeyed by who shows the file, so that it is read as it was.
+
+    The gate's escapes are those of YAML's double quotes. PyYAML itself writes marks of the writing direction as they
+    are, and line breaks of Unicode (U+0085, U+2028) as such, which are read as other blanks.
+    """
+
+    def write_double_quoted(self, text: str, split: bool = True) -> None:  # noqa: ARG002
+        """The text in double quotes, on one line."""
+        plain = text.replace("\\", r"\\").replace('"', r"\"")
+        self.write_indicator(f'"{shown(plain)}"', True)
 
 
+def _represent(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if shown(text) != text else None)
+
+
+_Dumper.add_representer(str, _represent)
 _Dumper.add_representer(_Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text), style='"'))
 
 
@@ -69,10 +84,12 @@ def without_secrets(text: str) -> str:
     Told by the names of the variables; a reference to a variable of a vault is no secret.
     """
     shown, within = [], -1
-    for line in text.splitlines():
+    for line in text.split("\n"):
         indent = len(line) - len(line.lstrip(" -"))
         name, colon, value = line.partition(":")
         if within >= 0 and (indent > within or not line.strip()):
+            if not line.strip():
+                shown.append("")
             continue  # a value of several lines
         within = -1
         secret = colon and any(word in name.lower() for word in _SECRET_NAMES)
@@ -80,7 +97,7 @@ def without_secrets(text: str) -> str:
             within = indent
             line = f"{name}: (hidden)"
         shown.append(line)
-    return "".join(f"{line}\n" for line in shown)
+    return "\n".join(shown)
 
 
 def is_file_name(name: str) -> bool:

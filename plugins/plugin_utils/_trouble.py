@@ -18,15 +18,45 @@ import typing as t
 from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.redact import one_line, redact
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import ended
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.queue import OF_TEST
-from ansible_collections.fediops.mastodon.plugins.module_utils._text import bounded
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import bounded, shown_lines
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import PREFIX, known
 
 #: What explain() puts before several problems.
 _SEVERAL = re.compile(r"\d+ problems:")
 #: Lines of a module's error output that say nothing: blank, indented (a traceback's), Python's and SSH's small talk.
 _SMALL_TALK = re.compile(
-    r"\s|$|<no Python frame>|Current thread|Thread 0x|Extension modules:|Shared connection to|\[sudo\]"
+    r"\s|$|<no Python frame>|Current thread|Thread 0x|Extension modules:|Shared connection to|\[sudo\]|"
+    r"sudo: unable to resolve host|su: warning"
 )
+_PYTHON_ADVICE = "The modules need Python 3.9 or newer there; ansible_python_interpreter names another one."
+#: What kept a module from running: how a line of its error output begins, what else is in it, what that means, the fix.
+#: sudo, su and doas begin what they say themselves with their names; sudo's policy does not.
+_KEPT_FROM_RUNNING: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
+    (
+        re.compile(r"[^:]{1,200}: can't open file"),
+        "No such file",
+        "The module's file disappeared from the host before Python could run it",
+        "Look for what removes files in Ansible's temporary folder there (ansible_remote_tmp, by default "
+        "~/.ansible/tmp) and whether its disk is full, then run it again.",
+    ),
+    (
+        re.compile(
+            r"(?:sudo|su|doas|pfexec|dzdo)(?:\[\d+\])?: |[\w.@-]{1,64} is not in the sudoers file|Sorry, (?:user|try)"
+        ),
+        "",
+        "The host did not let Ansible become another user",
+        "Give the password with --ask-become-pass or ansible_become_password, or let the user run any command there "
+        "without one.",
+    ),
+    (
+        re.compile(""),
+        "No space left on device",
+        "The host's disk is full",
+        "Make room where Ansible keeps its temporary files there (ansible_remote_tmp), then run it again.",
+    ),
+)
+#: The exit statuses of a process that was killed, for Ansible itself and for a shell in between.
+_KILLED = (-9, 137)
 #: Of Ansible, about output that is no result.
 _NO_RESULT = re.compile(r"Module result deserialization failed.*|MODULE FAILURE.*", re.DOTALL)
 #: The option whose value Ansible was working out; the role's variables are called like the options.
@@ -85,6 +115,10 @@ def went_wrong(result: t.Mapping[str, t.Any]) -> bool:
 
 def said(result: t.Mapping[str, t.Any]) -> str:
     """The message of a step that went wrong; where no module could answer, with what is known of that."""
+    return shown_lines(_said(result))
+
+
+def _said(result: t.Mapping[str, t.Any]) -> str:
     message = bounded(str(result.get("msg") or ""))
     if not message:
         return (
@@ -93,12 +127,30 @@ def said(result: t.Mapping[str, t.Any]) -> str:
         )
     if "module_stderr" not in result:
         return _about_template(message)
+    refusal = _kept_from_running(result)
+    if refusal:
+        return refusal
     lines = [one for one in bounded(str(result["module_stderr"])).splitlines() if not _SMALL_TALK.match(one)]
     last = one_line(redact(lines[-1])) if lines else ""
     first = "Python did not run the module to its end on this host" if _NO_RESULT.fullmatch(message) else message
     code = f" (exit status {result['rc']})" if "rc" in result else ""
     told = f"{first.rstrip('.')}{code}{f': {last}' if last and last not in message else ''}"
-    return f"{ended(told)} The modules need Python 3.9 or newer there; ansible_python_interpreter names another one."
+    return f"{ended(told)} {_PYTHON_ADVICE}"
+
+
+def _kept_from_running(result: t.Mapping[str, t.Any]) -> str:
+    """Why the module did not run although Python is good, and what to do; empty where nothing is known of that."""
+    output = bounded("\n".join(str(result.get(name) or "") for name in ("module_stderr", "module_stdout")))
+    for line in map(str.strip, output.splitlines()):
+        for sign, word, what, advice in () if _SMALL_TALK.match(line) else _KEPT_FROM_RUNNING:
+            if sign.match(line) and word in line:
+                return f"{what}: {ended(one_line(redact(line)))} {advice}"
+    if result.get("rc") in _KILLED:
+        return (
+            "The module was killed on this host (exit status 137). Look into the host's kernel log (journalctl -k) for "
+            "whether it ran out of memory, then run it again."
+        )
+    return ""
 
 
 def _about_template(message: str) -> str:

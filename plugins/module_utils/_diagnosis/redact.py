@@ -12,6 +12,7 @@ import base64
 import re
 import typing as t
 
+from .._masking import masked
 from .._text import CUT, bounded
 
 SECRET = "[secret]"
@@ -42,13 +43,12 @@ _PIECE = 3
 def redact(text: str, secrets: t.Iterable[str] = (), keep: t.Iterable[str] = ()) -> str:
     """The text without secrets and without addresses other than those to keep, and not longer than bounded() leaves it.
 
-    :param secrets: values to cut out, also in the forms in which they travel (Base64, percent-encoded is not used).
+    :param secrets: values to cut out, also in the forms in which they travel (Base64, percent-encoded is not used);
+        a line with a short one is left out as a whole, see _masking.
     :param keep: mail addresses that may stand, compared without case.
     """
     forms = sorted(_forms(secrets), key=len, reverse=True)
-    for secret in forms:
-        text = text.replace(secret, SECRET)
-    text = _without_pieces(bounded(text), forms)
+    text = _without_pieces(bounded(masked(text, forms, SECRET)), forms)
     text = _NAMED.sub(lambda found: f"{found.group(1)}{found.group(2)}{SECRET}", text)
     text = _AUTH.sub(rf"\1 {SECRET}", text)
     text = _URL_PASSWORD.sub(rf"\1:{SECRET}@", text)

@@ -9,8 +9,8 @@
 Such a user may put a link in the place of anything in his folder, at any moment. So a path is walked once, from C(/)
 component by component, each opened in the one before; the file is then read, written and renamed in the open folder,
 and its path is never looked up again. One rule decides about a link on the way: B(it is followed when root, or the user
-who runs the module, made it, or when what it leads to belongs to whoever made it.) Any other would lend our rights to
-the user who made it.
+who runs the module, created it; any other only where its creator may go himself, and only to what is his: the file, or
+the folder that holds it.) Otherwise the link would lend our rights to the user who created it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import os
 import pwd
 import stat
 import types
+import typing as t
 
+_PATH_ONLY = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_READING = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 #: So many links are followed on one way. Linux: 40, path_resolution(7).
 MOST_LINKS = 40
 
-_PATH_ONLY = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-#: Nothing is waited for: neither a writer of a named pipe nor a terminal.
-_READING = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC
 #: With 1, nobody can give a second name to a file that he may not write to. Source: proc(5).
 _GUARD = "/proc/sys/fs/protected_hardlinks"
 
@@ -119,52 +119,60 @@ class Place:
     def open_file(self) -> int:
         """A descriptor of the regular file, for reading.
 
+        It is looked at before it is really opened: the open alone would wake the writer of a named pipe, or a device.
+
         :raises OSError: there is none, IsADirectoryError, EINVAL for another kind of file, ELOOP for a link, Refused.
         """
-        descriptor = os.open(self.name, _READING, dir_fd=self.descriptor)
+        found = os.open(self.name, _PATH_ONLY, dir_fd=self.descriptor)
         try:
-            status = os.fstat(descriptor)
+            status = os.fstat(found)
+            if stat.S_ISLNK(status.st_mode):
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self.asked)
             if stat.S_ISDIR(status.st_mode):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self.asked)
             if not stat.S_ISREG(status.st_mode):
                 raise OSError(errno.EINVAL, "it is not a regular file", self.asked)
             for link in self._claims:
-                _check(link, self.target, status)
+                _check(link, self.target, status, os.fstat(self.descriptor))
+            if self._claims and not os.fstatvfs(found).f_blocks:  # /proc shows with our rights what is not its owner's
+                raise OSError(errno.EINVAL, "it is not a file of a disk", self.asked)
             self._check_names(status)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
+            return os.open(f"/proc/self/fd/{found}", _READING)
+        finally:
+            os.close(found)
 
     def read(self, limit: int) -> bytes:
         """The content of the regular file. OSError as for open_file, and EFBIG when it has more than C(limit) bytes."""
         with open(self.open_file(), "rb") as stream:
             data = stream.read(limit + 1)
         if len(data) > limit:
-            raise OSError(errno.EFBIG, f"it is larger than {limit} bytes", self.asked)
+            raise OSError(errno.EFBIG, f"it is larger than {limit // 1024} KB", self.asked)
         return data
 
     def _check_names(self, status: os.stat_result) -> None:
         """A second name works as a link does: where the system lets anybody give one, only the owner's own counts."""
-        folder = os.fstat(self.descriptor).st_uid
-        if status.st_nlink > 1 and status.st_uid != folder and folder not in _trusted() and not _names_are_guarded():
+        folder = os.fstat(self.descriptor)
+        if status.st_nlink > 1 and status.st_uid != folder.st_uid and not _keeps_others_out(folder):
             why = (
                 f"{self.target} has {status.st_nlink} names and belongs to {_name(status.st_uid)}; "
-                f"{_name(folder)}, who owns this folder, can have created one of them"
+                f"{_name(folder.st_uid)}, who owns this folder, can have created one of them"
             )
             raise Refused(self.target, why, "Set the sysctl fs.protected_hardlinks to 1, as distributions do.")
 
 
-def enter(path: str, *, follow: bool = True, root: str = "") -> Place:
+def enter(path: str, *, follow: bool = True, root: str = "", whole: bool = False) -> Place:
     """Walk to a path, and hold the folder that it ends in.
 
     :param follow: whether the last component may be a link.
+    :param whole: the path is that of a folder, to be held itself; C(name) is then a dot.
     :param root: another root, which no link and no C(..) leads out of: that of a container, whose links are its own.
     :raises OSError: a folder is missing or barred, or the way has too many links; Refused.
     """
+    if "\0" in path:
+        raise OSError(errno.EINVAL, "it holds a NUL character", path)
     walk = _Walk(path, root)
     try:
-        return walk.to_the_end(follow)
+        return walk.to_the_end(follow, whole)
     finally:
         walk.close()
 
@@ -173,6 +181,20 @@ def read(path: str, limit: int, *, root: str = "") -> bytes:
     """The content of the regular file at a path; see enter and Place.read for the rest."""
     with enter(path, root=root) as place:
         return place.read(limit)
+
+
+def owner(path: str) -> int:
+    """Whose folder this is: its owner; where that is root, the user who owns one above it and so decides what it is.
+
+    :raises OSError: as enter does.
+    """
+    walk = _Walk(path, "")
+    try:
+        walk.to_the_end(follow=True, whole=True)
+        above = [0, *(user for user in walk.owners[:-1] if user)]
+        return walk.owners[-1] or above[-1]
+    finally:
+        walk.close()
 
 
 def real(path: str) -> str:
@@ -192,23 +214,28 @@ class _Walk:
         self._folders = [os.open(root or "/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)]
         self._names: list[str] = []
         self._links: list[Link] = []
-        whole = path if root else os.path.join(os.getcwd(), path)
         # A Link behind the components that it stands for: what they have led to is then looked at.
+        whole = path if root or path.startswith("/") else os.path.join(os.getcwd(), path)
         self._left: collections.deque[str | Link] = collections.deque(_parts(whole))
 
     def close(self) -> None:
         while self._folders:
             os.close(self._folders.pop())
 
-    def to_the_end(self, follow: bool) -> Place:
+    @property
+    def owners(self) -> list[int]:
+        """Who owns the folders on the way, the root first."""
+        return [os.fstat(one).st_uid for one in self._folders]
+
+    def to_the_end(self, follow: bool, whole: bool) -> Place:
         while self._left:
             part = self._left.popleft()
             if isinstance(part, Link):
-                _check(part, self._path(), os.fstat(self._folders[-1]))
+                _check(part, self._path(), *map(os.fstat, self._folders[-1:-3:-1]))
             elif part == "..":
                 self._up()
             else:
-                last = not any(isinstance(one, str) for one in self._left)
+                last = not whole and not any(isinstance(one, str) for one in self._left)
                 if last and not (follow and self._follow(part)):
                     return self._arrived(part)
                 if not last:
@@ -217,7 +244,7 @@ class _Walk:
 
     def _arrived(self, name: str) -> Place:
         claims = tuple(one for one in self._left if isinstance(one, Link))
-        return Place(self._folders.pop(), self._path(), name, self._asked, tuple(self._links), claims)
+        return Place(os.dup(self._folders[-1]), self._path(), name, self._asked, tuple(self._links), claims)
 
     def _path(self, name: str = "") -> str:
         return "".join(f"/{one}" for one in [*self._names, *([name] if name else [])])
@@ -232,8 +259,10 @@ class _Walk:
         failed: OSError | None = None
         for _unused in range(MOST_LINKS):
             try:
-                self._folders.append(os.open(name, _PATH_ONLY | os.O_DIRECTORY, dir_fd=self._folders[-1]))
+                folder = os.open(name, _PATH_ONLY | os.O_DIRECTORY, dir_fd=self._folders[-1])
+                self._folders.append(folder)
                 self._names.append(name)
+                self._may_go_on(os.fstat(folder))
                 return
             except OSError as error:
                 if error.errno not in (errno.ENOTDIR, errno.ELOOP):
@@ -242,6 +271,12 @@ class _Walk:
             if self._follow(name):
                 return
         raise failed or NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self._asked)
+
+    def _may_go_on(self, folder: os.stat_result) -> None:
+        """Whether those whose links have led here may enter this folder themselves."""
+        for link in self._left:
+            if isinstance(link, Link) and not _may_search(link.owner, folder):
+                raise _refused(link, f"into {self._path()}, which is closed to {_name(link.owner)}")
 
     def _follow(self, name: str) -> bool:
         """Put in the place of a link what it leads to; False when it is none."""
@@ -256,7 +291,10 @@ class _Walk:
             target = os.readlink("", dir_fd=descriptor)
         finally:
             os.close(descriptor)
-        link = Link(self._path(name), target, status.st_uid)
+        folder = os.fstat(self._folders[-1])
+        # A link of root may have got a second name here from somebody else.
+        moved = status.st_nlink > 1 and not _keeps_others_out(folder)
+        link = Link(self._path(name), target, folder.st_uid if moved else status.st_uid)
         self._links.append(link)
         if len(self._links) > MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), self._asked)
@@ -277,15 +315,34 @@ def _trusted() -> tuple[int, ...]:
     return (0, os.geteuid())
 
 
-def _check(link: Link, found: str, status: os.stat_result) -> None:
-    if status.st_uid == link.owner:
-        return
-    why = (
-        f"{link.path} is a symbolic link that {_name(link.owner)} created, and it points to {found or '/'}, which "
-        f"belongs to {_name(status.st_uid)}; such a link is not followed"
-    )
+def _check(link: Link, found: str, *around: os.stat_result) -> None:
+    """Whether a link led to what is its creator's own.
+
+    :param around: of what it led to, and of the folder that holds that.
+    """
+    if all(status.st_uid != link.owner for status in around):
+        raise _refused(link, f"to {found or '/'}, which belongs to {_name(around[0].st_uid)}")
+
+
+def _refused(link: Link, where: str) -> Refused:
+    why = f"{link.path} is a symbolic link that {_name(link.owner)} created, and it points {where}"
     fix = f"If the link is intended, give it to root: chown -h root {link.path}. If not, find out who created it."
-    raise Refused(link.path, why, fix)
+    return Refused(link.path, f"{why}; such a link is not followed", fix)
+
+
+def _may_search(user: int, folder: os.stat_result) -> bool:
+    """Whether a user may enter a folder, by its mode. Source: path_resolution(7)."""
+    if folder.st_uid == user:
+        return bool(folder.st_mode & stat.S_IXUSR)
+    return bool(folder.st_mode & (stat.S_IXGRP if folder.st_gid in _groups(user) else stat.S_IXOTH))
+
+
+def _groups(user: int) -> t.Collection[int]:
+    try:
+        entry = pwd.getpwuid(user)
+    except KeyError:
+        return ()
+    return os.getgrouplist(entry.pw_name, entry.pw_gid)
 
 
 def _name(user: int) -> str:
@@ -293,6 +350,12 @@ def _name(user: int) -> str:
         return pwd.getpwuid(user).pw_name
     except KeyError:
         return f"uid {user}"
+
+
+def _keeps_others_out(folder: os.stat_result) -> bool:
+    """Whether no name in this folder can be one that somebody else has given to a file of ours."""
+    ours = folder.st_uid in _trusted() and not folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return ours or _names_are_guarded()
 
 
 def _names_are_guarded() -> bool:

@@ -190,7 +190,7 @@ def _write(old: Snapshot, there: Place, data: bytes, mode: int, modified: int | 
         if (mine.st_uid, mine.st_gid) != (old.status.st_uid, old.status.st_gid):
             os.fchown(descriptor, old.status.st_uid, old.status.st_gid)
         _protect(descriptor, old.attributes)
-        os.fchmod(descriptor, mode & 0o7777)
+        os.fchmod(descriptor, mode & 0o777)  # never a program with the rights of its owner
         if modified is not None:
             os.utime(descriptor, ns=(modified, modified))
         os.fsync(descriptor)

@@ -27,11 +27,16 @@ _CODES = {
     errno.EROFS: "env-file-read-only",
     errno.ENOSPC: "env-disk-full",
     errno.EDQUOT: "env-disk-full",
+    errno.EFBIG: "env-file-too-large",
 }
 
 
-#: Bytes. No environment file is larger; what is would only fill the memory.
-LARGEST = 16 * 1024 * 1024
+#: What is computed over the content, and what would make a program of the content more than a text; neither is copied.
+_NOT_COPIED = ("security.ima", "security.evm", "security.capability")
+
+#: Bytes. No environment file is larger; Mastodon's own sample has 4 KB. Whoever owns the folder could otherwise keep
+#: the models of the readers busy with one.
+LARGEST = 64 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +142,7 @@ def _absent(path: str) -> Finding:
 def attributes_of(descriptor: int) -> dict[str, bytes]:
     """Extended attributes of an open file; empty where the file system has none.
 
-    What the kernel keeps over the content of a file (IMA, EVM) is not among them: it cannot be copied.
+    Those of _NOT_COPIED are not among them.
     """
     try:
         names = os.listxattr(descriptor)
@@ -145,7 +150,7 @@ def attributes_of(descriptor: int) -> dict[str, bytes]:
         return {}
     found = {}
     for name in names:
-        if name in ("security.ima", "security.evm"):
+        if name in _NOT_COPIED:
             continue
         try:
             found[name] = os.getxattr(descriptor, name)

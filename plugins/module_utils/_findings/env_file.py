@@ -190,6 +190,12 @@ TABLE = Table(
         "Mount it read-write; a file system that turned read-only by itself may have a failing disk.",
     ),
     Code("env-disk-full", "error", "The file system or the quota is full.", "Free some space and run again."),
+    Code(
+        "env-file-too-large",
+        "error",
+        "The file is larger than 64 KB, which no environment file is.",
+        "Check the path (mastodon_smtp_env_file).",
+    ),
     Code("env-file-failed", "error", "The system refused to read or write the file.", "See the reason given."),
     Code(
         "env-file-changed",

@@ -51,6 +51,13 @@ TABLE = Table(
         "Read the words that are quoted; they come from the instance's own code.",
     ),
     Code(
+        "rails-answer-unreadable",
+        "error",
+        "What came back from Rails in place of the check's answer does not have that answer's form.",
+        "Something in the application answers in place of the check. Look for what was changed in its folder "
+        "(git status as its user) and who may write there, then run it again.",
+    ),
+    Code(
         "deliveries-off",
         "error",
         "The application is configured to drop all mail.",

@@ -12,6 +12,8 @@ import dataclasses
 import re
 import typing as t
 
+from .._text import shown
+
 Severity = t.Literal["error", "warning", "unknown", "info"]
 
 #: Worst first. "unknown" (the question could not be answered) outranks "info" and never blocks.
@@ -67,6 +69,10 @@ class Finding:
             "message": self.message,
             "fix": self.fix,
         }
+
+    def shown(self) -> Finding:
+        """The same as a person may read it: each text on one line, without what a terminal or CI runner would obey."""
+        return dataclasses.replace(self, subject=shown(self.subject), message=shown(self.message), fix=shown(self.fix))
 
     def told(self) -> str:
         """What is wrong, for a person; a message that begins with the subject says it once."""

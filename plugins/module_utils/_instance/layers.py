@@ -20,6 +20,7 @@ import typing as t
 
 from .._dotenv.dialects import values
 from .._files import gate
+from .._files.snapshot import LARGEST
 from .._findings.env_file import TABLE as FILES
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError
@@ -33,9 +34,6 @@ RAILS_FILES = (".env.production.local", ".env.local", ENV_FILE, ".env")
 
 #: A variable that decides about mail begins so. Source: Mastodon config/email.yml, config/environments/production.rb.
 MAIL_PREFIXES = ("SMTP_", "BULK_SMTP_")
-
-#: Nobody's settings are larger; a file that is has been mistaken for one.
-_LIMIT = 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +106,7 @@ def _read(path: str, others: t.Sequence[str]) -> tuple[bytes, str, tuple[gate.Li
 
     try:
         with gate.enter(path) as place:
-            return place.read(_LIMIT), place.target, place.links
+            return place.read(LARGEST), place.target, place.links
     except gate.Refused as error:
         raise FindingError(FILES.finding("link-not-followed", path, f"{error.strerror}.", error.fix)) from None
     except IsADirectoryError:
@@ -125,12 +123,15 @@ def _read(path: str, others: t.Sequence[str]) -> tuple[bytes, str, tuple[gate.Li
     except OSError as error:
         if error.errno == errno.EINVAL:
             raise refuse("env-file-not-a-file", "It is not a regular file.") from None
+        if error.errno == errno.EFBIG:
+            message = f"It is larger than {LARGEST // 1024} KB."
+            raise FindingError(FILES.finding("env-file-too-large", path, message)) from None
         raise refuse("env-file-unreadable", f"Reading it failed: {error.strerror}.") from None
 
 
 def read_regular(path: str) -> bytes:
     """The bytes of a regular file. OSError with EINVAL for what is none, EFBIG for what cannot be settings."""
-    return gate.read(path, _LIMIT)
+    return gate.read(path, LARGEST)
 
 
 def dotenv_layers(app_dir: str, env_file: EnvFile | None, findings: list[Finding]) -> list[Layer]:

@@ -15,6 +15,7 @@ import re
 import typing as t
 
 from .._files import gate
+from .._findings.env_file import TABLE as FILES
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError
 from . import release
@@ -177,7 +178,14 @@ def _user(found: t.Sequence[_Lead]) -> str:
         for lead in found:
             if lead.role == role and lead.unit.user:
                 return lead.unit.user
-    owner = os.stat(found[0].app_dir).st_uid
+    try:
+        owner = gate.owner(found[0].app_dir)
+    except gate.Refused as error:
+        message = f"{error.strerror}."
+        raise FindingError(FILES.finding("link-not-followed", str(error.filename), message, error.fix)) from None
+    except OSError as error:
+        message = f"Its owner cannot be told: {error.strerror}."
+        raise FindingError(TABLE.finding("app-dir-missing", found[0].app_dir, message)) from None
     try:
         return pwd.getpwuid(owner).pw_name
     except KeyError:

@@ -19,6 +19,7 @@ import os
 import types
 import typing as t
 
+from .._masking import LEFT_OUT, SHORT
 from .accounts import ACCOUNTS
 from .ruby import ERRORS, filled
 
@@ -84,14 +85,15 @@ load rails
 """
 
 _PROGRAM = (
-    r"""
+    (
+        r"""
 require "json"
 require "openssl"
 require "net/smtp"
 """
-    + ERRORS
-    + ACCOUNTS
-    + r"""
+        + ERRORS
+        + ACCOUNTS
+        + r"""
 module FediopsCheck
   ASKED = JSON.parse("@ASKED@".unpack1("m0"))
 
@@ -186,12 +188,20 @@ module FediopsCheck
       value.to_s.dup.force_encoding("UTF-8").scrub("?")
     end
 
-    # Error texts may quote what was sent; nothing secret of Rails' own may leave.
+    # Error texts may quote what was sent; nothing secret of Rails' own may leave. As _masking.py has it: a mask within
+    # an ordinary word would tell what it hides.
     def clean(value)
       passwords, logins = %i[password user_name].map { |key| relays.values.map { |one| text(one[key]) } }
-      hidden = passwords.reject { |one| one.length < 4 } + logins.reject { |one| one.length < 6 }
+      hidden = passwords.reject(&:empty?) + logins.reject { |one| one.length < 6 }
       hidden += hidden.map { |one| [one].pack("m0") }
-      hidden.sort_by { |one| -one.length }.reduce(text(value)[0, 2000]) { |words, one| words.gsub(one, "[secret]") }
+      long, short = hidden.sort_by { |one| -one.length }.partition { |one| one.length >= @SHORT@ }
+      words = long.reduce(text(value)[0, 2000]) { |said, one| said.gsub(one, "[secret]") }
+      short.any? { |one| stands?(one, words) } ? "@LEFT_OUT@" : words
+    end
+
+    def stands?(secret, words)
+      before, after = [secret[0], secret[-1]].map { |char| char =~ /[[:alnum:]]/ }
+      words.match?(/#{'(?<![[:alnum:]])' if before}#{Regexp.escape(secret)}#{'(?![[:alnum:]])' if after}/)
     end
 
     def shown(settings)
@@ -317,6 +327,9 @@ module FediopsCheck
   exit!(0)
 end
 """
+    )
+    .replace("@SHORT@", str(SHORT))
+    .replace("@LEFT_OUT@", LEFT_OUT)
 )
 
 

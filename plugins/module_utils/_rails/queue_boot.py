@@ -15,6 +15,7 @@ import typing as t
 from .._diagnosis.diagnose import diagnose
 from .._diagnosis.model import Context
 from .._diagnosis.redact import one_line, redact
+from .._findings.mailer import TABLE as MAILER
 from .._findings.model import Finding
 from .._findings.queue import TABLE
 from .._instance.model import Driver, Instance
@@ -24,6 +25,10 @@ from .accounts import Account
 from .answer import TOO_MUCH, boot_failure, failure, marked, too_much
 from .program import GUEST
 from .queue_program import account_program, program
+from .shape import Misshapen, account_answer, queue_answer
+
+#: What to do where the application answers in place of the program.
+_FORGED = MAILER.rows["rails-answer-unreadable"].remedy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +45,7 @@ class QueueBoot:
     def account(self, address: str) -> Account:
         """Whether Mastodon mails a reset to an address."""
         mark = _mark()
-        answer = self._boot(account_program(mark, address), mark, 0.0)
+        answer = self._boot(account_program(mark, address), mark, 0.0, account_answer)
         if isinstance(answer, Finding):
             return Account("unasked", answer.message)
         told = Account.told(answer)
@@ -52,7 +57,8 @@ class QueueBoot:
         :param seconds: how much longer than a boot it may take.
         """
         mark = _mark()
-        answer = self._boot(program({**asked, "mark": mark}), mark, seconds)
+        text = program({**asked, "mark": mark})
+        answer = self._boot(text, mark, seconds, lambda found: queue_answer(found, asked))
         if isinstance(answer, Finding) or "failure" not in answer:
             return answer
         found = failure(answer["failure"])
@@ -63,12 +69,19 @@ class QueueBoot:
         what = "follow the test mail in the queue" if answer.get("put") else "put the test mail into the queue"
         return TABLE.finding("queue-outcome-unknown", "Rails", f"Rails could not {what}: {words}.")
 
-    def _boot(self, text: bytes, mark: str, seconds: float) -> dict[str, t.Any] | Finding:
+    def _boot(
+        self, text: bytes, mark: str, seconds: float, look: t.Callable[[dict[str, t.Any]], None]
+    ) -> dict[str, t.Any] | Finding:
         completed = self.driver.run_in_app(
             ("bin/rails", "runner", "-"), stdin=text, environment=GUEST, timeout=self.timeout + seconds
         )
         answer = marked(completed.stdout, mark)
         if answer is not None:
+            try:
+                look(answer)
+            except Misshapen as odd:
+                message = f"The answer of Rails cannot be read: {odd}."
+                return TABLE.finding("queue-outcome-unknown", "Rails", message, _FORGED)
             return answer
         if completed.timed_out:
             message = f"Rails did not answer within {self.timeout + seconds:g} seconds."

@@ -26,6 +26,7 @@ from .accounts import Account
 from .answer import TOO_MUCH, boot_failure, failure, too_much
 from .check import CREDENTIALS, Asked, Request
 from .queue_way import choose
+from .shape import Misshapen, check_answer
 
 #: Names of variables in the instance's environment whose values are never shown.
 _SECRET_NAMES = ("PASSWORD", "SECRET", "TOKEN", "_PASS", "PRIVATE", "_KEY", "SALT", "CREDENTIAL")
@@ -86,6 +87,11 @@ def conclude_from(
     answer = asked.answer
     if answer is None:
         return Verdict([_no_answer(instance, request, asked, known)])
+    try:
+        check_answer(answer)
+    except Misshapen as odd:
+        message = f"The answer of Rails cannot be read: {odd}."
+        return Verdict([TABLE.finding("rails-answer-unreadable", instance.app_dir, message)])
     if "failure" in answer:
         words = redact(_words(answer["failure"]), known.secrets)
         return Verdict([TABLE.finding("rails-no-answer", instance.app_dir, f"The check failed: {one_line(words)}.")])
@@ -108,9 +114,9 @@ def conclude_from(
     verdict.findings += _credentials(answer, instance)
     verdict.findings += _rehearsals(answer, known, hints)
     for sent in answer["messages"]:
-        verdict.test_message.append(
-            {key: sent[key] for key in ("relay", "to", "message_id", "envelope_from", "answer")}
-        )
+        told = {key: sent[key] for key in ("relay", "to", "message_id", "envelope_from", "answer")}
+        told["answer"] = told["answer"] and redact(told["answer"], known.secrets, (known.recipient, known.sender))
+        verdict.test_message.append(told)
         verdict.findings += _sent(sent, answer, known, hints)
     return verdict
 
@@ -120,7 +126,7 @@ def _choose_for_queue(verdict: Verdict, request: Request, answer: t.Mapping[str,
     if not request.accounts:
         return
     secrets = known_secrets(instance, request)
-    told = {name: Account.told(seen) for name, seen in answer["accounts"].items()}
+    told = {name: Account.told(seen) for name, seen in answer.get("accounts", {}).items()}
     told = {name: dataclasses.replace(one, error=redact(one.error, secrets)) for name, one in told.items()}
     account, recipient = request.accounts.get("account", ""), request.accounts.get("recipient", "")
     choice = choose(account, recipient, told, instance.roles, "error" if request.planned else "warning")

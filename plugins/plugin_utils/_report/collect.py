@@ -24,6 +24,8 @@ _GATE = "assert"
 _PREFLIGHT = "look.yml"
 #: Where the drift check of a host fails once its verdict is known.
 _CHECK = "check.yml"
+#: What the role says of a host as facts.
+_FACTS = ("mastodon_smtp_drift", "mastodon_smtp_result")
 #: The steps that everything the role does with a host begins with.
 _BEGINNINGS = frozenset({"instance", "adopt"})
 
@@ -117,6 +119,7 @@ class Collector:
         self._play = _Play("", [], 0)
         self._batches: dict[str, int] = {}
         self._expected: set[str] = set()
+        self._room = evidence.Room(evidence.OF_RUN)
 
     def begin(self, playbook: str, now: float, *, check_mode: bool = False, diff: bool = False) -> None:
         """A playbook begins; several on one command line make one report."""
@@ -158,6 +161,7 @@ class Collector:
         :param state: ok, changed, failed, ignored, skipped or unreachable.
         """
         host = evidence.plain(host)
+        result = self._bounded(result)
         began, _task, step = self.running.pop((host, task.uuid), (now, task, None))
         seen = self._host(host)
         step = step or self._step(seen, task)
@@ -224,6 +228,16 @@ class Collector:
 
     def _host(self, name: str) -> Host:
         return self.hosts.setdefault(name, Host(name))
+
+    def _bounded(self, result: t.Mapping[str, t.Any]) -> dict[str, Plain]:
+        """A result as it may be shown, and no more of it than there is room for; of facts, the role's own alone."""
+        room = evidence.Room(min(evidence.OF_RESULT, self._room.left))
+        facts = result.get("ansible_facts")
+        own = {name: facts[name] for name in _FACTS if name in facts} if isinstance(facts, t.Mapping) else {}
+        before = room.left
+        kept: dict[str, Plain] = evidence.plain({**result, "ansible_facts": own}, room)
+        self._room.left -= before - room.left
+        return kept
 
     def _begin_anew(self, name: str, step: Step) -> None:
         """A drift check is over, and something else begins with the host: what the check saw may not be so any more."""

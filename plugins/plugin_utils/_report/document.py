@@ -63,7 +63,7 @@ def document(
         "senders": list(seen.senders.values()),
         "hosts": hosts,
     }
-    masked: dict[str, Plain] = seen.masked(made)
+    masked: dict[str, Plain] = plain(seen.masked(made))
     return masked
 
 

@@ -12,13 +12,30 @@ Only what is named here is copied, as plain values: a result may hold anything, 
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import typing as t
 import urllib.parse
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._masking import SHORT
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import (
+    CUT,
+    bounded,
+    bounded_line,
+    shown,
+    shown_lines,
+)
+
 HIDDEN = "(hidden)"
-#: A shorter secret would eat other text; such a one is left to the modules, which never return it.
-SHORTEST_SECRET = 6
+#: A shorter secret would be told by its mask; such a one is left to the modules, which never return it.
+SHORTEST_SECRET = SHORT
+#: Characters that are kept of one result, and of all results of a run. A result has some thousand.
+OF_RESULT = 256 * 1024
+OF_RUN = 64 * 1024 * 1024
+#: What each value costs besides, since a page writes something around it.
+EACH = 16
+#: Beyond every number that a page can show.
+_HIGHEST = 2**63
 #: Options of the collection's modules that hold a secret, or a dictionary of secrets.
 SECRET_OPTIONS = ("password", "bulk_password", "secrets")
 
@@ -26,24 +43,38 @@ Plain = t.Any
 Result = t.Mapping[str, t.Any]
 
 
-def plain(value: t.Any, depth: int = 12) -> Plain:
-    """A copy made of plain strings, numbers, lists and dictionaries."""
+class Room:
+    """How many characters may still be kept; what has no room any more is left out."""
+
+    def __init__(self, left: float = float("inf")) -> None:
+        self.left = left
+
+    def take(self, text: str) -> str:
+        """The text, or what there is room for."""
+        kept = text if len(text) < self.left else text[: int(max(0, self.left - 1))] + CUT
+        self.left -= len(kept) + EACH
+        return kept
+
+
+def plain(value: t.Any, room: Room | None = None, depth: int = 16) -> Plain:
+    """A copy made of plain strings, numbers, lists and dictionaries, each text bounded and safe to show."""
+    room = room or Room()
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        # surrogates stand for bytes that were no UTF-8; no file format of the report can hold them
-        return "".join(value).encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value)
+        return room.take(shown_lines(bounded("".join(value))))
+    if isinstance(value, (int, float)):
+        room.left -= EACH
+        number = float(value) if isinstance(value, float) else int(value)
+        return number if -_HIGHEST < number < _HIGHEST else None
     if depth <= 0:
-        return plain(str(value))
+        return CUT
     if isinstance(value, t.Mapping):
-        return {plain(str(key)): plain(item, depth - 1) for key, item in value.items()}
+        some = itertools.takewhile(lambda _unused: room.left > 0, value.items())
+        return {room.take(shown(bounded_line(str(key)))): plain(item, room, depth - 1) for key, item in some}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item, depth - 1) for item in value]
-    return plain(str(value))
+        return [plain(item, room, depth - 1) for item in itertools.takewhile(lambda _unused: room.left > 0, value)]
+    return plain(str(value), room, depth)
 
 
 def some(value: t.Any, *names: str) -> dict[str, Plain]:
@@ -63,11 +94,22 @@ def rows(value: t.Any, *names: str) -> list[dict[str, Plain]]:
     return [some(one, *names) for one in maps(value)]
 
 
+def texts(value: t.Any) -> list[str]:
+    """The texts of a list; none when it is no list."""
+    return [plain(one) for one in value if isinstance(one, str)] if isinstance(value, (list, tuple)) else []
+
+
+def number(value: t.Any) -> float | None:
+    """A number, where it is one."""
+    found = plain(value)
+    return found if isinstance(found, (int, float)) and not isinstance(found, bool) else None
+
+
 def findings(result: Result) -> list[dict[str, str]]:
     """The findings of a step."""
     wanted = ("code", "severity", "subject", "message", "fix")
     return [
-        {name: str(one.get(name) or "") for name in wanted}
+        {name: shown(bounded_line(str(one.get(name) or ""))) for name in wanted}
         for one in rows(result.get("findings"), *wanted)
         if one.get("severity") in ("error", "warning", "unknown", "info")
     ]
@@ -90,6 +132,7 @@ def shapes(secret: str) -> set[str]:
     """The forms in which a secret slips into other text."""
     return {
         secret,
+        shown(secret),
         json.dumps(secret)[1:-1],
         urllib.parse.quote(secret, safe=""),
         base64.b64encode(secret.encode("utf-8", "replace")).decode("ascii").rstrip("="),
@@ -136,7 +179,8 @@ def of_settings(result: Result) -> dict[str, Plain]:
     plan = result.get("plan")
     found = some(plan, "remove", "secret_variables", "release", "era", "relay", "bulk_relay", "sender")
     if isinstance(plan, t.Mapping):
-        secret = set(found.get("secret_variables") or ())
+        found["secret_variables"] = texts(plan.get("secret_variables"))
+        secret = set(found["secret_variables"])
         values = plan.get("set")
         found["set"] = {
             name: HIDDEN if name in secret else value
@@ -153,6 +197,8 @@ def of_relay(result: Result) -> dict[str, Plain]:
         found["addresses"] = rows(seen.get("addresses"), "family", "address", "outcome", "seconds")
         found["open_ports"] = rows(seen.get("open_ports"), "port", "tls", "open")
         found["tls_details"] = some(seen.get("tls_details"), *_TLS) or None
+        if found["tls_details"] and "days_left" in found["tls_details"]:
+            found["tls_details"]["days_left"] = number(found["tls_details"]["days_left"])
         found["auth"] = some(seen.get("auth"), "mechanism", "tried", "accepted", "answer") or None
     return found
 
@@ -204,7 +250,7 @@ def of_rails(result: Result) -> dict[str, Plain]:
 
 def of_services(result: Result) -> dict[str, Plain]:
     return {
-        **some(result, "ready_after"),
+        "ready_after": number(result.get("ready_after")),
         "services": [
             {
                 **some(one, "name", "role", "stale", "restarted"),
@@ -228,9 +274,13 @@ def differs(step: str, result: Result) -> bool:
 
 
 def of_queue(result: Result) -> dict[str, Plain]:
+    job = some(result.get("job"), "id", "queue", "attempts")
+    if "attempts" in job:
+        job["attempts"] = number(job["attempts"])
     return {
-        **some(result, "outcome", "message_id", "waited"),
-        "job": some(result.get("job"), "id", "queue", "attempts") or None,
+        **some(result, "outcome", "message_id"),
+        **({} if number(result.get("waited")) is None else {"waited": number(result.get("waited"))}),
+        "job": job or None,
         "error": some(result.get("error"), "class", "message") or None,
     }
 
@@ -240,7 +290,7 @@ def of_dns(result: Result) -> list[dict[str, Plain]]:
     domains = result.get("domains")
     found = []
     for one in maps(result.get("sender_dns")):
-        own = domains.get(one.get("from_domain")) if isinstance(domains, t.Mapping) else None
+        own = domains.get(str(one.get("from_domain"))) if isinstance(domains, t.Mapping) else None
         records = one.get("records")
         found.append(
             {
@@ -248,7 +298,7 @@ def of_dns(result: Result) -> list[dict[str, Plain]]:
                 "rules": rows(one.get("rules"), "id", "outcome"),
                 "records": plain(records) if isinstance(records, t.Mapping) else {},
                 "findings": findings(own) if isinstance(own, t.Mapping) else [],
-                "nameservers": [str(each) for each in plain(result.get("nameservers") or [])],
+                "nameservers": texts(result.get("nameservers")),
             }
         )
     return found

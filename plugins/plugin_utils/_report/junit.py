@@ -8,15 +8,13 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 import xml.etree.ElementTree as ET
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown_lines
+
 from .sentences import fixes, heading, mode, note
 from .words import BY_KEY, STEPS
-
-#: What XML 1.0 cannot hold.
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(made: t.Mapping[str, t.Any]) -> str:
@@ -90,7 +88,7 @@ def _count(parent: ET.Element) -> None:
 
 
 def _text(text: str) -> str:
-    return _FORBIDDEN.sub("\ufffd", text)
+    return shown_lines(text)
 
 
 def _seconds(seconds: float) -> str:

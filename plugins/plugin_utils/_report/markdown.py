@@ -11,8 +11,10 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
+
 from .sentences import afterwards, clock, counts, fixes, heading, mode, names, note, purpose_of, verdict, where
-from .words import HOST_STATES, UNSEEN, duration, plural
+from .words import HOST_STATES, duration, plural
 
 #: Rows and problems beyond which the summary only counts; the HTML page has them all. A job summary is cut at 1 MiB.
 ROWS = 60
@@ -45,7 +47,7 @@ def markdown(made: t.Mapping[str, t.Any]) -> str:
 
 def plain(text: str) -> str:
     """A text in which Markdown and HTML see nothing but text, on one line."""
-    line = " ".join(UNSEEN.sub("\ufffd", text).split())
+    line = shown(" ".join(text.split()))
     if len(line) > LONGEST:
         line = line[: LONGEST - 1].rstrip() + "…"
     # An entity, not a backslash: it works inside a table cell and in every dialect.

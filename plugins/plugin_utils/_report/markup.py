@@ -11,7 +11,7 @@ from __future__ import annotations
 import html
 import typing as t
 
-from .words import UNSEEN
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown_lines
 
 _VOID = frozenset({"br", "input", "meta", "wbr"})
 
@@ -46,7 +46,7 @@ def join(children: Child) -> Markup:
 
 def escape(text: str) -> str:
     """A text as HTML shows it, and nothing else."""
-    return html.escape(UNSEEN.sub("\ufffd", text), quote=True)
+    return html.escape(shown_lines(text), quote=True)
 
 
 def asset(text: str) -> Markup:

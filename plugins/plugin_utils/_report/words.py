@@ -9,13 +9,9 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import typing as t
 
 NAMESPACE = "fediops.mastodon"
-
-#: Control characters, and marks that turn the direction of writing: they would let a name show as another.
-UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 
 
 @dataclasses.dataclass(frozen=True)

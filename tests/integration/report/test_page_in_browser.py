@@ -17,6 +17,7 @@ import pytest
 import report_runs as runs
 from browser import Browser, Page
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown_lines
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document import RUNNING
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.page import page as render
 
@@ -114,9 +115,7 @@ def test_hostile_texts_run_no_script_and_make_no_element(open_page: t.Callable[.
     # names stand there as they are, but for what cannot be seen
     seen = page.ask("[...document.querySelectorAll('#matrix tbody th')].map(e => e.textContent)")
     for text in runs.HOSTILE:
-        visible = text.encode("utf-8", "replace").decode()
-        for unseen in "\x00\x1b\x07\u202e":
-            visible = visible.replace(unseen, "\ufffd")
+        visible = shown_lines(text)
         assert any(one.startswith(visible) for one in seen), visible
 
 

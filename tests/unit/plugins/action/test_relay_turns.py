@@ -162,7 +162,6 @@ def test_the_module_gets_the_tasks_options(tmp_path: Path, monkeypatch: pytest.M
 
     def execute(
         _self: t.Any,
-        module_name: str | None,  # noqa: ARG001
         module_args: dict[str, t.Any],
         task_vars: dict[str, t.Any],
     ) -> dict[str, t.Any]:

@@ -20,6 +20,7 @@ from ansible.parsing.vault import VaultLib, VaultSecret
 
 from ansible_collections.fediops.mastodon.plugins.action.smtp_adopt import ActionModule
 from ansible_collections.fediops.mastodon.plugins.module_utils._seal import seal
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
 from ansible_collections.fediops.mastodon.plugins.plugin_utils import _inventory_file
 
 SECRET = "pa$$ {{ not a template }} #wörd"
@@ -243,6 +244,7 @@ mastodon_smtp_host: old.example
 mastodon_smtp_password: an old password
 mastodon_smtp_bulk_password: |
   on lines
+
   of its own
 mastodon_smtp_bulk:
   host: bulk.example
@@ -271,3 +273,65 @@ def test_a_diff_shows_no_secret_of_the_file_that_was_there(
         kept = ("host: old.example", "host: bulk.example", "{{ vault_mastodon_smtp_login }}", "{{ vault_x }}")
         assert [one for one in kept if one not in shown["before"]] == []
         assert "mastodon_smtp_password: (hidden)\n" in shown["before"]
+
+
+ODD = [
+    "a\x85b",
+    "a\u2028b\u2029",
+    "\ufeffa",
+    "a\u202eb\u2066",
+    "a\u200bb",
+    "a\x1b[2Jb\x07",
+    "##[x]::y::z",
+    "a\tb\nc",
+    "é😀'\"\\\\x1b",
+]
+
+
+@pytest.mark.parametrize("login", [*ODD, "{{ x }}\x85", "{% raw %}\u2028"])
+def test_a_value_is_read_again_as_it_was(adopt: Adopt, tmp_path: pathlib.Path, login: str) -> None:
+    """It was changed: PyYAML writes the line breaks of Unicode as they are, and folds them when it reads."""
+    assert not adopt({**VARIABLES, "SMTP_LOGIN": login}).get("failed")
+    path = tmp_path / "host_vars" / "social" / "mastodon_smtp.yml"
+    assert DataLoader().load_from_file(str(path))["mastodon_smtp_login"] == login
+    text = path.read_text(encoding="utf-8")
+    assert all(shown(line) == line for line in text.split("\n"))
+
+
+def test_the_diff_shows_what_is_there_and_nothing_is_obeyed(adopt: Adopt, tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "host_vars" / "social"
+    folder.mkdir(parents=True)
+    (folder / "mastodon_smtp.yml").write_text("a: 1\n ::stop-commands::t\n# \x1b[2J\n")
+    (diff,) = adopt(overwrite=True)["diff"]
+    assert diff["before"] == "a: 1\n \\x3a:stop-commands::t\n# \\x1b[2J\n"
+
+
+LIES: list[dict[str, t.Any]] = [
+    {"sealed": "x"},
+    {"sealed": 7, "findings": [], "release": "4.5.3", "local_domain": "a", "stale": []},
+    {"sealed": "AAAA", "findings": [], "release": [], "local_domain": {}, "stale": 7},
+    {"sealed": ["x"]},
+]
+
+
+@pytest.mark.parametrize("answer", LIES)
+def test_an_answer_that_is_none_of_ours_is_named(
+    adopt: Adopt, tmp_path: pathlib.Path, answer: dict[str, t.Any]
+) -> None:
+    result = adopt(answer=dict(answer))
+    assert result["failed"] and "was not read" in result["msg"] and files(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"release": None}, {"local_domain": ["a"]}, {"stale": "x"}, {"stale": [1]}, {"stale": None}, {"findings": 7}],
+)
+def test_a_sealed_answer_with_other_lies_is_named(
+    adopt: Adopt, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, t.Any]
+) -> None:
+    key = "k" * 64
+    monkeypatch.setattr("ansible_collections.fediops.mastodon.plugins.action.smtp_adopt.new_key", lambda: key)
+    known = {"findings": [], "release": "4.5.3", "local_domain": "example.org", "stale": []}
+    result = adopt(answer={**known, **changes, "sealed": seal(VARIABLES, key)})
+    if changes != {"stale": "x"}:  # a text is a list of texts
+        assert result["failed"] and "was not read" in result["msg"] and files(tmp_path) == {}

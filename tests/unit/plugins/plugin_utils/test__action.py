@@ -17,6 +17,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep
 
 SECRET = "pa55-w0rd-of-the-relay"
@@ -103,7 +104,28 @@ def test_a_secret_of_an_inner_option_is_masked_too() -> None:
 def test_a_verdict_is_not_eaten_by_a_short_secret() -> None:
     result = run(lambda _unused: ([], {"verdict": "passed", "other": "passed"}), password="pass")
     assert result["verdict"] == "passed"
-    assert result["other"] != "passed"
+    assert result["other"] == "passed"  # a mask would tell the password
+
+
+def test_a_verdict_is_not_eaten_by_a_secret_of_the_same_text() -> None:
+    result = run(lambda _unused: ([], {"verdict": "passed well", "other": "passed well"}), password="passed well")
+    assert result["verdict"] == "passed well"
+    assert result["other"] != "passed well"
+
+
+def test_what_came_from_outside_is_shown() -> None:
+    hostile = "x\n::stop-commands::t \x1b ##[y] \u202e"
+    result = run(lambda _unused: ([finding("error", hostile)], {"record": [hostile]}))
+    assert result["record"] == [shown(hostile)]
+    assert all(shown(one) == one for one in [result["msg"], *result["findings"][0].values()])
+
+
+def test_a_defect_that_quotes_what_came_from_outside_is_shown() -> None:
+    def break_down(_options: dict[str, t.Any]) -> t.NoReturn:
+        raise RuntimeError("cannot use a\x1bb")
+
+    with pytest.raises(AnsibleActionFail, match=r"cannot use a\\x1bb"):
+        run(break_down)
 
 
 def test_a_finding_that_is_raised_fails_the_step_as_a_result() -> None:
@@ -157,7 +179,16 @@ def test_a_wrong_option_is_named_without_a_secret(arguments: dict[str, t.Any], w
 
 
 @pytest.mark.parametrize(
-    "secret", [20261128, {"value": "dict-inside"}, ["list-inside"], "back\\slash", "it's", "wörd", 'say "x"']
+    "secret",
+    [
+        20261128,
+        {"value": "dict-inside"},
+        ["list-inside"],
+        "back\\slash",
+        "it's a secret",
+        "wörd of the relay",
+        'say "x" twice',
+    ],
 )
 def test_what_was_given_for_a_password_is_not_quoted_by_a_message(secret: t.Any) -> None:
     plain = secret if isinstance(secret, str) else str(next(iter(_leaves(secret))))

@@ -2,15 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Facts with names of ours are refused, and a module's answer brings none."""
+"""Facts with names of ours are refused."""
 
 from __future__ import annotations
 
-import typing as t
-
 import pytest
 
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._facts import set_by_facts, without_orders
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._facts import set_by_facts
 
 
 @pytest.mark.parametrize(
@@ -42,18 +40,3 @@ def test_a_host_cannot_put_words_into_the_message() -> None:
     (found,) = set_by_facts(facts, "masto1")
     assert "::" not in found.message and "yyy" not in found.message and len(found.message) < 400
     assert " more: " in found.message
-
-
-def test_an_answer_cannot_order_ansible_about() -> None:
-    answer: dict[str, t.Any] = {
-        "changed": True,
-        "ansible_facts": {"inventory_dir": "/x"},
-        "ansible_stats": {"data": {}},
-    }
-    assert without_orders(answer) == {"changed": True}
-
-
-def test_the_interpreter_that_ansible_found_stays() -> None:
-    answer = {"ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3", "mastodon_smtp_host": "x"}}
-    assert without_orders(answer) == {"ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3"}}
-    assert without_orders({"ansible_facts": ["odd"]}) == {}

@@ -11,6 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, explain
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown_lines
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import trouble
 
 GOOD: dict[str, t.Any] = {"changed": False, "failed": False, "findings": []}
@@ -84,6 +85,63 @@ NO_RESULT = "Module result deserialization failed: No start of json char found"
 )
 def test_a_broken_python_is_said_with_its_last_words(result: dict[str, t.Any], said: str) -> None:
     assert trouble([("Look", result)])["message"] == said + ADVICE
+
+
+TMP = "/home/me/.ansible/tmp/ansible-tmp-1790000000.1-42-7/AnsiballZ_env_file.py"
+
+
+@pytest.mark.parametrize(
+    ("rc", "stderr", "stdout", "said", "advice"),
+    [
+        (
+            2,
+            f"/usr/bin/python3: can't open file '{TMP}': [Errno 2] No such file or directory\n",
+            "",
+            "The module's file disappeared from the host before Python could run it: /usr/bin/python3: can't open file",
+            "ansible_remote_tmp",
+        ),
+        (
+            1,
+            "sudo: a password is required\n",
+            "",
+            "The host did not let Ansible become another user: sudo: a p",
+            "--ask-become",
+        ),
+        (
+            1,
+            "",
+            "Sorry, user me is not allowed to execute '/bin/sh -c x' as root on a.\r\n",
+            "The host did not let Ansible become another user: Sorry, user me is not allowed",
+            "ansible_become_password",
+        ),
+        (
+            1,
+            "[sudo] password for me: \nme is not in the sudoers file.  This incident will be reported.\n",
+            "",
+            "The host did not let Ansible become another user: me is not in the sudoers file. This incident",
+            "ansible_become_password",
+        ),
+        (
+            1,
+            "doas: Operation not permitted\n",
+            "",
+            "The host did not let Ansible become another user: doas: Oper",
+            "become",
+        ),
+        (1, "OSError: [Errno 28] No space left on device: 'x'\n", "", "The host's disk is full: OSError", "Make room"),
+        (137, "", "", "The module was killed on this host", "memory"),
+    ],
+)
+def test_what_kept_a_module_from_running_is_told(rc: int, stderr: str, stdout: str, said: str, advice: str) -> None:
+    result = {"msg": NO_RESULT, "rc": rc, "module_stderr": stderr, "module_stdout": stdout}
+    message = trouble([("Look", result)])["message"]
+    assert message.startswith(said) and advice in message and "Python 3.9" not in message
+
+
+def test_a_message_is_shown_and_nothing_in_it_obeyed() -> None:
+    hostile = "x\x1b[2J ##[group]y\n::stop-commands::t"
+    told = trouble([("Look", {"msg": hostile}), ("Ask", {"msg": "y", "rc": 1, "module_stderr": hostile})])["message"]
+    assert told == shown_lines(told) and r"\x1b[2J" in told
 
 
 def test_a_step_that_broke_off_in_silence_is_trouble_too() -> None:

@@ -16,14 +16,24 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.redact
     one_line,
     redact,
 )
+from ansible_collections.fediops.mastodon.plugins.module_utils._masking import LEFT_OUT, SHORT, stands
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import bounded_line
 
 
 @settings(max_examples=200)
-@given(secret=st.text(min_size=1).filter(str.strip), before=st.text(), after=st.text())
+@given(secret=st.text(min_size=SHORT).filter(str.strip), before=st.text(), after=st.text())
 def test_a_secret_never_stays(secret: str, before: str, after: str) -> None:
     text = redact(f"{before}{secret}{after}", [secret])
     assert secret not in text.replace(SECRET, "").replace(ADDRESS, "") or secret in SECRET + ADDRESS
+
+
+@settings(max_examples=200)
+@given(secret=st.text(min_size=1, max_size=SHORT - 1).filter(str.strip), before=st.text(), after=st.text())
+def test_a_short_secret_never_stays_as_a_word(secret: str, before: str, after: str) -> None:
+    text = redact(f"{before} {secret} {after}", [secret])
+    for mark in (SECRET, ADDRESS, LEFT_OUT):
+        text = text.replace(mark, "")
+    assert not any(stands(secret, line) for line in text.split("\n"))
 
 
 def test_a_secret_is_found_as_auth_login_sends_it() -> None:

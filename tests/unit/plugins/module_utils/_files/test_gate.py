@@ -10,11 +10,13 @@ import contextlib
 import errno
 import os
 import pathlib
+import subprocess
+import time
 
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._files import gate
-from ansible_collections.fediops.mastodon.plugins.module_utils._files.gate import Refused, enter, read
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.gate import Refused, enter, owner, read
 
 #: The app's user, and another tenant of the host.
 APP, TENANT = 4711, 4712
@@ -25,6 +27,9 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files
 @pytest.fixture
 def home(tmp_path: pathlib.Path) -> pathlib.Path:
     """The folder of the app's user, with his file."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if "pytest" in str(folder):
+            folder.chmod(0o755)
     folder = tmp_path / "mastodon" / "live"
     folder.mkdir(parents=True)
     (folder / ".env.production").write_text("A=1\n")
@@ -35,10 +40,11 @@ def home(tmp_path: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture
 def foreign(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A file of root in a folder that is closed to all others."""
+    """A file of root that is closed to all others."""
     folder = tmp_path / "private"
-    folder.mkdir(mode=0o700)
+    folder.mkdir()
     (folder / ".env.production").write_bytes(SECRET)
+    (folder / ".env.production").chmod(0o600)
     return folder / ".env.production"
 
 
@@ -90,9 +96,85 @@ def test_nor_by_a_folder_nor_by_a_link_to_a_link(home: pathlib.Path, foreign: pa
     # a link of his own that is fine by itself does not cover for the one behind it
     link(home / "up", "../live", APP)
     refusal(home / "up" / "second")
-    # nor does his own folder at the end of a way through ours
+    # nor does a folder of another user at the end
     os.chown(foreign.parent, TENANT, TENANT)
     refusal(home / "config" / ".env.production")
+
+
+@as_root
+def test_a_file_of_his_that_he_cannot_get_at_is_not_his_to_lend(home: pathlib.Path, foreign: pathlib.Path) -> None:
+    """A backup of another host keeps the numbers of that host's users, and the folder above it is closed."""
+    os.chown(foreign, APP, APP)
+    assert read(str(link(home / ".env.production", foreign, APP)), 99) == SECRET
+    for mode in (0o700, 0o710):
+        foreign.parent.chmod(mode)
+        assert f"it points into {foreign.parent}, which is closed to uid {APP}" in str(
+            refusal(home / ".env.production").strerror
+        )
+    os.chown(foreign.parent, APP, 0)
+    assert read(str(home / ".env.production"), 99) == SECRET
+
+
+@as_root
+def test_capistrano_by_a_user_of_its_own(home: pathlib.Path) -> None:
+    """deploy made the links and the folders; the file and the release belong to the app's user."""
+    shared, releases = home / "shared", home / "releases"
+    (releases / "3").mkdir(parents=True)
+    shared.mkdir()
+    (shared / ".env.production").write_bytes(SECRET)
+    for one in (shared, releases):
+        os.chown(one, TENANT, TENANT)
+    for one in (shared / ".env.production", releases / "3"):
+        os.chown(one, APP, APP)
+    link(releases / "3" / ".env.production", shared / ".env.production", TENANT)
+    link(home / "current", "releases/3", TENANT)
+    with enter(str(home / "current" / ".env.production")) as place:
+        assert place.read(99) == SECRET and len(place.links) == 2
+
+
+@as_root
+def test_what_proc_shows_of_his_processes_is_not_his_file(home: pathlib.Path) -> None:
+    path = link(home / ".env.production", "/proc/self/environ", APP)
+    os.chown(home, APP, APP)
+    child = subprocess.Popen(["sleep", "60"], user=APP, group=APP, env={"SECRET": "zq"})
+    try:
+        link(path, f"/proc/{child.pid}/environ", APP)
+        with pytest.raises(OSError, match="not a file of a disk"):
+            read(str(path), 4096)
+    finally:
+        child.kill()
+        child.wait()
+
+
+@as_root
+def test_nothing_is_opened_that_is_not_a_plain_file(home: pathlib.Path, foreign: pathlib.Path) -> None:
+    """The open alone would let the writer of a named pipe go on."""
+    os.mkfifo(foreign.with_name("pipe"), 0o600)
+    link(home / "to-pipe", foreign.with_name("pipe"), APP)
+    writer = subprocess.Popen(["sh", "-c", f"echo x > '{foreign.with_name('pipe')}'"])
+    try:
+        for _unused in range(200):
+            with pytest.raises(OSError, match="not a regular file"):
+                read(str(home / "to-pipe"), 9)
+            time.sleep(0.001)
+        assert writer.poll() is None, "it waits for a reader, and still does"
+    finally:
+        writer.kill()
+        writer.wait()
+
+
+@as_root
+def test_whose_folder_it_is(home: pathlib.Path, foreign: pathlib.Path) -> None:
+    assert owner(str(home)) == APP
+    assert owner(str(foreign.parent)) == 0
+    os.chown(home, 0, 0)
+    assert owner(str(home)) == APP, "who owns the folder above can put another in the place of root's"
+    os.chown(home, TENANT, TENANT)
+    assert owner(str(home)) == TENANT
+    home.rename(home.with_name("real"))
+    link(home, "/", APP)
+    with pytest.raises(Refused):
+        owner(str(home))
 
 
 @as_root
@@ -153,8 +235,12 @@ def test_a_second_name_counts_as_a_link_where_anybody_can_give_one(
     for setting in ("0\n", ""):
         guard.write_text(setting) if setting else guard.unlink()
         assert "has 2 names and belongs to root" in str(refusal(home / "second-name").strerror)
+    link(foreign.with_name("roots-link"), foreign, 0)
+    os.link(foreign.with_name("roots-link"), home / "moved", follow_symlinks=False)
+    refusal(home / "moved")
     guard.write_text("1\n")
     assert read(str(home / "second-name"), 99) == SECRET
+    assert read(str(home / "moved"), 99) == SECRET
 
 
 def test_nothing_is_waited_for_and_only_a_regular_file_is_read(home: pathlib.Path) -> None:
@@ -164,6 +250,8 @@ def test_nothing_is_waited_for_and_only_a_regular_file_is_read(home: pathlib.Pat
     assert caught.value.errno == errno.EINVAL
     with pytest.raises(IsADirectoryError):
         read(str(home), 9)
+    with pytest.raises(OSError, match="NUL"):
+        read("/a\0b", 9)
     for whole in ("/", "/.."):
         with pytest.raises(IsADirectoryError):
             read(whole, 9)

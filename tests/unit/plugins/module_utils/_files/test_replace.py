@@ -74,6 +74,16 @@ def test_mode_stays(path: pathlib.Path, mode: int) -> None:
         assert stat.S_IMODE((path.parent / (path.name + backup)).stat().st_mode) == mode & ~0o007
 
 
+def test_a_file_never_becomes_a_program_with_the_rights_of_its_owner(path: pathlib.Path) -> None:
+    """Whoever owns the folder can give the name of the environment file to a setuid program that root left there."""
+    path.chmod(0o6755)
+    if not os.geteuid():
+        os.setxattr(path, "security.capability", bytes.fromhex("0100000200040000000000000000000000000000"))
+    replace(look(enter(str(path))), NEW, backups=True)
+    for one in path.parent.iterdir():
+        assert not one.stat().st_mode & 0o6000 and "security.capability" not in os.listxattr(one), one
+
+
 def test_extended_attributes_stay(path: pathlib.Path) -> None:
     attributes = {"user.note": b"kept"}
     if not os.geteuid():

@@ -79,14 +79,14 @@ def test_what_is_no_regular_file(tmp_path: pathlib.Path) -> None:
     assert code_of(tmp_path / "p") == "env-file-not-regular"
     with socket.socket(socket.AF_UNIX) as one:
         one.bind(str(tmp_path / "s"))
-        assert code_of(tmp_path / "s") == "env-file-failed"
+        assert code_of(tmp_path / "s") == "env-file-not-regular"
 
 
 def test_what_is_no_environment_file_by_its_size(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "e"
     with open(path, "wb") as stream:
         stream.truncate(2**40)  # a hole: it takes no room
-    assert code_of(path) == "env-file-failed"
+    assert code_of(path) == "env-file-too-large"
 
 
 def test_a_path_through_a_file(tmp_path: pathlib.Path) -> None:

@@ -26,6 +26,8 @@ HOSTILE = [
     "a\x00b\x1b[31mred\x07\u202egnp.exe\u2028line\ud800",
     "]]><x/> --> <!-- &entity;",
     "javascript:window.pwned=1",
+    "::stop-commands::t ##[set-output name=x;]y ##vso[task.setvariable]z",
+    "\x1b]0;title\x07\x9b2J\x85\u2028\u2066\u200b\ufeff\U000e0041\r::error::x",
 ]
 
 

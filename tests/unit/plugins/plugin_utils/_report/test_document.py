@@ -18,6 +18,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._gate import pref
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report import evidence
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.collect import Task
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document import INTERRUPTED, RUNNING
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.files import FILES, render
 
 SCHEMA = json.loads((Path(__file__).parents[5] / "docs" / "rollout_report.schema.json").read_text())
 NAMES = ["social.example", "art.example", "books.example", "music.example", "games.example"]
@@ -406,6 +407,69 @@ def test_values_are_copied_as_plain_ones() -> None:
     copied = evidence.plain({Tagged("a"): [Tagged("b"), (1, 2.5, None, True)], "odd": object})
     assert json.loads(json.dumps(copied))["a"] == ["b", [1, 2.5, None, True]]
     assert not any(isinstance(one, Tagged) for one in (*copied, *copied["a"]))
+
+
+RESULTS: dict[str, dict[str, t.Any]] = {
+    "instance_info": runs.instance("a.example"),
+    "smtp_settings": runs.PLAN,
+    "sender_dns_info": runs.DNS,
+    "smtp_relay_info": runs.relay(),
+    "env_file": runs.EDIT,
+    "mailer_check": runs.rails("a.example"),
+    "mail_services": runs.services(),
+    "queued_mail_check": runs.QUEUE,
+}
+
+
+def places(value: t.Any, way: tuple[t.Any, ...] = ()) -> t.Iterator[tuple[t.Any, ...]]:
+    """The ways to everything within a result."""
+    if way:
+        yield way
+    inner = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield from places(one, (*way, key))
+
+
+@pytest.mark.parametrize("step", RESULTS)
+def test_nothing_of_another_type_keeps_a_report_from_being_written(step: str) -> None:
+    """A host may answer with anything, and the report of the others has to be there."""
+    for way in places(RESULTS[step]):
+        for wrong in (None, 7, "x", [[1]], {"a": 1}, 1e30):
+            forged = copy.deepcopy(RESULTS[step])
+            place: t.Any = forged
+            for key in way[:-1]:
+                place = place[key]
+            place[way[-1]] = wrong
+            run = runs.Run("a.example")
+            for name, result in RESULTS.items():
+                run.step(run.task(name, name), ["a.example"], ("ok", forged if name == step else result))
+            render(run.document(), FILES)
+
+
+LARGE: dict[str, t.Any] = {
+    "a text": {"instance": {"release": "x" * 10**7, "services": [{"name": "y" * 10**7}]}},
+    "many texts": {"instance": {"services": [{"name": f"service {one}", "state": "z" * 100} for one in range(10**5)]}},
+    "many keys": {"instance": {"effective": {"main": {"settings": {f"key {one}": one for one in range(3 * 10**5)}}}}},
+    "many findings": {"findings": [{**runs.DMARC, "subject": f"{one} {'x' * 1000}"} for one in range(10**4)]},
+    "a message": {"failed": True, "msg": "x" * 10**7},
+    "lines": {"failed": True, "msg": "line\n" * 10**6},
+}
+
+
+@pytest.mark.parametrize("result", LARGE.values(), ids=list(LARGE))
+def test_a_report_has_bounds_whatever_a_host_answers(result: dict[str, t.Any]) -> None:
+    run = runs.Run("a.example", "b.example")
+    run.step(run.task("Look", "instance_info"), run.names, ("failed" if "failed" in result else "ok", result))
+    files = render(run.document(), FILES)
+    assert sum(map(len, files.values())) < 12 * evidence.OF_RESULT
+
+
+def test_a_report_has_bounds_however_many_hosts_answer_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "OF_RUN", 10**6)
+    run = runs.Run(*(f"{one}.example" for one in range(50)))
+    run.step(run.task("Look", "instance_info"), run.names, ("ok", LARGE["many texts"]))
+    assert len(json.dumps(run.document())) < 5 * 10**6
+    assert len(run.document()["hosts"]) == 50
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.markdown 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.page import page
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.sentences import verdict
 
+#: Blanks.
+UNPRINTABLE_BUT_HARMLESS = "\u00a0\u202f"
 NAMES = ["social.example", "art.example", "books.example"]
 
 
@@ -91,7 +93,7 @@ def test_an_own_script_cannot_end_its_element() -> None:
 
 def test_markup_is_escaped_unless_it_was_made_here() -> None:
     assert markup.el("p", "<b>", markup.el("i", '"'), title='"<') == '<p title="&quot;&lt;">&lt;b&gt;<i>&quot;</i></p>'
-    assert markup.escape("a\x00\u202eb") == "a\ufffd\ufffdb"
+    assert markup.escape("a\x00\u202eb") == r"a\x00\u202eb"
 
 
 @pytest.mark.parametrize("run", [runs.hostile(), runs.fleet(20), runs.Run()], ids=["hostile", "fleet", "nothing"])
@@ -142,6 +144,14 @@ def test_the_summary_of_hostile_texts_holds_neither_html_nor_links_nor_more_line
     assert not re.search(r"<|\]\(|`|\x1b|\x00|\u202e", mine)
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + len(runs.HOSTILE) and {row.count("|") for row in rows} == {6}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_no_file_holds_what_a_terminal_or_a_ci_runner_obeys(kind: str) -> None:
+    text = render(runs.hostile().document(), [kind])[FILES[kind]]
+    assert not [char for char in text if not char.isprintable() and char not in "\n" + UNPRINTABLE_BUT_HARMLESS]
+    assert "##[" not in text and "##vso[" not in text
+    assert not any(line.strip().startswith("::") for line in text.splitlines())
 
 
 def test_a_text_of_any_kind_is_one_short_line() -> None:

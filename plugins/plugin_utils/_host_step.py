@@ -1,0 +1,81 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection: it may change in any release without notice.
+
+"""The base of the steps that a module does on the host: what the host answers goes through the gate."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible import constants
+from ansible.errors import AnsibleError
+from ansible.utils.display import Display
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._text import bounded, shown
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result, Step
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._answer import Answer, gated, refused
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._mask import MASK, masked
+
+_UNREADABLE = "The host's answer has not the form that Ansible's modules give it, and was not read."
+
+
+class HostStep(Step):
+    """A step whose module runs on the host. A subclass may do more on the controller, around C(ask).
+
+    The answer of a job in the background would come by Ansible's own async_status, and so past the gate.
+    """
+
+    def perform(self, options: Result, task_vars: Result) -> Result:
+        """Run the module. A subclass may do more."""
+        return self.ask(task_vars, module_args=options)
+
+    def ask(self, task_vars: Result | None, module_args: Result | None = None, **how: t.Any) -> Result:
+        """The module's answer. What SSH or sudo said where the host cannot be reached is the host's word, too."""
+        try:
+            answer = self._execute_module(task_vars=task_vars, module_args=_Arguments(module_args or {}), **how)
+        except AnsibleError as lost:
+            told = shown(bounded(str(lost)).strip())
+            if told == str(lost):
+                raise
+            # What this kind of error puts before its message by itself.
+            before = str(type(lost)("?")).partition("?")[0]
+            raise type(lost)(told.removeprefix(before)) from None
+        done: Result = masked(answer, self._secrets)
+        return done
+
+    def cleanup(self, force: bool = False) -> None:
+        """Remove what Ansible has put on the host; with a secret in it, even where all is to be kept there."""
+        folder = self._connection._shell.tmpdir
+        if folder and self._forms and constants.DEFAULT_KEEP_REMOTE_FILES:
+            name = self._task.action
+            Display().warning(f"ANSIBLE_KEEP_REMOTE_FILES: the files of {name} are not kept, since they hold secrets.")
+            self._remove_tmp_path(folder, force=True)
+        super().cleanup(force=force)
+
+    def _parse_returned_data(self, res: dict[str, t.Any], *profile: t.Any) -> t.Any:
+        """Ansible's own reading, of what the gate leaves."""
+        answer = gated(res.get("stdout") or "", res.get("stderr") or "")
+        for one in answer.warnings:
+            Display().warning(one)
+        try:
+            return self._read(res, answer, profile)
+        except Exception:  # pylint: disable=broad-exception-caught
+            # Of the forms in which Ansible passes warnings and errors on, one that is none.
+            return self._read(res, refused(_UNREADABLE), profile)
+
+    def _read(self, res: dict[str, t.Any], answer: Answer, profile: tuple[t.Any, ...]) -> t.Any:
+        lines = {"stdout_lines": answer.stdout.splitlines(), "stderr_lines": answer.stderr.splitlines()}
+        given = {**res, **lines, "stdout": answer.stdout, "stderr": answer.stderr}
+        return super()._parse_returned_data(given, *profile)
+
+
+class _Arguments(dict[str, t.Any]):
+    """The arguments of a module, which nobody can print (C(ANSIBLE_DEBUG) does)."""
+
+    def __repr__(self) -> str:
+        return repr(dict.fromkeys(self, MASK))
+
+    __str__ = __repr__
