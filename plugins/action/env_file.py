@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
 
 
 class ActionModule(HostStep):
     """The controller's part of the step C(env_file)."""
+
+    SECRETS: t.ClassVar[frozenset[str]] = frozenset({"secrets"})

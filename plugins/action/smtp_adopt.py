@@ -24,16 +24,20 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.adopt import Adopted, adopt
 from ansible_collections.fediops.mastodon.plugins.module_utils._seal import new_key, unseal
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown_lines
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._inventory_file import (
     PREFIX,
     document,
+    is_file_name,
     placeholder,
     placeholders,
     read,
     refuse_hidden,
+    without_secrets,
     write_all,
 )
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._mask import forms, masked
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import unknown
 
 #: A file of the inventory: its path, its text, the text that is there or None, and its mode.
@@ -43,42 +47,37 @@ _File = tuple[str, str, t.Optional[str], int]
 class ActionModule(HostStep):
     """The step C(smtp_adopt)."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+    def perform(self, options: Result, task_vars: Result) -> Result:
         """Read on the target, write on the controller. The result holds names of variables and never a value."""
-        result: dict[str, t.Any] = super(HostStep, self).run(tmp, task_vars)
-        given = {name: value for name, value in self._task.args.items() if name != "variables"}
-        strangers = unknown(self._task.args.get("variables") or ())
+        strangers = unknown(options.get("variables") or ())
         if strangers:
-            result.update(failed=True, msg=explain(strangers), findings=[one.as_dict() for one in strangers])
-            return result
+            return _failed(strangers)
+        try:
+            folder = folder_of(options.get("dest"), task_vars)
+        except FindingError as refused:
+            return _failed([refused.finding])
+        given = {name: value for name, value in options.items() if name != "variables"}
         key = new_key()
         seen = self.ask(task_vars, module_name="fediops.mastodon.smtp_adopt", module_args={**given, "seal": key})
         sealed = seen.pop("sealed", None)
         if sealed is None:  # failed, unreachable, or wrong options: as the module says it
-            result.update(seen)
-            return result
+            return seen
         try:
             adopted, findings = _read(seen, unseal(str(sealed), key))
         except (KeyError, RecursionError, TypeError, ValueError):
-            result.update(
-                failed=True, msg="The host's answer does not have the form of smtp_adopt's, and was not read."
-            )
-            return result
+            unread = "The host's answer does not have the form of smtp_adopt's, and was not read."
+            return {"changed": False, "failed": True, "msg": unread}
         findings = [one.shown() for one in worst_first(findings)]
-        result.update(changed=False, findings=[one.as_dict() for one in findings])
         try:
             if errors(findings):
-                raise FindingError(findings[0])
-            result.update(self._put(adopted))
+                raise FindingError(worst_first(findings)[0])
+            done = self._put(adopted, folder, options)
         except FindingError as refused:
-            findings = worst_first([*findings, refused.finding])
-            result.update(failed=True, msg=explain(findings), findings=[one.as_dict() for one in findings])
-        return result
+            return _failed([*findings, refused.finding])
+        return {"changed": False, "findings": [one.as_dict() for one in worst_first(findings)], **done}
 
-    def _put(self, adopted: Adopted) -> dict[str, t.Any]:
+    def _put(self, adopted: Adopted, folder: str, options: Result) -> Result:
         """Write the files that say something else than is there, all or none."""
-        options = self._task.args
-        folder = os.path.realpath(os.path.expanduser(str(options["dest"])))
         refuse_hidden(folder)
         into_vault = options.get("secrets") == "vault"
         text = document(adopted.settings, ["What this instance uses, adopted by fediops.mastodon.smtp_adopt."])
@@ -92,35 +91,31 @@ class ActionModule(HostStep):
             files.append((vault, hidden, self._present(vault), 0o600))
         todo = [one for one in files if one[1] != one[2]]
         for path, _unused, there, _unused_mode in todo:
-            if there is not None and not self._flag("overwrite"):
+            if there is not None and not _flag(options, "overwrite"):
                 message = f"{path} is there already and says something else."
                 raise FindingError(TABLE.finding("adopt-file-exists", path, message))
-        ready = [(path, self._ready(new, mode), mode) for path, new, _unused, mode in todo]
+        differences = [
+            {
+                "before_header": path,
+                "after_header": path,
+                "before": _before(path, old, adopted),
+                "after": shown_lines(new),
+            }
+            for path, new, old, mode in todo
+            if mode != 0o600
+        ]
+        ready = [(path, self._ready(new, mode, options), mode) for path, new, _unused, mode in todo]
         if not self._task.check_mode:
             write_all(ready)
         names = [PREFIX + name for name in (*adopted.settings, *adopted.secrets)]
-        done: dict[str, t.Any] = {
+        done: Result = {
             "changed": bool(todo),
             "files": [one[0] for one in files],
             "written": [one[0] for one in todo],
             "variables": names,
             "placeholders": [] if into_vault else [placeholder(name) for name in adopted.secrets],
         }
-        if self._task.diff:
-            done["diff"] = [
-                {
-                    "before_header": path,
-                    "after_header": path,
-                    "before": shown_lines(old or ""),
-                    "after": shown_lines(new),
-                }
-                for path, new, old, mode in todo
-                if mode != 0o600
-            ]
-        return done
-
-    def _flag(self, name: str) -> bool:
-        return str(self._task.args.get(name, False)).lower() in ("true", "yes", "1", "on")
+        return {**done, "diff": differences} if self._task.diff else done
 
     def _present(self, path: str) -> str | None:
         """The text that is there, decrypted; None when nothing is. One that cannot be read is another text."""
@@ -138,12 +133,12 @@ class ActionModule(HostStep):
         vault: VaultLib = self._loader._vault
         return vault
 
-    def _ready(self, text: str, mode: int) -> bytes:
-        return self._encrypted(text) if mode == 0o600 else text.encode()
+    def _ready(self, text: str, mode: int, options: Result) -> bytes:
+        return self._encrypted(text, options.get("vault_id")) if mode == 0o600 else text.encode()
 
-    def _encrypted(self, text: str) -> bytes:
+    def _encrypted(self, text: str, vault_id: str | None) -> bytes:
         secrets = self._vault().secrets
-        wanted = self._task.args.get("vault_id") or C.config.get_config_value("DEFAULT_VAULT_ENCRYPT_IDENTITY")
+        wanted = vault_id or C.config.get_config_value("DEFAULT_VAULT_ENCRYPT_IDENTITY")
         if not secrets:
             raise FindingError(TABLE.finding("adopt-no-vault", "vault", "There is no vault password."))
         try:
@@ -156,6 +151,40 @@ class ActionModule(HostStep):
         if not is_encrypted(encrypted):
             raise AnsibleActionFail("Ansible Vault did not encrypt; nothing was written.")
         return encrypted
+
+
+def folder_of(dest: t.Any, task_vars: t.Mapping[str, t.Any]) -> str:
+    """The folder to write into: the operator's own, else the host's own beneath the inventory.
+
+    :raises FindingError: the name of the host is no file name, or there is no inventory to write into.
+    """
+    host = str(task_vars.get("inventory_hostname") or "")
+    if not is_file_name(host):
+        message = f"The inventory calls this host {host!r}, which cannot be the name of a file."
+        raise FindingError(TABLE.finding("adopt-host-name", "inventory_hostname", message))
+    if dest:
+        return os.path.realpath(os.path.expanduser(str(dest)))
+    inventory = task_vars.get("inventory_dir")
+    if not inventory:
+        message = f"{host} comes from no inventory file, so no folder beside one is its own."
+        raise FindingError(TABLE.finding("adopt-no-folder", "mastodon_smtp_adopt_dir", message))
+    return os.path.realpath(os.path.join(str(inventory), "host_vars", host))
+
+
+def _before(path: str, text: str | None, adopted: Adopted) -> str:
+    """What a diff may show of the text that is there; nothing of a file that somebody has encrypted."""
+    if is_encrypted(read(path) or b""):
+        return "(encrypted)\n"
+    return shown_lines(masked(without_secrets(text or ""), forms(adopted.secrets.values())))
+
+
+def _failed(findings: t.Sequence[Finding]) -> Result:
+    ranked = worst_first(findings)
+    return {"changed": False, "failed": True, "msg": explain(ranked), "findings": [one.as_dict() for one in ranked]}
+
+
+def _flag(options: Result, name: str) -> bool:
+    return str(options.get(name, False)).lower() in ("true", "yes", "1", "on")
 
 
 def _read(seen: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> tuple[Adopted, list[Finding]]:

@@ -14,13 +14,12 @@ import typing as t
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._run import Busy, Note
 
 #: Seconds that a host waits for its turn: several of the longest dialogues, with a slow way to each host.
 PATIENCE = 600.0
-
-Result = dict[str, t.Any]
 
 
 class Probe(t.Protocol):
@@ -32,17 +31,17 @@ class Probe(t.Protocol):
 class ActionModule(HostStep):
     """The controller's half of the step C(smtp_relay_info)."""
 
-    def ask(self, task_vars: dict[str, t.Any] | None, **how: t.Any) -> Result:
+    SECRETS: t.ClassVar[frozenset[str]] = frozenset({"password"})
+    QUIET: t.ClassVar[frozenset[str]] = frozenset({"login"})
+
+    def perform(self, options: Result, task_vars: Result) -> Result:
         """Run the module, with the login or without, as the other hosts' logins went."""
-        variables = task_vars or {}
-        options = dict(self._task.args)
-        module = super().ask
 
         def probe(**changes: t.Any) -> Result:
-            return module(variables, module_args={**options, **changes}, **how)
+            return self.ask(task_vars, module_args={**options, **changes})
 
         note = note_about(options)
-        host = str(variables.get("inventory_hostname", "another host"))
+        host = str(task_vars.get("inventory_hostname", "another host"))
         return probe() if note is None else take_turn(probe, note, host)
 
 
@@ -84,9 +83,7 @@ def take_turn(probe: Probe, note: Note, host: str) -> Result:
 
 def _told(result: Result, note: Note, host: str, *, only_refusal: bool = False) -> Result:
     """The result, after the others were told how the login went. One without an answer counts as refused."""
-    relay = result.get("relay")
-    login = relay.get("auth") if isinstance(relay, dict) else None
-    login = login if isinstance(login, dict) else {}
+    login = (result.get("relay") or {}).get("auth") or {}
     accepted = bool(login.get("accepted")) if login.get("tried") else None
     if not only_refusal or accepted is False:
         note.write({"accepted": accepted, "host": host})

@@ -40,6 +40,8 @@ _RELAY_SPEC: dict[str, dict[str, t.Any]] = {
 class ActionModule(ControllerStep):
     """The step C(smtp_settings)."""
 
+    # A provider may use one token as login and password.
+    QUIET: t.ClassVar[frozenset[str]] = frozenset({"login", "bulk"})
     ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {
         **_RELAY_SPEC,
         "password": {"type": "str", "no_log": True},

@@ -113,6 +113,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document 
     RUNNING,
     document,
 )
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.evidence import SECRET_OPTIONS
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.files import FILES, append, render, replace
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.words import step_of
 
@@ -171,8 +172,10 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
         limit = self._limit(host, task)
+        secrets = self._secrets(host, task)
         with self._guard:
             made = _task(task)
+            self._seen.hide(secrets)
             self._seen.started(str(host.get_name()), made, time.time())
             self._said.limits[str(host.get_name()), made.uuid] = limit
         self._changed.set()
@@ -291,14 +294,28 @@ class CallbackModule(CallbackBase):
         except (TypeError, ValueError):
             return None
 
+    def _secrets(self, host: t.Any, task: t.Any) -> dict[str, t.Any]:
+        """The secret options of one of the collection's steps, for them to be cut out of every text.
+
+        A step keeps them out of its task; until it runs, they are templates there.
+        """
+        if step_of(str(task.action)) is None or not isinstance(task.args, t.Mapping):
+            return {}
+        given = {name: task.args[name] for name in SECRET_OPTIONS if task.args.get(name)}
+        return dict(zip(given, self._template(host, task, list(given.values())), strict=True)) if given else {}
+
     def _template(self, host: t.Any, task: t.Any, given: list[t.Any]) -> list[t.Any]:
-        """The values of options that are templates, such as V({{ mastodon_smtp_rails_timeout }})."""
-        try:
-            manager = self._play.get_variable_manager()
-            variables = manager.get_vars(play=self._play, host=host, task=task, include_hostvars=False)
-            return list(Templar(loader=self._play.get_loader(), variables=variables).template(given))
-        except AnsibleError:
-            return [None]
+        """The values of options that are templates, such as V({{ mastodon_smtp_rails_timeout }}); None without one."""
+        manager = self._play.get_variable_manager()
+        variables = manager.get_vars(play=self._play, host=host, task=task, include_hostvars=False)
+        templar = Templar(loader=self._play.get_loader(), variables=variables)
+        worked_out = []
+        for one in given:
+            try:
+                worked_out.append(templar.template(one))
+            except AnsibleError:
+                worked_out.append(None)
+        return worked_out
 
 
 def _task(task: t.Any) -> Task:

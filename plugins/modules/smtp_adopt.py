@@ -19,6 +19,11 @@ description:
     is encrypted with Ansible Vault.
   - The instance is only read.
 attributes:
+  action:
+    support: full
+    details: Reads on the target, and writes on the controller.
+  async:
+    support: none
   check_mode:
     support: full
   diff_mode:
@@ -30,13 +35,15 @@ attributes:
 extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.attributes
+  - fediops.mastodon.attributes.controller
 options:
   dest:
     description:
-      - The folder of the host's variables on the controller, usually C(host_vars/<host>). It is made if it is missing.
+      - The folder of the host's variables on the controller. It is made if it is missing. By default it is
+        C(host_vars/<host>) beside the inventory file that has the host.
       - The settings go into C(mastodon_smtp.yml) there, and secrets into C(mastodon_smtp_vault.yml).
+      - A host whose name cannot be the name of a file is refused (C(adopt-host-name)).
     type: path
-    required: true
   secrets:
     description:
       - V(placeholder) writes a reference to a variable C(vault_mastodon_smtp_password), which you have to set.
@@ -73,7 +80,6 @@ seealso:
 EXAMPLES = r"""
 - name: Adopt what runs here, with the secrets in a vault
   fediops.mastodon.smtp_adopt:
-    dest: "{{ inventory_dir }}/host_vars/{{ inventory_hostname }}"
     secrets: vault
   become: true
 """
@@ -174,7 +180,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             INSTANCE_ARGUMENTS,
-            dest={"type": "path", "required": True},
+            dest={"type": "path"},
             secrets={"type": "str", "choices": ["placeholder", "vault"], "default": "placeholder", "no_log": False},
             vault_id={"type": "str"},
             overwrite={"type": "bool", "default": False},

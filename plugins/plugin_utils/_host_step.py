@@ -10,35 +10,32 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible import constants
 from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import bounded, shown
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result, Step
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._answer import Answer, gated, refused
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._mask import MASK, masked
 
 _UNREADABLE = "The host's answer has not the form that Ansible's modules give it, and was not read."
 
 
-class HostStep(ActionBase):
-    """A step whose module runs on the host. A subclass may do more on the controller, around C(ask)."""
+class HostStep(Step):
+    """A step whose module runs on the host. A subclass may do more on the controller, around C(ask).
 
-    TRANSFERS_FILES = False
-    # The answer of a job in the background comes by Ansible's own async_status, and so past the gate.
-    _supports_async = False
-    _supports_check_mode = True
+    The answer of a job in the background would come by Ansible's own async_status, and so past the gate.
+    """
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        """Run the module with the task's options."""
-        result: dict[str, t.Any] = super().run(tmp, task_vars)
-        result.update(self.ask(task_vars))
-        self._remove_tmp_path(self._connection._shell.tmpdir)
-        return result
+    def perform(self, options: Result, task_vars: Result) -> Result:
+        """Run the module. A subclass may do more."""
+        return self.ask(task_vars, module_args=options)
 
-    def ask(self, task_vars: dict[str, t.Any] | None, **how: t.Any) -> dict[str, t.Any]:
+    def ask(self, task_vars: Result | None, module_args: Result | None = None, **how: t.Any) -> Result:
         """The module's answer. What SSH or sudo said where the host cannot be reached is the host's word, too."""
         try:
-            answer: dict[str, t.Any] = self._execute_module(task_vars=task_vars, **how)
+            answer = self._execute_module(task_vars=task_vars, module_args=_Arguments(module_args or {}), **how)
         except AnsibleError as lost:
             told = shown(bounded(str(lost)).strip())
             if told == str(lost):
@@ -46,7 +43,17 @@ class HostStep(ActionBase):
             # What this kind of error puts before its message by itself.
             before = str(type(lost)("?")).partition("?")[0]
             raise type(lost)(told.removeprefix(before)) from None
-        return answer
+        done: Result = masked(answer, self._secrets)
+        return done
+
+    def cleanup(self, force: bool = False) -> None:
+        """Remove what Ansible has put on the host; with a secret in it, even where all is to be kept there."""
+        folder = self._connection._shell.tmpdir
+        if folder and self._forms and constants.DEFAULT_KEEP_REMOTE_FILES:
+            name = self._task.action
+            Display().warning(f"ANSIBLE_KEEP_REMOTE_FILES: the files of {name} are not kept, since they hold secrets.")
+            self._remove_tmp_path(folder, force=True)
+        super().cleanup(force=force)
 
     def _parse_returned_data(self, res: dict[str, t.Any], *profile: t.Any) -> t.Any:
         """Ansible's own reading, of what the gate leaves."""
@@ -63,3 +70,12 @@ class HostStep(ActionBase):
         lines = {"stdout_lines": answer.stdout.splitlines(), "stderr_lines": answer.stderr.splitlines()}
         given = {**res, **lines, "stdout": answer.stdout, "stderr": answer.stderr}
         return super()._parse_returned_data(given, *profile)
+
+
+class _Arguments(dict[str, t.Any]):
+    """The arguments of a module, which nobody can print (C(ANSIBLE_DEBUG) does)."""
+
+    def __repr__(self) -> str:
+        return repr(dict.fromkeys(self, MASK))
+
+    __str__ = __repr__

@@ -20,6 +20,10 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
 
 PREFIX = "mastodon_smtp_"
+#: How the names of variables tell that the value is a secret.
+_SECRET_NAMES = ("passw", "secret", "token", "api_key", "apikey", "vault")
+#: Bytes of a file name that the usual file systems take.
+_LONGEST = 255
 #: What Ansible would take for a template.
 _TEMPLATES = ("{{", "{%", "{#")
 
@@ -72,6 +76,38 @@ def _safe(value: t.Any) -> t.Any:
     if isinstance(value, str) and any(mark in value for mark in _TEMPLATES):
         return _Unsafe(value)
     return value
+
+
+def without_secrets(text: str) -> str:
+    """A file of variables as a diff may show it: what somebody has written there as a secret is hidden.
+
+    Told by the names of the variables; a reference to a variable of a vault is no secret.
+    """
+    shown, within = [], -1
+    for line in text.split("\n"):
+        indent = len(line) - len(line.lstrip(" -"))
+        name, colon, value = line.partition(":")
+        if within >= 0 and (indent > within or not line.strip()):
+            if not line.strip():
+                shown.append("")
+            continue  # a value of several lines
+        within = -1
+        secret = colon and any(word in name.lower() for word in _SECRET_NAMES)
+        if secret and not value.strip(" \"'").startswith("{{"):
+            within = indent
+            line = f"{name}: (hidden)"
+        shown.append(line)
+    return "\n".join(shown)
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a host of this name can have a file or folder of its own, in the folder where it is put.
+
+    A dynamic inventory may call a host what it likes: "../../x" would lead elsewhere. One with a leading dot is hidden
+    from Ansible.
+    """
+    plain = name.isprintable() and not name.startswith(".") and "/" not in name
+    return bool(name.strip()) and plain and len(name.encode()) <= _LONGEST
 
 
 def refuse_hidden(folder: str) -> None:

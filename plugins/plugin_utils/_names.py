@@ -37,10 +37,16 @@ _FOLLOWS = {
 
 
 @functools.cache
+def options() -> dict[str, dict[str, t.Any]]:
+    """The role's variables as its argument specification has them."""
+    found: dict[str, dict[str, t.Any]] = yaml.safe_load(SPECS.read_text("utf-8"))["argument_specs"]["main"]["options"]
+    return found
+
+
+@functools.cache
 def known() -> tuple[str, ...]:
     """The names without the prefix: of the role, of the playbooks, of the facts."""
-    specs = yaml.safe_load(SPECS.read_text(encoding="utf-8"))["argument_specs"]
-    return (*(name[len(PREFIX) :] for name in specs["main"]["options"]), *OF_PLAYBOOKS, *FACTS)
+    return (*(name[len(PREFIX) :] for name in options()), *OF_PLAYBOOKS, *FACTS)
 
 
 def unknown(variables: t.Iterable[str]) -> list[Finding]:

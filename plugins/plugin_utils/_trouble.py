@@ -59,27 +59,25 @@ _KEPT_FROM_RUNNING: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
 _KILLED = (-9, 137)
 #: Of Ansible, about output that is no result.
 _NO_RESULT = re.compile(r"Module result deserialization failed.*|MODULE FAILURE.*", re.DOTALL)
-#: "argument 'mastodon_smtp_port' is of type str and we were unable to convert to int: ..."
-_ARGUMENT = re.compile(r"^argument '(\w+)'")
 #: The option whose value Ansible was working out; the role's variables are called like the options.
 _OPTION = re.compile(r"Error while resolving value for '(\w+)'")
-_PLACE = "Ansible names its file and line above"
-#: How Ansible says that a value cannot be worked out, and what an operator is told.
-_UNWORKABLE: tuple[tuple[re.Pattern[str], str], ...] = (
+_PLACE = " (Ansible names its file and line above)"
+#: How Ansible says that a value cannot be worked out, what that is, and what to do.
+_UNWORKABLE: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (
         re.compile("no vault secrets found"),
-        f"is encrypted, and no vault password was given ({_PLACE}). Add --ask-vault-pass to the command, or "
-        "--vault-password-file with a file that holds it.",
+        "is encrypted, and no vault password was given",
+        "Add --ask-vault-pass to the command, or --vault-password-file with a file that holds it.",
     ),
     (
         re.compile("undecryptable|Decryption failed|could not be decrypted"),
-        f"is encrypted, and the vault password that was given does not open it ({_PLACE}). Give the one that it was "
-        "encrypted with; several are given by several --vault-id.",
+        "is encrypted, and the vault password that was given does not open it",
+        "Give the one that it was encrypted with; several are given by several --vault-id.",
     ),
     (
         re.compile(r"'(\w+)' is undefined"),
-        f"refers to {{0}}, which is not defined for this host ({_PLACE}). Correct the name, or define it, for instance "
-        "in a vault of the host or of one of its groups.",
+        "refers to {0}, which is not defined for this host",
+        "Correct the name, or define it, for instance in a vault of the host or of one of its groups.",
     ),
 )
 #: What a step that broke off leaves where failed_when has let it end well; the text of the error is not in it.
@@ -112,8 +110,6 @@ def _of_test(result: t.Mapping[str, t.Any]) -> bool:
 
 def went_wrong(result: t.Mapping[str, t.Any]) -> bool:
     """Whether a step refused to go on or broke off. One that was left out did neither, though it may have a message."""
-    if "validate_args_context" in result:  # it has a message when all is well, too
-        return bool(result.get("argument_errors"))
     return bool(result.get("msg") or result.get(_SUPPRESSED)) and not result.get("skipped")
 
 
@@ -129,9 +125,6 @@ def _said(result: t.Mapping[str, t.Any]) -> str:
             "The step broke off with an error whose text Ansible keeps to itself. Set the environment variable "
             "ANSIBLE_DISPLAY_TRACEBACK=error and run it again with -vvv, and look at Python on the host."
         )
-    if result.get("argument_errors"):
-        wrong = "; ".join(_ARGUMENT.sub(r"\1", str(one)) for one in result["argument_errors"])
-        return f"{ended(wrong)} Correct it in the inventory, or where -e gives it."
     if "module_stderr" not in result:
         return _about_template(message)
     refusal = _kept_from_running(result)
@@ -164,11 +157,20 @@ def _about_template(message: str) -> str:
     """What Ansible says where a value cannot be worked out, with what to do; any other message as it is."""
     where = _OPTION.search(message)
     name = PREFIX + where[1] if where and where[1] in known() else "A variable of the inventory"
-    for sign, what in _UNWORKABLE:
+    what, fix = unworkable(message)
+    return f"{name} {what}{_PLACE}. {fix}" if what else message
+
+
+def unworkable(message: str) -> tuple[str, str]:
+    """Why a value cannot be worked out, in words that follow its name, and what to do; empty for any other message.
+
+    :param message: Ansible's.
+    """
+    for sign, what, fix in _UNWORKABLE:
         found = sign.search(message)
         if found:
-            return f"{name} {what.format(*found.groups())}"
-    return message
+            return what.format(*found.groups()), fix
+    return "", ""
 
 
 def _problems(message: str) -> list[str]:

@@ -36,6 +36,18 @@ TABLE = Table(
         "Nothing to do.",
     ),
     Code(
+        "adopt-host-name",
+        "error",
+        "The host has a name that cannot be the name of a file, so it can have no folder of its own in the inventory.",
+        "Give the host a plain name in the inventory: no slash, no leading dot, no control characters.",
+    ),
+    Code(
+        "adopt-no-folder",
+        "error",
+        "The host comes from no inventory file, so there is no folder beside one for its variables.",
+        "Name a folder with mastodon_smtp_adopt_dir, or write an inventory file.",
+    ),
+    Code(
         "adopt-file-exists",
         "error",
         "The inventory already has a file of that name that says something else.",

@@ -18,6 +18,26 @@ TABLE = Table(
         "A variable begins with mastodon_smtp_, and nothing in the collection reads it.",
         "Correct the name. A variable of your own needs another prefix, or its code in mastodon_smtp_accept.",
     ),
+    Code(
+        "setting-from-facts",
+        "error",
+        "A variable of the collection, or one that its paths are made of, comes from the facts of the host.",
+        "Set it in the inventory, with -e, or with set_fact without cacheable, which makes no fact. Remove it from the "
+        "facts: --flush-cache empties the fact cache; what is left comes from the host itself.",
+        "ansible-core: ansible/vars/manager.py, VariableManager.get_vars",
+    ),
+    Code(
+        "setting-type",
+        "error",
+        "A variable has a value of the wrong type, or one that is not among its choices.",
+        "Correct it in the inventory, or where -e gives it.",
+    ),
+    Code(
+        "setting-unworkable",
+        "error",
+        "A variable refers to another one that is not defined, or cannot be decrypted.",
+        "Correct it in the inventory, or where -e gives it.",
+    ),
     # The relay.
     Code(
         "host-missing",

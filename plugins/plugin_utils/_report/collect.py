@@ -139,6 +139,10 @@ class Collector:
         self._play = _Play(name, [evidence.plain(one) for one in hosts], self._batches[name])
         self.touched = now
 
+    def hide(self, options: t.Mapping[str, t.Any]) -> None:
+        """Cut the secrets among these options of a task out of every text."""
+        self.secrets |= evidence.secrets_of(options)
+
     def started(self, host: str, task: Task, now: float) -> None:
         """A host begins a task."""
         self._learn(task.file)
@@ -170,7 +174,7 @@ class Collector:
             state = "differs" if evidence.differs(step.key, result) else state
         # Ansible censors a skipped task whenever its no_log is a template, whatever that says.
         hidden = state != "skipped" and ("censored" in result or bool(result.get("_ansible_no_log")))
-        self.secrets |= evidence.secrets_of(task.arguments)
+        self.hide(task.arguments)
         if step is not None:
             self._is_ours()
             self._fill(seen, step, state, now - began, hidden)

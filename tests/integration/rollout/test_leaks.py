@@ -13,7 +13,7 @@ from leaks import logged, nowhere_else
 
 
 def test_a_dry_run_shows_no_password_and_leaves_none(first_state: Lab) -> None:
-    done = logged(first_state, "--check", "--diff")
+    done = logged(first_state, "--check", "--diff", result_format="json")
     assert done.status == 0, done.output
     nowhere_else(first_state)
 

@@ -139,7 +139,7 @@ def calls(module: str = "") -> list[tuple[str, dict[str, t.Any]]]:
                 if key in ("block", "rescue", "always"):
                     walk(where, given)
                 elif key.startswith(f"fediops.mastodon.{module}"):
-                    found.append((f"{where}: {task['name']}", given))
+                    found.append((f"{where}: {task['name']}", given or {}))
 
     for path in (ROLE / "tasks").glob("*.yml"):
         walk(path.name, yaml.safe_load(path.read_text()))

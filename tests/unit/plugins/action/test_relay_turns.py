@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 
 from ansible_collections.fediops.mastodon.plugins.action import smtp_relay_info as step
 from ansible_collections.fediops.mastodon.plugins.plugin_utils import _run
@@ -159,7 +160,11 @@ def test_the_module_gets_the_tasks_options(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(_run, "folder_of_this_run", lambda: tmp_path)
     given: list[dict[str, t.Any]] = []
 
-    def execute(_self: t.Any, module_args: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+    def execute(
+        _self: t.Any,
+        module_args: dict[str, t.Any],
+        task_vars: dict[str, t.Any],
+    ) -> dict[str, t.Any]:
         given.append({**module_args, "on": task_vars["inventory_hostname"]})
         return {"changed": False, "failed": True, "relay": {"auth": {"tried": True, "accepted": False}}}
 
@@ -175,7 +180,9 @@ def test_the_module_gets_the_tasks_options(tmp_path: Path, monkeypatch: pytest.M
             no_log=False,
         )
         connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
-        action = step.ActionModule(task, connection, SimpleNamespace(check_mode=True), DataLoader(), None, None)
+        action = step.ActionModule(
+            task, connection, SimpleNamespace(check_mode=True), DataLoader(), Templar(DataLoader()), None
+        )
         result = action.run(task_vars={"inventory_hostname": host})
         assert result["failed"] is True
     assert given == [{**LOGIN, "port": 587, "on": "a"}, {**LOGIN, "port": 587, "refused_on": "a", "on": "b"}]

@@ -21,6 +21,7 @@ import pytest
 import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 
 from ansible_collections.fediops.mastodon.plugins.action import sender_dns_info as step_file
 from ansible_collections.fediops.mastodon.plugins.modules import sender_dns_info as documented
@@ -57,7 +58,9 @@ def run(port: int, **options: t.Any) -> dict[str, t.Any]:
         args=arguments, async_val=0, check_mode=True, diff=True, environment=[], action="x", no_log=False
     )
     connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir=None))
-    step = step_file.ActionModule(task, connection, SimpleNamespace(check_mode=True), DataLoader(), None, None)
+    step = step_file.ActionModule(
+        task, connection, SimpleNamespace(check_mode=True), DataLoader(), Templar(DataLoader()), None
+    )
     result: dict[str, t.Any] = step.run(task_vars={})
     json.dumps(result)
     return result

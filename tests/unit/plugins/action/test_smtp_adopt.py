@@ -45,12 +45,14 @@ def adopt(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Adopt:
         check: bool = False,
         answer: dict[str, t.Any] | None = None,
         names: tuple[str, ...] = (),
+        task_vars: dict[str, t.Any] | None = None,
         **options: t.Any,
     ) -> dict[str, t.Any]:
         loader = DataLoader()
         loader.set_vault_secrets([(name, VaultSecret(password)) for name, password in vaults])
+        given = {"dest": str(tmp_path / "host_vars" / "social"), "variables": list(names), **options}
         task = unittest.mock.Mock(
-            args={"dest": str(tmp_path / "host_vars" / "social"), "variables": list(names), **options},
+            args={name: value for name, value in given.items() if value is not None},
             check_mode=check,
             diff=True,
             async_val=0,
@@ -71,7 +73,7 @@ def adopt(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Adopt:
             return {**known, "sealed": seal(variables or VARIABLES, module_args["seal"])} if answer is None else answer
 
         monkeypatch.setattr(action, "_execute_module", execute)
-        result = action.run(task_vars={})
+        result = action.run(task_vars={"inventory_hostname": "social", **(task_vars or {})})
         assert SECRET not in json.dumps(result, ensure_ascii=False)
         return result
 
@@ -206,6 +208,71 @@ def test_what_does_not_work_is_not_adopted(adopt: Adopt, tmp_path: pathlib.Path)
 def test_a_failure_on_the_host_is_told_as_it_is(adopt: Adopt, tmp_path: pathlib.Path) -> None:
     result = adopt(answer={"failed": True, "msg": "No Mastodon was found here.", "findings": []})
     assert result["failed"] and result["msg"] == "No Mastodon was found here." and not (tmp_path / "host_vars").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../x", "a/b", ".", "..", "", " ", ".git", "a\nb", "a\x1b[31m", "a\u202eb", "x" * 300]
+)
+@pytest.mark.parametrize("dest", [None, "elsewhere"])
+def test_a_host_whose_name_is_no_file_name_is_refused(
+    adopt: Adopt, tmp_path: pathlib.Path, name: str, dest: str | None
+) -> None:
+    variables = {"inventory_hostname": name, "inventory_dir": str(tmp_path / "inventory")}
+    result = adopt(task_vars=variables, dest=dest and str(tmp_path / dest))
+    assert result["failed"] and codes(result) == ["adopt-host-name"] and list(tmp_path.iterdir()) == []
+    assert result["msg"].isprintable()
+
+
+def test_without_a_folder_of_the_operators_it_is_the_hosts_own_beneath_the_inventory(
+    adopt: Adopt, tmp_path: pathlib.Path
+) -> None:
+    result = adopt(task_vars={"inventory_dir": str(tmp_path)}, dest=None)
+    assert result["written"] == [str(tmp_path / "host_vars" / "social" / "mastodon_smtp.yml")]
+    nowhere = adopt(task_vars={"inventory_dir": None}, dest=None)
+    assert nowhere["failed"] and codes(nowhere) == ["adopt-no-folder"]
+
+
+@pytest.mark.parametrize("fact", ["mastodon_smtp_adopt_dir", "inventory_dir", "inventory_hostname"])
+def test_a_host_does_not_say_where_to_write(adopt: Adopt, tmp_path: pathlib.Path, fact: str) -> None:
+    result = adopt(task_vars={"ansible_facts": {fact: "/elsewhere"}, "inventory_dir": str(tmp_path)}, dest=None)
+    assert result["failed"] and codes(result) == ["setting-from-facts"] and fact in result["msg"]
+    assert list(tmp_path.iterdir()) == []
+
+
+OLD = """---
+mastodon_smtp_host: old.example
+mastodon_smtp_password: an old password
+mastodon_smtp_bulk_password: |
+  on lines
+
+  of its own
+mastodon_smtp_bulk:
+  host: bulk.example
+  password: inner password
+mastodon_smtp_login: "{{ vault_mastodon_smtp_login }}"
+my_api_token: 'a token'
+mastodon_smtp_password_of_old: "{{ vault_x }}"
+"""
+SECRETS_OF_OLD = ("an old password", "on lines", "of its own", "inner password", "a token")
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+@pytest.mark.parametrize("check", [False, True])
+def test_a_diff_shows_no_secret_of_the_file_that_was_there(
+    adopt: Adopt, tmp_path: pathlib.Path, encrypted: bool, check: bool
+) -> None:
+    path = tmp_path / "host_vars" / "social" / "mastodon_smtp.yml"
+    path.parent.mkdir(parents=True)
+    vault = VaultLib([("default", VaultSecret(b"vault-password"))])
+    path.write_bytes(vault.encrypt(OLD) if encrypted else OLD.encode())
+    (shown,) = adopt(overwrite=True, check=check)["diff"]
+    assert [one for one in SECRETS_OF_OLD if one in str(shown)] == []
+    if encrypted:
+        assert shown["before"] == "(encrypted)\n"
+    else:
+        kept = ("host: old.example", "host: bulk.example", "{{ vault_mastodon_smtp_login }}", "{{ vault_x }}")
+        assert [one for one in kept if one not in shown["before"]] == []
+        assert "mastodon_smtp_password: (hidden)\n" in shown["before"]
 
 
 ODD = [

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.parameters import remove_values
 from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
 
 from ansible_collections.fediops.mastodon.plugins.action.smtp_settings import ActionModule
 from ansible_collections.fediops.mastodon.plugins.modules import smtp_settings as documented
@@ -38,7 +39,7 @@ def run(**options: t.Any) -> dict[str, t.Any]:
         SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)),
         SimpleNamespace(check_mode=True),
         DataLoader(),
-        None,
+        Templar(DataLoader()),
         None,
     )
     result = step.run(task_vars={})

@@ -6,12 +6,15 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 from types import SimpleNamespace
 
 import pytest
-from ansible.errors import AnsibleActionFail
+from ansible import constants
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
@@ -43,20 +46,27 @@ class Step(ControllerStep):
         return type(self).does(options)
 
 
-def run(does: t.Callable[[dict[str, t.Any]], t.Any], **arguments: t.Any) -> dict[str, t.Any]:
+def run(
+    does: t.Callable[[dict[str, t.Any]], t.Any], variables: dict[str, t.Any] | None = None, **arguments: t.Any
+) -> dict[str, t.Any]:
+    Step.does = staticmethod(does)
+    return made(arguments, variables).run(task_vars=variables or {})
+
+
+def made(arguments: dict[str, t.Any], variables: dict[str, t.Any] | None = None) -> Step:
     task = SimpleNamespace(
         args=arguments, async_val=0, check_mode=False, diff=False, environment=[], action="step", no_log=False
     )
-    Step.does = staticmethod(does)
     step = Step(
         task,
         SimpleNamespace(_shell=SimpleNamespace(tmpdir=None)),
         SimpleNamespace(check_mode=False),
         DataLoader(),
-        None,
+        Templar(DataLoader(), variables=variables),
         None,
     )
-    return step.run(task_vars={})
+    assert "password" not in arguments or task.args["password"] == "********", "the task itself shows the secret"
+    return step
 
 
 def finding(severity: t.Any, text: str) -> Finding:
@@ -155,6 +165,7 @@ def test_a_defect_without_a_secret_keeps_its_traceback() -> None:
         ({"port": SECRET}, "port"),
         ({"mode": SECRET}, "mode"),
         ({"mode": f"mode={SECRET}"}, "mode"),
+        ({"port": [SECRET]}, "port"),
         ({"inner": {"passwort": 1}}, "Unsupported parameters: inner.passwort"),
         ({"passwort": 1}, "Unsupported parameters: passwort"),
         ({"inner": SECRET}, "inner"),
@@ -165,3 +176,79 @@ def test_a_wrong_option_is_named_without_a_secret(arguments: dict[str, t.Any], w
         run(lambda _unused: pytest.fail("the step must not run"), password=SECRET, **arguments)
     assert words in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        20261128,
+        {"value": "dict-inside"},
+        ["list-inside"],
+        "back\\slash",
+        "it's a secret",
+        "wörd of the relay",
+        'say "x" twice',
+    ],
+)
+def test_what_was_given_for_a_password_is_not_quoted_by_a_message(secret: t.Any) -> None:
+    plain = secret if isinstance(secret, str) else str(next(iter(_leaves(secret))))
+    quoted = {plain, repr(plain)[1:-1], ascii(plain)[1:-1], json.dumps(plain)[1:-1]}
+    for does, given in (
+        (lambda _unused: ([], {}), {"port": secret}),
+        (lambda _unused: ([finding("error", repr(secret))], {"a": json.dumps(secret), "b": secret}), {}),
+        (lambda _unused: 1 / 0, {"mode": secret}),
+    ):
+        try:
+            told = str(run(does, password=secret, **given))
+        except (AnsibleActionFail, ZeroDivisionError) as refused:
+            told = f"{refused} {refused!r}"
+        assert [one for one in quoted if one in told] == []
+
+
+def _leaves(value: t.Any) -> t.Any:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+
+
+def trusted(text: str) -> str:
+    made: str = trust_as_template(text)
+    return made
+
+
+def test_a_secret_stays_a_template_until_the_step_itself_begins() -> None:
+    template = trusted("{{ vault_password }}")
+    assert Step.finalize_task_arg("password", template, None, None) is template
+    result = run(
+        lambda options: ([], {"length": len(options["password"])}), {"vault_password": SECRET}, password=template
+    )
+    assert result["length"] == len(SECRET)
+
+
+def test_a_secret_that_is_omitted_is_not_given() -> None:
+    template = trusted("{{ nobody_set_this | default(omit) }}")
+    assert run(lambda options: ([], {"given": options["password"]}), password=template)["given"] is None
+
+
+def test_a_secret_that_is_not_defined_is_told_as_ansible_tells_it() -> None:
+    with pytest.raises(AnsibleError) as caught:
+        run(lambda _unused: ([], {}), password=trusted("{{ vault_password }}"))
+    assert "Error while resolving value for 'password'" in str(caught.value)
+    assert "'vault_password' is undefined" in str(caught.value)
+
+
+def test_a_step_that_is_tried_again_has_its_secret_still() -> None:
+    step = made({"password": SECRET})
+    Step.does = staticmethod(lambda options: ([], {"length": len(options["password"])}))
+    assert [step.run(task_vars={})["length"] for _unused in range(2)] == [len(SECRET)] * 2
+
+
+def test_facts_that_set_our_variables_end_the_step_before_it_begins() -> None:
+    facts = {"ansible_facts": {"mastodon_smtp_host": "evil.example"}, "inventory_hostname": "masto1"}
+    result = run(lambda _unused: pytest.fail("the step must not run"), facts)
+    assert result["failed"] and [one["code"] for one in result["findings"]] == ["setting-from-facts"]
+    assert "mastodon_smtp_host: set by the facts of masto1." in result["msg"]
+
+
+def test_facts_that_ansible_keeps_from_being_variables_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants.config, "get_config_value", lambda name, **_unused: name != "INJECT_FACTS_AS_VARS")
+    facts = {"ansible_facts": {"mastodon_smtp_host": "evil.example"}}
+    assert "failed" not in run(lambda _unused: ([], {}), facts)

@@ -152,26 +152,6 @@ def test_a_step_that_broke_off_in_silence_is_trouble_too() -> None:
     assert trouble([("Ask Rails", {**silent, "skipped": True})]) == {}
 
 
-PASSED = {"msg": "The arg spec validation passed", "validate_args_context": {}}
-REFUSED = {
-    "msg": "Validation of arguments failed:\n...",
-    "argument_errors": [
-        "argument 'mastodon_smtp_port' is of type str and we were unable to convert to int: \"'abc'\" cannot be one",
-        "value of mastodon_smtp_tls must be one of: starttls, none, got: ssl",
-    ],
-    "argument_spec_data": {"very": "long"},
-    "validate_args_context": {},
-}
-
-
-def test_variables_of_the_wrong_type_are_said_without_the_specification() -> None:
-    assert trouble([("Types", PASSED), ("Look", GOOD)]) == {}
-    assert trouble([("Types", REFUSED)])["message"] == (
-        "mastodon_smtp_port is of type str and we were unable to convert to int: \"'abc'\" cannot be one; value of "
-        "mastodon_smtp_tls must be one of: starttls, none, got: ssl. Correct it in the inventory, or where -e gives it."
-    )
-
-
 _ARGS = "Task failed: Finalization of task args for 'fediops.mastodon.smtp_settings' failed: "
 
 

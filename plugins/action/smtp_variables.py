@@ -1,0 +1,66 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role's variables -> what is wrong with them. Its documentation is the module of the same name."""
+
+from __future__ import annotations
+
+import re
+
+from ansible.errors import AnsibleError, AnsibleValueOmittedError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.redact import one_line
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep, Result
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import OF_PLAYBOOKS, PREFIX, options
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import unworkable
+
+#: The variables that hold a secret; a provider may use one token as login and password.
+_SECRET = tuple(PREFIX + name for name in ("password", "bulk_password", "login"))
+#: "argument 'mastodon_smtp_port' is of type str and we were unable to convert to int: ..."
+_ARGUMENT = re.compile(r"^argument '(\w+)'")
+_NAME = re.compile(rf"\b{PREFIX}\w+")
+
+
+class ActionModule(ControllerStep):
+    """The step C(smtp_variables)."""
+
+    def conclude_from(self, options: Result, task_vars: Result) -> tuple[list[Finding], Result]:  # noqa: ARG002
+        """Work out each variable, and look at its type.
+
+        An error of a template ends here as a finding: ansible-core would show the lines of the inventory around it, and
+        the password may be one of them.
+        """
+        values, findings = self._values(task_vars)
+        self.keep_secret(values[name] for name in _SECRET if name in values)
+        return [*findings, *_of_the_wrong_type(values)], {}
+
+    def _values(self, task_vars: Result) -> tuple[Result, list[Finding]]:
+        values, findings = {}, []
+        for name in (*options(), *(PREFIX + short for short in OF_PLAYBOOKS)):
+            try:
+                if name in task_vars:
+                    values[name] = self._templar.template(task_vars[name])
+            except AnsibleValueOmittedError:
+                continue
+            except AnsibleError as error:
+                findings.append(_unworkable(name, str(error)))
+        return values, findings
+
+
+def _unworkable(name: str, said: str) -> Finding:
+    what, fix = unworkable(said)
+    message = f"{name} {what}." if what else f"{name} cannot be worked out: {one_line(said)}"
+    return TABLE.finding("setting-unworkable", name, message, fix)
+
+
+def _of_the_wrong_type(values: Result) -> list[Finding]:
+    findings = []
+    typed = {name: value for name, value in values.items() if name in options()}
+    for error in ArgumentSpecValidator(options()).validate(typed).error_messages:
+        name = _NAME.search(error)
+        findings.append(TABLE.finding("setting-type", name[0] if name else "variables", _ARGUMENT.sub(r"\1", error)))
+    return findings

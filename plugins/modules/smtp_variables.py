@@ -1,0 +1,80 @@
+#!/usr/bin/python
+
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: smtp_variables
+short_description: Check the variables of the role before anything uses them
+version_added: 0.1.0
+author:
+  - The fediops.mastodon contributors (@fediops)
+description:
+  - Works out each variable of the role P(fediops.mastodon.mastodon_smtp#role) that is set for the host, and checks its
+    type and its choices. All problems are reported at once, in sentences.
+  - Refuses variables that facts of the host set (C(setting-from-facts)), as every module of this collection does.
+  - Secrets are hidden, also where a message quotes a value. A variable that cannot be worked out is named, and none of
+    the lines around it, which ansible-core would show.
+  - Runs on the controller and needs no connection. It changes nothing.
+attributes:
+  action:
+    support: full
+  async:
+    support: none
+  check_mode:
+    support: full
+  diff_mode:
+    support: N/A
+    details: Changes nothing.
+  idempotent:
+    support: full
+    details: Changes nothing.
+extends_documentation_fragment:
+  - fediops.mastodon.attributes
+  - fediops.mastodon.attributes.controller
+seealso:
+  - module: fediops.mastodon.smtp_settings
+"""
+
+EXAMPLES = r"""
+- name: Check the variables
+  fediops.mastodon.smtp_variables:
+"""
+
+RETURN = r"""
+findings:
+  description: What is wrong with the variables; the module fails when there is anything.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: Stable name of the kind of finding, see C(docs/findings.md).
+      type: str
+      returned: always
+    severity:
+      description: V(error).
+      type: str
+      returned: always
+    subject:
+      description: The variable.
+      type: str
+      returned: always
+    message:
+      description: What is wrong.
+      type: str
+      returned: always
+    fix:
+      description: What to do.
+      type: str
+      returned: always
+  sample:
+    - code: setting-unworkable
+      severity: error
+      subject: mastodon_smtp_password
+      message: mastodon_smtp_password refers to vault_smtp_pasword, which is not defined for this host.
+      fix: Correct the name, or define it, for instance in a vault of the host or of one of its groups.
+"""
