@@ -64,6 +64,15 @@ class Light:
     def env_file(self, number: int = 0) -> str:
         return (self.folder / f"host{number:03}" / ".env.production").read_text()
 
+    def settings(self) -> dict[str, str]:
+        """The environment of a run."""
+        return {
+            **fleet.environment(self.folder, self.tree),
+            "ANSIBLE_LIBRARY": str(HERE / "library"),
+            "ANSIBLE_REMOTE_TMP": str(self.folder / "remote"),
+            "ANSIBLE_DEPRECATION_WARNINGS": "0",
+        }
+
     def play(
         self, playbook: str, *arguments: str, secret: str = "", inventory: Path | None = None, **settings: str
     ) -> Run:
@@ -75,13 +84,7 @@ class Light:
         else:
             playbook = f"fediops.mastodon.{playbook}"
         command = [str(Path(sys.executable).parent / "ansible-playbook"), "-i", str(inventory or self.inventory)]
-        environment = {
-            **fleet.environment(self.folder, self.tree),
-            "ANSIBLE_LIBRARY": str(HERE / "library"),
-            "ANSIBLE_REMOTE_TMP": str(self.folder / "remote"),
-            "ANSIBLE_DEPRECATION_WARNINGS": "0",
-            **settings,
-        }
+        environment = {**self.settings(), **settings}
         process = subprocess.Popen(
             [*command, *arguments, playbook],
             env=environment,

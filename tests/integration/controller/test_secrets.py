@@ -12,6 +12,7 @@ import json
 import typing as t
 from pathlib import Path
 
+import ansible_runner
 import pytest
 import yaml
 from light_fleet import HERE, Light
@@ -30,6 +31,8 @@ SHOWN = {
     "ANSIBLE_KEEP_REMOTE_FILES": "1",
     "ANSIBLE_CACHE_PLUGIN": "jsonfile",
 }
+#: What ansible-runner sets for itself.
+RUNNERS = {"ANSIBLE_STDOUT_CALLBACK", "ANSIBLE_CALLBACK_PLUGINS", "ANSIBLE_CALLBACKS_ENABLED"}
 WAYS: dict[str, dict[str, str]] = {
     "one after another": {"ANSIBLE_DISPLAY_SKIPPED_HOSTS": "0", "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"},
     "free": {"ANSIBLE_STRATEGY": "free", "ANSIBLE_PIPELINING": "1"},
@@ -63,6 +66,27 @@ def test_a_rollout_that_goes_well(tmp_path: Path, settings: dict[str, str]) -> N
     kept = {path.name.removeprefix("AnsiballZ_").removesuffix(".py") for path in tmp_path.rglob("AnsiballZ_*")}
     assert kept == {"instance_info", "mail_services", "queued_mail_check"}
     assert "the files of fediops.mastodon.env_file are not kept" in output
+
+
+def test_what_ansible_runner_keeps(tmp_path: Path) -> None:
+    """As AWX does: each event of the run is a file, with the task's arguments and results."""
+    light = Light(tmp_path)
+    light.variables(mastodon_smtp_password=SECRET)
+    kept = tmp_path / "runner"
+    kept.mkdir()
+    done = ansible_runner.run(
+        private_data_dir=str(kept),
+        playbook="fediops.mastodon.smtp_rollout",
+        inventory=str(light.inventory),
+        envvars={name: one for name, one in light.settings().items() if name[:8] == "ANSIBLE_" and name not in RUNNERS},
+        verbosity=4,
+        quiet=True,
+    )
+    output = (kept / "artifacts" / done.config.ident / "stdout").read_text()
+    assert done.rc == 0 and "Done: the mail settings are in place and in use." in output, output[-3000:]
+    events = [one for one in kept.rglob("*.json") if one.parent.name == "job_events"]
+    assert len(events) > 20 and any("mailer_check" in one.read_text() for one in events)
+    assert files_with(SECRET, kept) == set()
 
 
 @pytest.mark.parametrize("playbook", ["smtp_check", "smtp_rollback", "smtp_adopt"])
