@@ -100,7 +100,7 @@ def mounted_over(place: Place) -> list[Finding]:
 
 def _mount_id(descriptor: int) -> int:
     """Which mount an open file belongs to; proc(5), fdinfo. It is the same in every mount namespace."""
-    with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as file:
+    with open(f"/proc/self/fdinfo/{descriptor}", encoding="utf-8") as file:
         found = re.search(r"^mnt_id:\s*(\d+)$", file.read(), re.MULTILINE)
     if not found:
         raise ValueError("the kernel does not tell the mount")

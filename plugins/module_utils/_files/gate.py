@@ -360,7 +360,7 @@ def _keeps_others_out(folder: os.stat_result) -> bool:
 
 def _names_are_guarded() -> bool:
     try:
-        with open(_GUARD, encoding="ascii") as setting:
+        with open(_GUARD, encoding="utf-8") as setting:
             return setting.read().strip() != "0"
     except OSError:
         return False

@@ -37,7 +37,7 @@ _NOT_COPIED = ("security.ima", "security.evm", "security.capability")
 
 #: Bytes. No environment file is larger; Mastodon's own sample has 4 KB. Whoever owns the folder could otherwise keep
 #: the models of the readers busy with one.
-LARGEST = 64 * 1024
+LARGEST = 128 * 1024
 
 
 @dataclasses.dataclass(frozen=True)

@@ -227,7 +227,7 @@ TABLE = Table(
     Code(
         "env-file-too-large",
         "error",
-        "The file is larger than 64 KB, which no environment file is.",
+        "The file is larger than 128 KB, which no environment file is.",
         "Check the path (mastodon_smtp_env_file).",
     ),
     Code("env-file-failed", "error", "The system refused to read or write the file.", "See the reason given."),

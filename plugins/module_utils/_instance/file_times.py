@@ -145,7 +145,7 @@ def _span(seconds: float) -> str:
 
 def boot_id() -> str:
     """What names the present boot; empty where that is hidden."""
-    with contextlib.suppress(OSError), open(_BOOT_ID, encoding="ascii") as file:
+    with contextlib.suppress(OSError), open(_BOOT_ID, encoding="utf-8") as file:
         return file.read().strip()
     return ""
 
@@ -186,6 +186,6 @@ class Sightings:
         with contextlib.suppress(OSError):
             os.makedirs(FOLDER, 0o755, exist_ok=True)
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-            with open(descriptor, "w", encoding="ascii") as file:
+            with open(descriptor, "w", encoding="utf-8") as file:
                 json.dump(dataclasses.asdict(sighting), file)
             os.replace(new, self._path)

@@ -116,9 +116,9 @@ def test_a_device():
 
 
 def test_a_file_that_cannot_be_settings(tmp_path):
-    (tmp_path / "env").write_bytes(b"#" * (64 * 1024 + 1))
+    (tmp_path / "env").write_bytes(b"#" * (128 * 1024 + 1))
     finding = refusal(tmp_path / "env")
-    assert finding.code == "env-file-too-large" and "64 KB" in finding.message
+    assert finding.code == "env-file-too-large" and "128 KB" in finding.message
 
 
 @pytest.mark.parametrize(
