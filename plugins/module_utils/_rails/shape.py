@@ -38,11 +38,13 @@ def _flag(value: t.Any) -> str:
 
 
 def _count(value: t.Any) -> str:
-    return "" if type(value) is int and 0 <= value < _HIGHEST else " is not a sensible number"
+    number = isinstance(value, int) and not isinstance(value, bool)
+    return "" if number and 0 <= value < _HIGHEST else " is not a sensible number"
 
 
 def _seconds(value: t.Any) -> str:
-    return "" if type(value) in (int, float) and 0 <= value < _HIGHEST else " is not a sensible number"
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return "" if number and 0 <= value < _HIGHEST else " is not a sensible number"
 
 
 def _scalar(value: t.Any) -> str:

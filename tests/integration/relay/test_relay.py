@@ -243,7 +243,7 @@ def test_a_wrong_password_is_tried_once_and_shown_never(seen: Seen, result: Resu
         ("no TLS", "login-not-offered", "offers STARTTLS"),
         ("no logins", "login-not-offered", "takes no logins"),
         ("closed port", "relay-port-blocked", "Set mastodon_smtp_port to 2525"),
-        ("bad EHLO", "relay-setting-unusable", "cannot stand in EHLO"),
+        ("bad EHLO", "relay-setting-unusable", "cannot be used in EHLO"),
         ("not the owner", "sender-refused", "mastodon_smtp_from_address"),
         ("no relaying", "relay-denied", "elsewhere.example"),
     ],

@@ -149,7 +149,7 @@ def test_of_several_at_once_one_makes_it_and_the_others_wait_and_say_so(bootstra
 
 def test_a_copy_that_shares_the_environment_waits_as_well(bootstrap: Bootstrap, gate: Path) -> None:
     first = bootstrap.start(GATE=str(gate))
-    wait_for(lambda: (bootstrap.venv / "bin/python").exists())
+    wait_for((bootstrap.venv / "bin/python").exists)
     second = bootstrap.copy()
     other = bootstrap.start(second)
     wait_for(lambda: other.waits)

@@ -70,7 +70,7 @@ class Step:
 
     def noted(self, name: str) -> str:
         """What the step or its program has written under that name."""
-        assert soon(lambda: (self.folder / name).exists()), name
+        assert soon((self.folder / name).exists), name
         return (self.folder / name).read_text().strip()
 
     def ends(self, within: float = 6.0) -> bool:

@@ -69,7 +69,7 @@ def test_a_text_keeps_whole_lines_of_its_beginning_and_its_end() -> None:
         ("535 ##[set-output name=x;]y", r"535 #\x23[set-output name=x;]y"),
         ("####[a]##VSO[b]", r"###\x23[a]#\x23VSO[b]"),
         ("::stop-commands::t", r"\x3a:stop-commands::t"),
-        (" \u3000::add-mask::t", " \u3000" r"\x3a:add-mask::t"),
+        (" \u3000::add-mask::t", " \u3000\\x3a:add-mask::t"),
         ("folded ::error::x", r"folded \x3a:error::x"),
         ("x\n::stop-commands::t", r"x\n::stop-commands::t"),
         ("section_start:1:x\r\x1b[0K", r"section_start:1:x\r\x1b[0K"),

@@ -38,7 +38,7 @@ def test_what_ssh_or_sudo_said_is_shown_and_the_kind_of_failure_stays(
     with pytest.raises(kind) as caught:
         step.ask({})
     told = str(caught.value)
-    assert type(caught.value) is kind and told[:30] == str(kind(text))[:30] and len(told) < 100_000
+    assert caught.type is kind and told[:30] == str(kind(text))[:30] and len(told) < 100_000
     assert shown(told) == told and caught.value.__cause__ is None
 
 
