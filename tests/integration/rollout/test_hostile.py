@@ -14,7 +14,7 @@ from harness import ENV_FILE, LIVE, Lab, Run
 
 HOST = "masto1"
 #: Root's own, closed to all others, in the form of an environment file: the worst case.
-PRIVATE, SECRET = "/root/tenant/.env.production", "zq-of-another-tenant-zq"
+PRIVATE, SECRET = "/srv/tenant/.env.production", "zq-of-another-tenant-zq"
 CAUGHT = "/tmp/caught"
 #: The app's user has replaced the program: it keeps all that it is given, and then behaves.
 TRAP = f"""#!/usr/bin/env ruby
@@ -35,7 +35,7 @@ def hostile(lab: Lab) -> t.Iterator[Lab]:
     lab.reset(HOST)
     lab.ssh(
         HOST,
-        f"install -d -m 700 /root/tenant && cp {ENV_FILE} {PRIVATE} && chmod 600 {PRIVATE} && chown root: {PRIVATE}"
+        f"install -d /srv/tenant && cp {ENV_FILE} {PRIVATE} && chmod 600 {PRIVATE} && chown root: {PRIVATE}"
         f" && echo TENANT_SECRET={SECRET} >> {PRIVATE} && cp -p {ENV_FILE} /root/env.keep"
         f" && cp -p {LIVE}/bin/rails /root/rails.keep && rm -f {CAUGHT}",
     )
@@ -43,13 +43,13 @@ def hostile(lab: Lab) -> t.Iterator[Lab]:
     lab.ssh(HOST, f"runuser -u mastodon -- ln -sf {PRIVATE} {ENV_FILE}")
     yield lab
     lab.ssh(HOST, f"rm -f {ENV_FILE} && cp -p /root/env.keep {ENV_FILE} && cat /root/rails.keep > {LIVE}/bin/rails")
-    lab.ssh(HOST, f"rm -rf /root/tenant /root/env.keep /root/rails.keep {CAUGHT}")
+    lab.ssh(HOST, f"rm -rf /srv/tenant /root/env.keep /root/rails.keep {CAUGHT}")
     lab.reset(HOST)
 
 
 @pytest.mark.parametrize("arguments", [("--check",), ()], ids=["dry-run", "rollout"])
 def test_a_file_of_root_is_neither_shown_to_the_apps_user_nor_edited(hostile: Lab, arguments: tuple[str, ...]) -> None:
-    before = hostile.ssh(HOST, f"stat -c '%y %i' {PRIVATE}; sha256sum < {PRIVATE}; ls -A /root/tenant")
+    before = hostile.ssh(HOST, f"stat -c '%y %i' {PRIVATE}; sha256sum < {PRIVATE}; ls -A /srv/tenant")
     done = rollout(hostile, "-vvvv", *arguments)
     assert done.status != 0
     assert (
@@ -59,7 +59,7 @@ def test_a_file_of_root_is_neither_shown_to_the_apps_user_nor_edited(hostile: La
     assert f"chown -h root {ENV_FILE}" in flat(done)
     assert "Done" not in done.output and SECRET not in done.output
     assert SECRET not in hostile.ssh(HOST, f"cat {CAUGHT} 2>/dev/null", check=False)
-    assert hostile.ssh(HOST, f"stat -c '%y %i' {PRIVATE}; sha256sum < {PRIVATE}; ls -A /root/tenant") == before
+    assert hostile.ssh(HOST, f"stat -c '%y %i' {PRIVATE}; sha256sum < {PRIVATE}; ls -A /srv/tenant") == before
     assert hostile.ssh(HOST, f"ls -A {LIVE} | grep -c smtp", check=False).strip() == "0"
 
 
