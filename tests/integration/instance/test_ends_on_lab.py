@@ -46,7 +46,7 @@ def kill_controller(host: Host, controller: int) -> None:
 def cut_connection(host: Host, controller: int) -> None:
     """The host loses all connections; the controller only sees that."""
     assert controller
-    host.ssh("pkill -f '^sshd.*: admin'", check=False)
+    host.ssh("pkill -f '^sshd.*: (admin|root)( |@)'", check=False)  # our own as well
 
 
 @pytest.mark.parametrize("end", [kill_controller, cut_connection])
