@@ -49,8 +49,16 @@ def cut_connection(host: Host, controller: int) -> None:
     host.ssh("pkill -f '^sshd.*: (admin|root)( |@)'", check=False)  # our own as well
 
 
-@pytest.mark.parametrize("end", [kill_controller, cut_connection])
-@pytest.mark.parametrize("pipelining", ["true", "false"], ids=["pipelining", "a terminal"])
+@pytest.mark.parametrize(
+    ("host", "pipelining", "end"),
+    [
+        ("masto1", "true", kill_controller),
+        ("masto1", "false", cut_connection),
+        ("masto2", "true", cut_connection),
+        ("masto2", "false", kill_controller),  # with a terminal, since sudo wants one then
+    ],
+    indirect=["host"],
+)
 def test_nothing_is_left_when_nobody_takes_the_answer(
     hanging: Host, pipelining: str, end: t.Callable[[Host, int], None]
 ) -> None:
