@@ -71,7 +71,7 @@ def test_follows_a_chain_of_links_to_the_file_that_has_to_be_edited(tmp_path):
     assert layers.read_env_file(str(target)).followed(str(target)) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+@as_root
 def test_a_link_of_another_user_is_followed_only_to_what_is_his(tmp_path):
     (tmp_path / "private").write_text("A=1\n")
     (tmp_path / ".env").symlink_to("private")
