@@ -2,12 +2,31 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module of the same name, whose answer goes through the gate."""
+"""The restart; the module of the same name does the work on the host."""
 
 from __future__ import annotations
 
+import typing as t
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
 
 
 class ActionModule(HostStep):
     """The controller's part of the step C(mail_services)."""
+
+    def key(self, options: Result) -> str:  # noqa: ARG002
+        """What the undo restarts does not take the place of what the rollout restarted."""
+        return "services_back" if self.part == "undo" else "services"
+
+    def linked(self, options: Result, task_vars: Result) -> Result | None:  # noqa: ARG002
+        """In a dry run the file is still the old one, so nothing looks stale yet: say what the edit would entail."""
+        known, instance = self.known, self.instance()
+        if instance is None:
+            return None
+        if self.part == "undo" and not (known.undo and known.undo_services and not known.wrong("restored")):
+            return None
+        edited = known.result("restored" if self.part == "rollback" else "edit").get("changed")
+        entailed = known.dry and edited and self.part in ("rollout", "rollback")
+        ticket = {"ticket": known.ticket} if self.part == "rollout" and known.ticket else {}
+        return {**options, **known.found, **ticket, "state": "restarted" if entailed else "current"}

@@ -2,12 +2,32 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The module of the same name, whose answer goes through the gate."""
+"""The proof of the queue; the module of the same name does the work on the host."""
 
 from __future__ import annotations
 
+import typing as t
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
 
 
 class ActionModule(HostStep):
     """The controller's part of the step C(queued_mail_check)."""
+
+    KEY: t.ClassVar[str] = "queue"
+
+    def linked(self, options: Result, task_vars: Result) -> Result | None:  # noqa: ARG002
+        """A mail goes through the queue only where there is something to prove, and somebody to get it."""
+        known = self.known
+        if self.instance() is None or not known.prove_queue:
+            return None
+        addressed = {name: one for name, one in options.items() if name not in ("reset", "enqueue") or one}
+        way = known.result("mailer").get("queue")
+        return {
+            **addressed,
+            **known.found,
+            **({"known": way} if way else {}),
+            **({"ticket": known.ticket} if known.ticket else {}),
+            "provider_hint": self.hint("relay"),
+        }

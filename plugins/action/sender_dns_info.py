@@ -15,7 +15,6 @@ import typing as t
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import (
     Finding,
     FindingError,
-    explain,
     worst_first,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
@@ -70,6 +69,13 @@ class ActionModule(ControllerStep):
         "mutually_exclusive": [["from_address", "senders"]],
     }
 
+    KEY: t.ClassVar[str] = "dns"
+
+    def linked(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any] | None:  # noqa: ARG002
+        """The sender is that of the plan."""
+        sender_of_plan = (self.known.plan or {}).get("sender")
+        return {**options, "from_address": sender_of_plan["address"]} if sender_of_plan else None
+
     def conclude_from(
         self,
         options: dict[str, t.Any],
@@ -90,10 +96,9 @@ class ActionModule(ControllerStep):
         findings += [one for each in judged for one in each.findings]
         return findings, _evidence(findings, judged, settings)
 
-    def refusal(self, findings: list[Finding], options: dict[str, t.Any]) -> str:
-        """The findings that C(fail_on) makes blocking, worst first."""
-        blocking = [one for one in findings if one.severity in _BLOCKING[options["fail_on"]]]
-        return explain(dataclasses.replace(one, severity="error") for one in blocking) if blocking else ""
+    def blocking(self, findings: list[Finding], options: dict[str, t.Any]) -> list[Finding]:
+        """Those that C(fail_on) makes blocking."""
+        return [one for one in findings if one.severity in _BLOCKING[options["fail_on"]]]
 
 
 def _nothing() -> dict[str, t.Any]:

@@ -38,7 +38,8 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._inventory_file i
     write_all,
 )
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._mask import forms, masked
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import unknown
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import ours, unknown
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._summary import adopt_summary
 
 #: A file of the inventory: its path, its text, the text that is there or None, and its mode.
 _File = tuple[str, str, t.Optional[str], int]
@@ -46,6 +47,14 @@ _File = tuple[str, str, t.Optional[str], int]
 
 class ActionModule(HostStep):
     """The step C(smtp_adopt)."""
+
+    KEY: t.ClassVar[str] = "adopt"
+    CLOSING: t.ClassVar[str] = "Nothing has been written for this host."
+
+    def linked(self, options: Result, task_vars: Result) -> Result | None:
+        """Every variable with our prefix must be one of ours, unless the operator has accepted that."""
+        accepted = "setting-unknown" in (self.known.setting("accept") or ())
+        return {**options, "variables": [] if accepted else ours(task_vars)}
 
     def perform(self, options: Result, task_vars: Result) -> Result:
         """Read on the target, write on the controller. The result holds names of variables and never a value."""
@@ -74,7 +83,9 @@ class ActionModule(HostStep):
             done = self._put(adopted, folder, options)
         except FindingError as refused:
             return _failed([*findings, refused.finding])
-        return {"changed": False, "findings": [one.as_dict() for one in worst_first(findings)], **done}
+        done = {"changed": False, "findings": [one.as_dict() for one in worst_first(findings)], **done}
+        host = str(task_vars.get("inventory_hostname") or "")
+        return {**done, "summary": adopt_summary(done, host, bool(self._task.check_mode))}
 
     def _put(self, adopted: Adopted, folder: str, options: Result) -> Result:
         """Write the files that say something else than is there, all or none."""

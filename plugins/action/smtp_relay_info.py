@@ -34,6 +34,30 @@ class ActionModule(HostStep):
     SECRETS: t.ClassVar[frozenset[str]] = frozenset({"password"})
     QUIET: t.ClassVar[frozenset[str]] = frozenset({"login"})
 
+    def key(self, options: Result) -> str:
+        """The two relays are two steps."""
+        return "relay_bulk" if options.get("relay") == "bulk" else "relay"
+
+    def linked(self, options: Result, task_vars: Result) -> Result | None:
+        """The relay is that of the plan. It is told the sender, and who gets the test message."""
+        instance = self.instance()
+        relay = (self.known.plan or {}).get("bulk_relay" if options.get("relay") == "bulk" else "relay")
+        if instance is None or not relay:
+            return None
+        told = bool(self.known.setting("check_envelope"))
+        recipient = options.get("recipient") if self.known.setting("send") != "never" else None
+        made = {
+            **{name: relay.get(name) for name in ("host", "port", "tls", "verify", "auth", "ca_file", "login")},
+            **{name: one for name, one in options.items() if one},
+            "helo_domain": relay.get("helo_domain") or str(task_vars.get("inventory_hostname") or ""),
+            "alternative_ports": relay.get("alternatives"),
+            "provider_hint": relay.get("hint"),
+            "sender": self.known.envelope_sender if told else None,
+            "recipient": recipient if told else None,
+            "vantage": "instance",
+        }
+        return {**{name: one for name, one in made.items() if one not in (None, "")}, **self.known.found}
+
     def perform(self, options: Result, task_vars: Result) -> Result:
         """Run the module, with the login or without, as the other hosts' logins went."""
 

@@ -18,7 +18,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings 
     Wanted,
 )
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import unknown, without_consequences
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import ours, unknown, without_consequences
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
 
 READERS = ["ruby", "node", "compose", "python_dotenv", "systemd", "sh", "raw"]
@@ -59,7 +59,22 @@ class ActionModule(ControllerStep):
         "variables": {"type": "list", "elements": "str", "default": []},
     }
 
+    KEY: t.ClassVar[str] = "settings"
     EXACT: t.ClassVar[frozenset[str]] = frozenset({"plan"})
+
+    def linked(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any] | None:
+        """The plan is for the instance that was found, and every variable with our prefix must be one of ours."""
+        instance = self.known.instance
+        if instance is None:
+            return None
+        return {
+            "readers": instance["readers"],
+            **options,
+            "mastodon_release": instance["release"],
+            "local_domain": instance["local_domain"],
+            "current": instance["mail_variables"],
+            "variables": ours(task_vars),
+        }
 
     def conclude_from(
         self,

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import typing as t
 
 from ansible.errors import AnsibleError, AnsibleValueOmittedError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -15,7 +16,9 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.redact
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep, Result
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._mask import masked
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import OF_PLAYBOOKS, PREFIX, options
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Record
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import unworkable
 
 #: The variables that hold a secret; a provider may use one token as login and password.
@@ -28,6 +31,12 @@ _NAME = re.compile(rf"\b{PREFIX}\w+")
 class ActionModule(ControllerStep):
     """The step C(smtp_variables)."""
 
+    KEY: t.ClassVar[str] = "variables"
+
+    def _begin(self, record: Record) -> None:
+        """This is the first step of every part of the role but those that go on with what others began."""
+        record.begin()
+
     def conclude_from(self, options: Result, task_vars: Result) -> tuple[list[Finding], Result]:  # noqa: ARG002
         """Work out each variable, and look at its type.
 
@@ -36,7 +45,10 @@ class ActionModule(ControllerStep):
         """
         values, findings = self._values(task_vars)
         self.keep_secret(values[name] for name in _SECRET if name in values)
-        return [*findings, *_of_the_wrong_type(values)], {}
+        typed, wrong = _typed(values)
+        public = {name[len(PREFIX) :]: one for name, one in typed.items() if name not in (*_SECRET, PREFIX + "bulk")}
+        self.unshown = {"variables": masked(public, self._secrets)}
+        return [*findings, *wrong], {}
 
     def _values(self, task_vars: Result) -> tuple[Result, list[Finding]]:
         values, findings = {}, []
@@ -57,10 +69,11 @@ def _unworkable(name: str, said: str) -> Finding:
     return TABLE.finding("setting-unworkable", name, message, fix)
 
 
-def _of_the_wrong_type(values: Result) -> list[Finding]:
+def _typed(values: Result) -> tuple[Result, list[Finding]]:
+    """The role's variables with their types, and what is wrong with those that have another one."""
+    validated = ArgumentSpecValidator(options()).validate({name: values[name] for name in values if name in options()})
     findings = []
-    typed = {name: value for name, value in values.items() if name in options()}
-    for error in ArgumentSpecValidator(options()).validate(typed).error_messages:
+    for error in validated.error_messages:
         name = _NAME.search(error)
         findings.append(TABLE.finding("setting-type", name[0] if name else "variables", _ARGUMENT.sub(r"\1", error)))
-    return findings
+    return validated.validated_parameters, findings

@@ -105,6 +105,7 @@ from ansible.release import __version__ as ansible_version
 from ansible.template import Templar
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Record
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report import progress
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.collect import Collector, Task
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document import (
@@ -198,8 +199,9 @@ class CallbackModule(CallbackBase):
     # What it does with it.
 
     def _ended(self, result: t.Any, state: str) -> None:
+        host = str(result.host.get_name())
         with self._guard:
-            self._seen.ended(str(result.host.get_name()), _task(result.task), state, dict(result.result), time.time())
+            self._seen.ended(host, _task(result.task), state, _whole(host, result), time.time())
         self._changed.set()
 
     def _begin(self) -> None:
@@ -316,6 +318,16 @@ class CallbackModule(CallbackBase):
             except AnsibleError:
                 worked_out.append(None)
         return worked_out
+
+
+def _whole(host: str, result: t.Any) -> dict[str, t.Any]:
+    """A result with what the step has left beside the sentences that it failed with, unless no_log hides it."""
+    shown_too = dict(result.result)
+    if not shown_too.get("failed") or "censored" in shown_too or shown_too.get("_ansible_no_log"):
+        return shown_too
+    entries = Record(host).entries().values()
+    left = next((one.result for one in entries if one.uuid == str(result.task._uuid)), {})
+    return {**left, **shown_too}
 
 
 def _task(task: t.Any) -> Task:

@@ -38,8 +38,14 @@ from ._text import shown, shown_value
 #: questions, each of which takes moments.
 OWN_WORK = 120.0
 
+#: The option of every module; the action takes it, see doc_fragments/chain.py.
+CHAIN_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "chain": {"type": "str", "choices": ["preflight", "rollout", "undo", "rollback", "check", "adopt"]}
+}
+
 #: The options of every module that has to find the instance first; documented in doc_fragments/instance.py.
 INSTANCE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    **CHAIN_ARGUMENTS,
     "deployment": {"type": "str", "choices": ["systemd", "compose"]},
     "app_dir": {"type": "path"},
     "user": {"type": "str"},

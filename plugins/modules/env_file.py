@@ -22,6 +22,7 @@ version_added: 0.1.0
 extends_documentation_fragment:
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.controller
+  - fediops.mastodon.chain
 attributes:
   action:
     support: full
@@ -245,7 +246,7 @@ findings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS
-from ansible_collections.fediops.mastodon.plugins.module_utils._edge import conclude, guarded
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import CHAIN_ARGUMENTS, conclude, guarded
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.steps import Request, present, restored
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import PROOFS
 
@@ -283,6 +284,7 @@ def run(module: AnsibleModule) -> None:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            **CHAIN_ARGUMENTS,
             "path": {"type": "path", "required": True},
             "set": {"type": "dict", "default": {}},
             "secrets": {"type": "dict", "default": {}, "no_log": True},

@@ -49,6 +49,7 @@ extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.controller
+  - fediops.mastodon.chain
 notes:
   - Needs nothing but Python on the target.
   - Needs the permission to read the environment file and the app directory, and with Docker Compose to speak to the

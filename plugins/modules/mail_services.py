@@ -79,6 +79,7 @@ extends_documentation_fragment:
   - fediops.mastodon.proof
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.controller
+  - fediops.mastodon.chain
 notes:
   - Needs nothing but Python on the target.
   - Needs root, by C(become). With Docker Compose, a user of the group C(docker) is enough.

@@ -110,6 +110,7 @@ extends_documentation_fragment:
   - fediops.mastodon.proof
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.controller
+  - fediops.mastodon.chain
 notes:
   - Needs nothing but Python and the instance's own Ruby on the target.
   - Needs root, by C(become), or the instance's own user. With Docker Compose, a user of the group C(docker) is enough.

@@ -140,6 +140,7 @@ attributes:
 extends_documentation_fragment:
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.controller
+  - fediops.mastodon.chain
 requirements:
   - dnspython >= 2.6, on the controller
   - spftrace >= 0.3, on the controller

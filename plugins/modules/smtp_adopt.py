@@ -36,6 +36,7 @@ extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.controller
+  - fediops.mastodon.chain
 options:
   dest:
     description:
@@ -109,6 +110,12 @@ variables:
   type: list
   elements: str
   sample: [mastodon_smtp_host, mastodon_smtp_port, mastodon_smtp_login, mastodon_smtp_password]
+summary:
+  description: The same for people, with what to do next.
+  returned: success
+  type: list
+  elements: str
+  sample: ["Written: /srv/inventory/host_vars/social/mastodon_smtp.yml, with mastodon_smtp_host, mastodon_smtp_port."]
 findings:
   description: What was noticed, worst first; the module fails when one of them is an error.
   returned: always

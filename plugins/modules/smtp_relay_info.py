@@ -166,6 +166,7 @@ extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.controller
+  - fediops.mastodon.chain
 notes:
   - Needs nothing but Python on the target. O(vantage=instance) needs root, by C(become).
   - With O(vantage=instance), a loopback relay inside a container, a network without a way out and an O(ca_file) that

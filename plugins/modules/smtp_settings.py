@@ -193,6 +193,7 @@ attributes:
 extends_documentation_fragment:
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.controller
+  - fediops.mastodon.chain
 seealso:
   - module: fediops.mastodon.instance_info
   - module: fediops.mastodon.env_file

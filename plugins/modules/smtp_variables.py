@@ -35,6 +35,7 @@ attributes:
 extends_documentation_fragment:
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.controller
+  - fediops.mastodon.chain
 seealso:
   - module: fediops.mastodon.smtp_settings
 """

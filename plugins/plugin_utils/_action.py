@@ -11,14 +11,18 @@
   until the step itself works it out.
 - No secret is in the result, in whatever form a message quotes it.
 - Facts of the host set none of our variables, and the answer of a module brings none.
+- In the role (the option C(chain)) it takes what it needs from the steps before it, leaves what it found for those after
+  it (C(_record)), and fails with its sentences alone. The rest of a failing result is in C(_ansible_evidence), which
+  ansible-core neither shows nor registers, and which C(ansible_failed_result) has in a C(rescue).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible import constants
-from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleValueOmittedError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError, AnsibleValueOmittedError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import AnsibleValidationErrorMultiple, UnsupportedError
 from ansible.plugins.action import ActionBase
@@ -34,9 +38,19 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._masking import m
 from ansible_collections.fediops.mastodon.plugins.module_utils._masking import masked as masked_text
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown, shown_value
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._facts import set_by_facts
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import Known
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._mask import MASK, forms, masked
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry, Record
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import is_of_test, problems_of, together
 
 Result = dict[str, t.Any]
+
+#: The parts of the role (the option C(chain)). In those that only look, and in an undo, every step has its turn, and
+#: C(smtp_summary) says all bad news at once; in the others a step with bad news fails.
+COLLECTING = frozenset({"preflight", "check", "undo"})
+STOPPING = frozenset({"rollout", "rollback", "adopt"})
+#: What Ansible itself needs of a result.
+_OF_ANSIBLE = frozenset({"changed", "warnings", "deprecations"})
 
 
 class Step(ActionBase):
@@ -47,6 +61,11 @@ class Step(ActionBase):
     #: Options whose values may hold a secret (a login that is a token as well): the task's arguments do not show them.
     QUIET: t.ClassVar[frozenset[str]] = frozenset()
 
+    #: What the step is called in the record of a run.
+    KEY: t.ClassVar[str] = ""
+    #: What it says last in the role when it fails.
+    CLOSING: t.ClassVar[str] = ""
+
     TRANSFERS_FILES = False
     _supports_async = False
     _supports_check_mode = True
@@ -54,7 +73,13 @@ class Step(ActionBase):
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
         # A task that is tried again gets the same object and would find the mask.
-        self._given = dict(self._task.args)
+        self._given = {name: one for name, one in self._task.args.items() if name != "chain"}
+        #: The part of the role that the step belongs to; empty for a step that somebody uses by itself.
+        self.part = str(self._task.args.get("chain") or "")
+        #: What the steps before have left.
+        self.known = Known({})
+        #: What the step leaves for those after it beside its result.
+        self.unshown: Result = {}
         self._forms: tuple[str, ...] = ()
         self._secrets: list[str] = []
         self._task.args = {name: MASK if name in self._hidden() else one for name, one in self._given.items()}
@@ -80,20 +105,84 @@ class Step(ActionBase):
         """The step itself: its result, in which secrets will be hidden."""
         raise NotImplementedError
 
+    def key(self, options: Result) -> str:  # noqa: ARG002
+        """What the step is called in the record of a run; its options may decide."""
+        return self.KEY
+
+    def linked(self, options: Result, task_vars: Result) -> Result | None:  # noqa: ARG002
+        """In the role: the options with what the steps before have found out; None when there is nothing to do."""
+        return options
+
+    def problems(self, result: Result) -> list[str]:
+        """What is wrong, a sentence each."""
+        return problems_of(result)
+
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         """Perform the step, and hide the secrets in its result."""
         result: Result = super().run(tmp, task_vars)
         variables = task_vars or {}
+        if self.part:
+            result.update(self._run_linked(variables))
+        else:
+            result.update(self._refused(variables) or self._performed(self._worked_out(), variables))
+        return result
+
+    def _run_linked(self, variables: Result) -> Result:
+        """The same as a step of the role: it begins with what the record has, and leaves its own result there."""
+        if self.part not in COLLECTING | STOPPING:
+            raise AnsibleActionFail(f"chain must be one of {', '.join(sorted(COLLECTING | STOPPING))}.")
+        record, key = Record(str(variables.get("inventory_hostname") or "")), self.key(self._given)
+        self._begin(record)
+        self.known = Known(record.entries(), dry=bool(self._task.check_mode))
+        told = {"task": str(getattr(self._task, "name", "") or ""), "uuid": str(getattr(self._task, "_uuid", ""))}
+        record.leave(key, Entry(outcome="running", **told))
+        try:
+            done = self._refused(variables) or self._performed_linked(variables)
+        except AnsibleConnectionFailure as lost:
+            record.leave(key, Entry(outcome="unreachable", problems=(str(lost),), **told))
+            raise
+        except AnsibleError as broken:
+            causes = [str(one) for one in (broken, broken.__cause__) if one]
+            done = {"changed": False, "failed": True, "msg": self._told(" ".join(dict.fromkeys(causes)))}
+        outcome, problems = _outcome_of(done), self.problems(done) if done.get("failed") else []
+        record.leave(key, Entry(outcome=outcome, problems=tuple(problems), result={**done, **self.unshown}, **told))
+        return self._ended(outcome, problems, done)
+
+    def _begin(self, record: Record) -> None:
+        """What has to happen to the record before the step."""
+
+    def _performed_linked(self, variables: Result) -> Result:
+        options = self.linked(self._worked_out(), variables)
+        if options is None:
+            return {"changed": False, "skipped": True, "skip_reason": "There is nothing to do."}
+        return self._performed(options, variables)
+
+    def _ended(self, outcome: str, problems: list[str], done: Result) -> Result:
+        """The result as Ansible shows and registers it."""
+        if outcome not in ("failed", "not_proved"):
+            return done
+        message = f"{together(problems)}\n{self.CLOSING}".rstrip()
+        if outcome == "not_proved" or self.part in COLLECTING:
+            kept = {name: one for name, one in done.items() if name != "exception"}
+            return {**kept, "failed": False, "msg": message}
+        shown_too = {name: one for name, one in done.items() if name in _OF_ANSIBLE or name.startswith("_ansible_")}
+        evidence = {name: one for name, one in done.items() if name not in shown_too}
+        return {"changed": False, **shown_too, "failed": True, "msg": message, "_ansible_evidence": evidence}
+
+    def _refused(self, variables: Result) -> Result | None:
+        """The result of a host that sets variables of ours; None for any other."""
         refused = self._facts_that_set(variables)
-        if refused:
-            result.update(failed=True, msg=explain(refused), findings=[one.as_dict() for one in refused])
-            return result
-        options = self._worked_out()
+        if not refused:
+            return None
+        findings = [one.as_dict() for one in refused]
+        return {"changed": False, "failed": True, "msg": explain(refused), "findings": findings}
+
+    def _performed(self, options: Result, variables: Result) -> Result:
         self.keep_secret(options[name] for name in self.secret_options() if name in options)
         # A secret that was given for another option by mistake.
         self._task.args = masked(self._task.args, self._secrets)
         try:
-            result.update(self.perform(options, variables))
+            return self.perform(options, variables)
         except Exception as defect:
             text = f"{type(defect).__name__}: {defect}"
             told = self._told(text)
@@ -101,7 +190,6 @@ class Step(ActionBase):
                 raise
             # Ansible would print the text of the exception and of its causes.
             raise AnsibleActionFail(told) from None
-        return result
 
     def keep_secret(self, values: t.Iterable[t.Any]) -> None:
         """Hide these values in all that the step says from now on."""
@@ -151,28 +239,42 @@ class ControllerStep(Step):
         """Those with C(no_log)."""
         return cls.SECRETS | {name for name, option in cls.ARGUMENT_SPEC.items() if option.get("no_log")}
 
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._blocking: list[str] = []
+
+    def problems(self, result: Result) -> list[str]:
+        """Those that the step itself has called blocking."""
+        return self._blocking or super().problems(result)
+
     def conclude_from(self, options: Result, task_vars: Result) -> tuple[list[Finding], Result]:
         """The step itself: findings, and the other return values."""
         raise NotImplementedError
 
-    def refusal(self, findings: list[Finding], options: Result) -> str:  # noqa: ARG002
-        """The message with which the step fails; empty when it does not. Options of a subclass may decide."""
-        return explain(findings) if errors(findings) else ""
+    def blocking(self, findings: list[Finding], options: Result) -> list[Finding]:  # noqa: ARG002
+        """The findings with which the step fails. Options of a subclass may decide."""
+        return errors(findings)
 
     def unmasked(self, findings: list[Finding]) -> frozenset[str]:  # noqa: ARG002
         """The return values that masking must leave alone, because no secret is in them."""
         return frozenset()
 
-    def perform(self, options: Result, task_vars: Result) -> Result:
-        """Validate, run, mask; the result fails when a finding is an error."""
+    def validated(self, options: Result) -> Result:
+        """The options with their types; all that is wrong with them is one failure, which shows no secret."""
         validated = ArgumentSpecValidator(self.ARGUMENT_SPEC, **self.SPEC_RULES).validate(options)
         # Those of inner options as well, and what the types have made of them.
         given = [options[name] for name in self.secret_options() if name in options]
         self.keep_secret([*given, *validated._no_log_values])
         if validated.error_messages:
             raise AnsibleActionFail(self._told(_complaint(validated.errors)))
+        made: Result = validated.validated_parameters
+        return made
+
+    def perform(self, options: Result, task_vars: Result) -> Result:
+        """Validate, run, mask; the result fails when a finding is an error."""
+        validated = self.validated(options)
         try:
-            findings, evidence = self.conclude_from(validated.validated_parameters, task_vars)
+            findings, evidence = self.conclude_from(validated, task_vars)
         except FindingError as refused:
             findings, evidence = [refused.finding], {}
         unmasked = self.unmasked(worst_first(findings))
@@ -180,10 +282,17 @@ class ControllerStep(Step):
         kept = {key: value if key in unmasked else masked(value, self._secrets) for key, value in evidence.items()}
         done = {key: value if key in self.EXACT else shown_value(value) for key, value in kept.items()}
         done["findings"] = [one.as_dict() for one in ranked]
-        refusal = self.refusal(ranked, validated.validated_parameters)
-        if refusal:
-            done.update(failed=True, msg=refusal)
+        blocking = self.blocking(ranked, validated)
+        if blocking:
+            done.update(failed=True, msg=explain(dataclasses.replace(one, severity="error") for one in blocking))
+            self._blocking = [one.sentence() for one in blocking]
         return {"changed": False, **done}
+
+
+def _outcome_of(result: Result) -> str:
+    if result.get("failed"):
+        return "not_proved" if is_of_test(result) else "failed"
+    return "skipped" if result.get("skipped") else "changed" if result.get("changed") else "ok"
 
 
 def _complaint(problems: AnsibleValidationErrorMultiple) -> str:

@@ -10,23 +10,24 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import ROLLOUT, Known
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Record
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import on_older_settings
 
-#: What the role registers its step instance_info as, and where it leaves how a host ended.
-INSTANCE = "__mastodon_smtp_instance"
-RESULT = "mastodon_smtp_result"
-#: What it registers the edit as.
-EDIT = "__mastodon_smtp_edit"
-#: What it registers the steps of apply.yml as: a host that has one has begun.
-STEPS = (EDIT, "__mastodon_smtp_mailer", "__mastodon_smtp_restart", "__mastodon_smtp_queued")
-#: What every variable begins with that the role registers a step as.
-REGISTERED = "__mastodon_smtp_"
+Seen = t.Mapping[str, Known]
+#: How the record calls what the rollout of a host came to.
+RESULT = "result"
 #: Findings that mean: there is no Mastodon on this host.
 NO_MASTODON = frozenset({"no-instance", "no-systemd", "no-compose-instance", "no-engine"})
 
 
+def seen_of(hosts: t.Iterable[str]) -> Seen:
+    """What the steps of these hosts have left in this run."""
+    return {host: Known(Record(host).entries()) for host in hosts}
+
+
 def preflight_verdict(
-    hostvars: t.Mapping[str, t.Any], hosts: t.Sequence[str], passed: t.Container[str]
+    seen: Seen, hosts: t.Sequence[str], passed: t.Container[str]
 ) -> dict[str, list[str]]:
     """Why hosts have dropped out of the preflight: C(unreachable), C(without_mastodon), or it C(failed).
 
@@ -36,20 +37,18 @@ def preflight_verdict(
     verdict: dict[str, list[str]] = {"failed": [], "unreachable": [], "without_mastodon": []}
     for host in hosts:
         if host not in passed:
-            verdict[_kind(hostvars[host])].append(host)
+            verdict[_kind(seen[host])].append(host)
     return verdict
 
 
-def _kind(variables: t.Mapping[str, t.Any]) -> str:
-    steps = [variables[name] for name in variables if name.startswith(REGISTERED)]
-    if any(isinstance(step, t.Mapping) and step.get("unreachable") for step in steps):
+def _kind(known: Known) -> str:
+    if any(entry.outcome == "unreachable" for entry in known.entries.values()):
         return "unreachable"
-    instance = variables.get(INSTANCE) or {}
-    codes = {one["code"] for one in instance.get("findings") or ()}
+    codes = {one["code"] for one in known.result("instance").get("findings") or ()}
     return "without_mastodon" if codes & NO_MASTODON else "failed"
 
 
-def unsettled_hosts(hostvars: t.Mapping[str, t.Any], hosts: t.Sequence[str]) -> list[str]:
+def unsettled_hosts(seen: Seen, hosts: t.Sequence[str]) -> list[str]:
     """What is half done on hosts that this run did not bring to an end: a sentence for each such host.
 
     It may be left by an earlier run, or by this one where the host was lost on the way. A host without Sidekiq is half
@@ -57,18 +56,18 @@ def unsettled_hosts(hostvars: t.Mapping[str, t.Any], hosts: t.Sequence[str]) -> 
 
     :param hosts: the hosts in question.
     """
-    found = {host: _unsettled(hostvars[host]) for host in hosts}
+    found = {host: _unsettled(seen[host]) for host in hosts}
     advice = "run the rollout again, or fediops.mastodon.smtp_rollback to have the state before."
     told = [f"On {host}, {', and '.join(facts)}: {advice}" for host, facts in found.items() if facts]
-    return told + [_alone(host, hostvars[host][RESULT]) for host in hosts if _is_alone(host, hostvars, hosts)]
+    return told + [_alone(host, seen[host].result(RESULT)) for host in hosts if _is_alone(host, seen, hosts)]
 
 
-def _is_alone(host: str, hostvars: t.Mapping[str, t.Any], hosts: t.Sequence[str]) -> bool:
+def _is_alone(host: str, seen: Seen, hosts: t.Sequence[str]) -> bool:
     """Whether a host without Sidekiq is done, and no host of the run sends the mail of its server."""
-    own = hostvars[host].get(RESULT) or {}
+    own = seen[host].result(RESULT)
     if own.get("check_mode", True) or "sidekiq" in own.get("roles", ["sidekiq"]):
         return False
-    others = [hostvars[other].get(RESULT) or {} for other in hosts]
+    others = [seen[other].result(RESULT) for other in hosts]
     return not any(
         (other.get("outcome") == "in order" or other.get("queued_mail"))
         and "sidekiq" in other.get("roles", [])
@@ -85,11 +84,11 @@ def _alone(host: str, result: t.Mapping[str, t.Any]) -> str:
     )
 
 
-def _unsettled(variables: t.Mapping[str, t.Any]) -> list[str]:
-    if variables.get(RESULT):
+def _unsettled(known: Known) -> list[str]:
+    if known.result(RESULT):
         return []
-    looked = (variables.get(INSTANCE) or {}).get("instance") or {}
-    edit = variables.get(EDIT) or {}
+    looked = known.result("instance").get("instance") or {}
+    edit = known.result("edit")
     own = edit.get("unproved") if edit.get("ticket") else ()  # a dry run has no ticket
     missing = own or looked.get("unproved") or ()
     facts = []
@@ -103,7 +102,7 @@ def _unsettled(variables: t.Mapping[str, t.Any]) -> list[str]:
 
 
 def unfinished_hosts(
-    hostvars: t.Mapping[str, t.Any], hosts: t.Sequence[str], batch: t.Sequence[str], tolerated: float = 0
+    seen: Seen, hosts: t.Sequence[str], batch: t.Sequence[str], tolerated: float = 0
 ) -> list[str]:
     """The hosts before this batch that have not ended well; empty as long as no more of them than tolerated.
 
@@ -114,7 +113,7 @@ def unfinished_hosts(
     :param tolerated: per cent of the hosts before this batch; more stop the rollout.
     """
     before = list(hosts[: hosts.index(batch[0])]) if batch else []
-    bad = [host for host in before if (hostvars[host].get(RESULT) or {}).get("outcome", "failed") == "failed"]
+    bad = [host for host in before if seen[host].result(RESULT).get("outcome", "failed") == "failed"]
     return bad if bad and 100 * len(bad) / len(before) > tolerated else []
 
 
@@ -122,19 +121,19 @@ def unfinished_hosts(
 _NAMED = 8
 
 
-def rollout_standing(hostvars: t.Mapping[str, t.Any], hosts: t.Sequence[str], batch: t.Sequence[str]) -> str:
+def rollout_standing(seen: Seen, hosts: t.Sequence[str], batch: t.Sequence[str]) -> str:
     """What a failing host says of the hosts around it: which are done, lost, half done, and which nobody has touched.
 
     :param hosts: all hosts of the rollout, in its order.
     :param batch: the hosts that are still at work; Ansible has taken out those of the batch that failed or were lost.
     """
     begin = hosts.index(batch[0]) if batch else 0
-    done = [host for host in hosts[:begin] if (hostvars[host].get(RESULT) or {}).get("outcome", "failed") != "failed"]
+    done = [host for host in hosts[:begin] if seen[host].result(RESULT).get("outcome", "failed") != "failed"]
     said = [f"Done before, and staying so: {_some(done)}."] if done else []
-    open_ended = [host for host in hosts if host not in batch and not hostvars[host].get(RESULT)]
-    lost = [host for host in open_ended if any(hostvars[host].get(step) for step in STEPS)]
+    open_ended = [host for host in hosts if host not in batch and not seen[host].result(RESULT)]
+    lost = [host for host in open_ended if any(step in seen[host].entries for step in ROLLOUT)]
     if lost:
-        said += [f"Lost on the way: {_some(lost)}.", *unsettled_hosts(hostvars, lost)]
+        said += [f"Lost on the way: {_some(lost)}.", *unsettled_hosts(seen, lost)]
     after = [host for host in open_ended if host not in lost]
     if after:
         # Ansible begins no further batch when all hosts of one have failed.

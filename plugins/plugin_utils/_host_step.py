@@ -11,11 +11,11 @@ from __future__ import annotations
 import typing as t
 
 from ansible import constants
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.utils.display import Display
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import bounded, shown
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result, Step
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import STOPPING, Result, Step
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._answer import Answer, gated, refused
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._mask import MASK, masked
 
@@ -45,6 +45,32 @@ class HostStep(Step):
             raise type(lost)(told.removeprefix(before)) from None
         done: Result = masked(answer, self._secrets)
         return done
+
+    def instance(self) -> Result | None:
+        """In the role: the instance; None when there is none to work on.
+
+        :raises AnsibleActionFail: the step that finds it was left out.
+        """
+        if self.known.instance is None and self.part in STOPPING:
+            message = "The preflight of this host is not part of this run. Run it without --start-at-task."
+            raise AnsibleActionFail(message)
+        return t.cast("Result | None", self.known.instance)
+
+    def planned(self, options: Result, instance: t.Mapping[str, t.Any]) -> Result | None:
+        """In the role: the options with the variables of the plan; None when there is no plan.
+
+        :param options: C(secrets) has all that may be secret; those that the plan calls secret are used.
+        """
+        plan = self.known.plan
+        if plan is None:
+            return None
+        secrets = {name: one for name, one in options.get("secrets", {}).items() if name in plan["secret_variables"]}
+        written = {"set": plan["set"], "remove": plan["remove"], "secrets": secrets}
+        return {"readers": instance["readers"], **options, **written}
+
+    def hint(self, relay: str) -> str:
+        """In the role: what to know about the logins of a relay's provider."""
+        return str(((self.known.plan or {}).get(relay) or {}).get("hint") or "")
 
     def cleanup(self, force: bool = False) -> None:
         """Remove what Ansible has put on the host; with a secret in it, even where all is to be kept there."""

@@ -49,6 +49,11 @@ def known() -> tuple[str, ...]:
     return (*(name[len(PREFIX) :] for name in options()), *OF_PLAYBOOKS, *FACTS)
 
 
+def ours(variables: t.Iterable[str]) -> list[str]:
+    """The variables with the role's prefix, whoever reads them."""
+    return [name for name in variables if name.startswith(PREFIX)]
+
+
 def unknown(variables: t.Iterable[str]) -> list[Finding]:
     """A finding for each variable that has the role's prefix and that nothing in the collection reads."""
     found = []

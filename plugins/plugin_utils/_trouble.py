@@ -4,11 +4,7 @@
 
 # Private to this collection: it may change in any release without notice.
 
-"""What went wrong in the steps of a host, for one task to say it.
-
-A step that fails by itself would be shown with its whole result. So the role lets each step end (failed_when: false),
-looks at what was registered, and fails with the sentences alone.
-"""
+"""What went wrong in a step, in sentences: of its findings, or of what Ansible and the host said instead."""
 
 from __future__ import annotations
 
@@ -16,13 +12,11 @@ import re
 import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.redact import one_line, redact
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import ended
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, ended
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.queue import OF_TEST
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import bounded, shown_lines
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import PREFIX, known
 
-#: What explain() puts before several problems.
-_SEVERAL = re.compile(r"\d+ problems:")
 #: Lines of a module's error output that say nothing: blank, indented (a traceback's), Python's and SSH's small talk.
 _SMALL_TALK = re.compile(
     r"\s|$|<no Python frame>|Current thread|Thread 0x|Extension modules:|Shared connection to|\[sudo\]|"
@@ -84,27 +78,21 @@ _UNWORKABLE: tuple[tuple[re.Pattern[str], str, str], ...] = (
 _SUPPRESSED = "failed_when_suppressed_exception"
 
 
-def trouble(steps: t.Sequence[tuple[str, t.Mapping[str, t.Any]]]) -> dict[str, t.Any]:
-    """C(step), C(message) and C(findings) of the steps that went wrong; empty when all went well.
-
-    :param steps: what each step is called, and what it was registered as; an empty mapping for one that did not run.
-    :return: C(step) is the first of them; C(message) has the problems of all, each once; C(of_test) is true where every
-        problem is that a test could not be made, which says nothing about the mail.
-    """
-    bad = [(name, result) for name, result in steps if went_wrong(result)]
-    if not bad:
-        return {}
-    results = [result for _name, result in bad]
-    problems = list(dict.fromkeys(one for result in results for one in _problems(said(result))))
-    message = problems[0]
-    if len(problems) > 1:
-        message = f"{len(problems)} problems:\n" + "\n".join(f"- {one}" for one in problems)
-    findings = [one for result in results for one in result.get("findings") or ()]
-    return {"step": bad[0][0], "message": message, "findings": findings, "of_test": all(map(_of_test, results))}
+def problems_of(result: t.Mapping[str, t.Any]) -> list[str]:
+    """What is wrong with a step that failed, a sentence each: its errors, else what it or Ansible said."""
+    errors = [Finding(**one) for one in result.get("findings") or () if one.get("severity") == "error"]
+    return [one.shown().sentence() for one in errors] or [said(result)]
 
 
-def _of_test(result: t.Mapping[str, t.Any]) -> bool:
-    errors = {one["code"] for one in result.get("findings") or () if one["severity"] == "error"}
+def together(problems: t.Iterable[str]) -> str:
+    """One message about several problems, each said once."""
+    told = list(dict.fromkeys(problems))
+    return told[0] if len(told) == 1 else f"{len(told)} problems:\n" + "\n".join(f"- {one}" for one in told)
+
+
+def is_of_test(result: t.Mapping[str, t.Any]) -> bool:
+    """Whether a step failed only since it could not make its test, which says nothing about the mail."""
+    errors = {one.get("code") for one in result.get("findings") or () if one.get("severity") == "error"}
     return bool(errors) and errors <= OF_TEST
 
 
@@ -171,8 +159,3 @@ def unworkable(message: str) -> tuple[str, str]:
         if found:
             return what.format(*found.groups()), fix
     return "", ""
-
-
-def _problems(message: str) -> list[str]:
-    head, *rest = message.strip().split("\n- ")
-    return rest if rest and _SEVERAL.fullmatch(head) else [message.strip()]

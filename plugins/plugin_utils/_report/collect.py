@@ -20,6 +20,7 @@ Plain = t.Any
 
 #: The gates of the playbooks: what fails there speaks of the run, not of the host.
 _GATE = "assert"
+_SUMMARY = "smtp_summary"
 #: What the rollout and the drift check begin with.
 _PREFLIGHT = "look.yml"
 #: Where the drift check of a host fails once its verdict is known.
@@ -195,7 +196,9 @@ class Collector:
         elif state == "failed" and task.module == _GATE:
             self._stop({"task": evidence.plain(task.name), "message": _message(result, hidden)})
             return
-        self._keep_outcome(seen, result, now)
+        self._keep_outcome(seen, _outcome_in(task, result), now)
+        if state == "failed" and step is None and seen.outcome == "failed" and seen.failures:
+            return  # it only says what its step has failed with
         message = evidence.plain(said(result)) if refused and not hidden else _message(result, hidden)
         if state == "unreachable":
             seen.unreachable = seen.unreachable or Failure(now, "", "Connect", message, [])
@@ -311,10 +314,7 @@ class Collector:
         host.evidence[key] = {**taker(result), "applied": state == "changed" and not self.check_mode}
 
     @staticmethod
-    def _keep_outcome(host: Host, result: t.Mapping[str, t.Any], now: float) -> None:
-        facts = result.get("ansible_facts")
-        if not isinstance(facts, t.Mapping):
-            return
+    def _keep_outcome(host: Host, facts: t.Mapping[str, t.Any], now: float) -> None:
         drift = facts.get("mastodon_smtp_drift")
         if isinstance(drift, t.Mapping):
             host.drift = {**evidence.some(drift, "in_order", "message"), "at": now}
@@ -328,6 +328,14 @@ class Collector:
         outcome = facts.get("mastodon_smtp_result")
         if isinstance(outcome, t.Mapping):
             host.result = evidence.some(outcome, "outcome", "undone")
+
+
+def _outcome_in(task: Task, result: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
+    """What a task tells of how its host ended: the facts of the role, as smtp_summary or a play of one's own says them."""
+    if task.module == _SUMMARY:
+        return {"mastodon_smtp_drift": result} if "in_order" in result else {"mastodon_smtp_result": result}
+    facts = result.get("ansible_facts")
+    return facts if isinstance(facts, t.Mapping) else {}
 
 
 def _message(result: t.Mapping[str, t.Any], hidden: bool) -> str:

@@ -9,10 +9,10 @@ import re
 import typing as t
 from pathlib import Path
 
-import jinja2
 import pytest
 import yaml
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INSTANCE_ARGUMENTS
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import unknown
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "mastodon_smtp"
@@ -50,26 +50,33 @@ def test_the_readme_lists_exactly_the_options() -> None:
     assert sorted(rows) == sorted(OPTIONS) and len(rows) == len(set(rows))
 
 
-@pytest.mark.parametrize(("kind", "cast"), [("bool", "bool"), ("int", "int")])
-def test_what_key_value_gives_as_a_text_is_converted_wherever_it_is_reckoned_with(kind: str, cast: str) -> None:
-    """-e mastodon_smtp_undo=false is the text "false". A module converts its own options, a condition does not."""
-    names = [name for name, option in OPTIONS.items() if option["type"] == kind]
+def test_no_task_reckons_with_a_variable() -> None:
+    """-e mastodon_smtp_undo=false is the text "false". The steps convert what they are given, a condition does not."""
     text = "".join(path.read_text() for folder in ("tasks", "vars") for path in (ROLE / folder).glob("*.yml"))
     handed_on = r"\{\{ \w+(?: \| default\(omit\))? \}\}"
-    expressions = re.sub(rf"#.*|'[^'\n]*'|{handed_on}", "", text)
-    uses = re.findall(rf"(?<!_)\b({'|'.join(names)})\b(.{{0,10}})", expressions)
-    assert [name + rest for name, rest in uses if not rest.startswith(f" | {cast}")] == []
-    assert uses, "nothing was looked at"
+    uses = re.findall(r"(?<!_)\b(mastodon_smtp_\w+)\b(.{0,12})", re.sub(rf"#.*|'[^'\n]*'|{handed_on}", "", text))
+    switches = [name + rest for name, rest in uses if OPTIONS.get(name, {}).get("type") in ("bool", "int")]
+    assert switches and all(one.partition(" ")[2].startswith("| bool") for one in switches), switches
+
+
+#: What the steps themselves decide by: smtp_variables has checked it, and leaves it in the record of the run.
+DECIDED_BY = {"mastodon_smtp_check_envelope", "mastodon_smtp_check_send", "mastodon_smtp_fail_on", "mastodon_smtp_send"}
+DECIDED_BY |= {"mastodon_smtp_undo"}
 
 
 def test_tasks_use_every_option_and_none_that_is_not_specified() -> None:
     text = "".join(path.read_text() for folder in ("tasks", "vars") for path in (ROLE / folder).glob("*.yml"))
-    used = set(re.findall(r"(?<!_)\bmastodon_smtp_\w+", text)) - {
+    used = set(re.findall(r"(?<!_)\bmastodon_smtp_\w+", re.sub(r"#.*", "", text))) - {
         "mastodon_smtp_result",  # the facts that the role leaves
         "mastodon_smtp_drift",
         *(f"mastodon_smtp_{tag}" for tag in ("preflight", "apply", "edit", "check", "restart", "queue")),
     }
-    assert used == set(OPTIONS)
+    assert used | DECIDED_BY == set(OPTIONS) and not used & DECIDED_BY
+    plugins = ROLE.parents[1] / "plugins"
+    deciding = [plugins / "plugin_utils/_known.py", plugins / "plugin_utils/_conclusion.py", *plugins.glob("action/*.py")]
+    asked = set(re.findall(r'setting\("(\w+)"\)', "".join(path.read_text() for path in deciding)))
+    assert {f"mastodon_smtp_{name}" for name in asked} >= DECIDED_BY
+    assert {f"mastodon_smtp_{name}" for name in asked} <= set(OPTIONS)
 
 
 def test_every_variable_of_the_written_pages_and_playbooks_is_known() -> None:
@@ -108,27 +115,6 @@ def test_nobody_is_told_that_an_account_must_be_confirmed() -> None:
     assert [path for path in told if re.search(r"\b(?:not|be) confirmed\b", path.read_text())] == []
 
 
-@pytest.mark.parametrize(
-    ("dry", "restored", "restart", "told"),
-    [
-        (True, {"changed": True}, {"changed": True}, "This was a dry run: nothing has been changed."),
-        (False, {"changed": True}, {"changed": False}, "The file was put back and stays so."),
-        (False, {"changed": False}, {"changed": True}, "The file was as before already. Services were restarted;"),
-        (False, {"changed": False}, {"changed": False}, "Nothing has been changed."),
-        (False, {"skipped": True}, {"skipped": True}, "Nothing has been changed."),
-        (False, None, None, "Nothing has been changed."),
-    ],
-)
-def test_a_roll_back_that_failed_says_what_it_has_changed(
-    dry: bool, restored: dict[str, bool] | None, restart: dict[str, bool] | None, told: str
-) -> None:
-    seen = {"__mastodon_smtp_restored": restored, "__mastodon_smtp_restart": restart}
-    text = load("vars/main.yml")["__mastodon_smtp_not_rolled_back"]["undone"]
-    given = {name: value for name, value in seen.items() if value is not None}
-    made = jinja2.Template(text).render(ansible_check_mode=dry, __mastodon_smtp_instance={"instance": {}}, **given)
-    assert made.startswith(told)
-
-
 def calls(module: str = "") -> list[tuple[str, dict[str, t.Any]]]:
     """Every use of one of the collection's modules, or of one of them: (file and name of the task, its options)."""
     found = []
@@ -146,19 +132,53 @@ def calls(module: str = "") -> list[tuple[str, dict[str, t.Any]]]:
     return found
 
 
-def test_every_step_is_told_the_same_instance() -> None:
+def blocks() -> list[tuple[str, dict[str, t.Any]]]:
+    """Every block that has options for all of its steps: (its file, those options)."""
+    found = [(path.name, one) for path in (ROLE / "tasks").glob("*.yml") for one in yaml.safe_load(path.read_text())]
+    return [(name, one["module_defaults"]) for name, one in found if "module_defaults" in one]
+
+
+def test_the_options_of_all_steps_are_said_once_for_each_part() -> None:
     """A hint that one step does not get would have it look at another instance of the host."""
     hints = {"deployment", "app_dir", "user", "env_file", "services", "project"}
-    told = {name: hints & set(given) for name, given in calls()}
-    assert len(told) > 12
-    assert {name: sorted(hints - given) for name, given in told.items() if given and given != hints} == {}
+    assert set(load("vars/main.yml")["__mastodon_smtp_hints"]) == hints == set(INSTANCE_ARGUMENTS) - {"chain"}
+    assert {name: sorted(hints & set(given)) for name, given in calls() if hints & set(given)} == {}
+    parts = {name: given["group/fediops.mastodon.chain"]["chain"] for name, given in blocks()}
+    assert parts == {
+        "adopt.yml": "adopt",
+        "apply.yml": "rollout",
+        "check.yml": "check",
+        "preflight.yml": "preflight",
+        "rollback.yml": "rollback",
+        "undo.yml": "undo",  # included in a block of apply.yml, which has the hints
+    }
+    told = {name for name, given in blocks() if given.get("group/fediops.mastodon.instance") == HINTS}
+    assert told == set(parts) - {"undo.yml"}
+
+
+HINTS = "{{ __mastodon_smtp_hints }}"
+
+
+def test_the_action_groups_have_every_module_that_takes_their_options() -> None:
+    root = ROLE.parents[1]
+    groups = yaml.safe_load((root / "meta/runtime.yml").read_text())["action_groups"]
+    pages = {path.stem: path.read_text() for path in (root / "plugins/modules").glob("*.py")}
+    for group in ("instance", "chain"):
+        taking = sorted(name for name, text in pages.items() if f"\n  - fediops.mastodon.{group}\n" in text)
+        assert groups[group] == [f"fediops.mastodon.{name}" for name in taking]
+    assert len(groups["chain"]) == len(pages)
+
+
+def test_the_chain_is_plain_ansible() -> None:
+    """No failure is suppressed, and nothing is computed but what is handed on."""
+    text = "".join(path.read_text() for folder in ("tasks", "vars") for path in (ROLE / folder).glob("*.yml"))
+    assert not re.search(r"failed_when|ignore_errors|set_fact", text)
+    assert len(text.splitlines()) < 420
 
 
 def test_the_file_is_written_for_the_readers_that_were_found() -> None:
     readers = {name: given["readers"] for name, given in calls() if "readers" in given}
-    assert len(readers) >= 5
-    found = "{{ mastodon_smtp_readers | default(__mastodon_smtp_instance.instance.readers) }}"
-    assert {name: text for name, text in readers.items() if text != found} == {}
+    assert len(readers) >= 5 and set(readers.values()) == {"{{ mastodon_smtp_readers | default(omit) }}"}
 
 
 def test_playbooks_leave_the_look_at_the_types_to_the_role() -> None:
@@ -168,4 +188,5 @@ def test_playbooks_leave_the_look_at_the_types_to_the_role() -> None:
         for role in [one["ansible.builtin.import_role"] for one in tasks if "ansible.builtin.import_role" in one]:
             assert role["rolespec_validate"] is False, playbook
     for entry in ("look", "adopt", "rollback"):
-        assert load(f"tasks/{entry}.yml")[0]["ansible.builtin.import_tasks"] == "types.yml"
+        first = load(f"tasks/{entry}.yml")[0]
+        assert "fediops.mastodon.smtp_variables" in first.get("block", [first])[0]

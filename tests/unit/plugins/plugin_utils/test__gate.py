@@ -16,21 +16,34 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._gate import (
     unfinished_hosts,
     unsettled_hosts,
 )
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import Known
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry
 
-LOOKED: dict[str, t.Any] = {"__mastodon_smtp_instance": {"findings": [], "instance": {}}}
-HOSTVARS: dict[str, t.Any] = {
+
+def seen(hosts: dict[str, t.Any]) -> dict[str, Known]:
+    """What the steps of hosts left: each result by its step."""
+    return {
+        host: Known(
+            {key: Entry("A task", "unreachable" if one.get("unreachable") else "ok", (), one) for key, one in left.items()}
+        )
+        for host, left in hosts.items()
+    }
+
+
+LOOKED: dict[str, t.Any] = {"instance": {"findings": [], "instance": {}}}
+HOSTS: dict[str, t.Any] = {
     "good": LOOKED,
-    "wrong": {**LOOKED, "__mastodon_smtp_settings": {"failed": True, "findings": [{"code": "host-missing"}]}},
-    "gone": {"__mastodon_smtp_instance": {"unreachable": True, "msg": "no route"}},
-    "lost": {**LOOKED, "__mastodon_smtp_relay": {"unreachable": True}},
-    "other": {"__mastodon_smtp_instance": {"failed": True, "findings": [{"code": "no-instance"}], "instance": None}},
+    "wrong": {**LOOKED, "settings": {"failed": True, "findings": [{"code": "host-missing"}]}},
+    "gone": {"instance": {"unreachable": True, "msg": "no route"}},
+    "lost": {**LOOKED, "relay": {"unreachable": True}},
+    "other": {"instance": {"failed": True, "findings": [{"code": "no-instance"}], "instance": None}},
     "untold": {},
-    "odd": {"__mastodon_smtp_first": "good", "__mastodon_smtp_instance": {"failed": True}},
+    "odd": {"instance": {"failed": True}},
 }
 
 
 def test_the_reasons_are_told_apart() -> None:
-    assert preflight_verdict(HOSTVARS, list(HOSTVARS), ["good"]) == {
+    assert preflight_verdict(seen(HOSTS), list(HOSTS), ["good"]) == {
         "failed": ["wrong", "untold", "odd"],
         "unreachable": ["gone", "lost"],
         "without_mastodon": ["other"],
@@ -38,7 +51,7 @@ def test_the_reasons_are_told_apart() -> None:
 
 
 def test_a_host_that_passed_is_in_no_list() -> None:
-    assert preflight_verdict(HOSTVARS, ["good"], ["good"]) == {
+    assert preflight_verdict(seen(HOSTS), ["good"], ["good"]) == {
         "failed": [],
         "unreachable": [],
         "without_mastodon": [],
@@ -49,7 +62,7 @@ FLEET = ["a", "b", "c", "d", "e"]
 
 
 def ended(**outcomes: str) -> dict[str, t.Any]:
-    return {host: {"mastodon_smtp_result": {"outcome": outcomes[host]}} if host in outcomes else {} for host in FLEET}
+    return {host: {"result": {"outcome": outcomes[host]}} if host in outcomes else {} for host in FLEET}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +82,7 @@ def ended(**outcomes: str) -> dict[str, t.Any]:
     ],
 )
 def test_when_a_rollout_stops(outcomes: dict[str, str], batch: list[str], tolerated: float, stops: list[str]) -> None:
-    assert unfinished_hosts(ended(**outcomes), FLEET, batch, tolerated) == stops
+    assert unfinished_hosts(seen(ended(**outcomes)), FLEET, batch, tolerated) == stops
 
 
 @pytest.mark.parametrize(
@@ -85,7 +98,7 @@ def test_when_a_rollout_stops(outcomes: dict[str, str], batch: list[str], tolera
     ],
 )
 def test_a_failing_host_says_where_the_others_stand(outcomes: dict[str, str], batch: list[str], said: str) -> None:
-    assert rollout_standing(ended(**outcomes), FLEET, batch) == said
+    assert rollout_standing(seen(ended(**outcomes)), FLEET, batch) == said
 
 
 @pytest.mark.parametrize(
@@ -99,15 +112,15 @@ def test_a_failing_host_says_where_the_others_stand(outcomes: dict[str, str], ba
     ],
 )
 def test_a_host_that_was_lost_in_the_batch_is_neither_done_nor_untouched(edit: dict[str, t.Any], half: str) -> None:
-    everything = {**ended(a="changed"), "c": {**looked(), "__mastodon_smtp_edit": edit}}
-    assert rollout_standing(everything, FLEET, ["b", "d"]) == (
+    everything = {**ended(a="changed"), "c": {**looked(), "edit": edit}}
+    assert rollout_standing(seen(everything), FLEET, ["b", "d"]) == (
         f"Done before, and staying so: a. Lost on the way: c.{half.format(ADVICE=ADVICE)} Not touched so far: e."
     )
 
 
 def test_of_many_hosts_the_first_are_named() -> None:
     hosts = [f"h{number}" for number in range(200)]
-    said = rollout_standing({host: {} for host in hosts}, hosts, hosts[:1])
+    said = rollout_standing(seen({host: {} for host in hosts}), hosts, hosts[:1])
     assert said == "The rollout stops here; not touched: h1, h2, h3, h4, h5, h6, h7, h8 and 191 more."
 
 
@@ -117,7 +130,7 @@ def looked(*unproved: str, stale: tuple[str, ...] = (), state: str = "running") 
         for role in ("web", "sidekiq", "streaming")
     ]
     instance = {"env_file": "/live/.env.production", "unproved": list(unproved), "services": services}
-    return {"__mastodon_smtp_instance": {"findings": [], "instance": instance}}
+    return {"instance": {"findings": [], "instance": instance}}
 
 
 ADVICE = "run the rollout again, or fediops.mastodon.smtp_rollback to have the state before."
@@ -139,22 +152,22 @@ EARLIER = "/live/.env.production has an edit of an earlier rollout that is not p
         (looked(stale=("streaming",)), []),
         (looked(stale=("web",), state="stopped"), []),
         # what was seen before the rollout is over where it came to an end
-        ({**looked("mailer", stale=("web",)), "mastodon_smtp_result": {"outcome": "changed"}}, []),
+        ({**looked("mailer", stale=("web",)), "result": {"outcome": "changed"}}, []),
         # lost on the way
         (
-            {**looked(stale=("web",)), "__mastodon_smtp_edit": {"unproved": ["queue"], "ticket": "x"}},
+            {**looked(stale=("web",)), "edit": {"unproved": ["queue"], "ticket": "x"}},
             [f"On a, /live/.env.production has an edit of this rollout that is not proved: {ADVICE}"],
         ),
-        ({**looked(), "__mastodon_smtp_edit": {"unproved": [], "ticket": None}}, []),
+        ({**looked(), "edit": {"unproved": [], "ticket": None}}, []),
         # in a dry run
-        ({**looked(), "__mastodon_smtp_edit": {"unproved": ["queue"], "ticket": None}}, []),
-        ({"__mastodon_smtp_instance": {"unreachable": True}}, []),
-        ({"__mastodon_smtp_instance": {"failed": True, "instance": None}}, []),
+        ({**looked(), "edit": {"unproved": ["queue"], "ticket": None}}, []),
+        ({"instance": {"unreachable": True}}, []),
+        ({"instance": {"failed": True, "instance": None}}, []),
         ({}, []),
     ],
 )
 def test_what_is_half_done_is_said(variables: dict[str, t.Any], says: list[str]) -> None:
-    assert unsettled_hosts({"a": variables, "b": looked("queue")}, ["a"]) == says
+    assert unsettled_hosts(seen({"a": variables, "b": looked("queue")}), ["a"]) == says
 
 
 def half(
@@ -162,7 +175,7 @@ def half(
 ) -> dict[str, t.Any]:
     queued = {"outcome": "performed"} if outcome == "changed" and "sidekiq" in roles else None
     told = {"outcome": outcome, "roles": roles, "local_domain": domain, "check_mode": dry, "queued_mail": queued}
-    return {"mastodon_smtp_result": told}
+    return {"result": told}
 
 
 @pytest.mark.parametrize(
@@ -173,7 +186,7 @@ def half(
         (half(["web"]), half(["sidekiq"], "failed"), True),
         (
             half(["web"]),
-            {"mastodon_smtp_result": {**half(["sidekiq"])["mastodon_smtp_result"], "queued_mail": None}},
+            {"result": {**half(["sidekiq"])["result"], "queued_mail": None}},
             True,
         ),
         (half(["web"]), half(["sidekiq"], domain="other.example"), True),
@@ -187,5 +200,5 @@ def half(
 def test_a_host_without_sidekiq_needs_one_that_has_it(
     web: dict[str, t.Any], other: dict[str, t.Any], alone: bool
 ) -> None:
-    told = unsettled_hosts({"web1": web, "jobs1": other}, ["web1", "jobs1"])
+    told = unsettled_hosts(seen({"web1": web, "jobs1": other}), ["web1", "jobs1"])
     assert any("web1 runs no Sidekiq" in one for one in told) is alone

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is said of the steps that went wrong on a host."""
+"""What is said of a step that went wrong."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, explain
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown_lines
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import trouble
-
-GOOD: dict[str, t.Any] = {"changed": False, "failed": False, "findings": []}
-SKIPPED: dict[str, t.Any] = {"skipped": True, "msg": "left out"}
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import (
+    is_of_test,
+    problems_of,
+    said,
+    together,
+    went_wrong,
+)
 
 
 def failed(*messages: str) -> dict[str, t.Any]:
@@ -23,30 +26,28 @@ def failed(*messages: str) -> dict[str, t.Any]:
     return {"failed": False, "msg": explain(findings), "findings": [one.as_dict() for one in findings]}
 
 
-def test_steps_that_went_well_or_did_not_run_say_nothing() -> None:
-    assert trouble([("Look", GOOD), ("Plan", {}), ("Ask", SKIPPED)]) == {}
-
-
 def test_one_problem_is_one_sentence() -> None:
-    told = trouble([("Look", GOOD), ("Plan", failed("no name"))])
-    assert told["message"] == "host: no name. Mend it. [some-code]" and told["step"] == "Plan"
-    assert [one["message"] for one in told["findings"]] == ["no name"]
+    assert together(problems_of(failed("no name"))) == "host: no name. Mend it. [some-code]"
 
 
 def test_the_problems_of_several_steps_are_one_list_and_each_is_told_once() -> None:
-    told = trouble([("Relay", failed("first", "second")), ("DNS", failed("second")), ("Other", {"msg": "a\n- b"})])
-    assert told["step"] == "Relay"
-    assert told["message"].splitlines() == [
+    results = (failed("first", "second"), failed("second"), {"msg": "a", "findings": []})
+    told = together(one for result in results for one in problems_of(result))
+    assert told.splitlines() == [
         "3 problems:",
         "- host: first. Mend it. [some-code]",
         "- host: second. Mend it. [some-code]",
         "- a",
-        "- b",
     ]
 
 
+def test_what_is_no_error_is_no_problem() -> None:
+    warning = Finding("some-code", "warning", "host", "It is so.").as_dict()
+    assert problems_of({"msg": "The disk is full", "findings": [warning]}) == ["The disk is full"]
+
+
 def test_a_step_that_broke_off_has_only_its_message() -> None:
-    assert trouble([("Look", {"msg": "The file is gone", "rc": 1})])["message"] == "The file is gone"
+    assert problems_of({"msg": "The file is gone", "rc": 1}) == ["The file is gone"]
 
 
 ADVICE = " The modules need Python 3.9 or newer there; ansible_python_interpreter names another one."
@@ -54,7 +55,7 @@ NO_RESULT = "Module result deserialization failed: No start of json char found"
 
 
 @pytest.mark.parametrize(
-    ("result", "said"),
+    ("result", "words"),
     [
         (
             {"msg": NO_RESULT, "rc": 139, "module_stderr": "Segmentation fault\n"},
@@ -83,15 +84,15 @@ NO_RESULT = "Module result deserialization failed: No start of json char found"
         ),
     ],
 )
-def test_a_broken_python_is_said_with_its_last_words(result: dict[str, t.Any], said: str) -> None:
-    assert trouble([("Look", result)])["message"] == said + ADVICE
+def test_a_broken_python_is_said_with_its_last_words(result: dict[str, t.Any], words: str) -> None:
+    assert said(result) == words + ADVICE
 
 
 TMP = "/home/me/.ansible/tmp/ansible-tmp-1790000000.1-42-7/AnsiballZ_env_file.py"
 
 
 @pytest.mark.parametrize(
-    ("rc", "stderr", "stdout", "said", "advice"),
+    ("rc", "stderr", "stdout", "words", "advice"),
     [
         (
             2,
@@ -132,24 +133,25 @@ TMP = "/home/me/.ansible/tmp/ansible-tmp-1790000000.1-42-7/AnsiballZ_env_file.py
         (137, "", "", "The module was killed on this host", "memory"),
     ],
 )
-def test_what_kept_a_module_from_running_is_told(rc: int, stderr: str, stdout: str, said: str, advice: str) -> None:
+def test_what_kept_a_module_from_running_is_told(rc: int, stderr: str, stdout: str, words: str, advice: str) -> None:
     result = {"msg": NO_RESULT, "rc": rc, "module_stderr": stderr, "module_stdout": stdout}
-    message = trouble([("Look", result)])["message"]
-    assert message.startswith(said) and advice in message and "Python 3.9" not in message
+    message = said(result)
+    assert message.startswith(words) and advice in message and "Python 3.9" not in message
 
 
 def test_a_message_is_shown_and_nothing_in_it_obeyed() -> None:
     hostile = "x\x1b[2J ##[group]y\n::stop-commands::t"
-    told = trouble([("Look", {"msg": hostile}), ("Ask", {"msg": "y", "rc": 1, "module_stderr": hostile})])["message"]
+    finding = {"code": "x", "severity": "error", "subject": hostile, "message": hostile, "fix": hostile}
+    results = ({"msg": hostile}, {"msg": "y", "rc": 1, "module_stderr": hostile}, {"findings": [finding]})
+    told = together(one for result in results for one in problems_of(result))
     assert told == shown_lines(told) and r"\x1b[2J" in told
 
 
 def test_a_step_that_broke_off_in_silence_is_trouble_too() -> None:
     """Ansible takes the text of an exception out of a result that failed_when lets end well."""
     silent = {"changed": False, "failed": False, "failed_when_suppressed_exception": "(traceback unavailable)"}
-    told = trouble([("Look", GOOD), ("Ask Rails", silent)])
-    assert told["step"] == "Ask Rails" and "ANSIBLE_DISPLAY_TRACEBACK=error" in told["message"]
-    assert trouble([("Ask Rails", {**silent, "skipped": True})]) == {}
+    assert went_wrong(silent) and "ANSIBLE_DISPLAY_TRACEBACK=error" in said(silent)
+    assert not went_wrong({**silent, "skipped": True}) and not went_wrong({"changed": False, "findings": []})
 
 
 _ARGS = "Task failed: Finalization of task args for 'fediops.mastodon.smtp_settings' failed: "
@@ -185,7 +187,7 @@ _ARGS = "Task failed: Finalization of task args for 'fediops.mastodon.smtp_setti
     ],
 )
 def test_a_value_that_cannot_be_worked_out_is_said_with_what_to_do(message: str, words: str) -> None:
-    assert trouble([("Look", {"failed": True, "msg": message})])["message"].startswith(words)
+    assert said({"failed": True, "msg": message}).startswith(words)
 
 
 @pytest.mark.parametrize(
@@ -201,10 +203,4 @@ def test_a_value_that_cannot_be_worked_out_is_said_with_what_to_do(message: str,
 def test_what_only_a_test_could_not_do_is_told_apart(codes: list[str], of_test: bool) -> None:
     findings = [Finding(code, "error", "host", "It is so.").as_dict() for code in codes]
     findings.append(Finding("edit-unproved", "info", "file", "It is so.").as_dict())
-    assert trouble([("Queue", {"msg": "wrong", "findings": findings})])["of_test"] is of_test
-
-
-def test_a_fault_of_the_mail_beside_one_of_the_test_counts() -> None:
-    test = {"msg": "a", "findings": [Finding("account-gets-no-mail", "error", "x", "a").as_dict()]}
-    mail = {"msg": "b", "findings": [Finding("login-refused", "error", "x", "b").as_dict()]}
-    assert trouble([("Queue", test), ("Rails", mail)])["of_test"] is False
+    assert is_of_test({"msg": "wrong", "findings": findings}) is of_test

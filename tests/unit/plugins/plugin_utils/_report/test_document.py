@@ -15,6 +15,8 @@ import pytest
 import report_runs as runs
 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._gate import preflight_verdict
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import Known
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report import evidence
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.collect import Task
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document import INTERRUPTED, RUNNING
@@ -186,7 +188,7 @@ def test_a_host_without_mastodon_is_left_out_and_said_so(code: str) -> None:
     made = run.document()
     assert host(made, "relay.example")["state"] == "without"
     # as the gate of the playbook has it, which goes on without such a host
-    seen = {"__mastodon_smtp_instance": {"findings": [none]}}
+    seen = Known({"instance": Entry("Find the instance", "failed", ("None.",), {"findings": [none]})})
     assert preflight_verdict({"relay.example": seen}, ["relay.example"], [])["without_mastodon"] == ["relay.example"]
 
 

@@ -1,0 +1,56 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the steps of a host left -> how the host ended. Its documentation is the module of the same name."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils import _conclusion
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep, Result
+
+_OF: dict[str, t.Callable[..., Result]] = {
+    "preflight": _conclusion.preflight,
+    "rollout": _conclusion.rollout,
+    "undo": _conclusion.rollout,
+    "rollback": _conclusion.rollback,
+    "check": _conclusion.check,
+}
+
+
+class ActionModule(ControllerStep):
+    """The step C(smtp_summary)."""
+
+    ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {
+        "others": {"type": "str", "default": ""},
+        "failed_task": {"type": "str", "default": ""},
+        "failed_result": {"type": "dict", "default": {}},
+    }
+
+    def key(self, options: Result) -> str:  # noqa: ARG002
+        """The gates between the plays ask how the rollout of a host ended, not its preflight."""
+        return {"preflight": "preflight", "check": "drift"}.get(self.part, "result")
+
+    def perform(self, options: Result, task_vars: Result) -> Result:  # noqa: ARG002
+        """Sum up; only a preflight that did not pass fails."""
+        if self.part not in _OF:
+            raise AnsibleActionFail(f"chain must be one of {', '.join(sorted(_OF))}.")
+        given = self.validated(options)
+        task = given["failed_task"]
+        broken = _conclusion.unforeseen(task, given["failed_result"]) if task else None
+        summed_up = _OF[self.part](self.known, broken, given["others"])
+        return {"changed": False, **summed_up}
+
+    def _refused(self, variables: Result) -> Result | None:  # noqa: ARG002
+        return None  # the step that checks the variables has said it
+
+    def problems(self, result: Result) -> list[str]:
+        """The message is the operator's already."""
+        return [str(result["msg"])]
+
+    def _ended(self, outcome: str, problems: list[str], done: Result) -> Result:
+        return done if outcome != "failed" else {"changed": False, "failed": True, "msg": problems[0]}

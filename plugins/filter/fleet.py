@@ -1,0 +1,39 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Filters about a fleet: what the steps of its hosts have left in this run decides whether a rollout may go on."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils import _gate
+
+
+def preflight_verdict(hosts: t.Sequence[str], passed: t.Container[str]) -> dict[str, list[str]]:
+    return _gate.preflight_verdict(_gate.seen_of(hosts), hosts, passed)
+
+
+def unsettled_hosts(hosts: t.Sequence[str]) -> list[str]:
+    return _gate.unsettled_hosts(_gate.seen_of(hosts), hosts)
+
+
+def unfinished_hosts(hosts: t.Sequence[str], batch: t.Sequence[str], tolerated: float = 0) -> list[str]:
+    return _gate.unfinished_hosts(_gate.seen_of(hosts), hosts, batch, tolerated)
+
+
+def rollout_standing(hosts: t.Sequence[str], batch: t.Sequence[str]) -> str:
+    return _gate.rollout_standing(_gate.seen_of(hosts), hosts, batch)
+
+
+class FilterModule:
+    """Whether a rollout may go on, and what to say of the other hosts."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {
+            "preflight_verdict": preflight_verdict,
+            "unsettled_hosts": unsettled_hosts,
+            "unfinished_hosts": unfinished_hosts,
+            "rollout_standing": rollout_standing,
+        }

@@ -1,0 +1,93 @@
+#!/usr/bin/python
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: smtp_summary
+short_description: Sum up what the steps of the role came to on a host
+version_added: 1.0.0
+author:
+  - The fediops.mastodon contributors (@fediops)
+description:
+  - Every step of the role P(fediops.mastodon.mastodon_smtp#role) leaves its result for the rest of the run. This module
+    makes one result of them, which the role registers as C(mastodon_smtp_result) or C(mastodon_smtp_drift).
+  - Only O(chain=preflight) fails, with everything that is wrong with the host at once. What else went wrong is
+    RV(outcome) and RV(summary), for the role to fail with.
+  - Runs on the controller and needs no connection. It changes nothing.
+options:
+  others:
+    description: What is to be said of the other hosts when this one fails.
+    type: str
+  failed_task:
+    description: In a C(rescue), the name of the task that failed. It counts where no step has said what is wrong.
+    type: str
+  failed_result:
+    description: In a C(rescue), C(ansible_failed_result).
+    type: dict
+attributes:
+  action:
+    support: full
+  async:
+    support: none
+  check_mode:
+    support: full
+  diff_mode:
+    support: N/A
+    details: Changes nothing.
+  idempotent:
+    support: full
+    details: Changes nothing.
+extends_documentation_fragment:
+  - fediops.mastodon.attributes
+  - fediops.mastodon.attributes.controller
+  - fediops.mastodon.chain
+notes:
+  - O(chain) is required here; V(adopt) has nothing to sum up.
+seealso:
+  - plugin: fediops.mastodon.host_summary
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Sum up
+  fediops.mastodon.smtp_summary:
+    chain: rollout
+  register: mastodon_smtp_result
+"""
+
+RETURN = r"""
+outcome:
+  description:
+    - How the host ended. V(changed), V(in order), V(would change), V(rolled back), V(would roll back), V(failed), or
+      V(in part) where tags have left steps out.
+  returned: with O(chain) V(rollout), V(undo) and V(rollback)
+  type: str
+  sample: changed
+cause:
+  description: What failed first (C(step), C(message), C(findings)).
+  returned: when RV(outcome) is V(failed)
+  type: dict
+  sample:
+    step: Check Rails and send the test message
+    message: "smtp.example.org:587: The relay refused the login. [login-refused]"
+    findings: []
+undone:
+  description: What became of the file and the services.
+  returned: when RV(outcome) is V(failed)
+  type: str
+  sample: /home/mastodon/live/.env.production was put back byte for byte, and the services run on it again.
+in_order:
+  description: Whether the host is as the inventory says; C(findings) has all findings, C(blocking) those that block.
+  returned: with O(chain=check)
+  type: bool
+  sample: true
+summary:
+  description: The same for people, a line for each fact, or one text when the host failed.
+  returned: when every step had its turn
+  type: raw
+  sample:
+    - "Done: the mail settings are in place and in use."
+"""

@@ -1,0 +1,176 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The decisions of the chain: what is pending, whether to send, whether to prove the queue, whether and how far to undo.
+
+Everything is decided from what the steps before have left in this run (C(_record)). Nothing here does any I/O.
+"""
+
+# Private to this collection: it may change in any release without notice.
+
+from __future__ import annotations
+
+import functools
+import typing as t
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import MAIL_ROLES
+
+Result = t.Mapping[str, t.Any]
+#: The options of an instance that a step before has found out for the steps after it.
+FOUND = ("deployment", "app_dir", "user", "env_file")
+#: The steps of the preflight and of the rollout, in their order.
+PREFLIGHT = ("variables", "instance", "settings", "relay", "relay_bulk", "dns")
+ROLLOUT = ("edit", "mailer", "services", "queue")
+ROLLBACK = ("variables", "instance", "restored", "services")
+
+
+class Known:
+    """What is known of a host so far.
+
+    :param entries: what its steps left, by their keys.
+    :param dry: whether this is a dry run.
+    """
+
+    def __init__(self, entries: t.Mapping[str, Entry], *, dry: bool = False) -> None:
+        self.entries = entries
+        self.dry = dry
+
+    def result(self, key: str) -> Result:
+        """What a step returned; empty when it did not run."""
+        return self.entries[key].result if key in self.entries else {}
+
+    def ran(self, key: str) -> bool:
+        """Whether a step began and did not leave itself out."""
+        return key in self.entries and self.entries[key].outcome != "skipped"
+
+    def wrong(self, *keys: str) -> list[Entry]:
+        """Those of these steps that have bad news."""
+        return [self.entries[key] for key in keys if key in self.entries and self.entries[key].went_wrong]
+
+    def setting(self, name: str) -> t.Any:
+        """A variable of the role, with its type, by its name without the prefix; None when it is not set."""
+        return self.result("variables").get("variables", {}).get(name)
+
+    @functools.cached_property
+    def instance(self) -> Result | None:
+        """The instance, as instance_info returns it; None when there is none to work on."""
+        return None if self.wrong("instance") else self.result("instance").get("instance")
+
+    @functools.cached_property
+    def plan(self) -> Result | None:
+        """The plan of smtp_settings; None when there is none to carry out."""
+        return None if self.wrong("settings") else self.result("settings").get("plan")
+
+    @property
+    def found(self) -> dict[str, t.Any]:
+        """The instance in the options of the steps."""
+        return {name: (self.instance or {})[name] for name in FOUND if (self.instance or {}).get(name)}
+
+    @property
+    def whole(self) -> bool:
+        """Whether every step of the rollout had its turn: with C(--tags) some have not."""
+        return all(key in self.entries for key in ROLLOUT)
+
+    # What is pending.
+
+    @property
+    def _noted(self) -> Result:
+        """The journal: as the edit left it, or as it was found where only later steps run (C(--tags))."""
+        return self.result("edit") or self.instance or {}
+
+    @property
+    def pending(self) -> t.Sequence[str]:
+        """The proofs that the edit still needs."""
+        return self._noted.get("unproved") or ()
+
+    @property
+    def ticket(self) -> str | None:
+        """With which a step may note its proof."""
+        return self._noted.get("ticket")
+
+    @property
+    def _edited_by_hand(self) -> bool:
+        """Services run on older settings although no run has noted an edit. That state was never proved either."""
+        return not self.pending and any(one["stale"] for one in self._mail_services)
+
+    @property
+    def _mail_services(self) -> list[Result]:
+        return [one for one in (self.instance or {}).get("services") or () if one["role"] in MAIL_ROLES]
+
+    # What is sent.
+
+    @property
+    def somebody_gets_mail(self) -> bool:
+        """Whether somebody is named to whom a mail through the queue can go; which mail, mailer_check says."""
+        return bool(self.setting("test_account") or self.setting("test_recipient"))
+
+    @property
+    def proofs(self) -> list[str]:
+        """What an edit of this run needs before it counts as done."""
+        queue = self.setting("send") != "never" and self.somebody_gets_mail
+        return ["mailer", "services", *(["queue"] if queue else [])]
+
+    @property
+    def send_message(self) -> bool:
+        """Whether a test message is worth sending: for a state that is not proved, by this run or one that died."""
+        send = self.setting("send")
+        return send == "always" or (send == "changed" and ("mailer" in self.pending or self._edited_by_hand))
+
+    @property
+    def prove_queue(self) -> bool:
+        """Whether a mail is to go through the queue; nothing is sent in a dry run."""
+        send = self.setting("send")
+        if self.dry or not self.somebody_gets_mail or send == "never":
+            return False
+        restarted = not self.pending and bool(self.result("services").get("changed"))
+        return send == "always" or "queue" in self.pending or self._edited_by_hand or restarted
+
+    @property
+    def longest_step(self) -> float:
+        """Seconds that a step of a run that died may be at work; the queue's may need three boots of Rails."""
+        restart = self.setting("service_timeout") + self.setting("steady")
+        return float(max(restart, 3 * self.setting("rails_timeout") + self.setting("queue_deadline") + 70))
+
+    @property
+    def envelope_sender(self) -> str:
+        """The envelope sender that Mastodon will use: the return path where one is set."""
+        plan = self.plan or {}
+        return str((plan.get("effective") or {}).get("return_path") or (plan.get("sender") or {}).get("address") or "")
+
+    # What is undone.
+
+    @property
+    def taken_over(self) -> bool:
+        """Whether another rollout has taken over the edit."""
+        wrong = self.wrong(*ROLLOUT)
+        return any(one.get("code") == "edit-taken-over" for entry in wrong for one in entry.result.get("findings") or ())
+
+    @property
+    def undo(self) -> bool:
+        """Whether the file is to be put back, now that a step has failed.
+
+        Only an edit that is not proved is, be it of this run or of one that died and that this one carries on.
+        """
+        edit = self.result("edit")
+        return bool(
+            self.setting("undo")
+            and not self.dry
+            and not self.wrong("edit")
+            and not self.taken_over
+            and edit.get("unproved")
+            and edit.get("backup_file")
+        )
+
+    @property
+    def undo_services(self) -> bool:
+        """Whether a service may have read the edit: up to mailer_check none has, from the first restart on any may."""
+        return self.ran("services") or self._was_read
+
+    @property
+    def _was_read(self) -> bool:
+        """Whether a service may have read the edit before this run did anything: one of a run that died later."""
+        before = (self.instance or {}).get("unproved") or ()
+        read = [one for one in self._mail_services if not one["stale"] and one["state"] != "stopped"]
+        return bool(before) and ("mailer" not in before or bool(read))
