@@ -201,7 +201,8 @@ class CallbackModule(CallbackBase):
     def _ended(self, result: t.Any, state: str) -> None:
         host = str(result.host.get_name())
         with self._guard:
-            self._seen.ended(host, _task(result.task), state, _whole(host, result), time.time())
+            whole = _whole(host, result) if state in ("failed", "ignored") else dict(result.result)
+            self._seen.ended(host, _task(result.task), state, whole, time.time())
         self._changed.set()
 
     def _begin(self) -> None:
@@ -321,9 +322,9 @@ class CallbackModule(CallbackBase):
 
 
 def _whole(host: str, result: t.Any) -> dict[str, t.Any]:
-    """A result with what the step has left beside the sentences that it failed with, unless no_log hides it."""
+    """What a step failed with, with what it has left beside its sentences, unless no_log hides it."""
     shown_too = dict(result.result)
-    if not shown_too.get("failed") or "censored" in shown_too or shown_too.get("_ansible_no_log"):
+    if "censored" in shown_too or shown_too.get("_ansible_no_log"):
         return shown_too
     entries = Record(host).entries().values()
     left = next((one.result for one in entries if one.uuid == str(result.task._uuid)), {})

@@ -1,0 +1,203 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a step of the role fails, and what becomes of the host: the real role, plan, edit and undo, on this machine.
+
+A stand-in fails where the test has laid a file for it beside the environment file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from pathlib import Path
+
+import pytest
+from light_fleet import Light, Run
+
+SUMMED_UP = "Done: the mail settings are in place and in use."
+
+
+def fails(light: Light, step: str, code: str, number: int = 0) -> None:
+    """Let a step of a host fail from now on."""
+    finding = {"code": code, "severity": "error", "subject": "smtp.relay.example", "message": "No.", "fix": "Fix it."}
+    answer = {"failed": True, "msg": "its own words", "findings": [finding], "rails": None, "services": []}
+    (light.folder / f"host{number:03}" / f"{step}.json").write_text(json.dumps(answer))
+
+
+def flat(done: Run) -> str:
+    return " ".join(done.output.split())
+
+
+def last_words(done: Run, host: str = "host000") -> list[str]:
+    """The failures of a host, each on one line."""
+    blocks = re.findall(rf"^fatal: \[{host}\]: FAILED! =>.*?(?=^\S|\Z)", done.output, re.M | re.S)
+    return [" ".join(block.split()) for block in blocks]
+
+
+def recap(done: Run, host: str = "host000") -> dict[str, int]:
+    line = next(line for line in done.output.splitlines() if line.startswith(f"{host} ") and "ok=" in line)
+    return {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", line)}
+
+
+def report(light: Light) -> dict[str, t.Any]:
+    made: dict[str, t.Any] = json.loads((light.folder / "report" / "rollout.json").read_text())
+    return made
+
+
+@pytest.fixture
+def light(tmp_path: Path) -> Light:
+    return Light(tmp_path)
+
+
+def reported(light: Light) -> dict[str, str]:
+    return {
+        "ANSIBLE_CALLBACKS_ENABLED": "fediops.mastodon.rollout_report",
+        "MASTODON_ROLLOUT_REPORT_DIRECTORY": str(light.folder / "report"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("step", "task", "undone"),
+    [
+        (
+            "mailer_check",
+            "Check Rails and send the test message",
+            "was put back byte for byte; no running service ever read the new settings.",
+        ),
+        ("mail_services", "Restart stale services", "but the services did NOT come back: smtp.relay.example: No. Fix it."),
+        ("queued_mail_check", "Prove the queue", "was put back byte for byte, and the services run on it again."),
+    ],
+)
+def test_a_step_that_fails_shows_its_sentences_and_is_undone(light: Light, step: str, task: str, undone: str) -> None:
+    before = light.env_file()
+    fails(light, step, "login-refused")
+    done = light.play("smtp_rollout", **reported(light), ANSIBLE_CALLBACK_RESULT_FORMAT="yaml")
+    sentence = "smtp.relay.example: No. Fix it. [login-refused]"
+    assert done.status == 2 and light.env_file() == before, done.output
+    first, last = last_words(done)
+    assert sentence in first and not re.search(r"findings|severity|its own words|evidence", first), first
+    assert f"{task}: {sentence}" in last and undone in last, last
+    assert not list(light.folder.glob("host*/*.smtp-unproved"))
+    assert recap(done)["rescued"] == 1 and recap(done)["failed"] == 1
+    (host,) = report(light)["hosts"]
+    assert host["state"] == "failed" and [one["code"] for one in host["cause"]["findings"]] == ["login-refused"]
+    assert host["cause"]["task"] == task and len(report(light)["problems"]) == 1
+
+
+def test_what_only_the_test_could_not_do_undoes_nothing_and_fails_the_run(light: Light) -> None:
+    fails(light, "queued_mail_check", "account-gets-no-mail")
+    done = light.play("smtp_rollout", **reported(light))
+    assert done.status == 2 and "SMTP_SERVER=smtp.relay.example" in light.env_file(), done.output
+    assert "The new settings stay in" in flat(done) and recap(done)["rescued"] == 0
+    assert json.loads((light.folder / "host000/.env.production.smtp-unproved").read_text())["outstanding"] == ["queue"]
+    (host,) = report(light)["hosts"]
+    assert host["state"] == "failed" and [one["code"] for one in host["cause"]["findings"]] == ["account-gets-no-mail"]
+    # the next run proves what is missing
+    (light.folder / "host000/queued_mail_check.json").unlink()
+    done = light.play("smtp_rollout")
+    assert done.status == 0 and SUMMED_UP in done.output and "went through the queue" in flat(done), done.output
+    assert "took the test message" not in flat(done)
+
+
+def test_an_undo_that_is_switched_off_by_a_text_is_off(light: Light) -> None:
+    fails(light, "mailer_check", "login-refused")
+    done = light.play("smtp_rollout", "-e", "mastodon_smtp_undo=false")
+    assert done.status == 2 and "mastodon_smtp_undo is off" in flat(done) and "smtp.relay.example" in light.env_file()
+
+
+def test_a_second_run_changes_nothing_and_asks_nobody_to_mail(light: Light) -> None:
+    assert light.play("smtp_rollout").status == 0
+    done = light.play("smtp_rollout")
+    assert done.status == 0 and "In order: there was nothing to change." in done.output and recap(done)["changed"] == 0
+    assert "took the test message" not in done.output and "went through the queue" not in flat(done)
+    done = light.play("smtp_rollout", "-e", "mastodon_smtp_send=always")
+    assert "took the test message" in done.output and "went through the queue" in flat(done)
+
+
+def test_a_preflight_says_everything_at_once(light: Light) -> None:
+    """Each step has its turn, and the host fails once, with sentences."""
+    light.variables(mastodon_smtp_from_adress="x@y.test", mastodon_smtp_provider="Mailgunn")
+    done = light.play("smtp_rollout", ANSIBLE_CALLBACK_RESULT_FORMAT="yaml")
+    (said,) = last_words(done)
+    assert done.status == 2 and said.count("[setting-unknown]") == 1 and "did you mean mailgun?" in said, done.output
+    assert said.endswith("Nothing has been changed on any host.") and "severity" not in said and "plan:" not in said
+
+
+def test_a_task_that_cannot_begin_is_said_and_nothing_is_touched(light: Light) -> None:
+    before = light.env_file()
+    light.variables(mastodon_smtp_no_log="{{ nobody_defined_this }}")
+    done = light.play("smtp_rollout")
+    assert done.status == 2 and "mastodon_smtp_no_log refers to nobody_defined_this" in flat(done), done.output
+    assert light.env_file() == before
+    assert "Nothing has been changed on any host." in flat(done), done.output
+
+
+def test_a_batch_stops_at_a_canary_that_failed(tmp_path: Path) -> None:
+    light = Light(tmp_path, 3)
+    fails(light, "mailer_check", "login-refused")
+    done = light.play("smtp_rollout")
+    assert done.status == 2 and "The rollout stops here; not touched: host001, host002." in flat(done), done.output
+    assert "SMTP_SERVER=old" in light.env_file(1) and "SMTP_SERVER=old" in light.env_file(0)
+    done = light.play("smtp_rollout", "-e", json.dumps({"mastodon_smtp_batches": [2, 1]}))
+    assert "The rollout failed on host000, so it stops here: host002 and the hosts after" in flat(done), done.output
+    assert "SMTP_SERVER=smtp.relay.example" in light.env_file(1) and "SMTP_SERVER=old" in light.env_file(2)
+
+
+@pytest.mark.parametrize("strategy", ["linear", "free"])
+def test_the_steps_one_by_one_by_their_tags(light: Light, strategy: str) -> None:
+    note = light.folder / "host000/.env.production.smtp-unproved"
+    for tag, left in (
+        ("edit", ["mailer", "services", "queue"]),
+        ("check", ["services", "queue"]),
+        ("restart", ["queue"]),
+        ("queue", []),
+    ):
+        done = light.play("smtp_rollout", "--tags", f"mastodon_smtp_{tag}", ANSIBLE_STRATEGY=strategy)
+        assert done.status == 0, done.output
+        assert (json.loads(note.read_text())["outstanding"] if note.exists() else []) == left, (tag, done.output)
+    done = light.play("smtp_rollout", "--skip-tags", "mastodon_smtp_check", "-e", "mastodon_smtp_send=always")
+    assert done.status == 0 and SUMMED_UP not in done.output
+
+
+def test_a_step_without_its_preflight_says_so(light: Light) -> None:
+    before = light.env_file()
+    done = light.play("smtp_rollout", "--start-at-task", "Edit the environment file")
+    assert light.env_file() == before and (done.status == 0 or "is not part of this run" in flat(done)), done.output
+
+
+def test_a_dry_run_then_a_check_a_rollout_and_a_roll_back_in_one_command(light: Light) -> None:
+    """No part takes what another part of the same run has seen for its own."""
+    before = light.env_file()
+    done = light.play("smtp_rollout", "--check", "--diff")
+    assert done.status == 0 and "Dry run, nothing was touched: this instance would change." in done.output
+    assert light.env_file() == before
+    names = ("smtp_check", "smtp_rollout", "smtp_check", "smtp_rollback")
+    plays = "\n".join(f"- import_playbook: fediops.mastodon.{name}" for name in names)
+    done = light.play(f"---\n{plays}\n", "-e", "mastodon_smtp_fail_on=never")
+    said = flat(done)
+    assert done.status == 0 and SUMMED_UP in said and "[file-differs]" in said, done.output
+    assert "In order: file, effective settings" in said and "was put back from" in said and light.env_file() == before
+    # Rails uses the same settings here, so what differs is a warning.
+    done = light.play("smtp_check", "-e", "mastodon_smtp_fail_on=warning", **reported(light))
+    assert done.status == 2 and "NOT in order: 1 problem." in done.output and "SMTP_SERVER (other value)" in flat(done)
+    assert report(light)["hosts"][0]["state"] == "drifted"
+
+
+def test_a_roll_back_that_fails_says_what_it_has_changed(light: Light) -> None:
+    assert light.play("smtp_rollout").status == 0
+    file = light.folder / "host000/.env.production"
+    file.write_text(file.read_text() + "THEIRS=1\n")
+    done = light.play("smtp_rollback")
+    assert done.status == 2 and "[env-not-ours]" in flat(done) and "Nothing has been changed." in flat(done), done.output
+    assert "Put the environment file back as it was before the last edit: " in flat(done)
+
+
+def test_adopting_fails_with_its_sentences(light: Light) -> None:
+    light.variables(mastodon_smtp_from_adress="x@y.test")
+    done = light.play("smtp_adopt")
+    assert done.status == 2 and "[setting-unknown]" in flat(done), done.output
+    assert "Nothing has been written for this host." in flat(done)
+    done = light.play("smtp_adopt", "-e", '{"mastodon_smtp_accept": ["setting-unknown"]}')
+    assert done.status == 0 and "Written: " in done.output
