@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
 

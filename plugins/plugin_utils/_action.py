@@ -141,8 +141,10 @@ class Step(ActionBase):
         except AnsibleConnectionFailure as lost:
             record.leave(key, Entry(outcome="unreachable", problems=(str(lost),), **told))
             raise
-        except AnsibleError as broken:
+        except Exception as broken:
             causes = [str(one) for one in (broken, broken.__cause__) if one]
+            if not isinstance(broken, AnsibleError):
+                causes[:0] = [f"{type(broken).__name__}:"]
             done = {"changed": False, "failed": True, "msg": self._told(" ".join(dict.fromkeys(causes)))}
         outcome, problems = _outcome_of(done), self.problems(done) if done.get("failed") else []
         record.leave(key, Entry(outcome=outcome, problems=tuple(problems), result={**done, **self.unshown}, **told))

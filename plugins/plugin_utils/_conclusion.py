@@ -165,7 +165,9 @@ def _kept(known: Known) -> str:
     backup = known.result("edit").get("backup_file")
     if backup:
         return f"The state before is in {backup}."
-    return f"There is no backup of the state before{'.' if known.setting('backup') else ': mastodon_smtp_backup is off.'}"
+    return (
+        f"There is no backup of the state before{'.' if known.setting('backup') else ': mastodon_smtp_backup is off.'}"
+    )
 
 
 def left_by_rollback(known: Known) -> str:

@@ -26,9 +26,7 @@ def seen_of(hosts: t.Iterable[str]) -> Seen:
     return {host: Known(Record(host).entries()) for host in hosts}
 
 
-def preflight_verdict(
-    seen: Seen, hosts: t.Sequence[str], passed: t.Container[str]
-) -> dict[str, list[str]]:
+def preflight_verdict(seen: Seen, hosts: t.Sequence[str], passed: t.Container[str]) -> dict[str, list[str]]:
     """Why hosts have dropped out of the preflight: C(unreachable), C(without_mastodon), or it C(failed).
 
     :param hosts: all hosts of the run.
@@ -101,9 +99,7 @@ def _unsettled(known: Known) -> list[str]:
     return facts
 
 
-def unfinished_hosts(
-    seen: Seen, hosts: t.Sequence[str], batch: t.Sequence[str], tolerated: float = 0
-) -> list[str]:
+def unfinished_hosts(seen: Seen, hosts: t.Sequence[str], batch: t.Sequence[str], tolerated: float = 0) -> list[str]:
     """The hosts before this batch that have not ended well; empty as long as no more of them than tolerated.
 
     A host that was lost on the way has not ended at all, so it is one of them.

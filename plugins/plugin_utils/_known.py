@@ -145,7 +145,9 @@ class Known:
     def taken_over(self) -> bool:
         """Whether another rollout has taken over the edit."""
         wrong = self.wrong(*ROLLOUT)
-        return any(one.get("code") == "edit-taken-over" for entry in wrong for one in entry.result.get("findings") or ())
+        return any(
+            one.get("code") == "edit-taken-over" for entry in wrong for one in entry.result.get("findings") or ()
+        )
 
     @property
     def undo(self) -> bool:

@@ -66,7 +66,11 @@ def reported(light: Light) -> dict[str, str]:
             "Check Rails and send the test message",
             "was put back byte for byte; no running service ever read the new settings.",
         ),
-        ("mail_services", "Restart stale services", "but the services did NOT come back: smtp.relay.example: No. Fix it."),
+        (
+            "mail_services",
+            "Restart stale services",
+            "but the services did NOT come back: smtp.relay.example: No. Fix it.",
+        ),
         ("queued_mail_check", "Prove the queue", "was put back byte for byte, and the services run on it again."),
     ],
 )
@@ -190,7 +194,9 @@ def test_a_roll_back_that_fails_says_what_it_has_changed(light: Light) -> None:
     file = light.folder / "host000/.env.production"
     file.write_text(file.read_text() + "THEIRS=1\n")
     done = light.play("smtp_rollback")
-    assert done.status == 2 and "[env-not-ours]" in flat(done) and "Nothing has been changed." in flat(done), done.output
+    assert done.status == 2 and "[env-not-ours]" in flat(done) and "Nothing has been changed." in flat(done), (
+        done.output
+    )
     assert "Put the environment file back as it was before the last edit: " in flat(done)
 
 

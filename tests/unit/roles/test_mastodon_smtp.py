@@ -73,7 +73,11 @@ def test_tasks_use_every_option_and_none_that_is_not_specified() -> None:
     }
     assert used | DECIDED_BY == set(OPTIONS) and not used & DECIDED_BY
     plugins = ROLE.parents[1] / "plugins"
-    deciding = [plugins / "plugin_utils/_known.py", plugins / "plugin_utils/_conclusion.py", *plugins.glob("action/*.py")]
+    deciding = [
+        plugins / "plugin_utils/_known.py",
+        plugins / "plugin_utils/_conclusion.py",
+        *plugins.glob("action/*.py"),
+    ]
     asked = set(re.findall(r'setting\("(\w+)"\)', "".join(path.read_text() for path in deciding)))
     assert {f"mastodon_smtp_{name}" for name in asked} >= DECIDED_BY
     assert {f"mastodon_smtp_{name}" for name in asked} <= set(OPTIONS)

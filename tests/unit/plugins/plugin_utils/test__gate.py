@@ -24,7 +24,10 @@ def seen(hosts: dict[str, t.Any]) -> dict[str, Known]:
     """What the steps of hosts left: each result by its step."""
     return {
         host: Known(
-            {key: Entry("A task", "unreachable" if one.get("unreachable") else "ok", (), one) for key, one in left.items()}
+            {
+                key: Entry("A task", "unreachable" if one.get("unreachable") else "ok", (), one)
+                for key, one in left.items()
+            }
         )
         for host, left in hosts.items()
     }

@@ -1,0 +1,196 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How a host ended, as the fact and in sentences."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from test__known import ALL, edit, instance, known
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._conclusion import (
+    check,
+    left_by_rollback,
+    preflight,
+    rollback,
+    rollout,
+    undone,
+    unforeseen,
+)
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import Known
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry
+
+FILE = "/live/.env.production"
+BAD = {"mailer": "login-refused"}
+
+
+def also(host: Known, **entries: Entry) -> Known:
+    return Known({**host.entries, **entries}, dry=host.dry)
+
+
+FAILED = Entry("Put it back", "failed", ("It is gone.",), {})
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        (known(dry=True, wrong=BAD, edit=edit(*ALL)), "This was a dry run: nothing has been changed."),
+        (
+            known(wrong={"services": "edit-taken-over"}, edit=edit(*ALL)),
+            f"Another rollout has taken over {FILE}; it goes on there, and this run undoes nothing.",
+        ),
+        (
+            known(wrong=BAD, edit=edit()),
+            f"This run has not changed {FILE}, so there was nothing to put back.",
+        ),
+        (
+            known({"undo": False}, wrong=BAD, edit=edit(*ALL)),
+            f"mastodon_smtp_undo is off: {FILE} keeps the new settings. The state before is in /b.",
+        ),
+        (
+            known({"backup": False}, wrong=BAD, edit=edit(*ALL, backup_file=None)),
+            f"{FILE} keeps the new settings. There is no backup of the state before: mastodon_smtp_backup is off.",
+        ),
+        (
+            also(known(wrong=BAD, edit=edit(*ALL)), restored=FAILED),
+            f"{FILE} could NOT be put back: It is gone. The state before is in /b.",
+        ),
+        (
+            known(wrong=BAD, edit=edit(*ALL), restored={"changed": True}),
+            f"{FILE} was put back byte for byte; no running service ever read the new settings.",
+        ),
+        (
+            also(known(wrong={"services": "service-crash-loop"}, edit=edit(*ALL)), services_back=FAILED),
+            f"{FILE} was put back byte for byte, but the services did NOT come back: It is gone.",
+        ),
+        (
+            known(wrong={"queue": "login-refused"}, edit=edit(*ALL), services={"changed": True}),
+            f"{FILE} was put back byte for byte, and the services run on it again.",
+        ),
+    ],
+)
+def test_what_became_of_the_host(host: Known, said: str) -> None:
+    assert undone(host) == said
+    assert undone(host, of_test=True) == said or "The queue is not proved" in undone(host, of_test=True)
+
+
+def test_the_first_cause_is_told_with_what_became_of_the_host_and_of_the_others() -> None:
+    host = known(wrong=BAD, edit=edit(*ALL), restored={"changed": True})
+    ended = rollout(host, unforeseen("Other", {"msg": "not this"}), "Not touched: b.")
+    assert ended["outcome"] == "failed" and ended["cause"]["step"] == "mailer"
+    assert ended["cause"]["findings"][0]["code"] == "login-refused"
+    assert ended["summary"] == (
+        f"mailer: It is so.\n{FILE} was put back byte for byte; no running service ever read the new settings. "
+        "Not touched: b."
+    )
+
+
+def test_a_task_that_could_not_begin_is_the_cause_where_no_step_has_one() -> None:
+    ended = rollout(known(edit=edit(*ALL)), unforeseen("Check Rails", {"msg": "'x' is undefined"}), "")
+    assert ended["cause"]["step"] == "Check Rails" and "refers to x, which is not defined" in ended["cause"]["message"]
+
+
+def test_what_only_the_test_could_not_do_leaves_the_settings() -> None:
+    entry = Entry("Prove the queue", "not_proved", ("No account.",), {"findings": []})
+    ended = rollout(also(known(edit=edit("queue")), queue=entry), None, "")
+    assert ended["outcome"] == "failed" and "The new settings stay in" in ended["undone"]
+
+
+def ran(**more: t.Any) -> dict[str, t.Any]:
+    rails = {"rails": {"rails": "8.0.3"}, "effective": {"from": "a@b.test"}, "test_message": []}
+    steps = {"edit": {"changed_variables": [], **edit()}, "mailer": rails, "services": {"services": []}, "queue": {}}
+    return {**steps, "settings": {"plan": {"effective": {}}}, "instance": whole(), **more}
+
+
+def whole() -> dict[str, t.Any]:
+    seen = instance()
+    seen["instance"].update(app_dir="/live", release="4.5.3", local_domain="b.test", roles=["web", "sidekiq"])
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("more", "dry", "outcome"),
+    [
+        ({}, False, "in order"),
+        ({"edit": {"changed_variables": [], **edit(*ALL)}}, False, "changed"),
+        ({"edit": {"changed_variables": [], **edit(*ALL)}}, True, "would change"),
+        # what a run that died had edited is proved by this one
+        ({"edit": {"changed_variables": [], **edit("queue"), "changed": False}}, False, "changed"),
+        ({"services": {"services": [], "changed": True}}, False, "changed"),
+        ({"services": {"services": [], "changed": True}}, True, "in order"),
+    ],
+)
+def test_how_a_rollout_ended(more: dict[str, t.Any], dry: bool, outcome: str) -> None:
+    ended = rollout(known(dry=dry, **ran(**more)), None, "")
+    assert ended["outcome"] == outcome and ended["check_mode"] is dry and ended["queued_mail"] is None
+    assert "Mastodon 4.5.3 in /live, Rails 8.0.3" in ended["summary"]
+
+
+def test_each_finding_is_told_once() -> None:
+    finding = {"code": "x", "severity": "warning", "subject": "s", "message": "m", "fix": ""}
+    mailer = {**ran()["mailer"], "findings": [finding]}
+    ended = rollout(known(**ran(mailer=mailer, services={"services": [], "findings": [finding]})), None, "")
+    assert ended["findings"] == [finding]
+
+
+def test_with_tags_there_is_only_so_much_to_tell() -> None:
+    assert rollout(known(edit=edit(*ALL)), None, "") == {"outcome": "in part"}
+
+
+def test_a_preflight_says_all_at_once_and_each_problem_once() -> None:
+    host = known(wrong={"settings": "host-missing", "dns": "host-missing"})
+    assert preflight(host, None, "")["msg"] == "It is so.\nNothing has been changed on this host."
+    two = also(host, relay=Entry("Probe", "failed", ("No way.",), {}))
+    assert preflight(two, None, "None at all.")["msg"] == "2 problems:\n- It is so.\n- No way.\nNone at all."
+    broken = unforeseen("Probe the relay", {"msg": "It broke off"})
+    assert preflight(known(), broken, "")["msg"].startswith("Probe the relay: It broke off\n")
+    assert preflight(known(), None, "") == {}
+
+
+@pytest.mark.parametrize(
+    ("dry", "restored", "services", "told"),
+    [
+        (True, {"changed": True}, {"changed": True}, "This was a dry run: nothing has been changed."),
+        (False, {"changed": True}, {"changed": False}, "The file was put back and stays so."),
+        (False, {"changed": False}, {"changed": True}, "The file was as before already. Services were restarted;"),
+        (False, {"changed": False}, {"changed": False}, "Nothing has been changed."),
+        (False, {}, {}, "Nothing has been changed."),
+    ],
+)
+def test_a_roll_back_that_failed_says_what_it_has_changed(
+    dry: bool, restored: dict[str, bool], services: dict[str, bool], told: str
+) -> None:
+    assert left_by_rollback(known(dry=dry, restored=restored, services=services)).startswith(told)
+
+
+def test_a_roll_back_that_failed_names_the_edit_that_stays() -> None:
+    assert left_by_rollback(known(instance=instance("queue"))).endswith(f"is not proved, stays in {FILE}.")
+
+
+@pytest.mark.parametrize(
+    ("restored", "services", "dry", "outcome"),
+    [
+        (True, True, False, "rolled back"),
+        (False, True, False, "rolled back"),
+        (False, False, False, "in order"),
+        (True, True, True, "would roll back"),
+    ],
+)
+def test_how_a_roll_back_ended(restored: bool, services: bool, dry: bool, outcome: str) -> None:
+    put = {"changed": restored, "changed_variables": [], "backup_file": "/b" if restored else None}
+    host = known(dry=dry, instance=whole(), restored=put, services={"changed": services, "services": []})
+    ended = rollback(host, None, "")
+    assert ended["outcome"] == outcome and ended["summary"]
+    assert rollback(also(host, restored=FAILED), None, "")["summary"].startswith("Put it back: It is gone.\n")
+
+
+def test_the_drift_check_weighs_what_every_step_saw() -> None:
+    host = known({"fail_on": "error"}, instance=whole(), edit={"changed_variables": [], "findings": []})
+    assert check(host, None, "")["in_order"] is True
+    broken = check(host, unforeseen("Probe the relay", {"msg": "It broke off"}), "")
+    assert not broken["in_order"] and broken["findings"][0]["code"] == "check-incomplete"
+    wrong = check(also(host, mailer=Entry("Compare", "failed", ("Killed.",), {"msg": "x"})), None, "")
+    assert not wrong["in_order"] and "Killed." in wrong["message"]
