@@ -28,7 +28,7 @@ TOLD = {"link-followed"}
 def host_summary(result: t.Mapping[str, t.Any]) -> list[str]:
     """One line per fact that an operator wants to see.
 
-    :param result: the fact mastodon_smtp_result as roles/mastodon_smtp/tasks/summary.yml sets it.
+    :param result: the fact mastodon_smtp_result as smtp_summary returns it.
     """
     dry = bool(result["check_mode"])
     if "restored_from" in result:

@@ -26,10 +26,10 @@ from control import fleet as machines
 from mailboxes import Mailboxes
 
 #: The steps as their tasks are called.
-EDIT = "Back up and edit the environment file"
-CHECK = "Ask Rails for its own settings, and send the test message through them"
-RESTART = "Restart what still runs on old settings"
-QUEUE = "Send one mail through the queue, and follow that job to its end"
+EDIT = "Edit the environment file"
+CHECK = "Check Rails and send the test message"
+RESTART = "Restart stale services"
+QUEUE = "Prove the queue"
 SUMMARY = "Sum up"
 #: What an edit needs, in the order of the steps.
 ALL = ["mailer", "services", "queue"]

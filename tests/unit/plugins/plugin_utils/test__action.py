@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import typing as t
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from ansible import constants
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry, Record
 
 SECRET = "pa55-w0rd-of-the-relay"
 
@@ -252,3 +254,87 @@ def test_facts_that_ansible_keeps_from_being_variables_do_no_harm(monkeypatch: p
     monkeypatch.setattr(constants.config, "get_config_value", lambda name, **_unused: name != "INJECT_FACTS_AS_VARS")
     facts = {"ansible_facts": {"mastodon_smtp_host": "evil.example"}}
     assert "failed" not in run(lambda _unused: ([], {}), facts)
+
+
+HOST = {"inventory_hostname": "masto1"}
+WRONG = Finding("port-invalid", "error", "port", "It is none.", "Give one.")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the steps of this run leave their results."""
+    monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
+    return tmp_path
+
+
+def left(key: str = "") -> Entry:
+    entry = Record("masto1").entry(key)
+    assert entry is not None
+    return entry
+
+
+@pytest.mark.parametrize("part", ["rollout", "rollback", "adopt"])
+def test_in_the_role_a_failing_step_shows_its_sentences_and_leaves_the_rest(folder: Path, part: str) -> None:  # noqa: ARG001
+    result = run(lambda _unused: ([WRONG], {"seen": [1]}), HOST, chain=part)
+    assert {name: one for name, one in result.items() if name != "_ansible_evidence"} == {
+        "changed": False,
+        "failed": True,
+        "msg": "port: It is none. Give one. [port-invalid]",
+    }
+    # ansible-core neither shows nor registers what begins like this; a rescue has it
+    assert result["_ansible_evidence"]["seen"] == [1]
+    assert result["_ansible_evidence"]["findings"] == [WRONG.as_dict()]
+    assert left().outcome == "failed" and left().problems == (WRONG.sentence(),)
+    assert left().result["seen"] == [1] and left().result["findings"] == [WRONG.as_dict()]
+
+
+@pytest.mark.parametrize("part", ["preflight", "check", "undo"])
+def test_in_the_parts_that_collect_every_step_has_its_turn(folder: Path, part: str) -> None:  # noqa: ARG001
+    result = run(lambda _unused: ([WRONG], {"seen": [1]}), HOST, chain=part)
+    assert result["failed"] is False and result["msg"] == WRONG.sentence() and result["seen"] == [1]
+    assert left().outcome == "failed"
+
+
+def test_what_only_a_test_could_not_do_is_no_failure_in_the_role(folder: Path) -> None:  # noqa: ARG001
+    no_account = Finding("account-gets-no-mail", "error", "a@b.test", "It is none.")
+    assert run(lambda _unused: ([no_account], {}), HOST, chain="rollout")["failed"] is False
+    assert left().outcome == "not_proved"
+    # used alone, the step fails as documented
+    assert run(lambda _unused: ([no_account], {}), HOST)["failed"] is True
+    assert run(lambda _unused: ([no_account, WRONG], {}), HOST, chain="rollout")["failed"] is True
+
+
+def test_a_step_that_breaks_off_fails_with_a_sentence_and_without_its_secret(folder: Path) -> None:
+    result = run(lambda _unused: {}[SECRET], HOST, chain="rollout", password=SECRET)
+    assert result["failed"] and "KeyError" in result["msg"] and SECRET not in str(result)
+    assert SECRET not in "".join(file.read_text() for file in folder.rglob("*.json"))
+
+
+def test_a_value_that_cannot_be_worked_out_is_said_in_the_role(folder: Path) -> None:  # noqa: ARG001
+    result = run(lambda _unused: ([], {}), HOST, chain="rollout", password=trusted("{{ vault_password }}"))
+    assert result["failed"] and "refers to vault_password, which is not defined for this host" in result["msg"]
+
+
+def test_a_host_that_cannot_be_reached_is_noted_as_that(folder: Path) -> None:  # noqa: ARG001
+    def lost(_unused: t.Any) -> t.NoReturn:
+        raise AnsibleConnectionFailure("no route")
+
+    with pytest.raises(AnsibleConnectionFailure):
+        run(lost, HOST, chain="rollout")
+    assert left().outcome == "unreachable"
+
+
+def test_a_step_with_nothing_to_do_leaves_itself_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    monkeypatch.setattr(Step, "linked", lambda *_unused: None)
+    assert run(lambda _unused: pytest.fail("it must not run"), HOST, chain="rollout")["skipped"] is True
+    assert left().outcome == "skipped"
+
+
+def test_a_part_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(AnsibleActionFail, match="chain must be one of"):
+        run(lambda _unused: ([], {}), HOST, chain="other")
+
+
+def test_alone_a_step_leaves_nothing_and_fails_with_its_evidence(folder: Path) -> None:
+    result = run(lambda _unused: ([WRONG], {"seen": [1]}), HOST)
+    assert result["failed"] and result["seen"] == [1] and not list(folder.iterdir())

@@ -1,0 +1,250 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What each step of the role takes from the steps before it, and when it leaves itself out."""
+
+from __future__ import annotations
+
+import importlib
+import typing as t
+from types import SimpleNamespace
+
+import pytest
+from ansible.errors import AnsibleActionFail
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import Known
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry
+
+SETTINGS = {
+    "send": "changed",
+    "undo": True,
+    "backup": True,
+    "test_recipient": "a@b.test",
+    "check_envelope": True,
+    "service_timeout": 180,
+    "steady": 10,
+    "rails_timeout": 180,
+    "queue_deadline": 120,
+}
+FOUND = {"deployment": "systemd", "app_dir": "/live", "user": "mastodon", "env_file": "/live/.env.production"}
+INSTANCE = {
+    **FOUND,
+    "readers": ["ruby", "node"],
+    "env_file_checksum": "abc",
+    "release": "4.5.3",
+    "local_domain": "b.test",
+    "mail_variables": ["SMTP_SERVER"],
+    "unproved": [],
+    "ticket": None,
+    "services": [],
+}
+RELAY = {
+    "host": "smtp.b.test",
+    "port": 587,
+    "tls": "starttls",
+    "verify": "peer",
+    "auth": "plain",
+    "login": "me",
+    "ca_file": None,
+    "helo_domain": None,
+    "alternatives": [{"port": 465, "tls": "implicit"}],
+    "hint": "A key.",
+}
+PLAN = {
+    "set": {"SMTP_SERVER": "smtp.b.test"},
+    "remove": ["SMTP_SSL"],
+    "secret_variables": ["SMTP_PASSWORD"],
+    "effective": {"return_path": None},
+    "sender": {"address": "n@b.test"},
+    "relay": RELAY,
+    "bulk_relay": None,
+}
+SECRETS = {"SMTP_LOGIN": "me", "SMTP_PASSWORD": "hidden-from-all", "BULK_SMTP_PASSWORD": ""}
+EDIT = {"changed": True, "unproved": ["mailer", "services", "queue"], "ticket": "t", "backup_file": "/b"}
+
+
+def linked(
+    step: str,
+    part: str,
+    options: dict[str, t.Any] | None = None,
+    chosen: dict[str, t.Any] | None = None,
+    dry: bool = False,
+    without: tuple[str, ...] = (),
+    task_vars: dict[str, t.Any] | None = None,
+    failed: tuple[str, ...] = (),
+    **results: dict[str, t.Any],
+) -> dict[str, t.Any] | None:
+    """The options with which a step of the role runs; None when it leaves itself out.
+
+    :param without: steps that did not run.
+    """
+    module = importlib.import_module(f"ansible_collections.fediops.mastodon.plugins.action.{step}")
+    task = SimpleNamespace(args={"chain": part, **(options or {})}, async_val=0, check_mode=dry, action=step)
+    action = module.ActionModule(task, *(None,) * 5)
+    before = {"instance": {"instance": INSTANCE}, "settings": {"plan": PLAN}, **results}
+    before["variables"] = {"variables": {**SETTINGS, **(chosen or {})}}
+    entries = {
+        key: Entry(key, "failed" if key in failed else "ok", ("No.",) if key in failed else (), one)
+        for key, one in before.items()
+        if key not in without
+    }
+    action.known = Known(entries, dry=dry)
+    done: dict[str, t.Any] | None = action.linked(
+        options or {}, {"inventory_hostname": "masto1", "mastodon_smtp_x": 1, **(task_vars or {})}
+    )
+    return done
+
+
+def test_the_edit_goes_by_the_plan_and_waits_for_a_step_of_a_dead_run() -> None:
+    assert linked("env_file", "rollout", {"secrets": SECRETS, "backup": False}) == {
+        "path": "/live/.env.production",
+        "set": PLAN["set"],
+        "remove": PLAN["remove"],
+        "secrets": {"SMTP_PASSWORD": "hidden-from-all"},
+        "readers": ["ruby", "node"],
+        "backup": False,
+        "expected_checksum": "abc",
+        "prove": ["mailer", "services", "queue"],
+        "busy_timeout": 730.0,
+    }
+    given = linked("env_file", "rollout", {"secrets": SECRETS, "readers": ["sh"]})
+    assert given and given["readers"] == ["sh"]
+
+
+def test_a_check_compares_and_asks_for_no_proof() -> None:
+    given = linked("env_file", "check", {"secrets": SECRETS})
+    assert given and not {"prove", "expected_checksum", "busy_timeout"} & set(given)
+
+
+def test_an_undo_goes_by_what_the_edit_left() -> None:
+    edit = {**EDIT, "checksum_after": "def"}
+    assert linked("env_file", "undo", {"state": "restored"}, edit=edit) == {
+        "state": "restored",
+        "path": "/live/.env.production",
+        "backup_file": "/b",
+        "expected_checksum": "def",
+        "ticket": "t",
+        "restored_mtime": "preserve",
+    }
+    late = linked("env_file", "undo", {"state": "restored"}, edit=edit, services={"changed": True})
+    assert late and late["restored_mtime"] == "now"
+    assert linked("env_file", "undo", {"state": "restored"}, {"undo": False}, edit=edit) is None
+
+
+def test_the_undo_restarts_only_where_a_service_may_have_read_the_edit() -> None:
+    assert linked("mail_services", "undo", edit=EDIT) is None
+    assert linked("mail_services", "undo", edit=EDIT, services={}) == {**FOUND, "state": "current"}
+    assert linked("mail_services", "undo", edit=EDIT, services={}, restored={}, failed=("restored",)) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "dry", "step", "changed", "state"),
+    [
+        ("rollout", False, "edit", True, "current"),
+        ("rollout", True, "edit", True, "restarted"),
+        ("rollout", True, "edit", False, "current"),
+        ("rollback", True, "restored", True, "restarted"),
+        ("rollback", False, "restored", True, "current"),
+        ("check", True, "edit", True, "current"),
+    ],
+)
+def test_a_dry_run_says_what_the_edit_would_entail(part: str, dry: bool, step: str, changed: bool, state: str) -> None:
+    given = linked("mail_services", part, {"services": ["web"]}, dry=dry, **{step: {"changed": changed}})
+    assert given == {"services": ["web"], **FOUND, "state": state}
+
+
+def test_rails_is_held_to_the_plan_and_sends_where_it_is_worth_it() -> None:
+    to = {"send_to": "a@b.test", "queue_account": "", "queue_recipient": "a@b.test", "secrets": SECRETS}
+    given = linked("mailer_check", "rollout", to, edit=EDIT)
+    assert given and given["expected"] == PLAN["effective"] and given["ticket"] == "t"
+    assert (given["send_to"], given["queue_recipient"], given["provider_hint"]) == ("a@b.test", "a@b.test", "A key.")
+    assert given["secrets"] == {"SMTP_PASSWORD": "hidden-from-all"} and "queue_account" not in given
+    proved = linked("mailer_check", "rollout", to, edit={"unproved": [], "ticket": None, "changed": False})
+    assert proved and not {"send_to", "ticket"} & set(proved) and "queue_recipient" in proved
+    never = linked("mailer_check", "rollout", to, {"send": "never"}, edit=EDIT)
+    assert never and not {"send_to", "queue_recipient"} & set(never)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "dry", "sends"), [(True, False, True), (False, False, False), (None, False, False), (True, True, False)]
+)
+def test_the_drift_check_sends_only_what_it_is_asked_for(wanted: bool | None, dry: bool, sends: bool) -> None:
+    to = {"send_to": "a@b.test", "secrets": SECRETS}
+    given = linked(
+        "mailer_check", "check", to, {"check_send": wanted}, task_vars={"ansible_check_mode": dry}, edit=EDIT
+    )
+    assert given and ("send_to" in given) is sends and "ticket" not in given
+
+
+def test_the_queue_is_proved_by_the_way_that_rails_has_named() -> None:
+    way = {"way": "form", "to": "a@b.test"}
+    to = {"reset": "", "enqueue": "a@b.test"}
+    given = linked("queued_mail_check", "rollout", to, edit=EDIT, mailer={"queue": way})
+    assert given == {"enqueue": "a@b.test", **FOUND, "known": way, "ticket": "t", "provider_hint": "A key."}
+    assert linked("queued_mail_check", "rollout", to, edit={"unproved": [], "changed": False}) is None
+
+
+def test_the_relay_is_that_of_the_plan() -> None:
+    given = linked("smtp_relay_info", "preflight", {"password": "hidden", "recipient": "a@b.test"})
+    assert given == {
+        **{name: RELAY[name] for name in ("host", "port", "tls", "verify", "auth", "login")},
+        **FOUND,
+        "password": "hidden",
+        "recipient": "a@b.test",
+        "sender": "n@b.test",
+        "helo_domain": "masto1",
+        "alternative_ports": RELAY["alternatives"],
+        "provider_hint": "A key.",
+        "vantage": "instance",
+    }
+    assert linked("smtp_relay_info", "preflight", {"relay": "bulk"}) is None
+    silent = linked("smtp_relay_info", "preflight", {"recipient": "a@b.test"}, {"check_envelope": False})
+    assert silent and not {"sender", "recipient"} & set(silent)
+    never = linked("smtp_relay_info", "preflight", {"recipient": "a@b.test"}, {"send": "never"})
+    assert never and "sender" in never and "recipient" not in never
+
+
+def test_the_plan_is_for_the_instance_that_was_found() -> None:
+    given = linked("smtp_settings", "preflight", {"host": "smtp.b.test"})
+    assert given == {
+        "host": "smtp.b.test",
+        "mastodon_release": "4.5.3",
+        "local_domain": "b.test",
+        "readers": ["ruby", "node"],
+        "current": ["SMTP_SERVER"],
+        "variables": ["mastodon_smtp_x"],
+    }
+
+
+def test_adopting_refuses_variables_that_nobody_reads_unless_that_is_accepted() -> None:
+    strangers = linked("smtp_adopt", "adopt")
+    assert strangers == {"variables": ["mastodon_smtp_x"]}
+    assert linked("smtp_adopt", "adopt", {}, {"accept": ["setting-unknown"]}) == {"variables": []}
+
+
+@pytest.mark.parametrize(
+    ("step", "without"),
+    [
+        ("smtp_settings", ("instance",)),
+        ("smtp_relay_info", ("settings",)),
+        ("sender_dns_info", ("settings",)),
+        ("env_file", ("settings",)),
+        ("mailer_check", ("settings",)),
+        ("mail_services", ("instance",)),
+    ],
+)
+def test_what_only_looks_leaves_itself_out_where_there_is_nothing_to_look_at(step: str, without: tuple[str]) -> None:
+    assert linked(step, "check", {"secrets": {}}, without=without) is None
+    assert linked(step, "check", {"secrets": {}}, failed=without) is None
+
+
+@pytest.mark.parametrize("step", ["env_file", "mailer_check", "mail_services", "queued_mail_check"])
+def test_what_changes_something_says_that_the_preflight_is_missing(step: str) -> None:
+    with pytest.raises(AnsibleActionFail, match="The preflight of this host is not part of this run"):
+        linked(step, "rollout", without=("instance", "settings"))
+
+
+def test_nothing_is_looked_at_by_variables_that_are_wrong() -> None:
+    assert linked("instance_info", "preflight", failed=("variables",)) is None
+    assert linked("instance_info", "preflight", {"app_dir": "/live"}) == {"app_dir": "/live"}
