@@ -11,9 +11,10 @@
   until the step itself works it out.
 - No secret is in the result, in whatever form a message quotes it.
 - Facts of the host set none of our variables, and the answer of a module brings none.
-- In the role (the option C(chain)) it takes what it needs from the steps before it, leaves what it found for those after
-  it (C(_record)), and fails with its sentences alone. The rest of a failing result is in C(_ansible_evidence), which
-  ansible-core neither shows nor registers, and which C(ansible_failed_result) has in a C(rescue).
+- In the role (the option C(chain)) it takes what it needs from the steps before it, leaves what it found for those
+  after it (C(_record)), and fails with its sentences alone. The rest of a failing result is in
+  C(_ansible_evidence), which ansible-core neither shows nor registers, and which C(ansible_failed_result) has in a
+  C(rescue).
 """
 
 from __future__ import annotations
@@ -134,12 +135,12 @@ class Step(ActionBase):
         record, key = Record(str(variables.get("inventory_hostname") or "")), self.key(self._given)
         self._begin(record)
         self.known = Known(record.entries(), dry=bool(self._task.check_mode))
-        told = {"task": str(getattr(self._task, "name", "") or ""), "uuid": str(getattr(self._task, "_uuid", ""))}
-        record.leave(key, Entry(outcome="running", **told))
+        task, uuid = str(getattr(self._task, "name", "") or ""), str(getattr(self._task, "_uuid", ""))
+        record.leave(key, Entry(task, "running", uuid=uuid))
         try:
             done = self._refused(variables) or self._performed_linked(variables)
         except AnsibleConnectionFailure as lost:
-            record.leave(key, Entry(outcome="unreachable", problems=(str(lost),), **told))
+            record.leave(key, Entry(task, "unreachable", (self._told(str(lost)),), uuid=uuid))
             raise
         except Exception as broken:
             causes = [str(one) for one in (broken, broken.__cause__) if one]
@@ -147,7 +148,7 @@ class Step(ActionBase):
                 causes[:0] = [f"{type(broken).__name__}:"]
             done = {"changed": False, "failed": True, "msg": self._told(" ".join(dict.fromkeys(causes)))}
         outcome, problems = _outcome_of(done), self.problems(done) if done.get("failed") else []
-        record.leave(key, Entry(outcome=outcome, problems=tuple(problems), result={**done, **self.unshown}, **told))
+        record.leave(key, Entry(task, outcome, tuple(problems), {**done, **self.unshown}, uuid))
         return self._ended(outcome, problems, done)
 
     def _begin(self, record: Record) -> None:

@@ -175,7 +175,10 @@ def left_by_rollback(known: Known) -> str:
     if known.dry:
         return _DRY
     if known.result("restored").get("changed"):
-        return "The file was put back and stays so. A service that could not be restarted still runs on the withdrawn settings."
+        return (
+            "The file was put back and stays so. A service that could not be restarted still runs on the withdrawn "
+            "settings."
+        )
     if known.result("services").get("changed"):
         return (
             "The file was as before already. Services were restarted; one that could not be may still run on the "

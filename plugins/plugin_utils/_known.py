@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The decisions of the chain: what is pending, whether to send, whether to prove the queue, whether and how far to undo.
+"""The decisions of the chain: what is pending, whether to send and to prove the queue, whether and how far to undo.
 
 Everything is decided from what the steps before have left in this run (C(_record)). Nothing here does any I/O.
 """

@@ -331,7 +331,7 @@ class Collector:
 
 
 def _outcome_in(task: Task, result: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
-    """What a task tells of how its host ended: the facts of the role, as smtp_summary or a play of one's own says them."""
+    """How a host ended, where a task tells: the facts of the role, by smtp_summary or a play of one's own."""
     if task.module == _SUMMARY:
         return {"mastodon_smtp_drift": result} if "in_order" in result else {"mastodon_smtp_result": result}
     facts = result.get("ansible_facts")
