@@ -155,7 +155,9 @@ class Step(ActionBase):
         """What has to happen to the record before the step."""
 
     def _performed_linked(self, variables: Result) -> Result:
-        options = self.linked(self._worked_out(), variables)
+        given = self._worked_out()
+        self._hide(given)  # the task is shown even when the step leaves itself out
+        options = self.linked(given, variables)
         if options is None:
             return {"changed": False, "skipped": True, "skip_reason": "There is nothing to do."}
         return self._performed(options, variables)
@@ -181,9 +183,7 @@ class Step(ActionBase):
         return {"changed": False, "failed": True, "msg": explain(refused), "findings": findings}
 
     def _performed(self, options: Result, variables: Result) -> Result:
-        self.keep_secret(options[name] for name in self.secret_options() if name in options)
-        # A secret that was given for another option by mistake.
-        self._task.args = masked(self._task.args, self._secrets)
+        self._hide(options)
         try:
             return self.perform(options, variables)
         except Exception as defect:
@@ -193,6 +193,11 @@ class Step(ActionBase):
                 raise
             # Ansible would print the text of the exception and of its causes.
             raise AnsibleActionFail(told) from None
+
+    def _hide(self, options: Result) -> None:
+        """Hide the values of the secret options; in the task too, where one may stand for another by mistake."""
+        self.keep_secret(options[name] for name in self.secret_options() if name in options)
+        self._task.args = masked(self._task.args, self._secrets)
 
     def keep_secret(self, values: t.Iterable[t.Any]) -> None:
         """Hide these values in all that the step says from now on."""

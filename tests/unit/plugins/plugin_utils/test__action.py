@@ -326,8 +326,10 @@ def test_a_host_that_cannot_be_reached_is_noted_as_that(folder: Path) -> None:  
 
 def test_a_step_with_nothing_to_do_leaves_itself_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     monkeypatch.setattr(Step, "linked", lambda *_unused: None)
-    assert run(lambda _unused: pytest.fail("it must not run"), HOST, chain="rollout")["skipped"] is True
-    assert left().outcome == "skipped"
+    Step.does = staticmethod(lambda _unused: pytest.fail("it must not run"))
+    step = made({"chain": "rollout", "password": SECRET, "mode": f"{SECRET} by mistake"}, HOST)
+    assert step.run(task_vars=HOST)["skipped"] is True and left().outcome == "skipped"
+    assert SECRET not in str(step._task.args)
 
 
 def test_a_part_that_does_not_exist_is_refused() -> None:
