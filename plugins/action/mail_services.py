@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
 
@@ -17,6 +19,16 @@ class ActionModule(HostStep):
         """What the undo restarts does not take the place of what the rollout restarted."""
         return "services_back" if self.part == "undo" else "services"
 
+    #: Whether the host has to be asked: not where instance_info has seen that there is nothing to restart.
+    _asks = True
+
+    def perform(self, options: Result, task_vars: Result) -> Result:
+        """Run the module, or say what is known already."""
+        if self._asks:
+            return super().perform(options, task_vars)
+        services = [_untouched(one) for one in (self.known.instance or {})["services"]]
+        return {"changed": False, "services": services, "ready_after": 0.0, "findings": []}
+
     def linked(self, options: Result, task_vars: Result) -> Result | None:  # noqa: ARG002
         """In a dry run the file is still the old one, so nothing looks stale yet: say what the edit would entail."""
         known, instance = self.known, self.instance()
@@ -26,5 +38,13 @@ class ActionModule(HostStep):
             return None
         edited = known.result("restored" if self.part == "rollback" else "edit").get("changed")
         entailed = known.dry and edited and self.part in ("rollout", "rollback")
+        self._asks = not (self.part == "rollout" and known.services_are_current)
         ticket = {"ticket": known.ticket} if self.part == "rollout" and known.ticket else {}
         return {**options, **known.found, **ticket, "state": "restarted" if entailed else "current"}
+
+
+def _untouched(service: t.Mapping[str, t.Any]) -> Result:
+    """A service of instance_info as the module returns one that it left alone."""
+    told = {name: service[name] for name in ("name", "role", "stale")}
+    side = {name: one for name, one in service.items() if name not in told}
+    return {**told, "restarted": False, "before": side, "after": side}

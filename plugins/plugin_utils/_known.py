@@ -139,6 +139,15 @@ class Known:
         plan = self.plan or {}
         return str((plan.get("effective") or {}).get("return_path") or (plan.get("sender") or {}).get("address") or "")
 
+    # What is restarted.
+
+    @property
+    def services_are_current(self) -> bool:
+        """Whether no service needs a restart: nothing was edited or is pending, and all were seen at work on it."""
+        seen = self._mail_services
+        edited = self.pending or self.result("edit").get("changed") or not self.ran("edit")
+        return not edited and bool(seen) and all(one["state"] == "running" and not one["stale"] for one in seen)
+
     # What is undone.
 
     @property

@@ -248,3 +248,20 @@ def test_what_changes_something_says_that_the_preflight_is_missing(step: str) ->
 def test_nothing_is_looked_at_by_variables_that_are_wrong() -> None:
     assert linked("instance_info", "preflight", failed=("variables",)) is None
     assert linked("instance_info", "preflight", {"app_dir": "/live"}) == {"app_dir": "/live"}
+
+
+def test_a_host_where_nothing_is_to_be_restarted_is_not_asked() -> None:
+    module = importlib.import_module("ansible_collections.fediops.mastodon.plugins.action.mail_services")
+    task = SimpleNamespace(args={"chain": "rollout"}, async_val=0, check_mode=False, action="mail_services")
+    service = {"name": "web", "role": "web", "stale": False, "state": "running", "since": "then", "restarts": 0}
+    action = module.ActionModule(task, *(None,) * 5)
+    results = {
+        "instance": {"instance": {**INSTANCE, "services": [service]}},
+        "edit": {"unproved": [], "changed": False},
+    }
+    action.known = Known({key: Entry(key, "ok", (), one) for key, one in results.items()})
+    options = action.linked({}, {})
+    side = {"state": "running", "since": "then", "restarts": 0}
+    assert options is not None and action.perform(options, {})["services"] == [
+        {"name": "web", "role": "web", "stale": False, "restarted": False, "before": side, "after": side}
+    ]

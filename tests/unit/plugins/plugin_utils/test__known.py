@@ -116,6 +116,25 @@ def test_how_long_a_step_of_a_dead_run_may_be_at_work() -> None:
     assert known({"service_timeout": 3000}).longest_step == 3010
 
 
+@pytest.mark.parametrize(
+    ("seen", "current"),
+    [
+        ({"edit": edit()}, True),
+        ({"edit": edit(*ALL)}, False),
+        ({"edit": {**edit(), "changed": True}}, False),
+        # proved but for the queue: the step is asked, and notes nothing
+        ({"edit": edit("queue")}, False),
+        ({"instance": instance(stale=True), "edit": edit()}, False),
+        ({"instance": instance(state="stopped"), "edit": edit()}, False),
+        ({"instance": instance(role="streaming"), "edit": edit()}, False),
+        # with --tags nothing is known of the file
+        ({}, False),
+    ],
+)
+def test_whether_the_services_need_no_look(seen: dict[str, t.Any], current: bool) -> None:
+    assert known(**seen).services_are_current is current
+
+
 EDITED = {"edit": edit(*ALL)}
 
 
