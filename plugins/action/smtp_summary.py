@@ -28,7 +28,7 @@ class ActionModule(ControllerStep):
     ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {
         "others": {"type": "str", "default": ""},
         "failed_task": {"type": "str", "default": ""},
-        "failed_result": {"type": "dict", "default": {}},
+        "failed_message": {"type": "str", "default": ""},
     }
 
     def key(self, options: Result) -> str:  # noqa: ARG002
@@ -41,7 +41,7 @@ class ActionModule(ControllerStep):
             raise AnsibleActionFail(f"chain must be one of {', '.join(sorted(_OF))}.")
         given = self.validated(options)
         task = given["failed_task"]
-        broken = _conclusion.unforeseen(task, given["failed_result"]) if task else None
+        broken = _conclusion.unforeseen(task, given["failed_message"]) if task else None
         summed_up = _OF[self.part](self.known, broken, given["others"])
         return {"changed": False, **summed_up}
 

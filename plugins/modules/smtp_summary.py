@@ -24,9 +24,9 @@ options:
   failed_task:
     description: In a C(rescue), the name of the task that failed. It counts where no step has said what is wrong.
     type: str
-  failed_result:
-    description: In a C(rescue), C(ansible_failed_result).
-    type: dict
+  failed_message:
+    description: In a C(rescue), C(ansible_failed_result.msg).
+    type: str
 attributes:
   action:
     support: full

@@ -14,16 +14,16 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._drift import dri
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import PREFLIGHT, ROLLBACK, ROLLOUT, Known
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._summary import host_summary
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import problems_of, together
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import said, together
 
 Result = dict[str, t.Any]
 _DRY = "This was a dry run: nothing has been changed."
 _QUEUED = ("way", "to", "outcome", "job", "message_id", "waited")
 
 
-def unforeseen(task: str, result: t.Mapping[str, t.Any]) -> Entry:
+def unforeseen(task: str, message: str) -> Entry:
     """A task that failed before its step could begin, such as one with a variable that cannot be worked out."""
-    return Entry(task, "failed", tuple(problems_of(result)), {"findings": []})
+    return Entry(task, "failed", (said({"msg": message}),), {"findings": []})
 
 
 def preflight(known: Known, broken: Entry | None, others: str) -> Result:
@@ -110,13 +110,13 @@ def _failed(known: Known, wrong: t.Sequence[Entry], what_became: str, others: st
     """The first cause is what the operator needs, with what became of the host."""
     message = together(one for entry in wrong for one in entry.problems)
     findings = [one for entry in wrong for one in entry.result.get("findings") or ()]
-    said = " ".join(one for one in (what_became, others) if one)
+    afterwards = " ".join(one for one in (what_became, others) if one)
     return {
         "outcome": "failed",
         "release": (known.result("instance").get("instance") or {}).get("release") or "",
         "cause": {"step": wrong[0].task, "message": message, "findings": findings},
         "undone": what_became,
-        "summary": f"{wrong[0].task}: {message}\n{said}",
+        "summary": f"{wrong[0].task}: {message}\n{afterwards}",
     }
 
 

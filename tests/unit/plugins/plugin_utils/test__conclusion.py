@@ -79,7 +79,7 @@ def test_what_became_of_the_host(host: Known, said: str) -> None:
 
 def test_the_first_cause_is_told_with_what_became_of_the_host_and_of_the_others() -> None:
     host = known(wrong=BAD, edit=edit(*ALL), restored={"changed": True})
-    ended = rollout(host, unforeseen("Other", {"msg": "not this"}), "Not touched: b.")
+    ended = rollout(host, unforeseen("Other", "not this"), "Not touched: b.")
     assert ended["outcome"] == "failed" and ended["cause"]["step"] == "mailer"
     assert ended["cause"]["findings"][0]["code"] == "login-refused"
     assert ended["summary"] == (
@@ -89,7 +89,7 @@ def test_the_first_cause_is_told_with_what_became_of_the_host_and_of_the_others(
 
 
 def test_a_task_that_could_not_begin_is_the_cause_where_no_step_has_one() -> None:
-    ended = rollout(known(edit=edit(*ALL)), unforeseen("Check Rails", {"msg": "'x' is undefined"}), "")
+    ended = rollout(known(edit=edit(*ALL)), unforeseen("Check Rails", "'x' is undefined"), "")
     assert ended["cause"]["step"] == "Check Rails" and "refers to x, which is not defined" in ended["cause"]["message"]
 
 
@@ -145,7 +145,7 @@ def test_a_preflight_says_all_at_once_and_each_problem_once() -> None:
     assert preflight(host, None, "")["msg"] == "It is so.\nNothing has been changed on this host."
     two = also(host, relay=Entry("Probe", "failed", ("No way.",), {}))
     assert preflight(two, None, "None at all.")["msg"] == "2 problems:\n- It is so.\n- No way.\nNone at all."
-    broken = unforeseen("Probe the relay", {"msg": "It broke off"})
+    broken = unforeseen("Probe the relay", "It broke off")
     assert preflight(known(), broken, "")["msg"].startswith("Probe the relay: It broke off\n")
     assert preflight(known(), None, "") == {}
 
@@ -190,7 +190,7 @@ def test_how_a_roll_back_ended(restored: bool, services: bool, dry: bool, outcom
 def test_the_drift_check_weighs_what_every_step_saw() -> None:
     host = known({"fail_on": "error"}, instance=whole(), edit={"changed_variables": [], "findings": []})
     assert check(host, None, "")["in_order"] is True
-    broken = check(host, unforeseen("Probe the relay", {"msg": "It broke off"}), "")
+    broken = check(host, unforeseen("Probe the relay", "It broke off"), "")
     assert not broken["in_order"] and broken["findings"][0]["code"] == "check-incomplete"
     wrong = check(also(host, mailer=Entry("Compare", "failed", ("Killed.",), {"msg": "x"})), None, "")
     assert not wrong["in_order"] and "Killed." in wrong["message"]
