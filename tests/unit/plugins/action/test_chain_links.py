@@ -11,6 +11,7 @@ import typing as t
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import Known
@@ -265,3 +266,35 @@ def test_a_host_where_nothing_is_to_be_restarted_is_not_asked() -> None:
     assert options is not None and action.perform(options, {})["services"] == [
         {"name": "web", "role": "web", "stale": False, "restarted": False, "before": side, "after": side}
     ]
+
+
+def documented(module: str) -> set[str]:
+    """The options of a module and of the fragments that it names."""
+    base = "ansible_collections.fediops.mastodon.plugins"
+    page = yaml.safe_load(importlib.import_module(f"{base}.modules.{module}").DOCUMENTATION)
+    names = set(page.get("options", {}))
+    for fragment in page["extends_documentation_fragment"]:
+        if fragment.count(".") == 2:
+            shared = importlib.import_module(f"{base}.doc_fragments.{fragment.rpartition('.')[2]}").ModuleDocFragment
+            names |= set(yaml.safe_load(shared.DOCUMENTATION)["options"] or {})
+    return names
+
+
+@pytest.mark.parametrize(
+    ("step", "part", "options"),
+    [
+        ("env_file", "rollout", {"secrets": SECRETS}),
+        ("env_file", "undo", {"state": "restored"}),
+        ("env_file", "rollback", {"state": "restored"}),
+        ("mailer_check", "rollout", {"secrets": SECRETS}),
+        ("mail_services", "rollout", {}),
+        ("queued_mail_check", "rollout", {"enqueue": "a@b.test"}),
+        ("smtp_relay_info", "preflight", {}),
+        ("smtp_settings", "preflight", {}),
+        ("sender_dns_info", "preflight", {}),
+    ],
+)
+def test_a_step_is_given_nothing_that_its_module_does_not_know(step: str, part: str, options: dict[str, t.Any]) -> None:
+    given = linked(step, part, options, edit={**EDIT, "checksum_after": "def"}, mailer={"queue": {"way": "form"}})
+    adopting = {"variables"} if step == "smtp_settings" else set()
+    assert given and set(given) - adopting <= documented(step)
