@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleValueOmittedError
 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils import _conclusion
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep, Result
@@ -25,8 +25,9 @@ _OF: dict[str, t.Callable[..., Result]] = {
 class ActionModule(ControllerStep):
     """The step C(smtp_summary)."""
 
+    # Not worked out before it is needed: it asks what became of all the other hosts.
+    QUIET: t.ClassVar[frozenset[str]] = frozenset({"others"})
     ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {
-        "others": {"type": "str", "default": ""},
         "failed_task": {"type": "str", "default": ""},
         "failed_message": {"type": "str", "default": ""},
     }
@@ -42,8 +43,21 @@ class ActionModule(ControllerStep):
         given = self.validated(options)
         task = given["failed_task"]
         broken = _conclusion.unforeseen(task, given["failed_message"]) if task else None
-        summed_up = _OF[self.part](self.known, broken, given["others"])
+        summed_up = _OF[self.part](self.known, broken, self._others)
         return {"changed": False, **summed_up}
+
+    def _worked_out(self) -> Result:
+        options, self._given = self._given, {name: one for name, one in self._given.items() if name != "others"}
+        try:
+            return super()._worked_out()
+        finally:
+            self._given = options
+
+    def _others(self) -> str:
+        try:
+            return str(self._templar.template(self._given.get("others") or ""))
+        except AnsibleValueOmittedError:
+            return ""
 
     def _refused(self, variables: Result) -> Result | None:  # noqa: ARG002
         return None  # the step that checks the variables has said it

@@ -17,6 +17,8 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._summary import h
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import said, together
 
 Result = dict[str, t.Any]
+#: What is to be said of the other hosts; asked for only where a host fails.
+Others = t.Callable[[], str]
 _DRY = "This was a dry run: nothing has been changed."
 _QUEUED = ("way", "to", "outcome", "job", "message_id", "waited")
 
@@ -26,7 +28,7 @@ def unforeseen(task: str, message: str) -> Entry:
     return Entry(task, "failed", (said({"msg": message}),), {"findings": []})
 
 
-def preflight(known: Known, broken: Entry | None, others: str) -> Result:
+def preflight(known: Known, broken: Entry | None, others: Others) -> Result:
     """Fails with everything that is wrong with a host, all steps together."""
     wrong = known.wrong(*PREFLIGHT)
     problems = [one for entry in wrong for one in entry.problems]
@@ -34,10 +36,10 @@ def preflight(known: Known, broken: Entry | None, others: str) -> Result:
         problems += [f"{broken.task}: {one}" for one in broken.problems]
     if not problems:
         return {}
-    return {"failed": True, "msg": f"{together(problems)}\n{others or 'Nothing has been changed on this host.'}"}
+    return {"failed": True, "msg": f"{together(problems)}\n{others() or 'Nothing has been changed on this host.'}"}
 
 
-def rollout(known: Known, broken: Entry | None, others: str) -> Result:
+def rollout(known: Known, broken: Entry | None, others: Others) -> Result:
     """The fact of a rollout: what was proved, or why not and what became of the file and the services."""
     wrong = known.wrong(*ROLLOUT) or ([broken] if broken else [])
     if wrong:
@@ -73,7 +75,7 @@ def _outcome(known: Known) -> str:
     return "changed" if proved else "in order"
 
 
-def rollback(known: Known, broken: Entry | None, others: str) -> Result:
+def rollback(known: Known, broken: Entry | None, others: Others) -> Result:
     """The fact of a roll-back."""
     wrong = known.wrong(*ROLLBACK) or ([broken] if broken else [])
     if wrong:
@@ -93,7 +95,7 @@ def rollback(known: Known, broken: Entry | None, others: str) -> Result:
     return {**done, "summary": host_summary(done)}
 
 
-def check(known: Known, broken: Entry | None, others: str) -> Result:  # noqa: ARG001
+def check(known: Known, broken: Entry | None, others: Others) -> Result:  # noqa: ARG001
     """The verdict of the drift check, C(mastodon_smtp_drift)."""
     steps: Result = {key: _as_step(entry) for key, entry in known.entries.items()}
     if broken:
@@ -106,11 +108,11 @@ def _as_step(entry: Entry) -> Result:
     return {**entry.result, **({"msg": together(entry.problems)} if entry.went_wrong else {})}
 
 
-def _failed(known: Known, wrong: t.Sequence[Entry], what_became: str, others: str) -> Result:
+def _failed(known: Known, wrong: t.Sequence[Entry], what_became: str, others: Others) -> Result:
     """The first cause is what the operator needs, with what became of the host."""
     message = together(one for entry in wrong for one in entry.problems)
     findings = [one for entry in wrong for one in entry.result.get("findings") or ()]
-    afterwards = " ".join(one for one in (what_became, others) if one)
+    afterwards = " ".join(one for one in (what_became, others()) if one)
     return {
         "outcome": "failed",
         "release": (known.result("instance").get("instance") or {}).get("release") or "",
