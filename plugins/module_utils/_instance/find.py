@@ -13,8 +13,9 @@ import typing as t
 
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, ended
-from . import compose, systemd
+from .compose import driver as compose
 from .model import Deployment, Driver, Hints, InstanceError
+from .systemd import driver as systemd
 
 #: The one place where a way of running Mastodon is registered. Each takes the hints and returns a Driver. It raises
 #: FindingError when it finds no instance of its kind, or several; InstanceError when it found one that has faults.

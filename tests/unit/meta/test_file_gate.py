@@ -27,7 +27,7 @@ MAY = {
     "module_utils/_files/foresight.py": "in the folder that the gate has opened (dir_fd), and /proc/self",
     "module_utils/_instance/file_times.py": "/run/fediops.mastodon, which is root's",
     "module_utils/_instance/procfs.py": "what the kernel shows below /proc",
-    "module_utils/_instance/compose_network.py": "namespaces below /proc, its own pipe and its own temporary folder",
+    "module_utils/_instance/compose/network.py": "namespaces below /proc, its own pipe and its own temporary folder",
     "module_utils/_instance/sendmail.py": "/usr/sbin/sendmail, which is root's",
     "module_utils/_rails/check.py": "a descriptor of the gate",
     "module_utils/_smtp/tls.py": "a descriptor of the gate",

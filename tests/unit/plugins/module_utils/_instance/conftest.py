@@ -12,7 +12,7 @@ import getpass
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import file_times
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_units import Unit
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.units import Unit
 
 VERSION_RB = (
     "module Mastodon\n  module Version\n    module_function\n\n"

@@ -15,8 +15,8 @@ import json
 import typing as t
 from pathlib import Path
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose import ComposeDriver, find
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose_engine import Engine
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.driver import ComposeDriver, find
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.engine import Engine
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Hints
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Processes
 

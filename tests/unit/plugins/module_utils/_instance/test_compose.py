@@ -19,15 +19,16 @@ import pytest
 from ansible_collections.fediops.mastodon.plugins.module_utils import _lifeline
 from ansible_collections.fediops.mastodon.plugins.module_utils._files import gate
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance import compose, compose_network
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose import find
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose_containers import (
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose import driver as compose
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose import network as compose_network
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.containers import (
     Container,
     moment,
     parse_containers,
 )
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose_sight import url_of
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose_state import Known, as_service
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.driver import find
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.sight import url_of
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.state import Known, as_service
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Hints, Service
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Listener, Processes
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.docker_host import ENV, Docker

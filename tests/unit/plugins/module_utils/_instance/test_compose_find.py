@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance import compose_engine
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose import engine as compose_engine
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import _nowhere
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, InstanceError
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.docker_host import (

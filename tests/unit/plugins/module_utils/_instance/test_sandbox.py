@@ -14,9 +14,9 @@ import pytest
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import sendmail
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Hints
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Processes
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import find
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_sandbox import hidden_by
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_units import Unit
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.driver import find
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.sandbox import hidden_by
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.units import Unit
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.docker_host import Docker
 
 OFFICIAL = {"private_tmp": True, "no_new_privileges": True, "protect_home": "no"}

@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.process import Account
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_environment import app_environment
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_units import Unit
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.environment import app_environment
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.units import Unit
 
 ACCOUNT = Account("mastodon", 991, 991, "/home/mastodon", "/bin/bash", (991,))
 HOME = "/home/mastodon/.rbenv/shims:/home/mastodon/.rbenv/bin"

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Hints
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_find import choose
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.find import choose
 
 
 def refusal(host, **hints):

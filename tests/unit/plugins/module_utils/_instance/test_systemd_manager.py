@@ -14,9 +14,9 @@ import json
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance import systemd_manager
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import LogLine
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_manager import Manager
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import manager as systemd_manager
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.manager import Manager
 
 LINE = {"__REALTIME_TIMESTAMP": "1795426747595879", "__CURSOR": "s=1;i=2", "_SYSTEMD_UNIT": "a.service", "_PID": "812"}
 

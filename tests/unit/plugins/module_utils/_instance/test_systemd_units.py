@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Life
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd_units import (
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.units import (
     EnvironmentFile,
     Unit,
     parse_names,

@@ -12,16 +12,16 @@ import dataclasses
 import os
 import typing as t
 
-from .._files import gate
-from .._findings.compose import TABLE
-from .._findings.instance import TABLE as INSTANCE
-from .._findings.model import Finding, FindingError
-from .compose_containers import Container
-from .compose_engine import Engine, rootless_hint
-from .compose_project import EnvFile, Project, ServiceModel, parse_config, project_of
-from .layers import ENV_FILE, mail_variables
-from .model import Hints, Role
-from .roles import role_by
+from ..._files import gate
+from ..._findings.compose import TABLE
+from ..._findings.instance import TABLE as INSTANCE
+from ..._findings.model import Finding, FindingError
+from ..layers import ENV_FILE, mail_variables
+from ..model import Hints, Role
+from ..roles import role_by
+from .containers import Container
+from .engine import Engine, rootless_hint
+from .project import EnvFile, Project, ServiceModel, parse_config, project_of
 
 #: The names under which Compose looks for its file. Source: compose-go, cli/options.go.
 _USUAL = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")

@@ -19,7 +19,7 @@ import os
 import re
 import typing as t
 
-from .compose_containers import Container, assignments
+from .containers import Container, assignments
 
 #: What a client's own configuration adds to containers, whatever the Compose file says (~/.docker/config.json).
 _PROXIES = re.compile(r"(?i)^(?:http|https|ftp|all|no)_proxy$")

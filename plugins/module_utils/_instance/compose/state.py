@@ -12,9 +12,9 @@ import dataclasses
 import re
 import typing as t
 
-from .compose_containers import Container, moment
-from .compose_project import differing
-from .model import Life, LogLine, Role, Service, State
+from ..model import Life, LogLine, Role, Service, State
+from .containers import Container, moment
+from .project import differing
 
 #: Of several containers of one service, the state that is told: the first of these that one of them has.
 _WORST: tuple[State, ...] = ("failed", "changing", "stopped", "running")

@@ -17,7 +17,7 @@ import json
 import re
 import typing as t
 
-from .model import State
+from ..model import State
 
 _LABEL = "com.docker.compose."
 

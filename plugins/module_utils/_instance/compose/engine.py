@@ -14,15 +14,15 @@ import pwd
 import re
 import typing as t
 
-from .. import _lifeline
-from .._diagnosis.redact import one_line, redact
-from .._findings.compose import TABLE
-from .._findings.instance import TABLE as INSTANCE
-from .._findings.model import FindingError
-from . import process
-from .compose_containers import Container, parse_containers, parse_image, parse_internal
-from .compose_project import Project
-from .model import Completed
+from ... import _lifeline
+from ..._diagnosis.redact import one_line, redact
+from ..._findings.compose import TABLE
+from ..._findings.instance import TABLE as INSTANCE
+from ..._findings.model import FindingError
+from .. import process
+from ..model import Completed
+from .containers import Container, parse_containers, parse_image, parse_internal
+from .project import Project
 
 _ABSENT = re.compile(r"Cannot connect to the Docker daemon|Is the docker daemon running|error during connect", re.I)
 _DENIED = re.compile(r"permission denied", re.I)
@@ -73,7 +73,7 @@ class Engine:
         return parse_internal(self._run(["docker", "network", "inspect", *names]).stdout)
 
     def config(self, project: Project, *, resolved: bool) -> bytes:
-        """The project as its files describe it; see compose_project.
+        """The project as its files describe it; see project.
 
         :param resolved: with what Compose makes of the environment files; it refuses one that it cannot read.
         """

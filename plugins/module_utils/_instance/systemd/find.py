@@ -14,15 +14,15 @@ import pwd
 import re
 import typing as t
 
-from .._files import gate
-from .._findings.env_file import TABLE as FILES
-from .._findings.instance import TABLE
-from .._findings.model import Finding, FindingError
-from . import release
-from .model import Hints, Role
-from .procfs import Processes
-from .systemd_manager import Manager
-from .systemd_units import Unit, role_of
+from ..._files import gate
+from ..._findings.env_file import TABLE as FILES
+from ..._findings.instance import TABLE
+from ..._findings.model import Finding, FindingError
+from .. import release
+from ..model import Hints, Role
+from ..procfs import Processes
+from .manager import Manager
+from .units import Unit, role_of
 
 #: What Mastodon's own units begin with; others are found by where they lead. Source: Mastodon dist/*.service.
 _OFFICIAL = "mastodon-"

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import typing as t
 
-from .._files import gate
-from .._findings.instance import TABLE
-from .._findings.model import Finding
-from .systemd_units import Unit
+from ..._files import gate
+from ..._findings.instance import TABLE
+from ..._findings.model import Finding
+from .units import Unit
 
 _HOMES = ("/home", "/root", "/run/user")
 _TEMPORARY = ("/tmp", "/var/tmp")

@@ -12,12 +12,12 @@ import json
 import re
 import typing as t
 
-from .. import _lifeline
-from .._findings.instance import TABLE
-from .._findings.model import FindingError
-from . import process
-from .model import Completed, LogLine
-from .systemd_units import PROPERTIES, Unit, parse_names, parse_show
+from ... import _lifeline
+from ..._findings.instance import TABLE
+from ..._findings.model import FindingError
+from .. import process
+from ..model import Completed, LogLine
+from .units import PROPERTIES, Unit, parse_names, parse_show
 
 #: What a tool says when there is no systemd to talk to.
 _ABSENT = re.compile(

@@ -4,7 +4,7 @@
 
 # Private to this collection: it may change in any release without notice.
 
-"""An instance in containers that Docker Compose runs: its driver. How one is found is in compose_find."""
+"""An instance in containers that Docker Compose runs: its driver. How one is found is in find.py beside it."""
 
 from __future__ import annotations
 
@@ -17,29 +17,19 @@ import time
 import types
 import typing as t
 
-from .._dotenv.dialects import values
-from .._files import gate
-from .._findings.instance import TABLE
-from .._findings.model import Finding, FindingError, errors
-from . import (
-    compose_network,
-    compose_release,
-    compose_sight,
-    condition,
-    file_times,
-    layers,
-    process,
-    release,
-    sendmail,
-    web_address,
-)
-from .compose_containers import Container
-from .compose_engine import Engine
-from .compose_find import Choice, choose, mail_env_file
-from .compose_project import EnvFile, ServiceModel, parse_config
-from .compose_state import Known, as_service, log_lines
-from .model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Role, Seen, Service, Translate
-from .procfs import SIDEKIQ_AT_WORK, Processes
+from ..._dotenv.dialects import values
+from ..._files import gate
+from ..._findings.instance import TABLE
+from ..._findings.model import Finding, FindingError, errors
+from .. import condition, file_times, layers, process, release, sendmail, web_address
+from ..model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Role, Seen, Service, Translate
+from ..procfs import SIDEKIQ_AT_WORK, Processes
+from . import image_release, network, sight
+from .containers import Container
+from .engine import Engine
+from .find import Choice, choose, mail_env_file
+from .project import EnvFile, ServiceModel, parse_config
+from .state import Known, as_service, log_lines
 
 _WITH_PRIVILEGES = "Send by SMTP instead, or remove no-new-privileges from security_opt in the Compose file."
 #: So many lines of a failing container's log are looked at.
@@ -117,9 +107,9 @@ class ComposeDriver:
     def _read(self, path: str) -> layers.EnvFile:
         named = [one.path for model in self._models.values() for one in model.env_files]
         if not path:
-            raise FindingError(compose_sight.no_env_file(self._first(), self._project.shown))
+            raise FindingError(sight.no_env_file(self._first(), self._project.shown))
         if "$" in path:
-            raise FindingError(compose_sight.unclear_env_file(path, self._project.shown))
+            raise FindingError(sight.unclear_env_file(path, self._project.shown))
         return layers.read_env_file(path, [one for one in dict.fromkeys(named) if one != path])
 
     def _with_settings(self, instance: Instance, env_file: layers.EnvFile, findings: list[Finding]) -> Instance:
@@ -129,9 +119,9 @@ class ComposeDriver:
             findings.append(TABLE.finding("env-file-empty", env_file.path, "It holds nothing."))
         overrides = []
         for name in self._mail_services():
-            stack = compose_sight.layers_of(self._models[name], self._project.shown, findings)
+            stack = sight.layers_of(self._models[name], self._project.shown, findings)
             if not any(gate.real(layer.path) == env_file.path for layer in stack if layer.data is not None):
-                findings.append(compose_sight.reads_other_file(name, env_file.path, self._models[name]))
+                findings.append(sight.reads_other_file(name, env_file.path, self._models[name]))
             overrides += layers.overrides(stack, env_file.path)
         for one in dict.fromkeys(overrides):
             message = f"{one.layer} sets it there, which wins over {env_file.path}."
@@ -172,14 +162,14 @@ class ComposeDriver:
             model = self._models[name]
             image_id, _unused = self._engine.image(model.image)
             containers = self._of(name)
-            found += compose_sight.about_replacing(model, image_id, containers, self._project.shown)
-            found += compose_sight.about_compose_1(containers, self._expected(name))
+            found += sight.about_replacing(model, image_id, containers, self._project.shown)
+            found += sight.about_compose_1(containers, self._expected(name))
         return found
 
     def _release(self, variables: t.Mapping[str, str], findings: list[Finding]) -> str:
         containers = [one for name in self._mail_services() for one in self._of(name)]
         image = next((one.image_id for one in containers), "") or self._models[self._first()].image
-        found = compose_release.release_of(self._engine, containers, image, variables)
+        found = image_release.release_of(self._engine, containers, image, variables)
         if not found:
             message = f"Neither a running container nor the image tells it ({release.PATH})."
             findings.append(TABLE.finding("release-unreadable", image or self._project.shown, message))
@@ -315,7 +305,7 @@ class ComposeDriver:
         A container begins without one. Up to 4.2 nothing makes it.
         """
         name = container.environment.get("MASTODON_SIDEKIQ_READY_FILENAME", "")
-        if not name or compose_sight.is_before(self.instance.release, 4, 3):
+        if not name or sight.is_before(self.instance.release, 4, 3):
             return None
         return self._engine.in_container(container.id, ("test", "-e", f"tmp/{name}")).returncode == 0
 
@@ -359,30 +349,30 @@ class ComposeDriver:
             return f"unix:{self._processes.reachable(found.pid if found else web.pid, inner)}"
         if found and web.network_mode == "host":
             return web_address.url(found)
-        return compose_sight.url_of(web, found.port if found else web_address.port(environment))
+        return sight.url_of(web, found.port if found else web_address.port(environment))
 
     def look_from(self, work: t.Callable[[Translate], Seen]) -> tuple[Seen, list[Finding]]:
-        """See model.Driver and compose_network. From the host, which is said, where the container is out of reach."""
+        """See model.Driver and network. From the host, which is said, where the container is out of reach."""
         sender = self._sender()
         reason = "No web or sidekiq container is running."
         if sender is not None:
             try:
-                return compose_network.enter_and(sender.pid, work), []
+                return network.enter_and(sender.pid, work), []
             except OSError as error:
                 reason = f"The network of {sender.name} cannot be entered: {error.strerror}."
-        return work(str), [compose_sight.from_host(reason)]
+        return work(str), [sight.from_host(reason)]
 
     def relay_findings(self, host: str, ca_file: str, reached: bool) -> list[Finding]:
         """See model.Driver."""
         sender = self._sender()
         if sender is None:
             return []
-        found = compose_sight.relay_is_itself(host, sender)
+        found = sight.relay_is_itself(host, sender)
         if not reached and not found:
             internal = self._engine.internal_networks(sender.addresses) if sender.addresses else {}
-            found += compose_sight.no_way_out(sender, internal)
+            found += sight.no_way_out(sender, internal)
         if ca_file and self._engine.in_container(sender.id, ("test", "-r", ca_file)).returncode != 0:
-            found.append(compose_sight.no_ca_file(ca_file, sender))
+            found.append(sight.no_ca_file(ca_file, sender))
         return found
 
     def sendmail_findings(self) -> list[Finding]:
@@ -390,7 +380,7 @@ class ComposeDriver:
         sender = self._sender()
         if sender is None or not sender.no_new_privileges:
             return []
-        done = self._engine.in_container(sender.id, ("sh", "-c", compose_sight.PRIVILEGED_PROGRAM))
+        done = self._engine.in_container(sender.id, ("sh", "-c", sight.PRIVILEGED_PROGRAM))
         program = done.stdout.decode("utf-8", "replace").partition("\n")[0]
         return sendmail.barred([sender.service], "security_opt: no-new-privileges", program, _WITH_PRIVILEGES)
 

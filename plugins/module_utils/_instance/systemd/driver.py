@@ -4,7 +4,7 @@
 
 # Private to this collection: it may change in any release without notice.
 
-"""A source install under systemd: the driver of such an instance. How one is found is in systemd_find."""
+"""A source install under systemd: the driver of such an instance. How one is found is in find.py beside it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ import time
 import types
 import typing as t
 
-from .._dotenv.dialects import values
-from .._files import gate
-from .._findings.instance import TABLE
-from .._findings.model import Finding, FindingError, errors
-from . import condition, file_times, layers, process, release, sendmail, systemd_sandbox, web_address
-from .model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Seen, Service, Translate
-from .process import Account
-from .procfs import SIDEKIQ_AT_WORK, Processes
-from .systemd_environment import app_environment
-from .systemd_find import Choice, choose
-from .systemd_manager import Manager
-from .systemd_units import Unit
+from ..._dotenv.dialects import values
+from ..._files import gate
+from ..._findings.instance import TABLE
+from ..._findings.model import Finding, FindingError, errors
+from .. import condition, file_times, layers, process, release, sendmail, web_address
+from ..model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Seen, Service, Translate
+from ..process import Account
+from ..procfs import SIDEKIQ_AT_WORK, Processes
+from . import sandbox
+from .environment import app_environment
+from .find import Choice, choose
+from .manager import Manager
+from .units import Unit
 
 #: If the two ways of telling when a process started are this many seconds apart, the clock has been set since.
 _CLOCK_WAS_SET = 2.0
@@ -347,7 +348,7 @@ class SystemdDriver:
     def relay_findings(self, host: str, ca_file: str, reached: bool) -> list[Finding]:  # noqa: ARG002
         """See model.Driver: the units have the host's network, but perhaps not all of its files."""
         path = os.path.join(self._app_dir, ca_file)
-        return systemd_sandbox.hidden_ca_file(self._mail_units(), path) if ca_file else []
+        return sandbox.hidden_ca_file(self._mail_units(), path) if ca_file else []
 
     def sendmail_findings(self) -> list[Finding]:
         """See model.Driver. Other settings of a unit imply NoNewPrivileges=, so its process is looked at, too."""

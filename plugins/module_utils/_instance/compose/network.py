@@ -26,9 +26,9 @@ import tempfile
 import traceback
 import typing as t
 
-from .. import _lifeline
-from .._files import gate
-from .model import Seen, Translate
+from ... import _lifeline
+from ..._files import gate
+from ..model import Seen, Translate
 
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWUSER = 0x10000000

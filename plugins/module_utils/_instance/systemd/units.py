@@ -17,8 +17,8 @@ import datetime
 import re
 import typing as t
 
-from .model import Life, Role, Service, State, is_meant
-from .roles import role_by
+from ..model import Life, Role, Service, State, is_meant
+from ..roles import role_by
 
 #: What is asked of systemd, for all units in one call.
 PROPERTIES = (

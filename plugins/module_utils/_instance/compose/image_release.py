@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import typing as t
 
-from . import release
-from .compose_containers import Container
-from .compose_engine import Engine
-from .model import Completed
+from .. import release
+from ..model import Completed
+from .containers import Container
+from .engine import Engine
 
 _COMMAND = ("cat", release.PATH, release.CONFIG)
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import typing as t
 
-from .._findings.compose import TABLE
-from .._findings.model import Finding
-from .._loopback import is_loopback
-from . import layers
-from .compose_containers import Container
-from .compose_project import ServiceModel, differing, interpolated, lost
-from .sendmail import HELPERS, SENDMAIL
+from ..._findings.compose import TABLE
+from ..._findings.model import Finding
+from ..._loopback import is_loopback
+from .. import layers
+from ..sendmail import HELPERS, SENDMAIL
+from .containers import Container
+from .project import ServiceModel, differing, interpolated, lost
 
 #: A script for a container's shell that does what sendmail.privileged_program does on the host.
 PRIVILEGED_PROGRAM = (

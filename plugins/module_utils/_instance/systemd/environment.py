@@ -12,8 +12,8 @@ import os.path
 import re
 import typing as t
 
-from .process import Account
-from .systemd_units import Unit
+from ..process import Account
+from .units import Unit
 
 #: systemd's own default path for services, with the sbin directories that Debian's has. Source: systemd.exec(5).
 STANDARD_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
