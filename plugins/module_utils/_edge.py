@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """What modules do the same way: the hints about an instance come in, findings go out and errors become a failure.
 
 Nothing leaves a module but through conclude() and guarded(): as _text.shown writes it, without its secrets.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """A step ends when its time is up, and when nobody is there any more to take its answer; and nothing outlives it.
 
 Once a second the kernel interrupts the step, which then looks at the clock and at its standard output: when the
@@ -14,6 +12,8 @@ look ends it without that, should it hang. No thread is needed, so that a fork s
 What must not be left half done (the replacement of containers, an edit) is finished first. Should the step itself be
 killed, the kernel ends the programs that it runs (PR_SET_PDEATHSIG).
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Which secrets may be cut out of a text, and what happens to a text that may hold one that may not.
 
 A mask must not tell what it hides. One within an ordinary word does: C(unavail[secret]le) tells everybody that the
@@ -11,6 +9,8 @@ password is "ab", and C(Authentication [secret]) that it is "failed". So a short
 longer word it is not the secret, and the word stays. A line of another program's words in which it stands as a word is
 not shown at all. Our own sentences hold no secret, so they are left alone, whichever words they share with one.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Hides values on the way from a module to its action plugin, so that no log of results (-vvv) can show them.
 
 A key serves one message, as a one-time pad of SHAKE-256 output; what protects the connection is still the connection.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Text from outside (of a host, a relay, a DNS record, a program): how much of it is looked at, and its one gate out.
 
 No pattern sees more than bounded() leaves. Nobody reads it but as shown() writes it.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """The base of every step's part on the controller: what holds for all of them, whatever they do.
 
 - No secret is in the arguments of the task when anything shows them: task banners (C(DISPLAY_ARGS_TO_STDOUT)), debug
@@ -16,6 +14,8 @@
   C(_ansible_evidence), which ansible-core neither shows nor registers, and which C(ansible_failed_result) has in a
   C(rescue).
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

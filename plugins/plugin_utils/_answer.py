@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """The gate on the controller: what a host answers becomes what Ansible reads of it.
 
 A hostile host does not run our modules, so nothing of an answer is taken as they would have written it. It has a
 bounded size, its texts are safe to show, its findings have the form of findings, and it holds nothing by which an
 answer tells Ansible what to do.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Facts are what a host says of itself. They must not set our variables.
 
 In ansible-core the facts of a host outrank the defaults of roles and everything that the inventory says
@@ -11,6 +9,8 @@ In ansible-core the facts of a host outrank the defaults of roles and everything
 begin with C(ansible_), and every answer of every module can bring some, not only that of C(setup). Even
 C(inventory_dir) and C(inventory_hostname) can be facts. So a host could set what the operator meant to set.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

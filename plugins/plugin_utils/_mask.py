@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Hides secrets in what a step returns or says, in every form in which a message quotes a value.
 
 ansible-core's own C(remove_values) knows a secret as it is only: a message that quotes it as Python or JSON writes it
 (a backslash doubled, a letter as an escape) would show it.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

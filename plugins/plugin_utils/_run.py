@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """What the hosts of one run tell each other, whatever the strategy: small notes in a folder of this run alone.
 
 Variables of other hosts are no way to do it: with the strategy C(free) they may not be there yet, and C(run_once) is
 not heeded. ansible-core makes one folder for each C(ansible-playbook), for its user only; its workers share it, and it
 is removed at the end.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """What went wrong in a step, in sentences: of its findings, or of what Ansible and the host said instead."""
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """How Docker Compose v2 reads an C(env_file:).
 
 Its parser (a descendant of godotenv) stops at the first line that it does not understand, and then takes nothing
 from the file. Source: compose-spec/compose-go, dotenv/parser.go and template/template.go.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """The readers of an environment file by name, each with the generations that are met in the field.
 
 A reader's name stands for all its generations: what is written must be read exactly so by every one of them.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

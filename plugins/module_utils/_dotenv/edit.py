@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Editing an environment file without loss: change what is asked for, prove it with every reader, touch nothing else.
 
 An edit is made on the text, then the whole result is read again by each generation of each named reader: the wanted
 variables must be seen exactly as wanted, every other one as before. If that does not hold, nothing is changed and the
 finding says which reader would see what.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """How to write a value so that every named reader reads back exactly that value.
 
 The plainest spelling wins: nothing around it, single quotes, double quotes, and only then what fewer readers share.
 Which spelling is right is not decided by rules about characters but by the reading models: a spelling counts only if
 each generation of each named reader reads it back, alone and between lines full of quotes and comments.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

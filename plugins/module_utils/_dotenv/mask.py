@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """A diff of variables by name, in which no secret can stand: neither one of ours nor one of the file's."""
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

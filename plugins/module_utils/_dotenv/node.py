@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """How npm dotenv (15 and later) reads a file: Mastodon's streaming server loads .env.production with it.
 
 It undoes no escape but backslash-n and backslash-r in double quotes, knows a third kind of quote (the backtick), and
 interpolates nothing. Source: motdotla/dotenv, lib/main.js; the white space is ECMAScript's.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

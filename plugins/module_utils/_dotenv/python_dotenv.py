@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """How python-dotenv reads a file: podman-compose, and docker-compose v1 from 1.26 on.
 
 Source: theskumar/python-dotenv, src/dotenv/parser.py, variables.py and main.py, 0.21.0 to 1.2.4.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

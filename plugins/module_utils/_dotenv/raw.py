@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """How docker-compose up to 1.25 and C(docker run --env-file), C(podman run --env-file) read a file: verbatim.
 
 Source: docker/compose 1.25.5, compose/config/environment.py; docker/cli, opts/file.go (newer: pkg/kvfile);
 containers/podman, pkg/env/env.go.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

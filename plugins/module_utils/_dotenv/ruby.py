@@ -2,8 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """How the Ruby gem dotenv reads a file: Mastodon itself on a source install.
 
 Mastodon's Gemfile does not pin the gem: 2.7 to 3.2 are met, and Debian's packages have 2.4. From 2.7 on the gem
@@ -11,6 +9,8 @@ matches one expression over the whole text, so blanks (line ends included) may s
 an expression that fails with a quoted value falls back to a bare one that takes the rest of the line.
 Source: bkeepers/dotenv, lib/dotenv/parser.rb and lib/dotenv/substitutions/ at those versions.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

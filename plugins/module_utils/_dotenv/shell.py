@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """How a POSIX shell reads a file that is sourced (C(set -a; . ./.env.production)), as admin scripts do.
 
 Only assignments are followed, with the quoting and C($NAME), C(${NAME}) and C(${NAME:-text}) in them; whatever else
 a shell would compute is marked as unknowable, and a line that is a command is a trap. Source: POSIX.1-2017, Shell
 Command Language, 2.2 Quoting, 2.3 Token Recognition, 2.6 Word Expansions, 2.9.1 Simple Commands.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """The text of an environment file, with what every reading model needs to be fast: where the harmless lines are.
 
 An environment file of thousands of lines is mostly lines like C(NAME=plain). All readers agree about them, so they
 are recognised once, by one regular expression, and shared. A model takes the shortcut only where it stands at the
 beginning of a statement itself, so text inside a quoted value is never mistaken for a line.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

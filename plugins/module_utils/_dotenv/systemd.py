@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """How systemd reads an C(EnvironmentFile=).
 
 A state machine over characters: quotes may stand anywhere at the beginning of a value or behind another quoted part,
 nothing after a value is a comment, C($) means nothing, C(export) belongs to the name (which is then invalid and
 dropped). Source: systemd, src/basic/env-file.c (parse_env_file_internal) and load_env_file's callers.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

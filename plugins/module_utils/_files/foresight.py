@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """What would keep a file from being replaced, as far as it can be seen without writing; and what replacing it costs.
 
 What cannot be seen: whether a quota has room, and whether the disk fails.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """The one way to the files of a host, where root works in folders of other users.
 
 Such a user may put a link in the place of anything in his folder, at any moment. So a path is walked once, from C(/)
@@ -12,6 +10,8 @@ and its path is never looked up again. One rule decides about a link on the way:
 who runs the module, created it; any other only where its creator may go himself, and only to what is his: the file, or
 the folder that holds it.) Otherwise the link would lend our rights to the user who created it.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Putting a new content in the place of a file, all at once: at any moment the path holds the old file or the new one.
 
 The new content is written beside the file under a name of its own, gets owner, group, mode and extended attributes of
@@ -11,6 +9,8 @@ the file, reaches the disk, and then takes the file's name. All of it happens in
 gate.py. One lock on the directory keeps two such edits apart and leaves nothing behind. What a killed edit left is
 removed by the next one: while the lock is held, no such file can belong to anybody else.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

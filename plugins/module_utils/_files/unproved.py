@@ -2,8 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """The note that an edit is not yet proved: beside the environment file from the edit until the last proof, then gone.
 
 A run that dies leaves it behind, and the next one knows from it what is still missing and which state was the last
@@ -11,6 +9,8 @@ good one. The note is written before the edit, so it never comes too late, and i
 carries on what another began gives the note a new ticket; a step that comes with the old one then stops before it does
 anything. Each step holds the lock of the file, so the next run waits for a step that outlived its controller.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

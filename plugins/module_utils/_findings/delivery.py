@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Codes of the diagnosis: why a mail did not get through. Shared by the probe, the test message and the queue check.
 
 Sources: "taxonomy" is the list of errors seen in Mastodon's issue tracker with the classes of Ruby's net-smtp; RFC 5321
 (SMTP), 3207 (STARTTLS), 4954 (AUTH), 3463 and 5248 (enhanced codes), 7372 (sender authentication codes).
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

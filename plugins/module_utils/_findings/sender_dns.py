@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """What the look at the sender's DNS can conclude. The rules themselves are in C(plugins/plugin_utils/_dns/)."""
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

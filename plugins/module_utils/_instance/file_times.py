@@ -2,8 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Whether a process started after its files last changed, also on a host whose clock was set in between.
 
 A file's time is what the clock said, and a clock that was set back leaves times in the future. Such a time says
@@ -11,6 +9,8 @@ nothing, but the time of the inode, which nobody can set, often does. Where both
 what the files looked like at a moment of the clock that counts from the boot and that nobody sets. It is noted before
 services are restarted and when they are up, in /run, which belongs to root and is empty after a boot.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Where an instance's variables come from: its environment file, and the layers above and below it.
 
 Rails never overrides what its process was started with, and of several dotenv files the first one that sets a variable
 wins (dotenv: Dotenv::Rails, which Mastodon loads in config/application.rb).
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """What an instance is, and what every way of running one can do for us.
 
 A deployment (source install under systemd, Docker Compose) is one file that makes a :class:`Driver`. Nothing else
 in the collection asks how an instance is run.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

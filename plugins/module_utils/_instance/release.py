@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Which release an app directory holds, read from Mastodon's lib/mastodon/version.rb without running Ruby.
 
 The file is a handful of one-line methods. From 4.4 on it takes the prerelease and the metadata from
 config/mastodon.yml, where glitch-soc has put its name. Only the shapes that releases and known forks have used are
 understood; an expression of another shape counts as absent, since the three numbers are what decides about mail.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

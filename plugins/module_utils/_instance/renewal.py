@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Make the services that hold mail settings run on the present ones, and see that they stay up.
 
 Which service is restarted is a table (below); nothing here knows how a service is run.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Whether the services may use the sendmail of their host.
 
 Most programs of this name put the mail into a queue that only a group may write to, so they, or a helper, are setgid or
 setuid. A service with NoNewPrivileges= gets no rights from that: Mastodon's dist/mastodon-sidekiq.service has it. The
 direct test of mailer_check runs outside of the services, and would not notice.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Which of the sockets of Mastodon's web service is the one that it serves pages on. No I/O here.
 
 Mastodon's config/puma.rb (in this the same in 3.5.0, 4.3.0, 4.5.15 and 4.6.5) binds SOCKET, else BIND and PORT. It runs
@@ -11,6 +9,8 @@ before dotenv, so only the environment that the process was started with counts,
 that socket the process may have others: Mastodon's exporter for Prometheus (4.4 and later) and Puma's own control
 server.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Sender addresses: what a mail server accepts, and what Rails' mail gem refuses to start with.
 
 Sources: RFC 5322 section 3.4; config/environments/production.rb (C(Mail::Address.new) at boot,
 mastodon#16076); lib/mail/parsers/address_lists_parser.rl of the mail gem, whose answers are compared with this file in
 tests/integration/rails_verdict.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

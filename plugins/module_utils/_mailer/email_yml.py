@@ -2,8 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """config/email.yml, through which the mail variables pass from Mastodon 4.4 on: the file, and what Rails reads from it.
 
 Each variable has its own line, some in quotes (from 4.4.1 on) and some bare. A text can therefore break the
@@ -13,6 +11,8 @@ written and read here as Rails does it, so none of that is a case of its own.
 Source: config/email.yml of 4.4.0, and of 4.4.1 to 4.7.0-alpha.2, which are the same; of Rails 8.0 and 8.1
 active_support/configuration_file.rb and Application#config_for.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """What the mail gem and net-smtp do with ActionMailer's settings before a connection is made.
 
 Sources: lib/mail/network/delivery_methods/smtp.rb of the mail gem 2.7.1, 2.8.0.1, 2.8.1 and 2.9.0 (2.9.1 has the same);
 lib/net/smtp.rb of net-smtp 0.3 and 0.5. The results are compared with the gems that the lab has; what it plays of the
 others, and mail 2.8.0.1, which it has not, is said in tests/integration/rails_verdict.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

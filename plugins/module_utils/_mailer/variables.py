@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Which variable exists in which era, and how its text becomes a setting of ActionMailer there.
 
 One row per setting. A row names, for each era in which something changed, the form that the text takes from then on; a
 form is a small function below. The bulk relay (4.4 and later) has the same rows under the prefix C(BULK_SMTP_).
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

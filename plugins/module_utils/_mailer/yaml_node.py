@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """The nodes of a YAML file's first document, for a file that begins with a key, as config/email.yml does.
 
 Source: parser.c of libyaml 0.2.5; Psych reads the first document alone.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """The tokens of a YAML file, as libyaml finds them.
 
 Source: scanner.c of libyaml 0.2.5. A key without a question mark is only known for one when its colon comes, so tokens
 wait until no key can begin before them.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """The characters of a YAML file, and what libyaml reads from them in one go: scalars, anchors, tags.
 
 Source: reader.c and scanner.c of libyaml 0.2.5, which Psych uses for config/email.yml.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

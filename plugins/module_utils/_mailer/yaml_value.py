@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """What Ruby makes of a YAML file: C(0123) is the number 83 and C(yes) is true.
 
 Mastodon 4.4.0 and later put the mail variables into config/email.yml, most of them without quotes (mastodon#35305), so
 that their text is read as YAML 1.1. Source: psych/scalar_scanner.rb and psych/visitors/to_ruby.rb of Psych 5.2 to 5.4,
 which came with the Rubies of those releases (3.4, 4.0).
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """A password reset asked for by Mastodon's web form, as a user does, and the job that the request put in the queue."""
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

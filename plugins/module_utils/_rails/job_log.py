@@ -2,8 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Reading the log lines of one background job, in the wording of Rails 6.1 to 8.1 (7.0 and 7.1: as read). No I/O.
 
 Active Job names its job in each line (Job ID), Sidekiq its own (jid). Either alone is enough: the outcome does not rest
@@ -11,6 +9,8 @@ on one wording. "Delivered mail" alone proves nothing: Rails 6.1 and 7.0 (Mastod
 delivery raised (mastodon#22496), and Rails 7.1 and later only with RAILS_LOG_LEVEL=debug (subscribe_log_level in
 action_mailer/log_subscriber.rb). So the end of the job decides.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """The Ruby that goes into the instance's own Rails by standard input, and how it is put together.
 
 It is written for Ruby 2.7 to 4.0, Rails 6.1 to 8.1, mail 2.7.1 to 2.9.1 and any net-smtp of those. It was run on Ruby
@@ -11,6 +9,8 @@ It is written for Ruby 2.7 to 4.0, Rails 6.1 to 8.1, mail 2.7.1 to 2.9.1 and any
 asked from one Base64 literal, never from its command line, and answers in one line that begins with a mark made for
 this run, so that whatever else Rails prints does not matter.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """One mail through the real queue, followed to its end by two witnesses: the log, and what Sidekiq keeps in Redis.
 
 The log costs nothing and tells at once. Where it tells nothing of the job (it goes to a file, or RAILS_LOG_LEVEL hides
 it), Redis is asked, by a boot of Rails. What did not get through is taken out of the queue again.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

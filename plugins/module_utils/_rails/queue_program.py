@@ -2,8 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """The Ruby that puts one mail into the queue, follows it in Redis, and takes out what did not get through.
 
 Written for Ruby 2.7 to 4.0, Rails 6.1 to 8.1 and Sidekiq 6.4 to 8.1; run on Ruby 3.1 and 3.3 with Rails 6.1 and Sidekiq
@@ -11,6 +9,8 @@ Written for Ruby 2.7 to 4.0, Rails 6.1 to 8.1 and Sidekiq 6.4 to 8.1; run on Rub
 is reached as the application reaches it, so its address, password, namespace and sentinels are the instance's own and
 are shown to nobody.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

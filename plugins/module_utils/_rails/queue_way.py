@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Which mail proves the queue: decided from what Rails says of the two addresses, before anything is restarted. No I/O.
 
 A password reset proves more than a plain mail: views, locale and database. So it is taken wherever an address is
 that of an account which Mastodon mails.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Whether an answer of Rails has the form of the program that was sent there. No I/O.
 
 The program runs in an application that may be hostile, which can read its mark and answer in its place. So nothing of
 an answer is used before it was compared with what the program can answer (program.py, queue_program.py, accounts.py).
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

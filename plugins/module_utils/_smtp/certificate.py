@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Reading an X.509 certificate from its DER bytes (RFC 5280, ITU-T X.690), as far as a person wants to know it.
 
 Python's standard library shows the content of a certificate only after it has verified it; the one that fails
 verification is the one that needs showing. Nothing here decides whether a certificate is good.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

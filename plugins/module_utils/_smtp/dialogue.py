@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """One SMTP dialogue, step by step as Mastodon's mailer holds it, up to the point where a message would begin.
 
 Greeting, EHLO, STARTTLS, AUTH (once), and on request MAIL FROM, RCPT TO, RSET. Never DATA.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

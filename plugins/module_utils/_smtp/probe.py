@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Can this host reach the relay, believe it, and log in? One call, no Ansible, nothing sent.
 
 What the probe sees goes into a Result; what it means is said by verdict.py.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

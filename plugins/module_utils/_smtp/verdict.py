@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """What a probe's result means, as findings. Pure: it looks at nothing but the settings and the result.
 
 A failure that the mailer can meet too keeps the code that the diagnosis gives it; only the words are surer here, since
 the probe has looked.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

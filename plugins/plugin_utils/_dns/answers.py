@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """What DNS said to one question, and what it did not say.
 
 The difference that everything rests on: "there is no such record" is an answer, "nobody answered" is not.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """DKIM key records (RFC 6376, section 3.6.1; RFC 8463 for ed25519): is there a usable key, and how strong is it?"""
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

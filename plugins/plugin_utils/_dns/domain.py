@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """D1 to D4: does the sender's domain exist, and can it take mail?"""
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

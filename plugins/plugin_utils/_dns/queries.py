@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Asking name servers: which, how long, how often, and what counts as an answer.
 
 dnspython packs and unpacks the messages; the loop is our own, because its resolver folds together what has to be
 told apart here (a name server that refuses, one that fails, one that is silent, one that answers something else).
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """The only file that knows spftrace: SPF (RFC 7208) evaluated over our own questions to DNS.
 
 Only verdicts, counts and the records that were met come out. The C(exp=) text is not evaluated for anyone: spftrace
 0.3.0 drops one that holds a space, and nothing here needs it.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """From a task's result to what the report keeps of it.
 
 Only what is named here is copied, as plain values: a result may hold anything, tagged strings included.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """The HTML page: one file, no outside assets, readable without its script."""
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

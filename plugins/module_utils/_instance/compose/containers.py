@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """What C(docker inspect) prints about containers, as data. No I/O here.
 
 Written against Docker Engine 20.10 to 28 and the labels that Compose 1 and 2 put on what they make.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

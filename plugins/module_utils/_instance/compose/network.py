@@ -2,8 +2,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """Do something where a container is: with its network, its name resolution and its trusted authorities.
 
 Mastodon's image holds no Python, so nothing can be run in it. A child of this process enters the container's network
@@ -12,6 +10,8 @@ C(/etc/resolv.conf) and C(/etc/nsswitch.conf) in place of the host's. Nothing on
 
 Root may do that. So may the user of a rootless Engine, whose containers live in a user namespace of this user's own.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """A Compose project as its files describe it: what C(docker compose config) prints, as data. No I/O here.
 
 It is printed twice: without interpolation, where each service still names its environment files and its own
 C(environment:) entries, and as Compose itself would run it, with all of that resolved. Compose's own reading is the one
 that counts; the first print only tells where a value comes from.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 

@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Private to this collection: it may change in any release without notice.
-
 """What C(systemctl show) prints about units, as data. No I/O here.
 
 Written against the output of systemd 247 (Debian 11) to 257 (Debian 13). Properties that a version does not have are
 simply not printed and read as empty.
 """
+
+# Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 
