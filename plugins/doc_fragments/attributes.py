@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the attributes mean. Each module states its own support."""
+"""What the attributes mean, and the support that modules have in common. Each module states what is its own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options: {}
 attributes:
+  action:
+    description:
+      - Indicates this has a corresponding action plugin so some parts of the options can be executed on the
+        controller.
+    support: full
+  async:
+    description: Supports being used with the C(async) keyword.
+    support: none
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying the target.
   diff_mode:
@@ -22,14 +30,35 @@ attributes:
       - This assumes that the system controlled or queried by the module has not changed in a relevant way.
 """
 
-    # For modules whose work is done by an action plugin of the same name.
-    CONTROLLER = r"""
+    # For modules that work on the target.
+    HOST = r"""
 options: {}
 attributes:
   action:
-    description:
-      - Indicates this has a corresponding action plugin so some parts of the options can be executed on the
-        controller.
+    details: The controller limits the host's answer and makes it safe to show; everything else happens on the target.
   async:
-    description: Supports being used with the C(async) keyword.
+    details: The answer of a job in the background would not pass through the controller's part.
+"""
+
+    # For modules that work on the controller.
+    CONTROLLER = r"""
+options: {}
+attributes:
+  async:
+    details: Runs completely on the controller.
+"""
+
+    # For modules that only look.
+    READS = r"""
+options: {}
+attributes:
+  check_mode:
+    support: full
+    details: Reads only, and does the same in check mode.
+  diff_mode:
+    support: N/A
+    details: Changes nothing.
+  idempotent:
+    support: full
+    details: Changes nothing.
 """

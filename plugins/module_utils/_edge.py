@@ -28,7 +28,7 @@ if sys.version_info < (3, 9):
     raise SystemExit(1)
 
 from ._findings.instance import TABLE
-from ._findings.model import Finding, errors, explain, worst_first
+from ._findings.model import Finding, FindingError, errors, explain, worst_first
 from ._instance.model import Hints
 from ._lifeline import Ended, within
 from ._masking import hidden_options, maskable, masked
@@ -85,12 +85,13 @@ class ModuleLike(t.Protocol):
 _Module = t.TypeVar("_Module", bound=ModuleLike)
 
 
-def guarded(module: _Module, body: t.Callable[[_Module], None], limit: float = 0.0) -> None:
-    """Run a module; a defect ends it with a sentence, too, in which the module hides its secrets.
+def guarded(module: _Module, body: t.Callable[[_Module], None], limit: float = 0.0, **nothing: t.Any) -> None:
+    """Run a module. What it raises ends it with findings or a sentence, in which the module hides its secrets.
 
     Ansible keeps the text of an exception from a task that has failed_when.
 
     :param limit: seconds that the module's own options give to its work; see _lifeline.
+    :param nothing: the module's return values where it could not do its work (FindingError).
     """
     try:
         with within(limit + OWN_WORK):
@@ -100,6 +101,8 @@ def guarded(module: _Module, body: t.Callable[[_Module], None], limit: float = 0
             raise SystemExit(1) from None  # nobody takes an answer
         message = f"It did not finish within {ended.limit:.0f} s. It was stopped, with the programs that it ran."
         conclude(module, [TABLE.finding("step-out-of-time", "this step", message)], changed=False)
+    except FindingError as refusal:
+        conclude(module, refusal.findings, changed=False, **nothing)
     except Exception as defect:  # pylint: disable=broad-exception-caught
         frame = traceback.extract_tb(defect.__traceback__)[-1]
         place = f"{os.path.basename(frame.filename)}, line {frame.lineno}"

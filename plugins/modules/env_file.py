@@ -21,15 +21,9 @@ author:
 version_added: 0.1.0
 extends_documentation_fragment:
   - fediops.mastodon.attributes
-  - fediops.mastodon.attributes.controller
+  - fediops.mastodon.attributes.host
   - fediops.mastodon.chain
 attributes:
-  action:
-    support: full
-    details: The controller limits the host's answer and makes it safe to show; everything else happens on the target.
-  async:
-    support: none
-    details: The answer of a job in the background would not pass through the controller's part.
   check_mode:
     support: full
     details:
@@ -215,26 +209,12 @@ ticket:
   type: str
   sample: 9f86d081884c7d65
 findings:
-  description: What was found, worst first; the module fails when one of them is an error.
+  description:
+    - What was found, worst first; the module fails when one of them is an error.
+    - Each has C(code), C(severity), C(subject), C(message) and C(fix); C(docs/findings.md) lists the codes.
   returned: always
   type: list
   elements: dict
-  contains:
-    code:
-      description: What kind of finding it is; stable across releases.
-      type: str
-    severity:
-      description: V(error), V(warning), V(unknown) or V(info).
-      type: str
-    subject:
-      description: The variable or the line.
-      type: str
-    message:
-      description: What is wrong. Never a value.
-      type: str
-    fix:
-      description: What to do about it.
-      type: str
   sample:
     - code: env-command-runs
       severity: warning

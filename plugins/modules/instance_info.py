@@ -29,26 +29,11 @@ description:
     password.
   - Every problem is a finding with a stable code, its cause and its fix. The module fails when a finding is an error,
     with the same evidence in the result as when it succeeds.
-attributes:
-  action:
-    support: full
-    details: The controller limits the host's answer and makes it safe to show; everything else happens on the target.
-  async:
-    support: none
-    details: The answer of a job in the background would not pass through the controller's part.
-  check_mode:
-    support: full
-    details: Reads only, and does the same in check mode.
-  diff_mode:
-    support: N/A
-    details: Changes nothing.
-  idempotent:
-    support: full
-    details: Changes nothing.
 extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.attributes
-  - fediops.mastodon.attributes.controller
+  - fediops.mastodon.attributes.host
+  - fediops.mastodon.attributes.reads
   - fediops.mastodon.chain
 notes:
   - Needs nothing but Python on the target.
@@ -257,26 +242,12 @@ instance:
           verify_mode: peer
         bulk: null
 findings:
-  description: What was noticed, worst first.
+  description:
+    - What was noticed, worst first.
+    - Each has C(code), C(severity), C(subject), C(message) and C(fix); C(docs/findings.md) lists the codes.
   returned: always
   type: list
   elements: dict
-  contains:
-    code:
-      description: Stable name of the kind of problem.
-      type: str
-    severity:
-      description: V(error), V(warning), V(unknown) or V(info).
-      type: str
-    subject:
-      description: What it is about.
-      type: str
-    message:
-      description: What is wrong.
-      type: str
-    fix:
-      description: What to do.
-      type: str
   sample:
     - code: override-hides-file
       severity: warning
@@ -296,8 +267,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     hints_from,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import about
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find, with_hints
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import named
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Instance, InstanceError
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.effective import effective
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release import Release
@@ -311,20 +281,17 @@ def evidence(instance: Instance) -> dict[str, t.Any]:
 
 
 def run(module: AnsibleModule) -> None:
-    hints = hints_from(module.params)
     try:
-        instance = find(hints).instance
+        instance = named(hints_from(module.params)).instance
     except InstanceError as faulty:
         conclude(module, faulty.findings, changed=False, instance={**evidence(faulty.instance), **about("")[0]})
-    except FindingError as nothing:
-        conclude(module, [with_hints(nothing.finding, hints)], changed=False, instance=None)
     note, noted = about(instance.env_file)
     conclude(module, [*instance.findings, *noted], changed=False, instance={**evidence(instance), **note})
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=dict(INSTANCE_ARGUMENTS), supports_check_mode=True)
-    guarded(module, run)
+    guarded(module, run, instance=None)
 
 
 if __name__ == "__main__":

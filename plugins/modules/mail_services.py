@@ -59,12 +59,6 @@ options:
     type: float
     default: 180
 attributes:
-  action:
-    support: full
-    details: The controller limits the host's answer and makes it safe to show; everything else happens on the target.
-  async:
-    support: none
-    details: The answer of a job in the background would not pass through the controller's part.
   check_mode:
     support: full
     details: Says what would be restarted, and why it could not be.
@@ -78,7 +72,7 @@ extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.proof
   - fediops.mastodon.attributes
-  - fediops.mastodon.attributes.controller
+  - fediops.mastodon.attributes.host
   - fediops.mastodon.chain
 notes:
   - Needs nothing but Python on the target.
@@ -179,26 +173,12 @@ ready_after:
   type: float
   sample: 14.5
 findings:
-  description: What was noticed, worst first.
+  description:
+    - What was noticed, worst first.
+    - Each has C(code), C(severity), C(subject), C(message) and C(fix); C(docs/findings.md) lists the codes.
   returned: always
   type: list
   elements: dict
-  contains:
-    code:
-      description: Stable name of the kind of problem.
-      type: str
-    severity:
-      description: V(error), V(warning), V(unknown) or V(info).
-      type: str
-    subject:
-      description: What it is about.
-      type: str
-    message:
-      description: What is wrong.
-      type: str
-    fix:
-      description: What to do.
-      type: str
   sample:
     - code: service-crash-loop
       severity: error
@@ -220,10 +200,10 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     hints_from,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError, errors
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import errors
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.engine import REPLACE
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Driver, InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Driver
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import Outcome, longest, predict, renew
 
 
@@ -238,20 +218,14 @@ def run(module: AnsibleModule) -> None:
     for name in ("steady", "timeout"):
         if not 0 <= module.params[name] <= 86400:
             module.fail_json(msg=f"{name} must be between 0 and 86400 seconds, not {module.params[name]:g}.")
-    try:
-        driver = find(hints_from(module.params))
-        with proving(driver, module.params["ticket"], "services") as proof:
-            outcome = work(driver, module.params, module.check_mode)
-            if not errors(outcome.findings):
-                proof.done()
-    except InstanceError as faulty:
-        conclude(module, faulty.findings, changed=False)
-    except FindingError as nothing:
-        conclude(module, [nothing.finding], changed=False)
-    findings: list[Finding] = list(outcome.findings)
+    driver = find(hints_from(module.params))
+    with proving(driver, module.params["ticket"], "services") as proof:
+        outcome = work(driver, module.params, module.check_mode)
+        if not errors(outcome.findings):
+            proof.done()
     conclude(
         module,
-        findings,
+        outcome.findings,
         changed=outcome.changed,
         services=[one.as_dict() for one in outcome.renewals],
         ready_after=round(outcome.waited, 1),

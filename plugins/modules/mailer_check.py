@@ -87,12 +87,6 @@ options:
     type: str
     default: ""
 attributes:
-  action:
-    support: full
-    details: The controller limits the host's answer and makes it safe to show; everything else happens on the target.
-  async:
-    support: none
-    details: The answer of a job in the background would not pass through the controller's part.
   check_mode:
     support: full
     details: >-
@@ -109,7 +103,7 @@ extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.proof
   - fediops.mastodon.attributes
-  - fediops.mastodon.attributes.controller
+  - fediops.mastodon.attributes.host
   - fediops.mastodon.chain
 notes:
   - Needs nothing but Python and the instance's own Ruby on the target.
@@ -263,26 +257,12 @@ planned:
   type: bool
   sample: false
 findings:
-  description: What was noticed, worst first.
+  description:
+    - What was noticed, worst first.
+    - Each has C(code), C(severity), C(subject), C(message) and C(fix); C(docs/findings.md) lists the codes.
   returned: always
   type: list
   elements: dict
-  contains:
-    code:
-      description: Stable name of the kind of problem.
-      type: str
-    severity:
-      description: V(error), V(warning), V(unknown) or V(info).
-      type: str
-    subject:
-      description: What it is about.
-      type: str
-    message:
-      description: What is wrong.
-      type: str
-    fix:
-      description: What to do.
-      type: str
   sample:
     - code: login-refused
       severity: error
@@ -303,9 +283,9 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     hints_from,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError, errors
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import errors
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Driver, InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Driver
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.check import Request, ask
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.verdict import Verdict, conclude_from
 
@@ -341,16 +321,11 @@ def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Ver
 def run(module: AnsibleModule) -> None:
     if not 1 <= module.params["timeout"] <= 86400:
         module.fail_json(msg=f"timeout must be between 1 and 86400 seconds, not {module.params['timeout']:g}.")
-    try:
-        driver = find(hints_from(module.params))
-        with proving(driver, module.params["ticket"], "mailer") as proof:
-            verdict = work(driver, module.params, module.check_mode)
-            if not errors(verdict.findings):
-                proof.done()
-    except InstanceError as faulty:
-        conclude(module, faulty.findings, changed=False, **Verdict().as_dict())
-    except FindingError as nothing:
-        conclude(module, [nothing.finding], changed=False, **Verdict().as_dict())
+    driver = find(hints_from(module.params))
+    with proving(driver, module.params["ticket"], "mailer") as proof:
+        verdict = work(driver, module.params, module.check_mode)
+        if not errors(verdict.findings):
+            proof.done()
     conclude(module, verdict.findings, changed=False, **verdict.as_dict())
 
 
@@ -374,7 +349,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    guarded(module, run, limit=module.params["timeout"])
+    guarded(module, run, limit=module.params["timeout"], **Verdict().as_dict())
 
 
 if __name__ == "__main__":

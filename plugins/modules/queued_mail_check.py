@@ -75,12 +75,6 @@ options:
     type: str
     default: ""
 attributes:
-  action:
-    support: full
-    details: The controller limits the host's answer and makes it safe to show; everything else happens on the target.
-  async:
-    support: none
-    details: The answer of a job in the background would not pass through the controller's part.
   check_mode:
     support: full
     details: Nothing is sent. The instance is found, and no more.
@@ -94,7 +88,7 @@ extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.proof
   - fediops.mastodon.attributes
-  - fediops.mastodon.attributes.controller
+  - fediops.mastodon.attributes.host
   - fediops.mastodon.chain
 notes:
   - Needs nothing but Python and the instance's own Ruby on the target.
@@ -182,26 +176,12 @@ waited:
   type: float
   sample: 1.4
 findings:
-  description: What was noticed, worst first.
+  description:
+    - What was noticed, worst first.
+    - Each has C(code), C(severity), C(subject), C(message) and C(fix); C(docs/findings.md) lists the codes.
   returned: always
   type: list
   elements: dict
-  contains:
-    code:
-      description: Stable name of the kind of problem.
-      type: str
-    severity:
-      description: V(error), V(warning), V(unknown) or V(info).
-      type: str
-    subject:
-      description: What it is about.
-      type: str
-    message:
-      description: What is wrong.
-      type: str
-    fix:
-      description: What to do.
-      type: str
   sample:
     - code: job-not-picked-up
       severity: error
@@ -222,9 +202,9 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     hints_from,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError, errors
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import errors
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Driver, InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Driver
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.queue_check import Question, QueueCheck, Verdict
 
 
@@ -250,16 +230,11 @@ def run(module: AnsibleModule) -> None:
     for name in ("deadline", "timeout"):
         if not 1 <= module.params[name] <= 86400:
             module.fail_json(msg=f"{name} must be between 1 and 86400 seconds, not {module.params[name]:g}.")
-    try:
-        driver = find(hints_from(module.params))
-        with proving(driver, module.params["ticket"], "queue") as proof:
-            verdict = work(driver, module.params, module.check_mode)
-            if not errors(verdict.findings):
-                proof.done()
-    except InstanceError as faulty:
-        conclude(module, faulty.findings, changed=False, **Verdict().as_dict())
-    except FindingError as nothing:
-        conclude(module, [nothing.finding], changed=False, **Verdict().as_dict())
+    driver = find(hints_from(module.params))
+    with proving(driver, module.params["ticket"], "queue") as proof:
+        verdict = work(driver, module.params, module.check_mode)
+        if not errors(verdict.findings):
+            proof.done()
     conclude(module, verdict.findings, changed=False, **verdict.as_dict())
 
 
@@ -291,7 +266,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     # Rails is booted to queue the mail, to ask for it, and to take it back.
-    guarded(module, run, limit=module.params["deadline"] + 4 * module.params["timeout"])
+    limit = module.params["deadline"] + 4 * module.params["timeout"]
+    guarded(module, run, limit=limit, **Verdict().as_dict())
 
 
 if __name__ == "__main__":

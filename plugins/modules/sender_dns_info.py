@@ -123,23 +123,12 @@ options:
     type: bool
     default: true
 attributes:
-  action:
-    support: full
-  async:
-    support: none
-    details: Runs completely on the controller.
-  check_mode:
-    support: full
-    details: Reads only, and does the same in check mode.
-  diff_mode:
-    support: N/A
-    details: Changes nothing.
   idempotent:
-    support: full
     details: Changes nothing. What it returns depends on DNS.
 extends_documentation_fragment:
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.controller
+  - fediops.mastodon.attributes.reads
   - fediops.mastodon.chain
 requirements:
   - dnspython >= 2.6, on the controller
@@ -256,31 +245,18 @@ nameservers:
   elements: str
   sample: [192.0.2.53]
 findings:
-  description: What is wrong or open, worst first, over all senders.
+  description:
+    - What is wrong or open, worst first, over all senders.
+    - Each has C(code), C(severity), C(subject), C(message) and C(fix); C(docs/findings.md) lists the codes.
   returned: always
   type: list
   elements: dict
-  contains:
-    code:
-      description: Stable name of the finding.
-      type: str
-      sample: spf-missing
-    severity:
-      description: One of V(error), V(warning), V(unknown) and V(info).
-      type: str
-      sample: error
-    subject:
-      description: The name in DNS that it is about.
-      type: str
-      sample: social.example
-    message:
-      description: First the record to publish, then why.
-      type: str
-      sample: >-
+  sample:
+    - code: spf-missing
+      severity: error
+      subject: social.example
+      message: >-
         Publish social.example TXT "v=spf1 include:_spf.relay.example.net ~all". Receivers check SPF on this domain, and
         there is no SPF record.
-    fix:
-      description: What else helps.
-      type: str
-      sample: Publish one SPF record.
+      fix: Publish one SPF record.
 """

@@ -20,10 +20,7 @@ description:
   - The instance is only read.
 attributes:
   action:
-    support: full
     details: Reads on the target, and writes on the controller.
-  async:
-    support: none
   check_mode:
     support: full
   diff_mode:
@@ -35,7 +32,6 @@ attributes:
 extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.attributes
-  - fediops.mastodon.attributes.controller
   - fediops.mastodon.chain
 options:
   dest:
@@ -117,26 +113,12 @@ summary:
   elements: str
   sample: ["Written: /srv/inventory/host_vars/social/mastodon_smtp.yml, with mastodon_smtp_host, mastodon_smtp_port."]
 findings:
-  description: What was noticed, worst first; the module fails when one of them is an error.
+  description:
+    - What was noticed, worst first; the module fails when one of them is an error.
+    - Each has C(code), C(severity), C(subject), C(message) and C(fix); C(docs/findings.md) lists the codes.
   returned: always
   type: list
   elements: dict
-  contains:
-    code:
-      description: Stable name of the kind of problem.
-      type: str
-    severity:
-      description: V(error), V(warning), V(unknown) or V(info).
-      type: str
-    subject:
-      description: What it is about.
-      type: str
-    message:
-      description: What is wrong.
-      type: str
-    fix:
-      description: What to do.
-      type: str
   sample:
     - code: adopt-rewrites
       severity: info
@@ -153,9 +135,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     guarded,
     hints_from,
 )
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find, with_hints
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import named
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.variables import VARIABLES
 from ansible_collections.fediops.mastodon.plugins.module_utils._seal import seal
 
@@ -163,13 +143,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._seal import seal
 def run(module: AnsibleModule) -> None:
     if not module.params["seal"]:
         module.fail_json(msg="This step has a part on the controller; call fediops.mastodon.smtp_adopt in a play.")
-    hints = hints_from(module.params)
-    try:
-        instance = find(hints).instance
-    except InstanceError as faulty:
-        conclude(module, faulty.findings, changed=False)
-    except FindingError as nothing:
-        conclude(module, [with_hints(nothing.finding, hints)], changed=False)
+    instance = named(hints_from(module.params)).instance
     mail = {name: text for name, text in instance.variables.items() if name in VARIABLES}
     stale = [one.name for one in instance.services if one.stale and one.holds_mail_settings]
     conclude(

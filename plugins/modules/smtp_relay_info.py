@@ -148,24 +148,15 @@ options:
     default: host
 attributes:
   action:
-    support: full
     details: Hosts take turns on the controller (O(share_verdict)); everything else happens on the target.
   async:
-    support: none
     details: The other hosts wait for how the login goes.
-  check_mode:
-    support: full
-    details: Reads only, and does the same in check mode.
-  diff_mode:
-    support: N/A
-    details: Changes nothing.
   idempotent:
-    support: full
     details: Changes nothing. What it returns depends on the relay.
 extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.attributes
-  - fediops.mastodon.attributes.controller
+  - fediops.mastodon.attributes.reads
   - fediops.mastodon.chain
 notes:
   - Needs nothing but Python on the target. O(vantage=instance) needs root, by C(become).
@@ -410,7 +401,9 @@ relay:
       returned: always
       sample: null
 findings:
-  description: Conclusions, worst first. Each has C(code), C(severity), C(subject), C(message) and C(fix).
+  description:
+    - Conclusions, worst first.
+    - Each has C(code), C(severity), C(subject), C(message) and C(fix); C(docs/findings.md) lists the codes.
   returned: always
   type: list
   elements: dict
@@ -432,7 +425,6 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     guarded,
     hints_from,
 )
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.probe import Result, probe
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.settings import Endpoint, Settings
@@ -520,11 +512,7 @@ def run(module):
     if module.params["vantage"] == "host":
         result = probe(settings)
     else:
-        try:
-            result, about_place = tried_from_instance(find(hints_from(module.params)), settings)
-        except FindingError as nothing:
-            nowhere = Result(settings.host, settings.port, settings.tls, mechanism=settings.auth)
-            conclude(module, [nothing.finding], changed=False, relay=nowhere.as_dict())
+        result, about_place = tried_from_instance(find(hints_from(module.params)), settings)
     context = context_of(settings, module.params["relay"], module.params["provider_hint"])
     findings = verdict(settings, result, context, module.params["certificate_warning_days"])
     conclude(module, [*about_place, *findings], changed=False, relay=result.as_dict())
@@ -533,8 +521,10 @@ def run(module):
 def main():
     with_login = [("auth", mechanism, ("login", "password")) for mechanism in ("plain", "login", "cram_md5")]
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, required_if=with_login, supports_check_mode=True)
+    given = module.params
+    nothing = Result(given["host"], given["port"], given["tls"], mechanism=given["auth"]).as_dict()
     # The dialogue, the search for a cause, and the look at other ports.
-    guarded(module, run, limit=2 * module.params["timeout"] + 10 * module.params["connect_timeout"])
+    guarded(module, run, limit=2 * given["timeout"] + 10 * given["connect_timeout"], relay=nothing)
 
 
 if __name__ == "__main__":

@@ -179,10 +179,6 @@ options:
     elements: str
     default: []
 attributes:
-  action:
-    support: full
-  async:
-    support: none
   check_mode:
     support: full
   diff_mode:
@@ -410,7 +406,9 @@ plan:
       returned: always
       sample: {address: notifications@mg.example.org, domain: mg.example.org}
 findings:
-  description: What there is to say about the settings, the worst first.
+  description:
+    - What there is to say about the settings, the worst first.
+    - Each has C(code), C(severity), C(subject), C(message) and C(fix); C(docs/findings.md) lists the codes.
   returned: always
   type: list
   elements: dict
@@ -420,25 +418,4 @@ findings:
       subject: port 465, tls starttls
       message: "Port 465 speaks TLS from the first byte, but tls is starttls: the connection would hang or break off."
       fix: "Set mastodon_smtp_tls: implicit, or mastodon_smtp_port: 587."
-  contains:
-    code:
-      description: Stable name of the kind of finding, see C(docs/findings.md).
-      type: str
-      returned: always
-    severity:
-      description: V(error), V(warning), V(unknown) or V(info).
-      type: str
-      returned: always
-    subject:
-      description: The option or variable.
-      type: str
-      returned: always
-    message:
-      description: What is wrong.
-      type: str
-      returned: always
-    fix:
-      description: What to do.
-      type: str
-      returned: always
 """

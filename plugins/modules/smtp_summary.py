@@ -27,22 +27,10 @@ options:
   failed_message:
     description: In a C(rescue), C(ansible_failed_result.msg).
     type: str
-attributes:
-  action:
-    support: full
-  async:
-    support: none
-  check_mode:
-    support: full
-  diff_mode:
-    support: N/A
-    details: Changes nothing.
-  idempotent:
-    support: full
-    details: Changes nothing.
 extends_documentation_fragment:
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.controller
+  - fediops.mastodon.attributes.reads
   - fediops.mastodon.chain
 notes:
   - O(chain) is required here; V(adopt) has nothing to sum up.

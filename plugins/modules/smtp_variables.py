@@ -19,22 +19,10 @@ description:
   - Secrets are hidden, also where a message quotes a value. A variable that cannot be worked out is named, and none of
     the lines around it, which ansible-core would show.
   - Runs on the controller and needs no connection. It changes nothing.
-attributes:
-  action:
-    support: full
-  async:
-    support: none
-  check_mode:
-    support: full
-  diff_mode:
-    support: N/A
-    details: Changes nothing.
-  idempotent:
-    support: full
-    details: Changes nothing.
 extends_documentation_fragment:
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.controller
+  - fediops.mastodon.attributes.reads
   - fediops.mastodon.chain
 seealso:
   - module: fediops.mastodon.smtp_settings
@@ -47,31 +35,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 findings:
-  description: What is wrong with the variables; the module fails when there is anything.
+  description:
+    - What is wrong with the variables; the module fails when there is anything.
+    - Each has C(code), C(severity), C(subject), C(message) and C(fix); C(docs/findings.md) lists the codes.
   returned: always
   type: list
   elements: dict
-  contains:
-    code:
-      description: Stable name of the kind of finding, see C(docs/findings.md).
-      type: str
-      returned: always
-    severity:
-      description: V(error).
-      type: str
-      returned: always
-    subject:
-      description: The variable.
-      type: str
-      returned: always
-    message:
-      description: What is wrong.
-      type: str
-      returned: always
-    fix:
-      description: What to do.
-      type: str
-      returned: always
   sample:
     - code: setting-unworkable
       severity: error

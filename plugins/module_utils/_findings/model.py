@@ -136,11 +136,15 @@ def accept(findings: t.Iterable[Finding], codes: t.Container[str]) -> list[Findi
 
 
 class FindingError(Exception):
-    """Carries one finding out of code that cannot go on. The edge turns it into a module failure."""
+    """Carries one finding, or the one that counts of several, out of code that cannot go on.
+
+    The edge turns it into a module failure.
+    """
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.sentence())
         self.finding = finding
+        self.findings: tuple[Finding, ...] = (finding,)
 
 
 def explain(findings: t.Iterable[Finding]) -> str:

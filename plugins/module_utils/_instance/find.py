@@ -69,8 +69,17 @@ def _nowhere(refusals: list[Finding]) -> Finding:
 _LOST = (*_ABSENT, "app-dir-missing", "no-mail-services")
 
 
-def with_hints(refusal: Finding, hints: Hints) -> Finding:
-    """A refusal with the variables of the inventory that the search went by; for a caller whose hints are those."""
+def named(hints: Hints) -> Driver:
+    """The same as C(find) for a caller whose hints are variables of the inventory: a refusal names them."""
+    try:
+        return find(hints)
+    except InstanceError:
+        raise
+    except FindingError as nothing:
+        raise FindingError(_with_hints(nothing.finding, hints)) from None
+
+
+def _with_hints(refusal: Finding, hints: Hints) -> Finding:
     given = [
         f"mastodon_smtp_{one.name} ({', '.join(value) if isinstance(value, tuple) else value})"
         for one in dataclasses.fields(hints)

@@ -15,6 +15,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instance import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance import find as finding
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import (
     Hints,
     Instance,
@@ -55,7 +56,7 @@ def run(monkeypatch, capsys):
                 raise outcome
             return types.SimpleNamespace(instance=outcome)
 
-        monkeypatch.setattr(instance_info, "find", find)
+        monkeypatch.setattr(finding, "find", find)
         with patch_module_args({**(options or {}), "_ansible_check_mode": check}), pytest.raises(SystemExit) as ended:
             instance_info.main()
         result = json.loads(capsys.readouterr().out)
