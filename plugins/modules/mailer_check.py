@@ -275,6 +275,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS
+from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.edit import texts
 from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     INSTANCE_ARGUMENTS,
     PROOF_ARGUMENTS,
@@ -283,20 +285,22 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     hints_from,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import errors
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError, errors
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Driver
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.check import Request, ask
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.verdict import Verdict, conclude_from
 
-READERS = ["ruby", "node", "compose", "python_dotenv", "systemd", "sh", "raw"]
-
 
 def request_from(params: t.Mapping[str, t.Any], check_mode: bool) -> Request:
-    """What the options ask of Rails."""
+    """What the options ask of Rails. FindingError for a value that cannot be written."""
+    planned, not_text = texts(params["set"] or {})
+    secrets, no_secret = texts(params["secrets"] or {})
+    for problem in (*not_text, *no_secret):
+        raise FindingError(problem)
     return Request(
-        set={name: str(value) for name, value in (params["set"] or {}).items()},
-        secrets={name: str(value) for name, value in (params["secrets"] or {}).items()},
+        set=planned,
+        secrets=secrets,
         remove=tuple(params["remove"] or ()),
         readers=tuple(params["readers"] or ()),
         planned=check_mode,
@@ -338,7 +342,7 @@ def main() -> None:
             set={"type": "dict", "default": {}},
             secrets={"type": "dict", "default": {}, "no_log": True},
             remove={"type": "list", "elements": "str", "default": []},
-            readers={"type": "list", "elements": "str", "choices": READERS},
+            readers={"type": "list", "elements": "str", "choices": list(READERS)},
             send_to={"type": "str"},
             send_bulk={"type": "bool", "default": True},
             queue_account={"type": "str"},

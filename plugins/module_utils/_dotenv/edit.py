@@ -43,6 +43,20 @@ class Edit:
     findings: list[Finding]
 
 
+def texts(options: c.Mapping[str, object]) -> tuple[dict[str, str], list[Finding]]:
+    """The values of an option as the texts that go into the file, and a finding for each that has none."""
+    found: dict[str, str] = {}
+    problems = []
+    for name, value in options.items():
+        if isinstance(value, bool):
+            found[str(name)] = "true" if value else "false"  # as Mastodon writes them
+        elif isinstance(value, (int, float, str)):
+            found[str(name)] = str(value)
+        else:
+            problems.append(TABLE.finding("env-value-not-text", str(name), "The value is not a text."))
+    return found, problems
+
+
 def edit(
     data: bytes,
     *,

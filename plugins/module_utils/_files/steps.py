@@ -16,7 +16,7 @@ import typing as t
 from .. import _lifeline
 from .._dotenv import mask
 from .._dotenv.dialects import READERS, Generation, decode
-from .._dotenv.edit import edit
+from .._dotenv.edit import edit, texts
 from .._dotenv.rewrite import Change
 from .._findings.env_file import TABLE
 from .._findings.model import Finding, FindingError, errors
@@ -316,27 +316,12 @@ def _wanted(request: Request) -> tuple[dict[str, str], dict[str, str], list[Find
     problems: list[Finding] = []
     if not request.readers:
         problems.append(TABLE.finding("env-no-reader", request.path, "The list of readers is empty."))
-    texts: list[dict[str, str]] = []
-    for group in (request.set, request.secrets):
-        texts.append({})
-        for name, value in group.items():
-            text = as_text(value)
-            if text is None:
-                problems.append(TABLE.finding("env-value-not-text", str(name), "The value is not a text."))
-            else:
-                texts[-1][str(name)] = text
-    names = [*texts[0], *texts[1], *dict.fromkeys(request.remove)]
+    wanted, not_text = texts(request.set)
+    secrets, no_secret = texts(request.secrets)
+    problems += [*not_text, *no_secret]
+    names = [*wanted, *secrets, *dict.fromkeys(request.remove)]
     problems.extend(
         TABLE.finding("env-name-twice", name, "It is named in more than one of set, secrets and remove.")
         for name in dict.fromkeys(name for name in names if names.count(name) > 1)
     )
-    return texts[0], texts[1], problems
-
-
-def as_text(value: object) -> str | None:
-    """An option's value as the text that goes into the file: V(true) and V(false) as Mastodon writes them."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float, str)):
-        return str(value)
-    return None
+    return wanted, secrets, problems

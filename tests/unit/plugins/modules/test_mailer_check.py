@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import typing as t
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -13,6 +14,7 @@ import yaml
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.steps import Request, present
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instance import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Instance
@@ -55,15 +57,32 @@ def test_a_defect_keeps_the_secrets_to_itself(capsys: pytest.CaptureFixture[str]
     assert result["failed"] and "ValueError" in result["msg"] and SECRET not in result["msg"]
 
 
+NO_OPTIONS: dict[str, t.Any] = {
+    "set": None, "secrets": None, "remove": None, "readers": None, "send_to": None,
+    "send_bulk": True, "queue_account": None, "queue_recipient": None, "timeout": 9.0,
+}  # fmt: skip
+
+
 def test_options_become_a_request() -> None:
     params = {
-        "set": {"SMTP_PORT": 587}, "secrets": None, "remove": None, "readers": ["ruby"], "send_to": "",
-        "send_bulk": False, "queue_account": "a@b.example", "queue_recipient": None, "timeout": 9.0,
+        **NO_OPTIONS, "set": {"SMTP_PORT": 587}, "readers": ["ruby"], "send_to": "", "send_bulk": False,
+        "queue_account": "a@b.example",
     }  # fmt: skip
     request = mailer_check.request_from(params, True)
     assert (request.set, request.readers, request.planned) == ({"SMTP_PORT": "587"}, ("ruby",), True)
     assert (request.send_to, request.bulk, request.timeout) == (None, False, 9.0)
     assert request.accounts == {"account": "a@b.example"}
+
+
+def test_a_value_is_shown_to_rails_as_env_file_writes_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    values = {"SMTP_TLS": True, "SMTP_SSL": False, "SMTP_PORT": 587, "SMTP_DOMAIN": "here.example"}
+    path = tmp_path / ".env.production"
+    path.write_text("A=1\n")
+    assert not present(Request(str(path), set=values, backup=False)).findings
+    shown = mailer_check.request_from({**NO_OPTIONS, "set": values}, True).set
+    assert {f"{name}={text}" for name, text in shown.items()} < set(path.read_text().split("\n"))
+    result = run(capsys, {"set": {"SMTP_DOMAIN": ["a"]}}, Stub())
+    assert [one["code"] for one in result["findings"]] == ["env-value-not-text"] and "SMTP_DOMAIN" in result["msg"]
 
 
 @pytest.mark.parametrize("timeout", [0, -1, 1e9])
