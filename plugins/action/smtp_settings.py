@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, accept, errors
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, errors
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.plan import plan
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings import (
     AUTH_METHODS,
@@ -83,7 +84,7 @@ class ActionModule(ControllerStep):
     ) -> tuple[list[Finding], dict[str, t.Any]]:
         """The plan, and everything there is to say about the settings."""
         done, findings = plan(_request(options), presets(), options["accept"])
-        strangers = accept(unknown(options["variables"]), options["accept"])
+        strangers = TABLE.accept(unknown(options["variables"]), options["accept"])
         # One that is accepted is the operator's own, and gives nothing in place of a setting.
         findings = [*strangers, *without_consequences(findings, errors(strangers))]
         return findings, {"plan": done.as_dict()}

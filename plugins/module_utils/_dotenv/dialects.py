@@ -128,16 +128,15 @@ REFUSALS: dict[str, str] = {
 def decode(data: bytes) -> Source:
     """The text of a file.
 
-    :raises FindingError: C(env-not-utf8), C(env-nul): the Ruby gem and systemd do not take such a file.
+    :raises FindingError: C(env-file-not-utf8), C(env-nul): the Ruby gem and systemd do not take such a file.
     """
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         column = error.start - data.rfind(b"\n", 0, error.start)
-        raise FindingError(
-            TABLE.finding("env-not-utf8", f"line {line}", f"Byte {column} of the line is not UTF-8 text.")
-        ) from None
+        message = f"Byte {column} of the line (0x{data[error.start]:02x}) is not UTF-8 text."
+        raise FindingError(TABLE.finding("env-file-not-utf8", f"line {line}", message)) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise FindingError(TABLE.finding("env-nul", f"line {line}", "The line holds a NUL character."))

@@ -207,7 +207,7 @@ def noted(backup: Place) -> str:
     try:
         text = look(backup.beside(NOTE)).data.decode("utf-8", "replace")
     except FindingError as error:
-        if error.finding.code == "path-missing":
+        if error.finding.code == "env-file-missing":
             return ""
         raise
     return text.split(" ", 1)[0]

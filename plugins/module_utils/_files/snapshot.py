@@ -21,13 +21,12 @@ from .gate import Place, Refused, enter
 
 #: What the system says -> finding; anything else is env-file-failed. Source: errno(3), open(2), rename(2).
 _CODES = {
-    errno.ENOENT: "path-missing",
+    errno.ENOENT: "env-file-missing",
     errno.EACCES: "env-file-denied",
     errno.EPERM: "env-file-denied",
     errno.EROFS: "env-file-read-only",
     errno.ENOSPC: "env-disk-full",
     errno.EDQUOT: "env-disk-full",
-    errno.EFBIG: "env-file-too-large",
     errno.EBUSY: "env-file-mounted",
 }
 
@@ -83,7 +82,23 @@ def trouble(error: OSError, path: str, doing: str) -> Finding:
         return TABLE.finding("link-not-followed", path, f"{error.strerror}.", error.fix)
     code = _CODES.get(error.errno or 0, "env-file-failed")
     reason = os.strerror(error.errno) if error.errno else type(error).__name__
-    return TABLE.finding(code, path, f"The system refused to {doing}: {reason}.")
+    who = f" It was tried as {f'uid {os.geteuid()}' if os.geteuid() else 'root'}." if code == "env-file-denied" else ""
+    return TABLE.finding(code, path, f"The system refused to {doing}: {reason}.{who}")
+
+
+def followed(place: Place) -> list[Finding]:
+    """That the file is not where the path says."""
+    if not place.links:
+        return []
+    message = f"It goes through a symbolic link to {place.target}; that file is read and edited."
+    return [TABLE.finding("link-followed", place.asked, message)]
+
+
+def placed(finding: Finding, path: str) -> Finding:
+    """A finding about a line with the file before it: what reads and edits a text knows nothing else."""
+    if not finding.subject.startswith("line"):
+        return finding
+    return dataclasses.replace(finding, subject=f"{path}, {finding.subject}")
 
 
 @contextlib.contextmanager
@@ -103,9 +118,10 @@ def opened(path: str, *, follow: bool = True) -> t.Iterator[Place]:
         yield place
 
 
-def look(place: Place) -> Snapshot:
+def look(place: Place, allowed: t.Callable[[int], None] | None = None) -> Snapshot:
     """The file at a place, whose last component is not followed if it is a link by now.
 
+    :param allowed: is given the open file before it is read, and raises FindingError where it is not to be.
     :raises FindingError: when there is no file, it is no regular file, it cannot be read, or it is far too large.
     """
     path = place.asked
@@ -120,10 +136,13 @@ def look(place: Place) -> Snapshot:
             raise FindingError(TABLE.finding("env-file-not-regular", path, message)) from None
         raise FindingError(trouble(error, path, "open the file")) from None
     try:
+        if allowed:
+            allowed(descriptor)
         with os.fdopen(os.dup(descriptor), "rb") as stream:
             data = stream.read(LARGEST + 1)
         if len(data) > LARGEST:
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+            message = f"It is larger than {LARGEST // 1024} KB."
+            raise FindingError(TABLE.finding("env-file-too-large", path, message))
         return Snapshot(place, data, os.fstat(descriptor), attributes_of(descriptor))
     except OSError as error:
         raise FindingError(trouble(error, path, "read the file")) from None
@@ -137,7 +156,7 @@ def _absent(path: str) -> Finding:
         return TABLE.finding("env-file-dangling", path, f"It is a link to {where}, which does not exist.")
     folder = os.path.dirname(os.path.abspath(path))
     missing = "There is no such file." if os.path.isdir(folder) else f"There is no directory {folder}."
-    return TABLE.finding("path-missing", path, missing)
+    return TABLE.finding("env-file-missing", path, missing)
 
 
 def attributes_of(descriptor: int) -> dict[str, bytes]:

@@ -23,7 +23,7 @@ from .._findings.model import Finding, FindingError, errors
 from . import foresight, unproved
 from .gate import Place
 from .replace import FIRST_BACKUP, NOTE, ROLLING_BACKUP, UNPROVED, locked, noted, replace, writable
-from .snapshot import Snapshot, checksum, look, opened
+from .snapshot import Snapshot, checksum, followed, look, opened, placed
 
 #: Bytes of the notes beside the file, at most.
 _NOTE_SIZE = 1024
@@ -94,7 +94,7 @@ def _guarded(request: Request, step: t.Callable[[Request, Snapshot, Outcome], No
             with contextlib.nullcontext() if request.check_mode else locked(place, request.busy_timeout):
                 seen = look(place)
                 outcome.checksum_before = outcome.checksum_after = seen.checksum
-                outcome.findings.extend(_links(place))
+                outcome.findings.extend(followed(place))
                 with _lifeline.finished_first():
                     step(request, seen, outcome)
     except FindingError as error:
@@ -102,23 +102,8 @@ def _guarded(request: Request, step: t.Callable[[Request, Snapshot, Outcome], No
         outcome.unproved, outcome.ticket = (), None
         outcome.checksum_after = outcome.checksum_before
         outcome.findings.append(error.finding)
-    outcome.findings = [_placed(one, request.path) for one in outcome.findings]
+    outcome.findings = [placed(one, request.path) for one in outcome.findings]
     return outcome
-
-
-def _links(place: Place) -> list[Finding]:
-    """That the file is not where the path says."""
-    if not place.links:
-        return []
-    message = f"It goes through a symbolic link to {place.target}; that file is edited."
-    return [TABLE.finding("link-followed", place.asked, message)]
-
-
-def _placed(finding: Finding, path: str) -> Finding:
-    """The finding with the file before the line: the editor knows only its text."""
-    if not finding.subject.startswith("line"):
-        return finding
-    return dataclasses.replace(finding, subject=f"{path}, {finding.subject}")
 
 
 def _present(request: Request, seen: Snapshot, outcome: Outcome) -> None:
@@ -272,7 +257,7 @@ def _put_back(request: Request, seen: Snapshot, outcome: Outcome, place: Place) 
 
 def _without_backup(error: FindingError, path: str) -> FindingError:
     """The same in the words of a restore."""
-    if error.finding.code != "path-missing":
+    if error.finding.code != "env-file-missing":
         return error
     return FindingError(TABLE.finding("env-backup-missing", path, "There is no such backup."))
 

@@ -74,11 +74,12 @@ TABLE = Table(
     ),
     # What stands in the file already
     Code(
-        "env-not-utf8",
+        "env-file-not-utf8",
         "error",
         "The file is not UTF-8 text; the Ruby gem raises and systemd does not start the unit.",
-        "Save the file as UTF-8.",
+        "Convert it (iconv -f latin1 -t utf-8), or remove the stray bytes.",
         _PARSER,
+        formerly=("env-not-utf8",),
     ),
     Code(
         "env-nul", "error", "The file holds a NUL character.", "Remove it; the file may be damaged: compare a backup."
@@ -157,10 +158,11 @@ TABLE = Table(
     ),
     # The file itself
     Code(
-        "path-missing",
+        "env-file-missing",
         "error",
-        "There is no such file.",
-        "Check the path (mastodon_smtp_env_file); the file is never created here.",
+        "There is no such file; it is never created here.",
+        "Set mastodon_smtp_env_file to the file that holds SMTP_SERVER, usually .env.production in the app directory.",
+        formerly=("path-missing",),
     ),
     Code(
         "link-followed",
@@ -175,8 +177,20 @@ TABLE = Table(
         "Following it as root would lend root's rights to that user.",
         "If the link is intended, give it to root (chown -h root). If not, find out who created it.",
     ),
-    Code("env-file-dangling", "error", "The path is a link to a file that does not exist.", "Correct the link."),
-    Code("env-file-not-regular", "error", "The path is not a regular file.", "Name the environment file itself."),
+    Code(
+        "env-file-dangling",
+        "error",
+        "The path is a link to a file that does not exist.",
+        "Restore the target or correct the link.",
+        formerly=("env-file-dangling-link",),
+    ),
+    Code(
+        "env-file-not-regular",
+        "error",
+        "The path is a directory or a special file.",
+        "Set mastodon_smtp_env_file to the file itself.",
+        formerly=("env-file-not-a-file",),
+    ),
     Code(
         "env-file-denied",
         "error",
@@ -230,7 +244,13 @@ TABLE = Table(
         "The file is larger than 128 KB, which no environment file is.",
         "Check the path (mastodon_smtp_env_file).",
     ),
-    Code("env-file-failed", "error", "The system refused to read or write the file.", "See the reason given."),
+    Code(
+        "env-file-failed",
+        "error",
+        "The system refused to read or write the file.",
+        "See the reason given.",
+        formerly=("env-file-unreadable",),
+    ),
     Code(
         "env-file-changed",
         "error",

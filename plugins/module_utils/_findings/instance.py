@@ -89,37 +89,6 @@ TABLE = Table(
     ),
     # The environment file
     Code(
-        "env-file-missing",
-        "error",
-        "There is no environment file at this path.",
-        "Set mastodon_smtp_env_file to the file that holds SMTP_SERVER, usually .env.production in the app directory.",
-    ),
-    Code(
-        "env-file-dangling-link",
-        "error",
-        "The environment file is a symbolic link whose target does not exist.",
-        "Restore the target or correct the link.",
-    ),
-    Code(
-        "env-file-not-a-file",
-        "error",
-        "The path of the environment file is a directory or a special file.",
-        "Set mastodon_smtp_env_file to the file itself.",
-    ),
-    Code(
-        "env-file-unreadable",
-        "error",
-        "The environment file cannot be read.",
-        "Look at the file on the host; the message has the system's own words.",
-    ),
-    Code(
-        "env-file-not-utf8",
-        "error",
-        "The environment file is not UTF-8 text.",
-        "Rails reads it as UTF-8 too. Convert it (iconv -f latin1 -t utf-8) or remove the stray bytes.",
-        "Mastodon runs with Encoding.default_external UTF-8",
-    ),
-    Code(
         "env-file-empty",
         "warning",
         "The environment file is empty.",

@@ -31,6 +31,7 @@ class Code:
     :ivar meaning: one sentence for the documentation.
     :ivar remedy: one sentence for the documentation: what usually helps.
     :ivar source: where the fact comes from (a Mastodon file or issue, an RFC, a manual); may be empty.
+    :ivar formerly: the codes that earlier releases had for it; O(accept) still takes them.
     :ivar of_test: it says that a test could not be made, and nothing about the mail or its settings: a rollout fails by
         it, but takes nothing back.
     """
@@ -40,6 +41,7 @@ class Code:
     meaning: str
     remedy: str
     source: str = ""
+    formerly: tuple[str, ...] = ()
     of_test: bool = False
 
 
@@ -104,7 +106,8 @@ class Table:
 
     def __init__(self, *rows: Code) -> None:
         self.rows: dict[str, Code] = {row.code: row for row in rows}
-        if len(self.rows) != len(rows):
+        names = [name for row in rows for name in (row.code, *row.formerly)]
+        if len(set(names)) != len(names):
             raise ValueError("a finding code is listed twice")
 
     def finding(
@@ -113,6 +116,16 @@ class Table:
         """A finding of this area; the row's severity and remedy stand in where none is given."""
         row = self.rows[code]
         return Finding(code, severity or row.severity, subject, message, fix or row.remedy)
+
+    def accept(self, findings: t.Iterable[Finding], codes: t.Container[str]) -> list[Finding]:
+        """Turn the errors whose code the operator knowingly accepts into infos; nothing else changes."""
+        accepted = {row.code for row in self.rows.values() if any(one in codes for one in (row.code, *row.formerly))}
+        return [
+            dataclasses.replace(one, severity="info", message=f"{one.message} (Accepted by the operator.)")
+            if one.severity == "error" and one.code in accepted
+            else one
+            for one in findings
+        ]
 
 
 def worst_first(findings: t.Iterable[Finding]) -> list[Finding]:
@@ -123,16 +136,6 @@ def worst_first(findings: t.Iterable[Finding]) -> list[Finding]:
 def errors(findings: t.Iterable[Finding]) -> list[Finding]:
     """Only those that block."""
     return [one for one in findings if one.severity == "error"]
-
-
-def accept(findings: t.Iterable[Finding], codes: t.Container[str]) -> list[Finding]:
-    """Turn the errors whose code the operator knowingly accepts into infos; nothing else changes."""
-    return [
-        dataclasses.replace(one, severity="info", message=f"{one.message} (Accepted by the operator.)")
-        if one.severity == "error" and one.code in codes
-        else one
-        for one in findings
-    ]
 
 
 class FindingError(Exception):

@@ -13,15 +13,12 @@ wins (dotenv: Dotenv::Rails, which Mastodon loads in config/application.rb).
 from __future__ import annotations
 
 import dataclasses
-import errno
-import hashlib
 import os
 import typing as t
 
-from .._dotenv.dialects import values
+from .._dotenv.dialects import decode, values
 from .._files import gate
-from .._files.snapshot import LARGEST
-from .._findings.env_file import TABLE as FILES
+from .._files.snapshot import LARGEST, checksum, followed, look, opened, placed
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError
 from .model import Override
@@ -65,24 +62,17 @@ class EnvFile:
     """The environment file as it was read.
 
     :ivar path: with symbolic links resolved.
-    :ivar links: those that led there.
+    :ivar followed: that links led there.
     """
 
     path: str
     data: bytes = dataclasses.field(repr=False)
-    links: tuple[gate.Link, ...] = ()
-
-    def followed(self, asked: str) -> list[Finding]:
-        """That it is not where the path says that was asked for."""
-        if not self.links:
-            return []
-        message = f"It goes through a symbolic link to {self.path}; that file is read and edited."
-        return [FILES.finding("link-followed", asked, message)]
+    followed: tuple[Finding, ...] = ()
 
     @property
     def checksum(self) -> str:
         """sha256 of the bytes, hexadecimal."""
-        return hashlib.sha256(self.data).hexdigest()
+        return checksum(self.data)
 
 
 def read_env_file(path: str, others: t.Sequence[str] = ()) -> EnvFile:
@@ -90,43 +80,17 @@ def read_env_file(path: str, others: t.Sequence[str] = ()) -> EnvFile:
 
     :param others: files that the services read themselves: named as the likely right ones when this one is missing.
     """
-    data, target, links = _read(path, others)
     try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        message = f"Line {line} holds the byte 0x{data[error.start]:02x}, which is not UTF-8."
-        raise FindingError(TABLE.finding("env-file-not-utf8", f"{target}:{line}", message)) from None
-    return EnvFile(target, data, links)
-
-
-def _read(path: str, others: t.Sequence[str]) -> tuple[bytes, str, tuple[gate.Link, ...]]:
-    def refuse(code: str, message: str, fix: str = "") -> FindingError:
-        return FindingError(TABLE.finding(code, path, message, fix))
-
-    try:
-        with gate.enter(path) as place:
-            return place.read(LARGEST), place.target, place.links
-    except gate.Refused as error:
-        raise FindingError(FILES.finding("link-not-followed", path, f"{error.strerror}.", error.fix)) from None
-    except IsADirectoryError:
-        raise refuse("env-file-not-a-file", "It is a directory.") from None
-    except FileNotFoundError:
-        if os.path.islink(path):
-            message = f"It is a symbolic link to {gate.real(path)}, which does not exist."
-            raise refuse("env-file-dangling-link", message) from None
-        seen = f" The services read {' and '.join(others)}." if others else ""
-        raise refuse("env-file-missing", f"There is no such file.{seen}") from None
-    except PermissionError:
-        who = f"uid {os.geteuid()}" if os.geteuid() else "root"
-        raise refuse("not-permitted", f"{who} may not read it.") from None
-    except OSError as error:
-        if error.errno == errno.EINVAL:
-            raise refuse("env-file-not-a-file", "It is not a regular file.") from None
-        if error.errno == errno.EFBIG:
-            message = f"It is larger than {LARGEST // 1024} KB."
-            raise FindingError(FILES.finding("env-file-too-large", path, message)) from None
-        raise refuse("env-file-unreadable", f"Reading it failed: {error.strerror}.") from None
+        with opened(path) as place:
+            data = look(place).data
+            decode(data)
+            return EnvFile(place.target, data, tuple(followed(place)))
+    except FindingError as error:
+        finding = placed(error.finding, path)
+        if finding.code == "env-file-missing" and others:
+            message = f"{finding.message} The services read {' and '.join(others)}."
+            finding = dataclasses.replace(finding, message=message)
+        raise FindingError(finding) from None
 
 
 def read_regular(path: str) -> bytes:
@@ -168,7 +132,7 @@ def resolve(layers: t.Sequence[Layer], findings: list[Finding]) -> dict[str, str
             for name, value in layer.variables(seen).items():
                 seen.setdefault(name, value)
         except FindingError as refused:
-            findings.append(dataclasses.replace(refused.finding, subject=f"{layer.path}: {refused.finding.subject}"))
+            findings.append(placed(refused.finding, layer.path))
     return seen
 
 

@@ -12,7 +12,7 @@ import dataclasses
 import typing as t
 
 from .._dotenv.encoder import refusal
-from .._findings.model import Finding, accept, worst_first
+from .._findings.model import Finding, worst_first
 from .._findings.settings import TABLE
 from . import email_yml
 from .address import OUTER_BLANKS, Mailbox
@@ -171,7 +171,7 @@ def plan(
     findings += _about_masking(done, request)
     findings += _about_effect(done, findings)
     findings += about_current(request.current)
-    return done, worst_first(accept(findings, accepted))
+    return done, worst_first(TABLE.accept(findings, accepted))
 
 
 def _main_relay(request: Request, presets: t.Mapping[str, Preset]) -> tuple[Relay | None, list[Finding]]:

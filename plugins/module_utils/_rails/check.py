@@ -9,16 +9,14 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import hashlib
 import hmac
 import secrets as random
 import typing as t
 
 from .._dotenv.edit import edit
-from .._files import gate
-from .._files.snapshot import LARGEST
-from .._findings.mailer import TABLE
+from .._files.snapshot import look, opened
+from .._findings.env_file import TABLE
 from .._findings.model import Finding, FindingError, errors
 from .._instance.model import Completed, Driver, Instance
 from .answer import marked
@@ -154,16 +152,13 @@ def _planned_bytes(driver: Driver, request: Request, readers: tuple[str, ...]) -
     """The file as it would be. Where it goes to a program of the app's user, it must be one that he may read."""
     path = driver.instance.env_file
     given = "ruby" in driver.instance.readers
-    try:
-        with gate.enter(path) as place:
-            descriptor = place.open_file()
-            with open(descriptor, "rb") as file:
-                if given and not driver.may_read(path, descriptor):
-                    raise OSError(errno.EACCES, f"{driver.instance.user} may not read it")
-                present = file.read(LARGEST)
-    except OSError as error:
-        message = f"{path} could not be read for the dry run: {error.strerror}."
-        raise FindingError(TABLE.finding("planned-not-shown", path, message, severity="error")) from None
+
+    def allowed(descriptor: int) -> None:
+        if given and not driver.may_read(path, descriptor):
+            raise FindingError(TABLE.finding("env-file-denied", path, f"{driver.instance.user} may not read it."))
+
+    with opened(path) as place:
+        present = look(place, allowed).data
     outcome = edit(present, set={**request.set, **request.secrets}, remove=request.remove, readers=readers or ("ruby",))
     blocking: list[Finding] = errors(outcome.findings)
     if blocking:

@@ -245,7 +245,7 @@ def test_two_projects_are_told_apart(disturbed: ComposeHost) -> None:
 @pytest.mark.parametrize(
     ("login", "code", "words"),
     [
-        ({"ansible_user": "deploy"}, "not-permitted", ENV_FILE),  # in the group docker, but not the file's owner
+        ({"ansible_user": "deploy"}, "env-file-denied", ENV_FILE),  # in the group docker, but not the file's owner
         ({"ansible_become": True, "ansible_become_user": "mastodon"}, "not-permitted", "become: true"),
     ],
     ids=["group-docker", "no-group"],

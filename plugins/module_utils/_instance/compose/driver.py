@@ -114,7 +114,7 @@ class ComposeDriver:
 
     def _with_settings(self, instance: Instance, env_file: layers.EnvFile, findings: list[Finding]) -> Instance:
         """The instance with what its environment file and the Compose files around it say."""
-        findings += env_file.followed(self._file.path if self._file else env_file.path)
+        findings += env_file.followed
         if not env_file.data.strip():
             findings.append(TABLE.finding("env-file-empty", env_file.path, "It holds nothing."))
         overrides = []

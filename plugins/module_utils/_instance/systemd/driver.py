@@ -96,7 +96,7 @@ class SystemdDriver:
 
     def _with_settings(self, instance: Instance, env_file: layers.EnvFile, findings: list[Finding]) -> Instance:
         """The instance with what its environment file and the layers around it say."""
-        findings += env_file.followed(self._env_path)
+        findings += env_file.followed
         if not env_file.data.strip():
             findings.append(TABLE.finding("env-file-empty", env_file.path, "It holds nothing."))
         readers = self._readers(env_file.path)

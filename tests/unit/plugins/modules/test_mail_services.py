@@ -116,7 +116,7 @@ def test_a_refusal_becomes_a_failure(run, where):
 
 def test_a_faulty_instance_names_all_its_faults(run):
     instance = Instance("systemd", "/live", "mastodon", "/live/.env", "", "", "")
-    codes = ["env-file-missing", "release-unreadable"]
+    codes = ["user-unknown", "release-unreadable"]
     result, _unused = run(found=InstanceError(instance, [TABLE.finding(code, "/live", "No.") for code in codes]))
     assert result["failed"] and [one["code"] for one in result["findings"]] == codes
 

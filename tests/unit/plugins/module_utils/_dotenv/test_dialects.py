@@ -107,7 +107,8 @@ def test_values_leave_out_what_comes_from_elsewhere_and_run_nothing(tmp_path: pa
 
 
 @pytest.mark.parametrize(
-    ("data", "code", "subject"), [(b"A=1\nB=\xff\n", "env-not-utf8", "line 2"), (b"A=1\n\nB=\0\n", "env-nul", "line 3")]
+    ("data", "code", "subject"),
+    [(b"A=1\nB=\xff\n", "env-file-not-utf8", "line 2"), (b"A=1\n\nB=\0\n", "env-nul", "line 3")],
 )
 def test_what_is_no_text(data: bytes, code: str, subject: str) -> None:
     for reader in READERS:

@@ -276,7 +276,7 @@ def test_a_file_that_hides_the_new_variable_is_not_touched(
 
 def test_not_utf8() -> None:
     result = edit(b"A=1\nB=\xff\n", set={"A": "2"}, remove=(), readers=DEFAULT)
-    assert (result.data, codes(result)) == (b"A=1\nB=\xff\n", ["env-not-utf8"])
+    assert (result.data, codes(result)) == (b"A=1\nB=\xff\n", ["env-file-not-utf8"])
 
 
 def test_a_line_of_ours_that_makes_a_reader_refuse_the_file_is_mended() -> None:

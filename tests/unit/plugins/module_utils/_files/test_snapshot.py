@@ -58,8 +58,8 @@ def test_a_link_is_followed(tmp_path: pathlib.Path) -> None:
 
 
 def test_nothing_there(tmp_path: pathlib.Path) -> None:
-    assert code_of(tmp_path / "e") == "path-missing"
-    assert code_of(tmp_path / "no" / "e") == "path-missing"
+    assert code_of(tmp_path / "e") == "env-file-missing"
+    assert code_of(tmp_path / "no" / "e") == "env-file-missing"
 
 
 def test_a_link_to_nothing(tmp_path: pathlib.Path) -> None:
@@ -91,7 +91,7 @@ def test_what_is_no_environment_file_by_its_size(tmp_path: pathlib.Path) -> None
 
 def test_a_path_through_a_file(tmp_path: pathlib.Path) -> None:
     (tmp_path / "f").write_text("")
-    assert code_of(tmp_path / "f" / "e") in ("env-file-failed", "path-missing")
+    assert code_of(tmp_path / "f" / "e") in ("env-file-failed", "env-file-missing")
 
 
 def test_no_permission(tmp_path: pathlib.Path) -> None:
@@ -108,7 +108,7 @@ def test_no_permission(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("number", "code"),
     [
-        (errno.ENOENT, "path-missing"),
+        (errno.ENOENT, "env-file-missing"),
         (errno.EACCES, "env-file-denied"),
         (errno.EPERM, "env-file-denied"),
         (errno.EROFS, "env-file-read-only"),

@@ -143,12 +143,12 @@ def test_a_value_of_bytes_that_are_no_text(path: pathlib.Path) -> None:
 
 def test_missing_file_is_not_made(tmp_path: pathlib.Path) -> None:
     outcome = edited(tmp_path / "none")
-    assert (codes(outcome), outcome.checksum_before, list(tmp_path.iterdir())) == (["path-missing"], None, [])
+    assert (codes(outcome), outcome.checksum_before, list(tmp_path.iterdir())) == (["env-file-missing"], None, [])
 
 
 def test_not_utf8_and_empty(path: pathlib.Path) -> None:
     path.write_bytes(b"A=\xff\n")
-    assert codes(edited(path)) == ["env-not-utf8"]
+    assert codes(edited(path)) == ["env-file-not-utf8"]
     path.write_bytes(b"")
     assert edited(path).changed
     assert path.read_bytes() == b"SMTP_SERVER=new\n"
@@ -274,7 +274,7 @@ def test_the_file_is_gone_or_is_the_backup_already(path: pathlib.Path) -> None:
     outcome = restored(asked)
     assert (outcome.changed, outcome.findings, tree(path)) == (False, [], before)
     path.unlink()
-    assert codes(restored(asked)) == ["path-missing"]
+    assert codes(restored(asked)) == ["env-file-missing"]
     assert not path.exists()
 
 
@@ -298,4 +298,4 @@ def test_a_line_is_named_with_its_file(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "e"
     path.write_bytes(b"A=1\nB=\xff\n")
     outcome = present(Request(str(path), set={"A": "2"}))
-    assert [(one.code, one.subject) for one in outcome.findings] == [("env-not-utf8", f"{path}, line 2")]
+    assert [(one.code, one.subject) for one in outcome.findings] == [("env-file-not-utf8", f"{path}, line 2")]

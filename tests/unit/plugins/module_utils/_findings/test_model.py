@@ -14,7 +14,6 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
     Code,
     Finding,
     Table,
-    accept,
     errors,
     explain,
     worst_first,
@@ -47,8 +46,17 @@ def test_worst_first_keeps_the_order_within_a_severity_and_drops_repeats() -> No
 
 def test_accept_turns_named_errors_into_infos_and_nothing_else() -> None:
     found = [TABLE.finding("bad", "x", "Bad."), TABLE.finding("odd", "x", "Odd.")]
-    assert [one.severity for one in accept(found, ["bad", "odd"])] == ["info", "warning"]
-    assert errors(accept(found, ["odd"])) == [found[0]]
+    assert [one.severity for one in TABLE.accept(found, ["bad", "odd"])] == ["info", "warning"]
+    assert errors(TABLE.accept(found, ["odd"])) == [found[0]]
+
+
+def test_a_code_is_accepted_by_the_names_that_it_had_before() -> None:
+    table = Table(Code("bad", "error", "It is bad.", "Mend it.", formerly=("evil", "wrong")))
+    found = [table.finding("bad", "x", "Bad.")]
+    for code, severity in (("evil", "info"), ("wrong", "info"), ("bad", "info"), ("odd", "error")):
+        assert table.accept(found, [code])[0].severity == severity
+    with pytest.raises(ValueError, match="twice"):
+        Table(Code("bad", "error", "", "", formerly=("odd",)), Code("odd", "info", "", ""))
 
 
 @pytest.mark.parametrize(

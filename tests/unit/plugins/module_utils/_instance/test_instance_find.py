@@ -90,7 +90,7 @@ def test_two_ways_at_once_are_ambiguous(ways):
 
 def test_an_instance_with_faults_is_not_passed_over(ways):
     def faulty(_unused):
-        raise InstanceError(found("systemd").instance, [TABLE.finding("env-file-missing", "/x", "It is not there.")])
+        raise InstanceError(found("systemd").instance, [TABLE.finding("app-dir-missing", "/x", "It is not there.")])
 
     ways(systemd=faulty, compose=refusing("no-instance", "compose"))
     with pytest.raises(InstanceError):

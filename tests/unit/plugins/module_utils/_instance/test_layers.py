@@ -66,9 +66,9 @@ def test_follows_a_chain_of_links_to_the_file_that_has_to_be_edited(tmp_path):
     (tmp_path / "env").symlink_to(tmp_path / "between")
     read = layers.read_env_file(str(tmp_path / "env"))
     assert read.path == str(target)
-    (told,) = read.followed(str(tmp_path / "env"))
+    (told,) = read.followed
     assert (told.code, told.severity) == ("link-followed", "info") and str(target) in told.message
-    assert layers.read_env_file(str(target)).followed(str(target)) == []
+    assert not layers.read_env_file(str(target)).followed
 
 
 @as_root
@@ -92,27 +92,27 @@ def test_a_missing_file_names_what_the_services_read_instead(tmp_path):
 def test_a_link_to_nowhere(tmp_path):
     (tmp_path / "env").symlink_to(tmp_path / "gone")
     finding = refusal(tmp_path / "env")
-    assert finding.code == "env-file-dangling-link" and str(tmp_path / "gone") in finding.message
+    assert finding.code == "env-file-dangling" and str(tmp_path / "gone") in finding.message
 
 
 def test_a_link_to_itself(tmp_path):
     (tmp_path / "env").symlink_to(tmp_path / "env")
-    assert refusal(tmp_path / "env").code in ("env-file-unreadable", "env-file-dangling-link")
+    assert refusal(tmp_path / "env").code in ("env-file-failed", "env-file-dangling")
 
 
 def test_a_directory(tmp_path):
-    assert refusal(tmp_path).code == "env-file-not-a-file"
+    assert refusal(tmp_path).code == "env-file-not-regular"
 
 
 def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path):
     os.mkfifo(tmp_path / "env")
     began = time.monotonic()
-    assert refusal(tmp_path / "env").code == "env-file-not-a-file"
+    assert refusal(tmp_path / "env").code == "env-file-not-regular"
     assert time.monotonic() - began < 10
 
 
 def test_a_device():
-    assert refusal("/dev/zero").code == "env-file-not-a-file"
+    assert refusal("/dev/zero").code == "env-file-not-regular"
 
 
 def test_a_file_that_cannot_be_settings(tmp_path):
@@ -129,7 +129,7 @@ def test_a_file_that_cannot_be_settings(tmp_path):
 def test_bytes_that_are_no_utf8_are_located_and_not_shown(tmp_path, data, line, byte):
     (tmp_path / "env").write_bytes(data)
     finding = refusal(tmp_path / "env")
-    assert (finding.code, finding.subject) == ("env-file-not-utf8", f"{tmp_path}/env:{line}")
+    assert (finding.code, finding.subject) == ("env-file-not-utf8", f"{tmp_path}/env, line {line}")
     assert byte in finding.message and "caf" not in finding.message
 
 
@@ -139,7 +139,7 @@ def test_no_permission_names_become(open_folder):
     (open_folder / "env").chmod(0o600)
     with somebody_else():
         finding = refusal(open_folder / "env")
-    assert finding.code == "not-permitted" and "become: true" in finding.fix and str(NOBODY) in finding.message
+    assert finding.code == "env-file-denied" and "become: true" in finding.fix and str(NOBODY) in finding.message
 
 
 # Layers

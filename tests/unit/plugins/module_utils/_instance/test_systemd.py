@@ -142,7 +142,7 @@ def test_a_fork_that_says_so_in_mastodon_yml(host):
     ("spoil", "code"),
     [
         (lambda app: (app / ".env.production").unlink(), "env-file-missing"),
-        (lambda app: [(app / ".env.production").unlink(), (app / ".env.production").mkdir()], "env-file-not-a-file"),
+        (lambda app: [(app / ".env.production").unlink(), (app / ".env.production").mkdir()], "env-file-not-regular"),
         (lambda app: (app / ".env.production").write_bytes(b"A=\xff\n"), "env-file-not-utf8"),
         (lambda app: (app / "lib/mastodon/version.rb").write_text("broken"), "release-unreadable"),
     ],
