@@ -22,12 +22,12 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
     worst_first,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.adopt import Adopted, adopt
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import ROLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._seal import new_key, unseal
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown_lines
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._inventory_file import (
-    PREFIX,
     document,
     is_file_name,
     placeholder,
@@ -118,7 +118,7 @@ class ActionModule(HostStep):
         ready = [(path, self._ready(new, mode, options), mode) for path, new, _unused, mode in todo]
         if not self._task.check_mode:
             write_all(ready)
-        names = [PREFIX + name for name in (*adopted.settings, *adopted.secrets)]
+        names = [ROLE + name for name in (*adopted.settings, *adopted.secrets)]
         done: Result = {
             "changed": bool(todo),
             "files": [one[0] for one in files],

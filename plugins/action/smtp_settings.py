@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, errors
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
-from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.plan import plan
-from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings import (
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import (
     AUTH_METHODS,
     TLS_MODES,
     VERIFY_MODES,
+)
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.plan import plan
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings import (
     Request,
     Wanted,
 )
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import ours, unknown, without_consequences
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
-
-READERS = ["ruby", "node", "compose", "python_dotenv", "systemd", "sh", "raw"]
 
 _RELAY_SPEC: dict[str, dict[str, t.Any]] = {
     "provider": {"type": "str"},
@@ -54,7 +55,7 @@ class ActionModule(ControllerStep):
         "bulk_password": {"type": "str", "no_log": True},
         "mastodon_release": {"type": "str"},
         "local_domain": {"type": "str"},
-        "readers": {"type": "list", "elements": "str", "choices": READERS, "default": ["ruby", "node", "compose"]},
+        "readers": {"type": "list", "elements": "str", "choices": [*READERS], "default": ["ruby", "node", "compose"]},
         "accept": {"type": "list", "elements": "str", "default": []},
         "current": {"type": "list", "elements": "str", "default": []},
         "variables": {"type": "list", "elements": "str", "default": []},

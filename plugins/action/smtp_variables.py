@@ -15,6 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.redact import one_line
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import PASSWORDS
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep, Result
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._mask import masked
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import OF_PLAYBOOKS, PREFIX, options
@@ -22,7 +23,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Re
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import unworkable
 
 #: The variables that hold a secret; a provider may use one token as login and password.
-_SECRET = tuple(PREFIX + name for name in ("password", "bulk_password", "login"))
+_SECRET = tuple(PREFIX + name for name in (*PASSWORDS, "login"))
 #: "argument 'mastodon_smtp_port' is of type str and we were unable to convert to int: ..."
 _ARGUMENT = re.compile(r"^argument '(\w+)'")
 _NAME = re.compile(rf"\b{PREFIX}\w+")

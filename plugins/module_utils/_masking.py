@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which secrets may be cut out of a text, and what happens to a text that may hold one that may not.
+"""What is a secret by its name, which secrets may be cut out of a text, and what happens to the texts with the others.
 
 A mask must not tell what it hides. One within an ordinary word does: C(unavail[secret]le) tells everybody that the
 password is "ab", and C(Authentication [secret]) that it is "failed". So a short secret is never masked. Inside of a
@@ -14,7 +14,17 @@ not shown at all. Our own sentences hold no secret, so they are left alone, whic
 
 from __future__ import annotations
 
+import re
 import typing as t
+
+#: What names a secret, in any text: the beginning of what may go on as a name.
+TELLING = r"passw(?:or)?d | passphrase | secret | token | private_?key | api_?key | credential"
+#: Names of variables whose values are secrets; Mastodon's .env.production.sample and config/ have all of these kinds.
+SECRET_NAME = re.compile(
+    rf"{TELLING} | pass | key | private | salt | vault"
+    r"| auth_(?!method) | (?<!smtp)_auth$ | database_url | redis_url | db_url | _dsn",
+    re.VERBOSE | re.IGNORECASE,
+)
 
 #: A secret with fewer characters may be an ordinary word, or a part of one.
 SHORT = 8

@@ -426,22 +426,25 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     hints_from,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import (
+    AUTH_METHODS,
+    TLS_MODES,
+    VERIFY_MODES,
+)
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.probe import Result, probe
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.settings import Endpoint, Settings
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.verdict import context_of, verdict
-
-TLS_MODES = ["starttls", "starttls_optional", "implicit", "none"]
 
 ARGUMENT_SPEC = {
     **INSTANCE_ARGUMENTS,
     "vantage": {"type": "str", "choices": ["host", "instance"], "default": "host"},
     "host": {"type": "str", "required": True},
     "port": {"type": "int", "required": True},
-    "tls": {"type": "str", "choices": TLS_MODES, "default": "starttls"},
-    "verify": {"type": "str", "choices": ["peer", "none"], "default": "peer"},
+    "tls": {"type": "str", "choices": list(TLS_MODES), "default": "starttls"},
+    "verify": {"type": "str", "choices": list(VERIFY_MODES), "default": "peer"},
     "ca_file": {"type": "path"},
     "helo_domain": {"type": "str", "required": True},
-    "auth": {"type": "str", "choices": ["plain", "login", "cram_md5", "none"], "default": "plain"},
+    "auth": {"type": "str", "choices": list(AUTH_METHODS), "default": "plain"},
     "login": {"type": "str"},
     "password": {"type": "str", "no_log": True},
     "skip_auth": {"type": "bool", "default": False},
@@ -457,7 +460,7 @@ ARGUMENT_SPEC = {
         "default": [],
         "options": {
             "port": {"type": "int", "required": True},
-            "tls": {"type": "str", "choices": TLS_MODES, "required": True},
+            "tls": {"type": "str", "choices": list(TLS_MODES), "required": True},
         },
     },
     "control_host": {"type": "str"},

@@ -17,11 +17,10 @@ import yaml
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.adopt import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import ROLE
+from ansible_collections.fediops.mastodon.plugins.module_utils._masking import SECRET_NAME
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
 
-PREFIX = "mastodon_smtp_"
-#: How the names of variables tell that the value is a secret.
-_SECRET_NAMES = ("passw", "secret", "token", "api_key", "apikey", "vault")
 #: Bytes of a file name that the usual file systems take.
 _LONGEST = 255
 #: What Ansible would take for a template.
@@ -55,19 +54,19 @@ _Dumper.add_representer(_Unsafe, lambda dumper, text: dumper.represent_scalar("!
 
 def document(variables: t.Mapping[str, t.Any], heading: t.Sequence[str]) -> str:
     """A file of variables as text; the names get the role's prefix."""
-    content = {PREFIX + name: _safe(value) for name, value in variables.items()}
+    content = {ROLE + name: _safe(value) for name, value in variables.items()}
     comment = "".join(f"# {line}\n" for line in heading)
     return f"---\n{comment}{yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=4096)}"
 
 
 def placeholders(names: t.Iterable[str]) -> str:
     """Lines that refer to variables of a vault that is still to be made."""
-    return "".join(f'{PREFIX}{name}: "{{{{ {placeholder(name)} }}}}"\n' for name in names)
+    return "".join(f'{ROLE}{name}: "{{{{ {placeholder(name)} }}}}"\n' for name in names)
 
 
 def placeholder(name: str) -> str:
     """The variable of the vault that a secret is referred to by."""
-    return f"vault_{PREFIX}{name}"
+    return f"vault_{ROLE}{name}"
 
 
 def _safe(value: t.Any) -> t.Any:
@@ -92,7 +91,7 @@ def without_secrets(text: str) -> str:
                 shown.append("")
             continue  # a value of several lines
         within = -1
-        secret = colon and any(word in name.lower() for word in _SECRET_NAMES)
+        secret = colon and SECRET_NAME.search(name)
         if secret and not value.strip(" \"'").startswith("{{"):
             within = indent
             line = f"{name}: (hidden)"

@@ -16,9 +16,9 @@ import yaml
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import ROLE as PREFIX
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.nearest import did_you_mean, nearest
 
-PREFIX = "mastodon_smtp_"
 SPECS = Path(__file__).parents[2] / "roles" / "mastodon_smtp" / "meta" / "argument_specs.yml"
 #: Of the playbooks; docs/fleet.md describes them.
 OF_PLAYBOOKS = ("hosts", "batches", "max_fail_percentage", "require_all")

@@ -12,14 +12,7 @@ import os
 import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
-
-TLS_WORDS = {
-    "implicit": "TLS from the first byte",
-    "starttls": "STARTTLS required",
-    "starttls_optional": "STARTTLS if the relay offers it",
-    "none": "no encryption",
-}
-
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import TLS_WORDS
 
 #: What is no fault, and yet what an operator must know: another file than the named one was edited.
 TOLD = {"link-followed"}
@@ -127,6 +120,11 @@ def _by_kind(changed: t.Iterable[t.Mapping[str, str]]) -> str:
     return "; ".join(f"{kind} {', '.join(names)}" for kind, names in by_kind.items())
 
 
+def encryption(mode: str) -> str:
+    """What the settings ask for."""
+    return TLS_WORDS.get(mode, "none") + (" required" if mode == "starttls" else "")
+
+
 def _relay(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
     lines = []
     for relay, label in (("main", ""), ("bulk", "announcements ")):
@@ -135,7 +133,7 @@ def _relay(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
             continue
         settings = seen["settings"]
         login = f"login with {planned['auth_mode']}" if planned["auth_mode"] != "none" else "no login"
-        tls = TLS_WORDS[planned["tls_mode"]]
+        tls = encryption(planned["tls_mode"])
         verb = "would send" if dry else "sends"
         lines.append(f"Rails {verb} {label}through {settings['address']}:{settings['port']}, {tls}, {login}")
     lines.append(f"From: {result['effective'].get('from')}")

@@ -12,6 +12,7 @@ import dataclasses
 import re
 import typing as t
 
+from .._mailer.names import variable
 from .._text import bounded
 
 Stage = t.Literal[
@@ -105,6 +106,4 @@ class Context:
 
     def option(self, name: str) -> str:
         """How the role calls a setting of this relay."""
-        if self.relay == "main":
-            return f"mastodon_smtp_{name}"
-        return "mastodon_smtp_bulk_password" if name == "password" else f"mastodon_smtp_bulk.{name}"
+        return variable(name, bulk=self.relay == "bulk")

@@ -12,7 +12,7 @@ import base64
 import re
 import typing as t
 
-from .._masking import masked
+from .._masking import TELLING, masked
 from .._text import CUT, bounded
 
 SECRET = "[secret]"
@@ -21,9 +21,9 @@ ADDRESS = "[address]"
 #: Names of settings whose value is a secret, in any notation (KEY=value, "key": "value", key => value), from the
 #: telling part of the name on.
 _NAMED = re.compile(
-    r"""( (?: passw(?:or)?d | passphrase | secret | token | private_?key | api_?key | credential ) [\w-]{0,64} )
+    rf"""( (?: {TELLING} ) [\w-]{{0,64}} )
         (["']? \s* (?: => | [=:] ) \s* )
-        ( "(?:[^"\\]|\\.)*" | '[^']*' | [^\s,;}]+ )""",
+        ( "(?:[^"\\]|\\.)*" | '[^']*' | [^\s,;}}]+ )""",
     re.VERBOSE | re.IGNORECASE,
 )
 #: What a relay that cannot make sense of a login repeats in its answer.

@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
+from .._mailer.names import MAIN
 from .._mailer.release import Release, era_of
-from .._mailer.variables import MAIN, VARIABLES
+from .._mailer.variables import VARIABLES
 from .model import Context
 from .row import Row, Sign
 

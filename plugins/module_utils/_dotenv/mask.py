@@ -11,15 +11,11 @@ from __future__ import annotations
 import re
 import typing as t
 
+from .._masking import SECRET_NAME
 from .dialects import Generation
 from .rewrite import Change
 from .source import Source
 
-#: Names whose values are secrets; Mastodon's .env.production.sample and config/ have all of these kinds.
-SECRET_NAME = re.compile(
-    r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|PRIVATE|SALT|AUTH_(?!METHOD)|_AUTH$|LOGIN_PASS|DATABASE_URL|REDIS_URL|DB_URL|_DSN",
-    re.I,
-)
 #: An address with a login in it.
 _LOGIN_IN_ADDRESS = re.compile(r"://[^/\s]*@")
 

@@ -21,6 +21,7 @@ from .._files import gate
 from .._files.snapshot import LARGEST, checksum, followed, look, opened, placed
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError
+from .._mailer.names import BULK, MAIN
 from .model import Override
 
 #: The file that the operator's settings are written to, unless a hint says otherwise.
@@ -30,7 +31,7 @@ ENV_FILE = ".env.production"
 RAILS_FILES = (".env.production.local", ".env.local", ENV_FILE, ".env")
 
 #: A variable that decides about mail begins so. Source: Mastodon config/email.yml, config/environments/production.rb.
-MAIL_PREFIXES = ("SMTP_", "BULK_SMTP_")
+MAIL_PREFIXES = (MAIN, BULK)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,10 +15,11 @@ from .._findings.adopt import TABLE
 from .._findings.model import Finding
 from .compare import differences, shown
 from .effective import Effective, Relay, effective
+from .names import AUTH_METHODS, BULK, CREDENTIAL, MAIN
 from .plan import Plan, plan
 from .release import Release
-from .settings import AUTH_METHODS, Request, Wanted
-from .variables import BULK, MAIN, VARIABLES
+from .settings import Request, Wanted
+from .variables import VARIABLES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +75,8 @@ def _relay(relay: Relay, prefix: str, variables: t.Mapping[str, str]) -> tuple[d
     }
     password = ""
     if relay.auth_mode != "none":
-        found["login"] = variables.get(f"{prefix}LOGIN", "")
-        password = variables.get(f"{prefix}PASSWORD", "")
+        found["login"] = variables.get(prefix + CREDENTIAL["login"], "")
+        password = variables.get(prefix + CREDENTIAL["password"], "")
     if relay.tls_mode != "none":
         mode = str(relay.settings.get("openssl_verify_mode") or "peer").lower()
         found["verify"] = "none" if mode == "none" else "peer"

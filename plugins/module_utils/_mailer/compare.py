@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .names import CREDENTIAL, PREFIXES
 from .variables import SETTINGS
 from .yaml_value import Json
 
@@ -21,9 +22,7 @@ _COMMON = {
     "reply_to": "SMTP_REPLY_TO",
     "return_path": "SMTP_RETURN_PATH",
 }
-_PREFIXES = {"main": "SMTP_", "bulk": "BULK_SMTP_"}
 _SUFFIXES = {one.key: one.suffix for one in SETTINGS if one.suffix}
-_FLAGS = {"login_set": "LOGIN", "password_set": "PASSWORD"}
 #: Rails 7.0 and later add these by themselves (config.action_mailer.smtp_timeout); no variable decides them.
 _BY_RAILS = frozenset({"open_timeout", "read_timeout"})
 
@@ -57,7 +56,7 @@ def differences(expected: t.Mapping[str, t.Any], actual: t.Mapping[str, t.Any]) 
         for name, variable in _COMMON.items()
         if not _same(expected.get(name), actual.get(name))
     ]
-    for relay, prefix in _PREFIXES.items():
+    for relay, prefix in PREFIXES.items():
         found += _of_relay(relay, prefix, expected.get(relay), actual.get(relay))
     return found
 
@@ -83,7 +82,7 @@ def _of_relay(
     ]
     return found + [
         Difference(f"{relay}.{flag}", expected[flag], actual[flag], prefix + suffix)
-        for flag, suffix in _FLAGS.items()
+        for flag, suffix in ((f"{what}_set", suffix) for what, suffix in CREDENTIAL.items())
         if flag in expected and flag in actual and bool(expected[flag]) != bool(actual[flag])
     ]
 

@@ -13,9 +13,10 @@ import typing as t
 
 from . import email_yml
 from .address import names_nobody, ruby_refuses
+from .names import BULK, MAIN
 from .release import Era, Release, era_of
 from .session import Refusal, TlsMode, VerifyMode, mechanism, session, truthy
-from .variables import BULK, FORMS, MAIN, SETTINGS, Reading, blank
+from .variables import FORMS, SETTINGS, Reading, blank
 from .yaml_value import Json, Symbol, is_empty, is_text, plain_value
 
 #: Mastodon's sender when SMTP_FROM_ADDRESS is not set (config/environments/production.rb, config/email.yml).

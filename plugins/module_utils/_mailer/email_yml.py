@@ -22,9 +22,10 @@ import json
 import re
 import typing as t
 
+from .names import BULK, MAIN
 from .release import Era, Release, era_of
 from .session import Refusal
-from .variables import BULK, BUNDLE, MAIN, VARIABLES
+from .variables import BUNDLE, VARIABLES
 from .yaml_text import YamlRefusal
 from .yaml_value import is_text, load
 

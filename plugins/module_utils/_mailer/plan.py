@@ -17,11 +17,12 @@ from .._findings.settings import TABLE
 from . import email_yml
 from .address import OUTER_BLANKS, Mailbox
 from .effective import Effective, effective, sendmail_fails
+from .names import BULK, CREDENTIAL, MAIN
 from .relay_rules import Case, check
 from .release import ERAS, Era, Release, era_of, since
 from .request_rules import about_current, about_release, sender
 from .settings import Preset, Relay, Request, Wanted, resolve
-from .variables import BULK, MAIN, VARIABLES
+from .variables import VARIABLES
 
 #: How each TLS mode is written: from an era on, mode -> variables (without prefix). What is not named is removed.
 TLS_FORMS: tuple[tuple[str, dict[str, dict[str, str]]], ...] = (
@@ -229,8 +230,8 @@ def _variables(relay: Relay, prefix: str, era: Era) -> tuple[dict[str, str], dic
     public["DOMAIN"] = relay.helo_domain
     private = {}
     if relay.auth != "none":
-        public["LOGIN"] = relay.login
-        private["PASSWORD"] = relay.password
+        public[CREDENTIAL["login"]] = relay.login
+        private[CREDENTIAL["password"]] = relay.password
     return (
         {prefix + name: text for name, text in public.items() if text},
         {prefix + name: text for name, text in private.items() if text},
@@ -253,7 +254,8 @@ def _about_values(done: Plan, request: Request) -> t.Iterator[Finding]:
 
 def _about_masking(done: Plan, request: Request) -> t.Iterator[Finding]:
     """Ansible hides a secret wherever its text appears, so nothing else in the plan may hold that text."""
-    passwords = {f"{MAIN}PASSWORD": request.relay.password, f"{BULK}PASSWORD": request.bulk and request.bulk.password}
+    password = CREDENTIAL["password"]
+    passwords = {MAIN + password: request.relay.password, BULK + password: request.bulk and request.bulk.password}
     values = {**done.set, "local_domain": done.local_domain, "mastodon_release": str(done.release)}
     whole = done.as_dict()
     for relay in (whole["relay"], whole["bulk_relay"]):

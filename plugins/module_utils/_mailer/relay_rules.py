@@ -15,20 +15,13 @@ import typing as t
 
 from .._findings.model import Finding
 from .._findings.settings import TABLE
+from .._masking import SHORT
 from .address import AddressProblem, host_problem, mailbox
+from .names import TLS_WORDS, option, variable
 from .nearest import did_you_mean
 from .session import cram_md5_fails
 from .settings import PORTS, Preset, Relay, Wanted
 
-#: Below this many characters a secret is called short.
-SHORT = 8
-#: The TLS modes for people who do not know ours by name.
-WORDS = {
-    "implicit": "TLS from the first byte",
-    "starttls": "STARTTLS",
-    "starttls_optional": "STARTTLS if the relay offers it",
-    "none": "no encryption",
-}
 ENCRYPTED = "starttls or implicit (TLS from the first byte)"
 #: The ports that are named to somebody who has written an unusual one.
 NAMED_PORTS = (25, 465, 587, 2465, 2525, 2587)
@@ -50,15 +43,11 @@ class Case:
 
     def option(self, name: str) -> str:
         """The option as the subject of a finding."""
-        if not self.bulk:
-            return name
-        return "bulk_password" if name == "password" else f"bulk.{name}"
+        return option(name, bulk=self.bulk)
 
     def variable(self, name: str) -> str:
         """The role's variable for an option, for the fix."""
-        if not self.bulk:
-            return f"mastodon_smtp_{name}"
-        return "mastodon_smtp_bulk_password" if name == "password" else f"mastodon_smtp_bulk.{name}"
+        return variable(name, bulk=self.bulk)
 
 
 Rule = t.Callable[[Case], t.Iterator[Finding]]
@@ -93,13 +82,13 @@ def _port(case: Case) -> t.Iterator[Finding]:
     yield from _unusual_port(case)
     fitting = PORTS.get(port)
     if fitting and tls not in fitting:
-        speaks = WORDS["implicit"] if fitting == ("implicit",) else "plain text first, then STARTTLS"
+        speaks = TLS_WORDS["implicit"] if fitting == ("implicit",) else "plain text first, then STARTTLS"
         other = next((str(one) for one in ((465, 2465) if tls == "implicit" else (587, 2587)) if tls in PORTS[one]), "")
         yield TABLE.finding(
             "port-contradicts-tls",
             f"{case.option('port')} {port}, {case.option('tls')} {tls}",
-            f"Port {port} speaks {speaks}, but {case.variable('tls')} is {tls} ({WORDS[tls]}): the connection would "
-            "hang or break off.",
+            f"Port {port} speaks {speaks}, but {case.variable('tls')} is {tls} ({TLS_WORDS[tls]}): the connection "
+            "would hang or break off.",
             f"Set {case.variable('tls')}: {fitting[0]}, or {case.variable('port')}: {other}.",
         )
 
@@ -277,7 +266,7 @@ def _provider_endpoint(case: Case) -> t.Iterator[Finding]:
     preset, relay = case.preset, case.relay
     if preset is None or not preset.endpoints:
         return
-    ports = ", ".join(f"{one.port} ({WORDS[one.tls]})" for one in preset.endpoints)
+    ports = ", ".join(f"{one.port} ({TLS_WORDS[one.tls]})" for one in preset.endpoints)
     spoken = preset.tls_on(relay.port)
     asked = "starttls" if relay.tls == "starttls_optional" else relay.tls
     if spoken is None and 1 <= relay.port <= 65535:
@@ -287,13 +276,13 @@ def _provider_endpoint(case: Case) -> t.Iterator[Finding]:
     elif spoken is not None and asked != spoken:
         subject = f"{case.option('port')} {relay.port}, {case.option('tls')} {relay.tls}"
         message = (
-            f"{preset.title} speaks {WORDS[spoken]} on port {relay.port}, and {case.variable('tls')} is {relay.tls} "
-            f"({WORDS[relay.tls]}). It documents {ports}."
+            f"{preset.title} speaks {TLS_WORDS[spoken]} on port {relay.port}, and {case.variable('tls')} is "
+            f"{relay.tls} ({TLS_WORDS[relay.tls]}). It documents {ports}."
         )
-        fix = f"Set {case.variable('tls')} to {spoken} or drop it, or choose a port that speaks {WORDS[asked]}."
+        fix = f"Set {case.variable('tls')} to {spoken} or drop it, or choose a port that speaks {TLS_WORDS[asked]}."
         yield TABLE.finding("provider-tls-differs", subject, message, fix)
     elif asked != "none" and not any(one.tls == asked for one in preset.endpoints):
-        message = f"{preset.title} has no port for {WORDS[relay.tls]}; it documents {ports}."
+        message = f"{preset.title} has no port for {TLS_WORDS[relay.tls]}; it documents {ports}."
         yield TABLE.finding("provider-tls-differs", case.option("tls"), message, f"Drop {case.variable('tls')}.")
 
 

@@ -13,9 +13,10 @@ import typing as t
 from .._findings.model import Finding
 from .._findings.settings import TABLE
 from .address import OUTER_BLANKS, AddressProblem, Mailbox, mailbox
+from .names import BULK, MAIN
 from .release import ERAS, NEWEST_READ, OLDEST_SUPPORTED, Era, Release, era_of
 from .settings import Request
-from .variables import BULK, MAIN, MISNOMERS, VARIABLES
+from .variables import MISNOMERS, VARIABLES
 
 _CODE_OF_PROBLEM = {
     "name": "address-name-unquoted",

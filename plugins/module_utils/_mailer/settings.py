@@ -14,10 +14,6 @@ import typing as t
 
 from .._loopback import is_loopback
 
-TLS_MODES = ("starttls", "starttls_optional", "implicit", "none")
-AUTH_METHODS = ("plain", "login", "cram_md5", "none")
-VERIFY_MODES = ("peer", "none")
-
 
 @dataclasses.dataclass(frozen=True)
 class Endpoint:

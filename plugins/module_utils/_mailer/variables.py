@@ -15,11 +15,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .names import BULK, MAIN
 from .release import Era, since
 from .yaml_value import Json, is_text
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
-MAIN, BULK = "SMTP_", "BULK_SMTP_"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,16 +19,9 @@ from .._files.snapshot import look, opened
 from .._findings.env_file import TABLE
 from .._findings.model import Finding, FindingError, errors
 from .._instance.model import Completed, Driver, Instance
+from .._mailer.names import CREDENTIALS
 from .answer import marked
 from .program import GUEST, PRELUDE, planned_input, program
-
-#: Which variable holds which credential of which relay.
-CREDENTIALS: dict[str, tuple[str, str]] = {
-    "SMTP_PASSWORD": ("main", "password"),
-    "SMTP_LOGIN": ("main", "login"),
-    "BULK_SMTP_PASSWORD": ("bulk", "password"),
-    "BULK_SMTP_LOGIN": ("bulk", "login"),
-}
 
 
 @dataclasses.dataclass(frozen=True)

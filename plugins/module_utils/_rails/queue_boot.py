@@ -20,6 +20,7 @@ from .._findings.model import Finding
 from .._findings.queue import TABLE
 from .._instance.model import Driver, Instance
 from .._mailer.effective import effective
+from .._mailer.names import CREDENTIALS
 from .._mailer.release import Release
 from .accounts import Account
 from .answer import TOO_MUCH, boot_failure, failure, marked, too_much
@@ -128,9 +129,6 @@ def context_of(instance: Instance, hint: str) -> Context:
 
 def _secrets(instance: Instance, sender: str) -> tuple[str, ...]:
     """Passwords, and logins that are no address to be shown anyway; short ones are words of their own."""
-    shortest = {"SMTP_PASSWORD": 4, "SMTP_LOGIN": 6}
-    return tuple(
-        value
-        for name, value in instance.variables.items()
-        if len(value) >= shortest.get(name.removeprefix("BULK_"), len(value) + 1) and value not in sender
-    )
+    shortest = {"password": 4, "login": 6}
+    held = ((instance.variables.get(name, ""), shortest[what]) for name, (_relay, what) in CREDENTIALS.items())
+    return tuple(value for value, least in held if len(value) >= least and value not in sender)

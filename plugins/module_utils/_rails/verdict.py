@@ -20,16 +20,15 @@ from .._findings.model import Finding
 from .._instance.model import Instance
 from .._mailer.compare import Difference, differences, shown
 from .._mailer.email_yml import broken_variable
+from .._mailer.names import CREDENTIALS
 from .._mailer.release import Release, era_of
 from .._mailer.session import mechanism, session
+from .._masking import SECRET_NAME
 from .accounts import Account
 from .answer import TOO_MUCH, boot_failure, failure, too_much
-from .check import CREDENTIALS, Asked, Request
+from .check import Asked, Request
 from .queue_way import choose
 from .shape import Misshapen, check_answer
-
-#: Names of variables in the instance's environment whose values are never shown.
-_SECRET_NAMES = ("PASSWORD", "SECRET", "TOKEN", "_PASS", "PRIVATE", "_KEY", "SALT", "CREDENTIAL")
 
 
 @dataclasses.dataclass
@@ -149,7 +148,7 @@ def known_secrets(instance: Instance, request: Request) -> tuple[str, ...]:
     of_file = [
         value
         for name, value in instance.variables.items()
-        if len(value) >= 6 and value not in ordinary and any(part in name for part in _SECRET_NAMES)
+        if len(value) >= 6 and value not in ordinary and SECRET_NAME.search(name)
     ]
     return (*request.secrets.values(), *of_file)
 

@@ -20,12 +20,13 @@ from .._diagnosis.model import Context
 from .._findings.delivery import TABLE as DELIVERY
 from .._findings.model import Finding
 from .._findings.relay import TABLE
+from .._mailer.names import TLS_WORDS
 from .auth import travelling_forms
 from .probe import CONTROL_PORT, Result
 from .remarks import remarks
 from .settings import MECHANISMS, Settings
 from .trouble import Trouble
-from .wording import MODES, certificate, listed, port_words
+from .wording import certificate, listed, port_words
 
 #: A certificate that is long valid is checked for renewal by its owner's robots some weeks before it ends.
 WARNING_DAYS = 14
@@ -148,7 +149,7 @@ _CONTROL = {
 
 def _by_what_it_speaks(trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding | None:
     """The port was asked what it speaks: say so, when it is something else than the settings say."""
-    wanted, port, tls = MODES[settings.tls], context.port, context.option("tls")
+    wanted, port, tls = TLS_WORDS[settings.tls], context.port, context.option("tls")
     speaks = result.speaks
     if settings.tls == "implicit" and speaks == "starttls":
         message = f"Port {port} speaks STARTTLS, the settings say implicit TLS (from the first byte)."

@@ -8,14 +8,8 @@
 
 from __future__ import annotations
 
+from .._mailer.names import TLS_WORDS
 from .probe import Port, Result
-
-MODES = {
-    "implicit": "implicit TLS",
-    "starttls": "STARTTLS",
-    "starttls_optional": "STARTTLS if offered",
-    "none": "no encryption",
-}
 
 
 def certificate(result: Result) -> str:
@@ -29,7 +23,7 @@ def certificate(result: Result) -> str:
 
 
 def port_words(port: Port) -> str:
-    return f"{port.port} ({MODES[port.tls]})"
+    return f"{port.port} ({TLS_WORDS[port.tls]})"
 
 
 def listed(words: list[str]) -> str:

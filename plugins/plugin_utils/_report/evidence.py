@@ -17,6 +17,7 @@ import json
 import typing as t
 import urllib.parse
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import PASSWORDS
 from ansible_collections.fediops.mastodon.plugins.module_utils._masking import SHORT
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import (
     CUT,
@@ -37,7 +38,7 @@ EACH = 16
 #: Beyond every number that a page can show.
 _HIGHEST = 2**63
 #: Options of the collection's modules that hold a secret, or a dictionary of secrets.
-SECRET_OPTIONS = ("password", "bulk_password", "secrets")
+SECRET_OPTIONS = (*PASSWORDS, "secrets")
 
 Plain = t.Any
 Result = t.Mapping[str, t.Any]

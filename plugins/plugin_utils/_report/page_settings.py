@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._summary import TLS_WORDS
+from .._summary import encryption as in_words
 from .markup import Child, Markup, el
 from .page_parts import Document, part, table
 from .words import plural, text_of
@@ -187,7 +187,7 @@ def _summed_up(values: t.Mapping[str, Document], relay: str, before: str, after:
         return "none" if address is None else f"{address}:{port}" if port is not None else str(address)
 
     def encryption(side: str) -> str:
-        return TLS_WORDS.get(str(of(side, "tls_mode")), "none")
+        return in_words(str(of(side, "tls_mode")))
 
     def certificate(side: str) -> str:
         if of(side, "tls_mode") in (None, "none"):

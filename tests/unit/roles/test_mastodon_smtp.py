@@ -13,6 +13,13 @@ import pytest
 import yaml
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INSTANCE_ARGUMENTS
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import (
+    CREDENTIAL,
+    CREDENTIALS,
+    PASSWORDS,
+)
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.variables import VARIABLES
+from ansible_collections.fediops.mastodon.plugins.module_utils._masking import SECRET_NAME
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import unknown
 
 ROLE = Path(__file__).resolve().parents[3] / "roles" / "mastodon_smtp"
@@ -161,6 +168,18 @@ def test_the_options_of_all_steps_are_said_once_for_each_part() -> None:
 
 
 HINTS = "{{ __mastodon_smtp_hints }}"
+
+
+def test_the_map_of_secrets_has_every_variable_that_holds_a_credential() -> None:
+    assert set(load("vars/main.yml")["__mastodon_smtp_secrets"]) == set(CREDENTIALS)
+
+
+def test_of_the_variables_the_passwords_alone_are_called_like_secrets() -> None:
+    """The diff of smtp_adopt tells them by their names."""
+    named = {name for name in OPTIONS if SECRET_NAME.search(name) and "_adopt_" not in name}
+    assert named == {f"mastodon_smtp_{name}" for name in PASSWORDS}
+    for name in VARIABLES:
+        assert bool(SECRET_NAME.search(name)) is name.endswith(CREDENTIAL["password"])
 
 
 def test_the_action_groups_have_every_module_that_takes_their_options() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings import AUTH_METHODS
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import AUTH_METHODS
 
 _REQUIRED = {"title", "sender", "source", "checked", "confidence"}
 _TEXTS = {"title", "login", "login_form", "login_hint", "password_hint", "limits", "checked", "confidence"}

@@ -11,8 +11,9 @@ import typing as t
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.effective import Effective, effective
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import BULK, MAIN
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release import Release, era_of
-from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.variables import BULK, MAIN, VARIABLES
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.variables import VARIABLES
 
 LOCAL = "social.example.org"
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
