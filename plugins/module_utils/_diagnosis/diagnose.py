@@ -70,13 +70,17 @@ def diagnose(failure: Failure, context: Context = Context()) -> Finding:  # noqa
     return TABLE.finding(row.code, _subject(row.code, complete, context), row.message.format_map(fields), fix)
 
 
+#: What the probe meets without a word of anybody's.
+_WORDLESS = {"timed-out": "no answer in time", "closed": "the connection was closed"}
+
+
 def said(failure: Failure, context: Context = Context()) -> str:  # noqa: B008 (frozen)
     """The program's or relay's own words, fit to be shown: class and message, one line, redacted."""
     text = redact(failure.message, context.secrets, (context.sender, context.recipient))
     number = str(failure.code) if failure.code is not None else ""
     words = one_line(text if number in text[:6] else f"{number} {text}")
     if not failure.classes:
-        return f'"{words}"'
+        return f'"{words}"' if words else _WORDLESS.get(failure.kind, '""')
     return f'{failure.classes[0]}: "{words}"' if words else failure.classes[0]
 
 

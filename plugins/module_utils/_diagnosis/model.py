@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What went wrong on the way of a mail, in one shape for Ruby's exceptions, Python's exceptions and SMTP replies."""
+"""What went wrong on the way of a mail, in one shape for Ruby's exceptions, what our probe meets, and SMTP replies."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -22,6 +22,30 @@ Stage = t.Literal[
 #: In the order in which a mail passes them: Rails boots, the mailer is built, then the dialogue; "queue" is Sidekiq's.
 STAGES: tuple[Stage, ...] = t.get_args(Stage)
 
+#: What the probe tells apart.
+Kind = t.Literal[
+    "",
+    "name-unknown",  # the name has no address
+    "name-unanswered",  # the resolver did not answer, or not for now
+    "timed-out",
+    "refused",
+    "unreachable",
+    "closed",  # by the other side, where an answer was due
+    "reply",  # an SMTP reply that says no
+    "garbage",  # not an SMTP reply
+    "too-long",  # a line or a reply without end
+    "plaintext",  # readable text where TLS was due
+    "certificate",  # the certificate does not pass verification
+    "tls",  # any other failure of TLS
+    "ca-file",  # the file of trusted certificates cannot be used
+    "no-starttls",
+    "injected",  # bytes after the answer to STARTTLS and before the handshake
+    "no-auth",
+    "no-mechanism",
+    "not-ascii",  # a login that Ruby cannot say, although others can
+    "no-encryption",  # the login would travel in the clear although nobody asked for that
+]
+
 #: RFC 3463 and RFC 2034: the enhanced code is at the start of the reply's text.
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 #: RFC 5321, 4.2: a reply begins with three digits, then a space (last line) or a hyphen.
@@ -33,12 +57,13 @@ class Failure:
     """One failure, as seen by whoever met it.
 
     :ivar stage: what was going on.
-    :ivar classes: names of the exception and of its causes, outermost first, as Ruby (C(Net::OpenTimeout)) or Python
-        (C(SMTPServerDisconnected)) calls them; operating system errors also as C(Errno::NAME). Empty for a bare reply.
+    :ivar classes: names of the exception and of its causes, outermost first, as Ruby calls them (C(Net::OpenTimeout),
+        C(Errno::ECONNREFUSED)). Empty for a bare reply.
     :ivar message: the exception's messages or the text of the reply.
     :ivar code: SMTP reply code.
     :ivar enhanced: enhanced status code (RFC 3463), such as C(5.7.8).
     :ivar verify_code: OpenSSL's number of a failed certificate check (X509_V_ERR_*).
+    :ivar kind: what it is, where the probe met it; empty where Rails did.
     """
 
     stage: Stage
@@ -47,6 +72,7 @@ class Failure:
     code: int | None = None
     enhanced: str | None = None
     verify_code: int | None = None
+    kind: Kind = ""
 
     def completed(self) -> Failure:
         """The same failure with the codes that are only in its message; the message is cut to what is looked at."""

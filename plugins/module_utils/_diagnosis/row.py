@@ -24,7 +24,7 @@ class Sign:
     """One way to recognise a failure: all conditions that are given must hold. Without any it fits everything.
 
     :ivar stages: any of these.
-    :ivar classes: names of exceptions, any of which is in the chain; Python's module prefix does not matter.
+    :ivar classes: names of exceptions, any of which is in the chain, and what the probe calls the same (Kind).
     :ivar text: regular expression, searched in the message without case.
     :ivar status: regular expression for the whole SMTP code, such as C(53[05]).
     :ivar enhanced: regular expression for the whole enhanced code.
@@ -46,7 +46,7 @@ class Sign:
         """Whether that failure, whose codes have been completed, shows this sign."""
         return (
             (not self.stages or failure.stage in self.stages)
-            and (not self.classes or any(_named(name, failure.classes) for name in self.classes))
+            and (not self.classes or not {*(failure.classes or (failure.kind,))}.isdisjoint(self.classes))
             and (not self.text or re.search(self.text, failure.message, re.IGNORECASE | re.DOTALL) is not None)
             and (not self.status or _whole(self.status, failure.code))
             and (not self.enhanced or _whole(self.enhanced, failure.enhanced))
@@ -99,11 +99,6 @@ def plain_mode_known(context: Context) -> bool:
 def loopback(context: Context) -> bool:
     """The relay is the host itself, or the container itself."""
     return is_loopback(context.host)
-
-
-def _named(wanted: str, classes: tuple[str, ...]) -> bool:
-    """Ruby's names match whole; Python's module prefix does not matter."""
-    return any(name == wanted or name.rpartition(".")[2] == wanted for name in classes)
 
 
 def _whole(pattern: str, value: object) -> bool:

@@ -18,10 +18,6 @@ def _is_mailersend(context: Context) -> bool:
     return context.host.casefold().endswith("mailersend.net")
 
 
-def _no_encryption(context: Context) -> bool:
-    return context.tls in ("none", "starttls_optional")
-
-
 DIALOGUE: tuple[Row, ...] = (
     Row(
         "login-accepted",
@@ -166,27 +162,6 @@ DIALOGUE: tuple[Row, ...] = (
             status=r"4\d\d",
             source="a reader that does not know the stage: Sidekiq's log gives the class",
         ),
-    ),
-    Row(
-        "login-not-offered",
-        "{endpoint} offers no login without encryption ({said}).",
-        "Set {option[tls]} to starttls (implicit on port 465): relays hide logins on unencrypted connections.",
-        Sign(text=r"AUTH extension not supported", when=_no_encryption),
-    ),
-    Row(
-        "login-not-offered",
-        "{endpoint} takes no logins on this port ({said}), but the settings log in.",
-        "Use the submission port ({option[port]} 587 or 465), or, for a relay without login, remove "
-        "{option[login]} and "
-        "{option[password]} (blank is not enough) and set {option[auth]} to none.",
-        Sign(text=r"AUTH extension not supported", source="smtplib: SMTPNotSupportedError"),
-    ),
-    Row(
-        "login-mechanism-not-offered",
-        "{endpoint} offers none of the login methods that were tried ({said}).",
-        "Set {option[auth]} to one that the relay offers.",
-        Sign(text=r"no suitable authentication method", source="smtplib: SMTPException"),
-        hinted=True,
     ),
     Row(
         "login-not-offered",

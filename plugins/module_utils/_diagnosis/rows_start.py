@@ -183,17 +183,11 @@ START: tuple[Row, ...] = (
         "Ruby cannot log in by CRAM-MD5 with a password that has characters outside ASCII ({said}).",
         "Set {option[auth]} to plain or login, or use ASCII characters in {option[password]}.",
         Sign(
-            classes=("Encoding::CompatibilityError",),
+            classes=("Encoding::CompatibilityError", "not-ascii"),
             text=r"incompatible (character )?encodings",
             when=_may_be_cram_md5,
             source="net-smtp: cram_secret of auth_cram_md5.rb",
         ),
-    ),
-    Row(
-        "credentials-not-ascii",
-        "The login or the password has characters outside ASCII; they were not sent.",
-        "Use ASCII characters in {option[login]} and {option[password]}.",
-        Sign(classes=("UnicodeEncodeError",)),
     ),
     Row(
         "rails-does-not-boot",

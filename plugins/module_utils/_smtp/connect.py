@@ -17,8 +17,9 @@ import threading
 import time
 import typing as t
 
+from .._diagnosis.model import Kind
 from .deadline import Deadline
-from .trouble import Kind, Stopped
+from .trouble import Stopped
 
 Family = t.Literal["ipv4", "ipv6"]
 Outcome = t.Literal["connected", "timed out", "refused", "unreachable", "not tried"]

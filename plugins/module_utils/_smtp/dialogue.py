@@ -16,14 +16,14 @@ import datetime
 import socket
 import typing as t
 
-from .._diagnosis.model import Stage
+from .._diagnosis.model import Failure, Stage
 from .._diagnosis.redact import one_line, redact
 from .auth import authenticate, refuse_unspeakable, travelling_forms
 from .deadline import Deadline
 from .reply import Ehlo, Reply
 from .settings import MECHANISMS, Settings
 from .tls import TlsDetails, Trust, blind, describe, handshake
-from .trouble import Stopped, Trouble
+from .trouble import Stopped
 from .wire import Wire
 
 
@@ -57,7 +57,7 @@ class Observation:
     auth: Step = dataclasses.field(default_factory=Step)
     sender: Step = dataclasses.field(default_factory=Step)
     recipient: Step = dataclasses.field(default_factory=Step)
-    trouble: Trouble | None = None
+    trouble: Failure | None = None
 
 
 def hold(settings: Settings, trust: Trust | None, sock: socket.socket, deadline: Deadline) -> Observation:

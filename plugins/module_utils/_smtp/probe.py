@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .._diagnosis.model import Failure
 from .connect import (
     ADDRESSES_PER_FAMILY,
     Attempt,
@@ -29,7 +30,7 @@ from .dialogue import Observation, Step, blind_trust, hold, look_at_certificate
 from .listen import Speaks, what_speaks
 from .settings import Endpoint, Settings
 from .tls import TlsDetails, Trust, trusting
-from .trouble import Stopped, Trouble
+from .trouble import Stopped
 
 #: Port on which a control host is tried: the one that no hoster blocks.
 CONTROL_PORT = 443
@@ -85,7 +86,7 @@ class Result:
     elsewhere: Candidate | None = None
 
     @property
-    def trouble(self) -> Trouble | None:
+    def trouble(self) -> Failure | None:
         """Why it failed, if it did."""
         return self.seen.trouble
 
@@ -241,7 +242,7 @@ def _spoken(settings: Settings, seen: Observation) -> Speaks | None:
     return "starttls" if seen.starttls else "plain"
 
 
-def _mode_in_doubt(settings: Settings, trouble: Trouble) -> bool:
+def _mode_in_doubt(settings: Settings, trouble: Failure) -> bool:
     """Whether the failure may come from beginning TLS in the wrong way."""
     if trouble.stage == "banner":
         return trouble.kind in ("timed-out", "closed", "garbage", "too-long", "tls")

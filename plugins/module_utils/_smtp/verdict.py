@@ -16,7 +16,7 @@ import dataclasses
 import typing as t
 
 from .._diagnosis.diagnose import diagnose
-from .._diagnosis.model import Context
+from .._diagnosis.model import Context, Failure
 from .._findings.delivery import TABLE as DELIVERY
 from .._findings.model import Finding
 from .._findings.relay import TABLE
@@ -25,7 +25,6 @@ from .auth import travelling_forms
 from .probe import CONTROL_PORT, Result
 from .remarks import remarks
 from .settings import MECHANISMS, Settings
-from .trouble import Trouble
 from .wording import certificate, listed, port_words
 
 #: A certificate that is long valid is checked for renewal by its owner's robots some weeks before it ends.
@@ -75,7 +74,7 @@ def _option(setting: str, context: Context) -> str:
     return context.option(_OPTIONS.get(setting, setting))
 
 
-def _failure(trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding:
+def _failure(trouble: Failure, settings: Settings, result: Result, context: Context) -> Finding:
     """The one error for what ended the dialogue."""
     by_kind = _BY_KIND.get(trouble.kind)
     if by_kind:
@@ -90,7 +89,7 @@ def _failure(trouble: Trouble, settings: Settings, result: Result, context: Cont
         doubted = _by_what_it_speaks(trouble, settings, result, context)
         if doubted:
             return doubted
-    finding = diagnose(trouble.failure(), context)
+    finding = diagnose(trouble, context)
     if trouble.kind == "certificate":
         return dataclasses.replace(finding, message=f"{finding.message} {certificate(result)}".strip())
     return finding
@@ -118,9 +117,9 @@ def _asks_on(settings: Settings, context: Context) -> Finding:
     )
 
 
-def _unreachable(trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding:
+def _unreachable(trouble: Failure, settings: Settings, result: Result, context: Context) -> Finding:
     """The port cannot be reached; the other ports of the provider were tried, and perhaps a host elsewhere."""
-    finding = diagnose(trouble.failure(), context)
+    finding = diagnose(trouble, context)
     best = next((port for port in result.ports if port.open), None)
     if best is None:
         also = ""
@@ -147,7 +146,7 @@ _CONTROL = {
 }
 
 
-def _by_what_it_speaks(trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding | None:
+def _by_what_it_speaks(trouble: Failure, settings: Settings, result: Result, context: Context) -> Finding | None:
     """The port was asked what it speaks: say so, when it is something else than the settings say."""
     wanted, port, tls = TLS_WORDS[settings.tls], context.port, context.option("tls")
     speaks = result.speaks
@@ -189,7 +188,7 @@ def _by_what_it_speaks(trouble: Trouble, settings: Settings, result: Result, con
     return None
 
 
-def _not_smtp(trouble: Trouble, _settings: Settings, result: Result, context: Context) -> Finding:
+def _not_smtp(trouble: Failure, _settings: Settings, result: Result, context: Context) -> Finding:
     if trouble.code is not None:
         what = "an answer that does not belong there"
     else:
@@ -211,12 +210,12 @@ _STAGES = {
 }
 
 
-def _garbage(trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding:
+def _garbage(trouble: Failure, settings: Settings, result: Result, context: Context) -> Finding:
     doubted = _by_what_it_speaks(trouble, settings, result, context) if trouble.stage == "banner" else None
     return doubted or _not_smtp(trouble, settings, result, context)
 
 
-def _injected(trouble: Trouble, _settings: Settings, _result: Result, context: Context) -> Finding:
+def _injected(trouble: Failure, _settings: Settings, _result: Result, context: Context) -> Finding:
     return TABLE.finding(
         "starttls-answer-injected",
         context.endpoint,
@@ -225,18 +224,13 @@ def _injected(trouble: Trouble, _settings: Settings, _result: Result, context: C
     )
 
 
-def _plaintext(trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding:
+def _plaintext(trouble: Failure, settings: Settings, result: Result, context: Context) -> Finding:
     if settings.tls == "implicit":
         return _by_what_it_speaks(trouble, settings, result, context) or _not_smtp(trouble, settings, result, context)
     return _injected(dataclasses.replace(trouble, message="readable text"), settings, result, context)
 
 
-def _name_unanswered(trouble: Trouble, settings: Settings, _result: Result, context: Context) -> Finding:
-    message = f"The name {settings.host} could not be looked up on this host: {trouble.message}."
-    return DELIVERY.finding("name-resolution-failed", context.endpoint, message)
-
-
-def _ca_file(trouble: Trouble, settings: Settings, _result: Result, context: Context) -> Finding:
+def _ca_file(trouble: Failure, settings: Settings, _result: Result, context: Context) -> Finding:
     return DELIVERY.finding(
         "ca-file-missing",
         context.option("ca_file"),
@@ -247,7 +241,7 @@ def _ca_file(trouble: Trouble, settings: Settings, _result: Result, context: Con
     )
 
 
-def _no_starttls(_trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding:
+def _no_starttls(_trouble: Failure, settings: Settings, result: Result, context: Context) -> Finding:
     others = [one for one in settings.alternative_ports if one.tls == "implicit"]
     elsewhere = (
         f"Set {context.option('port')} to {others[0].port} and {context.option('tls')} to implicit"
@@ -263,7 +257,7 @@ def _no_starttls(_trouble: Trouble, settings: Settings, result: Result, context:
     )
 
 
-def _no_encryption(_trouble: Trouble, _settings: Settings, _result: Result, context: Context) -> Finding:
+def _no_encryption(_trouble: Failure, _settings: Settings, _result: Result, context: Context) -> Finding:
     return TABLE.finding(
         "login-withheld",
         context.endpoint,
@@ -274,7 +268,7 @@ def _no_encryption(_trouble: Trouble, _settings: Settings, _result: Result, cont
     )
 
 
-def _no_auth(_trouble: Trouble, settings: Settings, result: Result, context: Context) -> Finding:
+def _no_auth(_trouble: Failure, settings: Settings, result: Result, context: Context) -> Finding:
     if settings.tls in ("none", "starttls_optional") and result.seen.starttls and not result.seen.tls:
         return DELIVERY.finding(
             "login-not-offered",
@@ -292,7 +286,7 @@ def _no_auth(_trouble: Trouble, settings: Settings, result: Result, context: Con
     )
 
 
-def _no_mechanism(trouble: Trouble, settings: Settings, _result: Result, context: Context) -> Finding:
+def _no_mechanism(trouble: Failure, settings: Settings, _result: Result, context: Context) -> Finding:
     usable = [mode for mode, name in MECHANISMS.items() if name in trouble.message.split(", ")]
     fix = (
         f"Set {context.option('auth')} to {' or '.join(usable)}."
@@ -308,8 +302,7 @@ def _no_mechanism(trouble: Trouble, settings: Settings, _result: Result, context
     )
 
 
-_BY_KIND: dict[str, t.Callable[[Trouble, Settings, Result, Context], Finding]] = {
-    "name-unanswered": _name_unanswered,
+_BY_KIND: dict[str, t.Callable[[Failure, Settings, Result, Context], Finding]] = {
     "garbage": _garbage,
     "too-long": _garbage,
     "plaintext": _plaintext,

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 from pathlib import Path
 
@@ -90,6 +91,24 @@ STAGE_TELLS = {("tls", "Net::OpenTimeout")}
 def test_the_cause_is_the_same_where_sidekiq_logs_it_without_a_stage(case: Case) -> None:
     without = Failure("queue", case.classes, case.message)
     assert diagnose(without, case.context).code == case.code
+
+
+@pytest.mark.parametrize(
+    ("failure", "ruby", "words"),
+    [
+        (Failure("connect", kind="timed-out"), "Net::OpenTimeout", "attempts (no answer in time)"),
+        (Failure("auth", kind="closed"), "EOFError", "(the connection was closed)"),
+        (Failure("connect", ("Errno::ECONNREFUSED",), "no", kind="refused"), "Errno::ECONNREFUSED", "ECONNREFUSED"),
+        (Failure("mail", ("Errno::ECONNRESET",), "reset", kind="closed"), "Errno::ECONNRESET", "was cut"),
+        (Failure("tls", (), "alert", verify_code=10, kind="certificate"), "OpenSSL::SSL::SSLError", '("alert")'),
+        (Failure("tls", (), "unsupported protocol", kind="tls"), "OpenSSL::SSL::SSLError", '("unsupported protocol")'),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+def test_the_probe_and_rails_are_told_the_same_of_one_fault(failure: Failure, ruby: str, words: str) -> None:
+    context = Context(host="smtp.example.net", port=587, tls="starttls")
+    mine, theirs = (row_for(one, context) for one in (failure, dataclasses.replace(failure, classes=(ruby,), kind="")))
+    assert mine is theirs and words in diagnose(failure, context).message
 
 
 def test_every_row_speaks_for_a_case() -> None:

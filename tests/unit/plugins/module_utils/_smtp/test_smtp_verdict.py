@@ -9,6 +9,7 @@ import typing as t
 
 import pytest
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.model import Failure
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.delivery import TABLE as DELIVERY
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.relay import TABLE
@@ -17,7 +18,6 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.probe impor
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.reply import Ehlo
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.settings import Settings
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.tls import TlsDetails
-from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.trouble import Trouble
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.verdict import context_of, verdict
 
 
@@ -72,7 +72,9 @@ def test_unencrypted_ways(changes: dict[str, t.Any], codes: list[str]) -> None:
 
 
 def test_a_withheld_login_is_said_once() -> None:
-    findings = judged(encrypted=False, tls="starttls_optional", offers=False, trouble=Trouble("auth", "no-encryption"))
+    findings = judged(
+        encrypted=False, tls="starttls_optional", offers=False, trouble=Failure("auth", kind="no-encryption")
+    )
     assert [(one.code, one.severity) for one in findings] == [("login-withheld", "error")]
 
 
