@@ -23,6 +23,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.adopt import Adopted, adopt
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import ROLE
+from ansible_collections.fediops.mastodon.plugins.module_utils._masking import forms, without
 from ansible_collections.fediops.mastodon.plugins.module_utils._seal import new_key, unseal
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown_lines
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
@@ -37,7 +38,6 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._inventory_file i
     without_secrets,
     write_all,
 )
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._mask import forms, masked
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import ours, unknown
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._summary import adopt_summary
 
@@ -186,7 +186,7 @@ def _before(path: str, text: str | None, adopted: Adopted) -> str:
     """What a diff may show of the text that is there; nothing of a file that somebody has encrypted."""
     if is_encrypted(read(path) or b""):
         return "(encrypted)\n"
-    return shown_lines(masked(without_secrets(text or ""), forms(adopted.secrets.values())))
+    return shown_lines(without(without_secrets(text or ""), forms(adopted.secrets.values())))
 
 
 def _failed(findings: t.Sequence[Finding]) -> Result:

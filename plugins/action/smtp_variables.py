@@ -16,8 +16,8 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.redact
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import PASSWORDS
+from ansible_collections.fediops.mastodon.plugins.module_utils._masking import without
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep, Result
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._mask import masked
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import OF_PLAYBOOKS, PREFIX, options
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Record
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import unworkable
@@ -48,7 +48,7 @@ class ActionModule(ControllerStep):
         self.keep_secret(values[name] for name in _SECRET if name in values)
         typed, wrong = _typed(values)
         public = {name[len(PREFIX) :]: one for name, one in typed.items() if name not in (*_SECRET, PREFIX + "bulk")}
-        self.unshown = {"variables": masked(public, self._secrets)}
+        self.unshown = {"variables": without(public, self._secrets)}
         return [*findings, *wrong], {}
 
     def _values(self, task_vars: Result) -> tuple[Result, list[Finding]]:

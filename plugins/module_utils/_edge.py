@@ -11,7 +11,6 @@ Nothing leaves a module but through conclude() and guarded(): as _text.shown wri
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import sys
@@ -31,7 +30,7 @@ from ._findings.instance import TABLE
 from ._findings.model import Finding, FindingError, errors, explain, worst_first
 from ._instance.model import Hints
 from ._lifeline import Ended, within
-from ._masking import hidden_options, maskable, masked
+from ._masking import hidden_options, maskable, masked, without
 from ._text import shown, shown_value
 
 #: Seconds that a step may take beside what its options give it: finding the instance asks systemd or Docker a dozen
@@ -70,10 +69,6 @@ def hints_from(params: t.Mapping[str, t.Any]) -> Hints:
     )
 
 
-#: Ansible's own mask.
-MASK = "********"
-
-
 class ModuleLike(t.Protocol):
     """The parts of AnsibleModule that are touched here, so that a test can stand in with a stub."""
 
@@ -106,7 +101,7 @@ def guarded(module: _Module, body: t.Callable[[_Module], None], limit: float = 0
     except Exception as defect:  # pylint: disable=broad-exception-caught
         frame = traceback.extract_tb(defect.__traceback__)[-1]
         place = f"{os.path.basename(frame.filename)}, line {frame.lineno}"
-        text = " ".join(masked(str(defect), _secrets_of(module), MASK).split())
+        text = " ".join(masked(str(defect), _secrets_of(module)).split())
         what = f"{type(defect).__name__}: {text}" if text else type(defect).__name__
         module.fail_json(
             **_shown_options(module),
@@ -126,9 +121,10 @@ def conclude(module: ModuleLike, findings: t.Iterable[Finding], **evidence: t.An
     options = _shown_options(module)
     if "diff" in evidence:  # lines of the file, which are not our words
         for side in ("before", "after"):
-            evidence["diff"][side] = masked(evidence["diff"][side], hidden, MASK)
-    ranked = [_masked(one, maskable(hidden)).shown() for one in worst_first(findings)]
-    evidence = shown_value(_without(evidence, maskable(hidden)))
+            evidence["diff"][side] = masked(evidence["diff"][side], hidden)
+    # Ansible would not find its secrets any more in the way that they are shown.
+    ranked = [Finding(**without(one.as_dict(), maskable(hidden))).shown() for one in worst_first(findings)]
+    evidence = shown_value(without(evidence, maskable(hidden)))
     evidence["findings"] = [one.as_dict() for one in ranked]
     if errors(ranked):
         module.fail_json(msg=explain(ranked), **options, **evidence)
@@ -148,21 +144,3 @@ def _shown_options(module: ModuleLike) -> dict[str, t.Any]:
         return {}
     known.intersection_update(maskable(known))
     return {"invocation": {"module_args": hidden_options(params, specification)}}
-
-
-def _masked(finding: Finding, secrets: t.Sequence[str]) -> Finding:
-    texts = {name: _without(getattr(finding, name), secrets) for name in ("subject", "message", "fix")}
-    return dataclasses.replace(finding, **texts)
-
-
-def _without(value: t.Any, secrets: t.Sequence[str]) -> t.Any:
-    """The value with its secrets masked: Ansible would not find them any more in the way that they are shown."""
-    if isinstance(value, str):
-        for one in secrets:
-            value = value.replace(one, MASK)
-        return value
-    if isinstance(value, dict):
-        return {key: _without(one, secrets) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without(one, secrets) for one in value]
-    return value

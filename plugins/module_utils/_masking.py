@@ -14,6 +14,7 @@ not shown at all. Our own sentences hold no secret, so they are left alone, whic
 
 from __future__ import annotations
 
+import json
 import re
 import typing as t
 
@@ -28,6 +29,8 @@ SECRET_NAME = re.compile(
 
 #: A secret with fewer characters may be an ordinary word, or a part of one.
 SHORT = 8
+#: Ansible's own mask.
+MASK = "********"
 LEFT_OUT = "[not shown: this line may hold a secret]"
 #: Ansible's own word for the value of an option that is secret.
 _OPTION = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
@@ -38,7 +41,7 @@ def maskable(secrets: t.Iterable[str]) -> list[str]:
     return sorted({secret for secret in secrets if len(secret) >= SHORT and secret.strip()}, key=len, reverse=True)
 
 
-def masked(text: str, secrets: t.Iterable[str], mask: str) -> str:
+def masked(text: str, secrets: t.Iterable[str], mask: str = MASK) -> str:
     """Another program's words without the secrets: long ones are masked, lines with a short one are left out."""
     known = [secret for secret in secrets if secret.strip() and secret in text]
     for secret in maskable(known):
@@ -79,3 +82,56 @@ def _hidden(value: t.Any, rule: t.Mapping[str, t.Any]) -> t.Any:
     if inner and isinstance(value, list):
         return [hidden_options(one, inner) if isinstance(one, t.Mapping) else one for one in value]
     return value
+
+
+def forms(secrets: t.Iterable[t.Any]) -> tuple[str, ...]:
+    """What to look for, longest first: each secret as it is and as it is quoted, once or twice.
+
+    :param secrets: texts and numbers, or lists and dictionaries of them (their keys are names, not secrets).
+    """
+    found: set[str] = set()
+    for secret in _leaves(secrets):
+        once = _quoted(secret)
+        found |= once.union(*map(_quoted, once))
+    return tuple(sorted(found - {""}, key=lambda form: (-len(form), form)))
+
+
+def without(value: t.Any, hidden: t.Sequence[str]) -> t.Any:
+    """A copy of a result, or of a text of our own, without the secrets. Keys, V(true) and V(false) stay as they are.
+
+    ansible-core's own C(remove_values) knows a secret as it is only: a message that quotes it as Python or JSON writes
+    it (a backslash doubled, a letter as an escape) would show it.
+
+    :param hidden: from C(forms), or the secrets as they are, longest first.
+    """
+    if isinstance(value, str):
+        for form in hidden:
+            if form in value:
+                value = value.replace(form, MASK)
+        return value
+    if isinstance(value, t.Mapping):
+        return {key: without(one, hidden) for key, one in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [without(one, hidden) for one in value]
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and str(value) in hidden:
+        return MASK
+    return value
+
+
+def _leaves(value: t.Any) -> t.Iterator[str]:
+    if isinstance(value, str):
+        yield str(value)
+    elif isinstance(value, t.Mapping):
+        for one in value.values():
+            yield from _leaves(one)
+    elif isinstance(value, t.Iterable) and not isinstance(value, bytes):
+        for one in value:
+            yield from _leaves(one)
+    elif value is not None and not isinstance(value, (bool, bytes)):
+        yield str(value)
+
+
+def _quoted(text: str) -> set[str]:
+    """The text, and what stands between the quotes where Python, JSON or YAML quote it."""
+    python = {repr(text)[1:-1], ascii(text)[1:-1]}
+    return {text, *python, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], text.replace("'", "''")}

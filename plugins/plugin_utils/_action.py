@@ -35,12 +35,10 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
     explain,
     worst_first,
 )
-from ansible_collections.fediops.mastodon.plugins.module_utils._masking import maskable
-from ansible_collections.fediops.mastodon.plugins.module_utils._masking import masked as masked_text
+from ansible_collections.fediops.mastodon.plugins.module_utils._masking import MASK, forms, maskable, masked, without
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown, shown_value
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._facts import set_by_facts
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import Known
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._mask import MASK, forms, masked
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry, Record
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import is_of_test, problems_of, together
 
@@ -197,7 +195,7 @@ class Step(ActionBase):
     def _hide(self, options: Result) -> None:
         """Hide the values of the secret options; in the task too, where one may stand for another by mistake."""
         self.keep_secret(options[name] for name in self.secret_options() if name in options)
-        self._task.args = masked(self._task.args, self._secrets)
+        self._task.args = without(self._task.args, self._secrets)
 
     def keep_secret(self, values: t.Iterable[t.Any]) -> None:
         """Hide these values in all that the step says from now on."""
@@ -206,7 +204,7 @@ class Step(ActionBase):
 
     def _told(self, text: str) -> str:
         """A message of somebody else as it may be shown."""
-        return shown(masked_text(text, self._forms, MASK))
+        return shown(masked(text, self._forms))
 
     def _facts_that_set(self, variables: Result) -> list[Finding]:
         if not constants.config.get_config_value("INJECT_FACTS_AS_VARS"):
@@ -286,8 +284,8 @@ class ControllerStep(Step):
         except FindingError as refused:
             findings, evidence = [refused.finding], {}
         unmasked = self.unmasked(worst_first(findings))
-        ranked = [Finding(**masked(one.as_dict(), self._secrets)).shown() for one in worst_first(findings)]
-        kept = {key: value if key in unmasked else masked(value, self._secrets) for key, value in evidence.items()}
+        ranked = [Finding(**without(one.as_dict(), self._secrets)).shown() for one in worst_first(findings)]
+        kept = {key: value if key in unmasked else without(value, self._secrets) for key, value in evidence.items()}
         done = {key: value if key in self.EXACT else shown_value(value) for key, value in kept.items()}
         done["findings"] = [one.as_dict() for one in ranked]
         blocking = self.blocking(ranked, validated)

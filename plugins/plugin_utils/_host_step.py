@@ -14,10 +14,10 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.utils.display import Display
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._masking import MASK, without
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import bounded, shown
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import STOPPING, Result, Step
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._answer import Answer, gated, refused
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._mask import MASK, masked
 
 _UNREADABLE = "The host's answer has not the form that Ansible's modules give it, and was not read."
 
@@ -43,7 +43,7 @@ class HostStep(Step):
             # What this kind of error puts before its message by itself.
             before = str(type(lost)("?")).partition("?")[0]
             raise type(lost)(told.removeprefix(before)) from None
-        done: Result = masked(answer, self._secrets)
+        done: Result = without(answer, self._secrets)
         return done
 
     def instance(self) -> Result | None:
