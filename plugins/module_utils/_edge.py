@@ -28,7 +28,7 @@ if sys.version_info < (3, 9):
 
 from ._findings.instance import TABLE
 from ._findings.model import Finding, FindingError, errors, explain, worst_first
-from ._instance.model import Hints
+from ._instance.model import DEPLOYMENTS, Hints
 from ._lifeline import Ended, within
 from ._masking import hidden_options, maskable, masked, without
 from ._text import shown, shown_value
@@ -36,6 +36,9 @@ from ._text import shown, shown_value
 #: Seconds that a step may take beside what its options give it: finding the instance asks systemd or Docker a dozen
 #: questions, each of which takes moments.
 OWN_WORK = 120.0
+
+#: Seconds, a day: no option of a module may ask for more.
+_LONGEST = 86400
 
 #: The option of every module; the action takes it, see doc_fragments/chain.py.
 CHAIN_ARGUMENTS: dict[str, dict[str, t.Any]] = {
@@ -45,7 +48,7 @@ CHAIN_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 #: The options of every module that has to find the instance first; documented in doc_fragments/instance.py.
 INSTANCE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     **CHAIN_ARGUMENTS,
-    "deployment": {"type": "str", "choices": ["systemd", "compose"]},
+    "deployment": {"type": "str", "choices": [*DEPLOYMENTS]},
     "app_dir": {"type": "path"},
     "user": {"type": "str"},
     "env_file": {"type": "path"},
@@ -78,6 +81,13 @@ class ModuleLike(t.Protocol):
 
 
 _Module = t.TypeVar("_Module", bound=ModuleLike)
+
+
+def check_seconds(module: ModuleLike, params: t.Mapping[str, t.Any], least: float, *names: str) -> None:
+    """End the module where one of these options is no time that a step can take."""
+    for name in names:
+        if not least <= params[name] <= _LONGEST:
+            module.fail_json(msg=f"{name} must be between {least:g} and {_LONGEST} seconds, not {params[name]:g}.")
 
 
 def guarded(module: _Module, body: t.Callable[[_Module], None], limit: float = 0.0, **nothing: t.Any) -> None:

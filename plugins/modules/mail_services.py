@@ -195,6 +195,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     INSTANCE_ARGUMENTS,
     PROOF_ARGUMENTS,
+    check_seconds,
     conclude,
     guarded,
     hints_from,
@@ -215,9 +216,7 @@ def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Out
 
 
 def run(module: AnsibleModule) -> None:
-    for name in ("steady", "timeout"):
-        if not 0 <= module.params[name] <= 86400:
-            module.fail_json(msg=f"{name} must be between 0 and 86400 seconds, not {module.params[name]:g}.")
+    check_seconds(module, module.params, 0, "steady", "timeout")
     driver = find(hints_from(module.params))
     with proving(driver, module.params["ticket"], "services") as proof:
         outcome = work(driver, module.params, module.check_mode)

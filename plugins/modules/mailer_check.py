@@ -280,6 +280,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.edit impo
 from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     INSTANCE_ARGUMENTS,
     PROOF_ARGUMENTS,
+    check_seconds,
     conclude,
     guarded,
     hints_from,
@@ -323,8 +324,7 @@ def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Ver
 
 
 def run(module: AnsibleModule) -> None:
-    if not 1 <= module.params["timeout"] <= 86400:
-        module.fail_json(msg=f"timeout must be between 1 and 86400 seconds, not {module.params['timeout']:g}.")
+    check_seconds(module, module.params, 1, "timeout")
     driver = find(hints_from(module.params))
     with proving(driver, module.params["ticket"], "mailer") as proof:
         verdict = work(driver, module.params, module.check_mode)

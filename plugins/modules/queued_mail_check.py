@@ -197,6 +197,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     INSTANCE_ARGUMENTS,
     PROOF_ARGUMENTS,
+    check_seconds,
     conclude,
     guarded,
     hints_from,
@@ -227,9 +228,7 @@ def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Ver
 
 
 def run(module: AnsibleModule) -> None:
-    for name in ("deadline", "timeout"):
-        if not 1 <= module.params[name] <= 86400:
-            module.fail_json(msg=f"{name} must be between 1 and 86400 seconds, not {module.params[name]:g}.")
+    check_seconds(module, module.params, 1, "deadline", "timeout")
     driver = find(hints_from(module.params))
     with proving(driver, module.params["ticket"], "queue") as proof:
         verdict = work(driver, module.params, module.check_mode)

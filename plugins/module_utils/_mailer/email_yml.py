@@ -135,11 +135,6 @@ def mail_settings(variables: t.Mapping[str, str], era: Era, local_domain: str) -
     return settings
 
 
-def arrives(name: str, text: str, era: Era) -> bool:
-    """Whether Rails gets a variable's text from the file as it is."""
-    return not problem(name, text, era)
-
-
 def problem(name: str, text: str, era: Era) -> str:
     """What the file does to a variable's text; empty when Rails gets it as it is."""
     line = next(line for line in _LINES if line.variable == name)

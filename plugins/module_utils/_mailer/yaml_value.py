@@ -74,15 +74,6 @@ def plain_value(value: t.Any) -> Json:
     return t.cast(Json, value)
 
 
-def same_text(text: str) -> bool:
-    """Whether the bare text arrives unchanged, as text."""
-    try:
-        value = bare_value(text)
-    except YamlRefusal:
-        return False
-    return is_text(value) and value == text
-
-
 class _Visitor:
     """Makes values of nodes, and keeps those with an anchor."""
 

@@ -12,19 +12,19 @@ import contextlib
 import dataclasses
 import os
 import secrets
-import shlex
 import time
 import types
 import typing as t
 
 from ..._dotenv.dialects import values
 from ..._files import gate
+from ..._files.snapshot import placed
 from ..._findings.instance import TABLE
 from ..._findings.model import Finding, FindingError, errors
 from .. import condition, file_times, layers, process, release, sendmail, web_address
 from ..model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Role, Seen, Service, Translate
 from ..procfs import SIDEKIQ_AT_WORK, Processes
-from . import image_release, network, sight
+from . import image_release, network, one_off, sight
 from .containers import Container
 from .engine import Engine
 from .find import Choice, choose, mail_env_file
@@ -34,8 +34,6 @@ from .state import Known, as_service, log_lines
 _WITH_PRIVILEGES = "Send by SMTP instead, or remove no-new-privileges from security_opt in the Compose file."
 #: So many lines of a failing container's log are looked at.
 _LOG_END = 50
-#: Seconds that a container may go on when its client should have ended it.
-_SLACK = 30.0
 
 
 def find(hints: Hints, engine: Engine | None = None, processes: Processes | None = None) -> ComposeDriver:
@@ -131,7 +129,7 @@ class ComposeDriver:
         try:
             own = values(env_file.data, reader, {})
         except FindingError as refused:
-            findings.append(dataclasses.replace(refused.finding, subject=f"{env_file.path}: {refused.finding.subject}"))
+            findings.append(placed(refused.finding, env_file.path))
         variables = self._expected(self._first())
         return dataclasses.replace(
             instance,
@@ -223,20 +221,10 @@ class ComposeDriver:
         environment: t.Mapping[str, str | None] = types.MappingProxyType({}),
         timeout: float,
     ) -> Completed:
-        """See model.Driver: in a container of its own, made like those of the web service from the files as they are.
-
-        The variables go in by standard input, in front of the command's own: the Engine writes what it is told of a
-        container to its disk, and there it outlives the container.
-        """
+        """See model.Driver: in a container of its own, made as the web service's would be now."""
         name = f"{self._project.name}-check-{secrets.token_hex(4)}"
         options = ["--rm", "--no-deps", "--no-TTY", "--name", name]
-        setup = shell_setup(environment)
-        # Whatever becomes of us and of the client, the container ends: it has its own time limit.
-        script = f'command -v timeout >/dev/null && set -- timeout -k 5 {timeout + _SLACK:.0f} "$@"; exec "$@"'
-        if setup:
-            # dd, since it is sure to read no further.
-            script = f'eval "$(dd bs=1 count={len(setup)} 2>/dev/null)"; {script}'
-        words = ["sh", "-c", script, "sh", *command]
+        words, setup = one_off.wrapped(command, environment, timeout)
         ended = False
         try:
             done = process.run(
@@ -389,15 +377,6 @@ class ComposeDriver:
         running = [one for one in self._containers if one.state == "running"]
         by_role = {self._roles.get(one.service): one for one in running}
         return by_role.get("sidekiq") or by_role.get("web")
-
-
-def shell_setup(environment: t.Mapping[str, str | None]) -> bytes:
-    """Lines for a shell that set these variables, and unset those that are None."""
-    lines = [
-        f"unset {name}\n" if value is None else f"export {name}={shlex.quote(value)}\n"
-        for name, value in environment.items()
-    ]
-    return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def _stamp(path: str) -> tuple[int, int, int] | None:

@@ -18,13 +18,8 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instanc
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.last_words import secret_values, telling
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Instance, Life, LogLine, Service
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import (
-    crashed,
-    is_replaced,
-    plan,
-    predict,
-    renew,
-)
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import plan, predict, renew
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.watch import crashed, is_replaced
 
 SECRET = "correct-horse-battery"
 
