@@ -25,6 +25,11 @@ _WHOLE_HEAD = 16 * 1024
 CUT = "…"
 
 
+def listed(words: t.Sequence[str]) -> str:
+    """Words in a row: a, b and c."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
 def bounded(text: str) -> str:
     """The text, cut in its middle when it is too long, and each of its lines likewise; the mark says where."""
     if len(text) > WHOLE:

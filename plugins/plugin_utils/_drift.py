@@ -33,12 +33,7 @@ _OF_THE_FILE = frozenset({"effective-differs", "password-misread", "login-misrea
 _ENCRYPTION = re.compile(r"((?:BULK_)?SMTP_)(?:TLS|SSL|ENABLE_STARTTLS|ENABLE_STARTTLS_AUTO)")
 
 #: What env_file would do to a variable, as it is now.
-_KINDS = {
-    "added": "missing",
-    "changed": "other value",
-    "removed": "not wanted",
-    "requoted": "read differently",
-}
+DRIFT_WORDS = {"added": "missing", "changed": "other value", "removed": "not wanted", "requoted": "read differently"}
 
 
 def drift(steps: t.Mapping[str, t.Any], fail_on: str = "error") -> dict[str, t.Any]:
@@ -92,7 +87,7 @@ def _about_file(results: t.Mapping[str, t.Any]) -> list[Finding]:
         if not one["setting"].endswith("_set") and _is_of_file(one["variable"], results):
             told[one["variable"]] = f": Rails uses {shown(one['actual'])} instead of {shown(one['expected'])}"
     what = ", ".join(
-        f"{one['name']} ({_KINDS.get(one['what'], one['what'])}{told.get(one['name'], '')})" for one in changed
+        f"{one['name']} ({DRIFT_WORDS.get(one['what'], one['what'])}{told.get(one['name'], '')})" for one in changed
     )
     bad = {one.code for one in errors(_findings(results["mailer"]))}
     same = results["mailer"].get("effective") is not None and not bad & _OF_THE_FILE

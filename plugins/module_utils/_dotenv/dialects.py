@@ -17,6 +17,7 @@ import typing as t
 
 from .._findings.env_file import TABLE
 from .._findings.model import FindingError
+from .._text import listed
 from . import compose, node, python_dotenv, raw, ruby, shell, systemd
 from .source import UNKNOWABLE, Reading, Source
 
@@ -62,7 +63,7 @@ def named(some: t.Iterable[Generation]) -> str:
         else f"{TITLES[reader]} {', '.join(one.version for one in those)}"
         for reader, those in found.items()
     ]
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
+    return listed(words)
 
 
 def _ruby(rules: ruby.Rules, source: Source, environment: Environment) -> Reading:

@@ -19,6 +19,7 @@ import typing as t
 
 from .._findings.env_file import TABLE
 from .._findings.model import Finding
+from .._text import listed
 from .dialects import READERS, Generation, generations
 from .source import HARMLESS, Source
 
@@ -160,14 +161,10 @@ def refusal(name: str, value: str, readers: t.Sequence[str]) -> Finding | None:
     reasons = [(who, why) for test, who, why in _STUMBLES if test(value) and who.intersection(wanted)]
     hard = [one for one in wanted if encode(name, value, READERS[one]) is None]
     if hard:
-        message = f"The value cannot be written so that {_listed(hard)} would read it back"
+        message = f"The value cannot be written so that {listed(hard)} would read it back"
     else:
         culprits = [one for one in wanted if any(one in who for who, _why in reasons)] or wanted
-        message = f"No way to write the value is read alike by {_listed(culprits if len(culprits) > 1 else wanted)}"
+        message = f"No way to write the value is read alike by {listed(culprits if len(culprits) > 1 else wanted)}"
     if reasons:
         message += f": it has {reasons[0][1]}"
     return TABLE.finding("env-value-not-writable", name, message + ".")
-
-
-def _listed(words: t.Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

@@ -14,9 +14,10 @@ from .._diagnosis.model import Context
 from .._findings.model import Finding
 from .._findings.relay import TABLE
 from .._loopback import is_loopback
+from .._text import listed
 from .probe import Result
 from .settings import Settings
-from .wording import certificate, listed
+from .wording import certificate
 
 #: Below this a mail of Mastodon with its HTML part and a few long lines may not fit (bytes).
 SMALL_MESSAGE = 256 * 1024

@@ -21,11 +21,12 @@ from .._findings.delivery import TABLE as DELIVERY
 from .._findings.model import Finding
 from .._findings.relay import TABLE
 from .._mailer.names import TLS_WORDS
+from .._text import listed
 from .auth import travelling_forms
 from .probe import CONTROL_PORT, Result
 from .remarks import remarks
 from .settings import MECHANISMS, Settings
-from .wording import certificate, listed, port_words
+from .wording import certificate, port_words
 
 #: A certificate that is long valid is checked for renewal by its owner's robots some weeks before it ends.
 WARNING_DAYS = 14

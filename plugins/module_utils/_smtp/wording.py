@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from .._mailer.names import TLS_WORDS
+from .._text import listed
 from .probe import Port, Result
 
 
@@ -24,7 +25,3 @@ def certificate(result: Result) -> str:
 
 def port_words(port: Port) -> str:
     return f"{port.port} ({TLS_WORDS[port.tls]})"
-
-
-def listed(words: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

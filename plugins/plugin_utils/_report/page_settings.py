@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._drift import DRIFT_WORDS
 from .._summary import encryption as in_words
 from .markup import Child, Markup, el
 from .page_parts import Document, part, table
@@ -17,7 +18,6 @@ from .words import plural, text_of
 
 WHAT_WORDS = {"added": "added", "changed": "changed", "removed": "removed", "requoted": "quotes changed"}
 #: The same where nothing is edited: how the file differs from the inventory.
-DRIFT_WORDS = {"added": "missing", "changed": "other value", "removed": "not wanted", "requoted": "read differently"}
 
 #: Settings as a person names them; those of a relay without its name.
 SETTING_WORDS = {

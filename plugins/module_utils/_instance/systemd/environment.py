@@ -21,7 +21,8 @@ STANDARD_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "
 #: Programs that stand beside the Ruby that an instance runs on. Where a unit calls one of them by its absolute path,
 #: that directory says which Ruby it is; a shell or env in front says nothing. Source: Mastodon dist/*.service.
 _RUBY_PROGRAMS = ("bundle", "bundler", "ruby", "puma", "sidekiq", "rails", "rake")
-_ABSOLUTE = re.compile(r"(?<![^\s'\";=])/[^\s'\";]+")
+#: An absolute path in a command.
+ABSOLUTE = re.compile(r"(?<![^\s'\";=])/[^\s'\";]+")
 
 #: Where rbenv puts itself when it is installed as Mastodon's documentation says, and its like.
 _IN_HOME = (".rbenv/shims", ".rbenv/bin", ".local/share/mise/shims", ".asdf/shims")
@@ -64,7 +65,7 @@ def _path(unit: Unit, account: Account, given: str, running: str) -> str:
     ruby = [
         os.path.dirname(path)
         for program in unit.exec_start
-        for path in _ABSOLUTE.findall(program)
+        for path in ABSOLUTE.findall(program)
         if os.path.basename(path) in _RUBY_PROGRAMS
     ]
     own = given.split(":") if given else []

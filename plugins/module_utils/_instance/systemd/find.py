@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import pwd
-import re
 import typing as t
 
 from ..._files import gate
@@ -21,13 +20,12 @@ from ..._findings.model import Finding, FindingError
 from .. import release
 from ..model import Hints, Role
 from ..procfs import Processes
+from .environment import ABSOLUTE
 from .manager import Manager
 from .units import Unit, role_of
 
 #: What Mastodon's own units begin with; others are found by where they lead. Source: Mastodon dist/*.service.
 _OFFICIAL = "mastodon-"
-
-_ABSOLUTE = re.compile(r"(?<![^\s'\";=])/[^\s'\";]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +118,7 @@ def _role(unit: Unit, processes: Processes) -> Role | None:
 def app_dir_of(unit: Unit) -> str:
     """The Mastodon directory that a unit's WorkingDirectory= or program leads to; empty when there is none."""
     places = [_home(unit.user) if unit.working_directory == "~" else unit.working_directory]
-    places += [path for program in unit.exec_start for path in _ABSOLUTE.findall(program)]
+    places += [path for program in unit.exec_start for path in ABSOLUTE.findall(program)]
     for place in places:
         while place.startswith("/") and place != "/":
             if is_app_dir(place):
