@@ -13,9 +13,9 @@ import typing as t
 
 from . import email_yml
 from .address import names_nobody, ruby_refuses
-from .names import BULK, MAIN
+from .names import BULK, MAIN, TlsMode
 from .release import Era, Release, era_of
-from .session import Refusal, TlsMode, VerifyMode, mechanism, session, truthy
+from .session import Refusal, VerifyMode, mechanism, session, truthy
 from .variables import FORMS, SETTINGS, Reading, blank
 from .yaml_value import Json, Symbol, is_empty, is_text, plain_value
 

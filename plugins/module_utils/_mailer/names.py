@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 #: What the role's variables begin with.
 ROLE = "mastodon_smtp_"
 #: What Mastodon's variables of the two relays begin with.
@@ -23,6 +25,7 @@ CREDENTIALS: dict[str, tuple[str, str]] = {
     prefix + suffix: (relay, what) for relay, prefix in PREFIXES.items() for what, suffix in CREDENTIAL.items()
 }
 
+TlsMode = t.Literal["starttls", "starttls_optional", "implicit", "none"]
 #: The TLS modes for people who do not know ours by name.
 TLS_WORDS = {
     "starttls": "STARTTLS",

@@ -17,10 +17,10 @@ import dataclasses
 import re
 import typing as t
 
+from .names import TlsMode
 from .release import Era
 from .yaml_value import Json, Odd, is_text
 
-TlsMode = t.Literal["implicit", "starttls", "starttls_optional", "none"]
 VerifyMode = t.Literal["peer", "none"]
 Settings = t.Mapping[str, Json]
 

@@ -13,7 +13,8 @@ import ipaddress
 import re
 import typing as t
 
-TlsMode = t.Literal["starttls", "starttls_optional", "implicit", "none"]
+from .._mailer.names import TlsMode
+
 VerifyMode = t.Literal["peer", "none"]
 AuthMode = t.Literal["plain", "login", "cram_md5", "none"]
 
