@@ -148,7 +148,9 @@ def _planned_bytes(driver: Driver, request: Request, readers: tuple[str, ...]) -
 
     def allowed(descriptor: int) -> None:
         if given and not driver.may_read(path, descriptor):
-            raise FindingError(TABLE.finding("env-file-denied", path, f"{driver.instance.user} may not read it."))
+            user = driver.instance.user
+            fix = f"Let {user} read it, by its owner, group or mode: Mastodon runs as {user}."
+            raise FindingError(TABLE.finding("env-file-denied", path, f"{user} may not read it.", fix))
 
     with opened(path) as place:
         present = look(place, allowed).data
