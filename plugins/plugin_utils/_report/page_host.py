@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .markup import Child, Markup, el
+from markupsafe import Markup
+
+from .markup import Child, el
 from .page_parts import Document, badge, bars, causes, closing, findings, icon, part, problem_class, table
 from .page_settings import settings, variables
 from .sentences import afterwards, clock, fixes, purpose_of, where

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import typing as t
 
+from markupsafe import Markup
+
 from .._summary import TLS_WORDS
-from .markup import Child, Markup, el
+from .markup import Child, el
 from .page_parts import Document, part, table
 from .words import plural, text_of
 
