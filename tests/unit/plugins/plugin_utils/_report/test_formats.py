@@ -89,6 +89,13 @@ def test_nothing_is_loaded_from_elsewhere_and_only_the_own_script_may_run() -> N
     assert policy and "default-src &#39;none&#39;" in policy[1] and "unsafe" not in policy[1]
 
 
+@pytest.mark.parametrize(("deployment", "word"), [("systemd", "restarted"), ("compose", "recreated")])
+def test_the_page_says_what_was_done_to_a_service(deployment: str, word: str) -> None:
+    made = runs.rollout(["a.example"]).document()
+    made["hosts"][0]["instance"]["deployment"] = deployment
+    assert f">{word} by this run<" in page(made)
+
+
 def test_an_own_script_cannot_end_its_element() -> None:
     with pytest.raises(ValueError, match="end tag"):
         markup.asset("</script>")
