@@ -105,7 +105,7 @@ from ansible.release import __version__ as ansible_version
 from ansible.template import Templar
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Record
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry, Record
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report import progress
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.collect import Collector, Task
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document import (
@@ -122,7 +122,8 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.words imp
 PAUSE = 2.0
 #: The share of the time that may go into writing meanwhile.
 SHARE = 0.1
-ROLE = "fediops.mastodon.mastodon_smtp"
+#: Where the role sets the option chain of its steps.
+CHAIN = "group/fediops.mastodon.chain"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -201,8 +202,12 @@ class CallbackModule(CallbackBase):
     def _ended(self, result: t.Any, state: str) -> None:
         host = str(result.host.get_name())
         with self._guard:
-            whole = _whole(host, result) if state in ("failed", "ignored") else dict(result.result)
-            self._seen.ended(host, _task(result.task), state, whole, time.time())
+            task = _task(result.task)
+            entry = _left(host, task, state, result.result)
+            whole = dict(result.result)
+            if entry and not _is_hidden(whole):
+                whole = {**entry.result, **whole}
+            self._seen.ended(host, task, state, whole, time.time(), entry)
         self._changed.set()
 
     def _begin(self) -> None:
@@ -321,14 +326,15 @@ class CallbackModule(CallbackBase):
         return worked_out
 
 
-def _whole(host: str, result: t.Any) -> dict[str, t.Any]:
-    """What a step failed with, with what it has left beside its sentences, unless no_log hides it."""
-    shown_too = dict(result.result)
-    if "censored" in shown_too or shown_too.get("_ansible_no_log"):
-        return shown_too
-    entries = Record(host).entries().values()
-    left = next((one.result for one in entries if one.uuid == str(result.task._uuid)), {})
-    return {**left, **shown_too}
+def _left(host: str, task: Task, state: str, result: t.Mapping[str, t.Any]) -> Entry | None:
+    """What a step of the role has left in the record, where its result does not show all of it."""
+    if not task.part or not (state == "failed" or "msg" in result or _is_hidden(result)):
+        return None
+    return next((one for one in Record(host).entries().values() if one.uuid == task.uuid), None)
+
+
+def _is_hidden(result: t.Mapping[str, t.Any]) -> bool:
+    return "censored" in result or bool(result.get("_ansible_no_log"))
 
 
 def _task(task: t.Any) -> Task:
@@ -337,13 +343,20 @@ def _task(task: t.Any) -> Task:
         name=str(task.name or task.get_name()),
         action=str(task.action),
         arguments=task.args if isinstance(task.args, t.Mapping) else {},
-        file=_file_of(task) if str(task._role or "") == ROLE else "",
+        part=_part_of(task),
     )
 
 
-def _file_of(thing: t.Any) -> str:
-    """The name of the file that a play or task stands in; empty when Ansible does not say."""
-    return os.path.basename(str(thing.get_path() or "").rpartition(":")[0])
+def _part_of(task: t.Any) -> str:
+    """The part of the role that a step belongs to: its option, which the role sets for a whole block."""
+    defaults = [one.get(CHAIN) for one in task.module_defaults or () if isinstance(one, t.Mapping)]
+    given = [*defaults, task.args]
+    return next((str(one["chain"]) for one in reversed(given) if isinstance(one, t.Mapping) and "chain" in one), "")
+
+
+def _file_of(play: t.Any) -> str:
+    """The name of the playbook that a play stands in; empty when Ansible does not say."""
+    return os.path.basename(str(play.get_path() or "").rpartition(":")[0])
 
 
 def _hosts_of(play: t.Any) -> list[str]:

@@ -131,7 +131,7 @@ extends_documentation_fragment:
   - fediops.mastodon.attributes.reads
   - fediops.mastodon.chain
 requirements:
-  - dnspython >= 2.6, on the controller
+  - dnspython >= 2.6.1, on the controller
   - spftrace >= 0.3, on the controller
 notes:
   - Runs on the controller and does not connect to the target.

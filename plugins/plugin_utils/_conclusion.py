@@ -51,7 +51,7 @@ def rollout(known: Known, broken: Entry | None, others: Others) -> Result:
     done = {
         "outcome": _outcome(known),
         "check_mode": known.dry,
-        **{name: seen.get(name) for name in ("app_dir", "env_file", "release", "local_domain", "roles")},
+        **{name: seen.get(name) for name in ("deployment", "app_dir", "env_file", "release", "local_domain", "roles")},
         "rails": mailer.get("rails"),
         "changed_variables": edit.get("changed_variables"),
         "backup_file": edit.get("backup_file") or "",
@@ -86,7 +86,7 @@ def rollback(known: Known, broken: Entry | None, others: Others) -> Result:
     done = {
         "outcome": outcome,
         "check_mode": known.dry,
-        **{name: seen.get(name) for name in ("app_dir", "env_file", "release")},
+        **{name: seen.get(name) for name in ("deployment", "app_dir", "env_file", "release")},
         "changed_variables": restored.get("changed_variables"),
         "restored_from": restored.get("backup_file") or "",
         "services": services.get("services"),

@@ -12,6 +12,13 @@ import typing as t
 
 #: Services that a rollout restarts for the mail; others run on older settings for other reasons.
 MAIL_ROLES = frozenset({"web", "sidekiq"})
+#: What is done to a service, by the way of deployment: a container keeps its environment, so it is replaced.
+_RENEWED = {"compose": "recreated"}
+
+
+def renewed(deployment: t.Any) -> str:
+    """What a service was, when it was brought onto the present settings."""
+    return _RENEWED.get(str(deployment), "restarted")
 
 
 def on_older_settings(instance: t.Mapping[str, t.Any] | None) -> list[t.Mapping[str, t.Any]]:

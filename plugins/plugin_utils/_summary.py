@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import TLS_WORDS
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import renewed
 
 #: What is no fault, and yet what an operator must know: another file than the named one was edited.
 TOLD = {"link-followed"}
@@ -34,7 +35,7 @@ def host_summary(result: t.Mapping[str, t.Any]) -> list[str]:
         *(_seen_dns(one) for one in result["sender_dns"]),
         *_relay(result, dry),
         *_test_messages(result),
-        *(_service(one, dry) for one in result["services"]),
+        *_services(result, dry),
         *_queued(result),
         *_nothing_sent(result, dry),
         *_findings(result["findings"]),
@@ -57,7 +58,7 @@ def _rollback(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
     else:
         first = f"{result['env_file']} is as it was before the last edit: there was nothing to put back."
     told = ["Dry run, nothing was touched."] if dry else []
-    return [*told, first, *(_service(one, dry) for one in result["services"]), *_findings(result["findings"])]
+    return [*told, first, *_services(result, dry), *_findings(result["findings"])]
 
 
 def adopt_summary(adopted: t.Mapping[str, t.Any], host: str, dry: bool) -> list[str]:
@@ -177,9 +178,13 @@ def _test_messages(result: t.Mapping[str, t.Any]) -> list[str]:
     ]
 
 
-def _service(one: t.Mapping[str, t.Any], dry: bool) -> str:
-    what = (", would be restarted" if dry else ", restarted by this run") if one["restarted"] else ""
-    return f"{one['name']}: {one['after']['state']} since {one['after']['since']}{what}"
+def _services(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
+    word = renewed(result.get("deployment"))
+    what = f", would be {word}" if dry else f", {word} by this run"
+    return [
+        f"{one['name']}: {one['after']['state']} since {one['after']['since']}{what if one['restarted'] else ''}"
+        for one in result["services"]
+    ]
 
 
 #: How a mail through the queue ended well, or as well as the log can tell.

@@ -14,7 +14,7 @@ import shlex
 import sys
 
 #: Package and the oldest version that is known to work.
-NEEDED: dict[str, tuple[int, ...]] = {"dnspython": (2, 6), "spftrace": (0, 3)}
+NEEDED: dict[str, tuple[int, ...]] = {"dnspython": (2, 6, 1), "spftrace": (0, 3)}
 #: What is imported of them; a package may be listed and yet be damaged.
 MODULES = {"dnspython": "dns.resolver", "spftrace": "spftrace"}
 

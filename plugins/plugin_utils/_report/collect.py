@@ -11,38 +11,38 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import said, went_wrong
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import together
 
 from . import evidence
-from .words import BY_KEY, PURPOSE_OF_FILE, Step, step_of, worse
+from .words import BY_KEY, PURPOSE_OF_PART, PURPOSE_OF_PLAYBOOK, Step, step_of, worse
 
 Plain = t.Any
 
 #: The gates of the playbooks: what fails there speaks of the run, not of the host.
 _GATE = "assert"
 _SUMMARY = "smtp_summary"
-#: What the rollout and the drift check begin with.
-_PREFLIGHT = "look.yml"
-#: Where the drift check of a host fails once its verdict is known.
-_CHECK = "check.yml"
+#: What each part of the role begins with, but those that go on with what others began.
+_FIRST = "smtp_variables"
 #: What the role says of a host as facts.
 _FACTS = ("mastodon_smtp_drift", "mastodon_smtp_result")
-#: The steps that everything the role does with a host begins with.
-_BEGINNINGS = frozenset({"instance", "adopt"})
+#: The parts of the role in which a step with bad news does not fail the host: its verdict, or its first cause, does.
+_GOES_ON = frozenset({"check", "undo"})
+_UNDOES = frozenset({"undo", "rollback"})
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
     """A task as the report needs it.
 
-    :ivar file: the name of the file that it stands in, where that is one of the collection's role; else empty.
+    :ivar part: the part of the role that it belongs to (the option C(chain) of its steps); else empty.
     """
 
     uuid: str
     name: str
     action: str
     arguments: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
-    file: str = ""
+    part: str = ""
 
     @property
     def module(self) -> str:
@@ -79,14 +79,13 @@ class Host:
     cells: dict[str, Cell] = dataclasses.field(default_factory=dict)
     timeline: list[dict[str, Plain]] = dataclasses.field(default_factory=list)
     failures: list[Failure] = dataclasses.field(default_factory=list)
-    #: Steps that refused to go on although their task did not fail: the role says so at the end, in one task.
-    refused: list[Failure] = dataclasses.field(default_factory=list)
     unreachable: Failure | None = None
     findings: list[dict[str, str]] = dataclasses.field(default_factory=list)
     evidence: dict[str, dict[str, Plain]] = dataclasses.field(default_factory=dict)
     result: dict[str, Plain] = dataclasses.field(default_factory=dict)
     drift: dict[str, Plain] = dataclasses.field(default_factory=dict)
-    undoing: bool = False
+    #: What smtp_summary has said of it last.
+    summary: str = ""
 
     @property
     def outcome(self) -> str:
@@ -109,7 +108,6 @@ class Collector:
         self.check_mode = False
         self.diff = False
         self._purposes: dict[str, None] = {}
-        self._likely = "other"
         self.began = 0.0
         self.touched = 0.0
         self.hosts: dict[str, Host] = {}
@@ -128,14 +126,14 @@ class Collector:
         self.check_mode, self.diff = check_mode, diff
         self.began = self.began or now
         self.touched = now
-        self._learn(playbook)
+        self._learn(PURPOSE_OF_PLAYBOOK.get(playbook))
 
     def play(self, name: str, hosts: t.Iterable[str], now: float, *, file: str = "") -> None:
         """A play, or the next batch of one, begins.
 
         :param file: the name of the playbook that it stands in, imported ones as such.
         """
-        self._learn(file)
+        self._learn(PURPOSE_OF_PLAYBOOK.get(file))
         self._batches[name] = self._batches.get(name, 0) + 1
         self._play = _Play(name, [evidence.plain(one) for one in hosts], self._batches[name])
         self.touched = now
@@ -146,36 +144,41 @@ class Collector:
 
     def started(self, host: str, task: Task, now: float) -> None:
         """A host begins a task."""
-        self._learn(task.file)
+        self._learn(PURPOSE_OF_PART.get(task.part))
         host = evidence.plain(host)
-        step = self._step(self._host(host), task)
+        if task.module == _FIRST:
+            self._begin_anew(host)
+        step = _step(task)
         if step is not None:
-            self._begin_anew(host, step)
             self._is_ours()
             self._host(host).cells.setdefault(step.key, Cell("running"))
         self.running[host, task.uuid] = (now, task, step)
         self.touched = now
 
-    def ended(self, host: str, task: Task, state: str, result: t.Mapping[str, t.Any], now: float) -> None:
+    def ended(
+        self,
+        host: str,
+        task: Task,
+        state: str,
+        result: t.Mapping[str, t.Any],
+        now: float,
+        entry: Entry | None = None,
+    ) -> None:
         """A host is done with a task.
 
         :param state: ok, changed, failed, ignored, skipped or unreachable.
+        :param entry: what a step of the role has left in the record of the run.
         """
         host = evidence.plain(host)
         result = self._bounded(result)
-        began, _task, step = self.running.pop((host, task.uuid), (now, task, None))
+        began, _task, step = self.running.pop((host, task.uuid), (now, task, _step(task)))
         seen = self._host(host)
-        step = step or self._step(seen, task)
         self.touched = now
-        bad = any(one["severity"] == "error" for one in evidence.findings(result))
-        refused = state in ("ok", "changed") and step is not None and went_wrong(result)
-        if refused or (bad and state in ("ok", "changed")):
-            state = "ignored"  # failed_when: false; it may still turn out to be what the host fails with
-        elif state == "ok" and step is not None and self.purposes == ["drift_check"]:
-            state = "differs" if evidence.differs(step.key, result) else state
+        state = _state(task, step, state, result, entry)
         # Ansible censors a skipped task whenever its no_log is a template, whatever that says.
         hidden = state != "skipped" and ("censored" in result or bool(result.get("_ansible_no_log")))
         self.hide(task.arguments)
+        message = _message(result, entry, hidden)
         if step is not None:
             self._is_ours()
             self._fill(seen, step, state, now - began, hidden)
@@ -191,34 +194,24 @@ class Collector:
                 )
             if not hidden and state not in ("skipped", "unreachable"):
                 self._keep(seen, step, task, state, result)
-        elif state == "failed" and seen.drift and task.file == _CHECK:
-            return  # its verdict is known already
         elif state == "failed" and task.module == _GATE:
-            self._stop({"task": evidence.plain(task.name), "message": _message(result, hidden)})
+            self._stop({"task": evidence.plain(task.name), "message": message})
             return
         self._keep_outcome(seen, _outcome_in(task, result), now)
-        if state == "failed" and step is None and seen.outcome == "failed" and seen.failures:
-            return  # it only says what its step has failed with
-        message = evidence.plain(said(result)) if refused and not hidden else _message(result, hidden)
         if state == "unreachable":
             seen.unreachable = seen.unreachable or Failure(now, "", "Connect", message, [])
-        elif state == "failed" or refused:
+        elif state == "failed" and not _is_known(seen, task, message):
             found = [] if hidden else evidence.findings(result)
-            failure = Failure(now, step.key if step else "", evidence.plain(task.name), message, found)
-            (seen.refused if refused else seen.failures).append(failure)
-        if state == "failed" and step is None and seen.refused:
-            self._own_up(seen)
+            seen.failures.append(Failure(now, step.key if step else "", evidence.plain(task.name), message, found))
 
     @property
     def purposes(self) -> list[str]:
         """What the run is for, by the keys of PURPOSES."""
-        return list(self._purposes) or [self._likely]
+        return list(self._purposes) or ["other"]
 
-    def _learn(self, file: str) -> None:
-        if file in PURPOSE_OF_FILE:
-            self._purposes[PURPOSE_OF_FILE[file]] = None
-        elif file == _PREFLIGHT:
-            self._likely = "rollout"
+    def _learn(self, purpose: str | None) -> None:
+        if purpose:
+            self._purposes[purpose] = None
 
     def listed(self) -> list[Host]:
         """The hosts of the plays that ran a step of the collection, in the order of the inventory."""
@@ -242,10 +235,10 @@ class Collector:
         self._room.left -= before - room.left
         return kept
 
-    def _begin_anew(self, name: str, step: Step) -> None:
-        """A drift check is over, and something else begins with the host: what the check saw may not be so any more."""
+    def _begin_anew(self, name: str) -> None:
+        """Something begins with a host whose drift check is over: what the check saw may not be so any more."""
         before = self._host(name)
-        if before.drift and step.key in _BEGINNINGS:
+        if before.drift:
             self.hosts[name] = Host(name, before.batch, timeline=before.timeline)
 
     def _is_ours(self) -> None:
@@ -256,15 +249,6 @@ class Collector:
             self._expected.add(name)
             self._host(name).batch = self._play.batch
 
-    def _step(self, host: Host, task: Task) -> Step | None:
-        """The step of a task; what runs again after the file was put back belongs to the undo."""
-        step = step_of(task.action)
-        if step is None or step.key not in ("edit", "services"):
-            return step
-        if task.arguments.get("state") == "restored":
-            host.undoing = True
-        return BY_KEY["undo"] if host.undoing else step
-
     def _fill(self, host: Host, step: Step, state: str, seconds: float, hidden: bool) -> None:
         self._expected.add(host.name)
         cell = host.cells.get(step.key)
@@ -274,16 +258,6 @@ class Collector:
         cell.state = worse(cell.state, state)
         cell.seconds += seconds
         cell.hidden = cell.hidden or hidden
-
-    @staticmethod
-    def _own_up(host: Host) -> None:
-        """The host fails with what its steps refused: those are its failures, not the task that says so."""
-        host.failures[-1:] = host.refused
-        for one in host.refused:
-            host.cells[one.step].state = "failed"
-            for told in host.timeline:
-                told["state"] = "failed" if (told["step"], told["task"]) == (one.step, one.task) else told["state"]
-        host.refused = []
 
     def _stop(self, said: dict[str, str]) -> None:
         # With the strategy free, each host of a batch stops by itself and says the same.
@@ -300,7 +274,7 @@ class Collector:
         host.findings += [{**one, "step": step.key} for one in evidence.findings(result)]
         own = step_of(task.action)
         key = own.key if own is not None else step.key
-        if task.file == _CHECK and host.outcome and key in ("edit", "services") and key in host.evidence:
+        if task.part == "check" and host.outcome and key in ("edit", "services") and key in host.evidence:
             return  # a check after the rollout: what the rollout did stays to be seen
         if step.key == "undo" and key == "edit" and "edit" in host.evidence:
             # What runs now is what the undo left; what a failed rollout had edited stays to be seen.
@@ -315,6 +289,8 @@ class Collector:
 
     @staticmethod
     def _keep_outcome(host: Host, facts: t.Mapping[str, t.Any], now: float) -> None:
+        told = [one["summary"] for one in facts.values() if isinstance(one, t.Mapping) and "summary" in one]
+        host.summary = _text(told[0]) if told else host.summary
         drift = facts.get("mastodon_smtp_drift")
         if isinstance(drift, t.Mapping):
             host.drift = {**evidence.some(drift, "in_order", "message"), "at": now}
@@ -324,7 +300,7 @@ class Collector:
             weighed = evidence.findings(drift)
             host.findings = [{**one, "step": steps.get((one["code"], one["subject"]), "")} for one in weighed]
             if not host.outcome:
-                host.failures, host.refused = [], []  # it weighs them, too; what fails from here on is another matter
+                host.failures = []  # it weighs them, too; what fails from here on is another matter
         outcome = facts.get("mastodon_smtp_result")
         if isinstance(outcome, t.Mapping):
             host.result = evidence.some(outcome, "outcome", "undone")
@@ -338,8 +314,40 @@ def _outcome_in(task: Task, result: t.Mapping[str, t.Any]) -> t.Mapping[str, t.A
     return facts if isinstance(facts, t.Mapping) else {}
 
 
-def _message(result: t.Mapping[str, t.Any], hidden: bool) -> str:
+def _text(lines: t.Any) -> str:
+    return "\n".join(map(str, lines)) if isinstance(lines, list) else str(lines)
+
+
+def _step(task: Task) -> Step | None:
+    """The step of a task; putting the file back, and the services on it, is the undo."""
+    step = step_of(task.action)
+    if step is None or step.key not in ("edit", "services"):
+        return step
+    return BY_KEY["undo"] if task.part in _UNDOES or task.arguments.get("state") == "restored" else step
+
+
+def _state(task: Task, step: Step | None, state: str, result: t.Mapping[str, t.Any], entry: Entry | None) -> str:
+    """How a task ended, as its step says it, where the role lets a step with bad news end well."""
+    if state not in ("ok", "changed"):
+        return state
+    if entry is not None and entry.went_wrong:
+        return "ignored" if task.part in _GOES_ON else "failed"
+    if any(one["severity"] == "error" for one in evidence.findings(result)):
+        return "ignored"  # failed_when: false, or not the verdict of the step
+    if step is not None and state == "ok" and task.part == "check" and evidence.differs(step.key, result):
+        return "differs"
+    return state
+
+
+def _is_known(host: Host, task: Task, message: str) -> bool:
+    """Whether a task fails only to say how the host ended."""
+    said = task.module == _SUMMARY or message == host.summary
+    return said and bool(host.failures or host.drift)
+
+
+def _message(result: t.Mapping[str, t.Any], entry: Entry | None, hidden: bool) -> str:
     if hidden:
         return "Its output is hidden (no_log); run it again with mastodon_smtp_no_log: false to see the cause."
-    text = result.get("msg") or result.get("module_stderr") or result.get("stderr") or "It ended without a message."
+    text = together(entry.problems) if entry and entry.problems else result.get("msg")
+    text = text or result.get("module_stderr") or result.get("stderr") or "It ended without a message."
     return str(evidence.plain(text if isinstance(text, str) else str(text))).strip()

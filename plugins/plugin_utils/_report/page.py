@@ -14,8 +14,10 @@ import hashlib
 import typing as t
 from pathlib import Path
 
+from markupsafe import Markup
+
 from . import page_host, page_run, page_senders
-from .markup import Markup, asset, el
+from .markup import asset, el
 from .page_parts import icon
 from .sentences import clock, heading, mode, note, under_way, verdict
 from .words import HOST_STATES, duration, touches
@@ -66,7 +68,7 @@ def page(made: t.Mapping[str, t.Any]) -> str:
         _footer(made),
         el("script", asset(script)),
     )
-    return f"<!doctype html>\n{el('html', head, body, lang='en')}\n"
+    return str(Markup("<!doctype html>\n{}\n").format(el("html", head, body, lang="en")))
 
 
 def _header(made: t.Mapping[str, t.Any]) -> Markup:

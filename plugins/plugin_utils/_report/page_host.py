@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import typing as t
 
-from .markup import Child, Markup, el
+from markupsafe import Markup
+
+from .._services import renewed
+from .markup import Child, el
 from .page_parts import Document, badge, bars, causes, closing, findings, icon, part, problem_class, table
 from .page_settings import settings, variables
 from .sentences import afterwards, clock, fixes, purpose_of, where
@@ -69,7 +72,7 @@ def _host(made: Document, place: int, host: Document, is_open: bool) -> Markup:
             variables(host["variables"], purpose),
             settings(host, purpose),
             _relays(host["relays"]),
-            _services(host["services"]),
+            _services(host),
             _mail(host),
             _findings(host),
             _timeline(host["timeline"], made["run"]["check_mode"]),
@@ -170,11 +173,13 @@ def _login(auth: Document) -> str:
     return f"{auth.get('mechanism') or 'none'}, {outcome}{answer}"
 
 
-def _services(services: t.Sequence[Document]) -> Markup | None:
+def _services(host: Document) -> Markup | None:
+    services: t.Sequence[Document] = host["services"]
     if not services:
         return None
+    word = renewed((host["instance"] or {}).get("deployment"))
     rows = [
-        [el("code", one.get("name") or ""), _service(before), _service(after), _renewal(one)]
+        [el("code", one.get("name") or ""), _service(before), _service(after), _renewal(one, word)]
         for one in services
         for before in [one.get("before") or {}]
         for after in [one.get("after") or before]
@@ -185,11 +190,11 @@ def _services(services: t.Sequence[Document]) -> Markup | None:
     return part("Services", table("Services", head, rows))
 
 
-def _renewal(one: Document) -> str:
+def _renewal(one: Document, word: str) -> str:
     if one.get("restarted"):
-        return "restarted by this run"
+        return f"{word} by this run"
     if one.get("would_restart"):
-        return "would be restarted"
+        return f"would be {word}"
     if one.get("stale") and one.get("role") != "streaming":
         return "runs on old settings"
     return "left alone"

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .markup import Child, Markup, el
+from markupsafe import Markup
+
+from .markup import Child, el
 from .sentences import advice, told
 from .words import HOST_STATES
 

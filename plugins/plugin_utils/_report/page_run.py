@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .markup import Child, Markup, el
+from markupsafe import Markup
+
+from .markup import Child, el
 from .page_parts import Document, badge, bars, causes, closing, icon, problem_class, scroll
 from .sentences import afterwards, clock, counts, fixes, purpose_of, where
 from .words import CELL_STATES, HOST_STATES, STEPS, cell_label, duration, plural

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
-from .markup import Child, Markup, el
+from markupsafe import Markup
+
+from .markup import Child, el
 from .page_parts import Document, findings, icon, scroll
 from .words import plural
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import typing as t
 
+from markupsafe import Markup
+
 from .._drift import DRIFT_WORDS
 from .._summary import encryption as in_words
-from .markup import Child, Markup, el
+from .markup import Child, el
 from .page_parts import Document, part, table
 from .words import plural, text_of
 

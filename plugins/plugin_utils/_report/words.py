@@ -142,7 +142,8 @@ class Purpose:
     :ivar label: in a sentence; a dry run of it is a "dry run of the ..." unless it changes nothing anyway.
     :ivar title: the report's title where the operator gave none.
     :ivar failed: what stands above the causes.
-    :ivar files: the playbooks and the files of the role by which it is known.
+    :ivar playbook: the playbook that is for it.
+    :ivar parts: the parts of the role that belong to it.
     """
 
     key: str
@@ -150,28 +151,37 @@ class Purpose:
     title: str
     failed: str = "What failed first"
     reads_only: bool = False
-    files: frozenset[str] = frozenset()
+    playbook: str = ""
+    parts: tuple[str, ...] = ()
 
 
 #: The last is a playbook that uses the modules without the role.
 PURPOSES: dict[str, Purpose] = {
     one.key: one
     for one in (
-        Purpose("rollout", "rollout", "Mail rollout", files=frozenset({"smtp_rollout.yml", "apply.yml"})),
+        Purpose(
+            "rollout",
+            "rollout",
+            "Mail rollout",
+            playbook="smtp_rollout.yml",
+            parts=("preflight", "rollout", "undo"),
+        ),
         Purpose(
             "drift_check",
             "drift check",
             "Mail drift check",
             failed="What is not as the inventory says",
             reads_only=True,
-            files=frozenset({"smtp_check.yml", "check.yml"}),
+            playbook="smtp_check.yml",
+            parts=("check",),
         ),
-        Purpose("rollback", "roll-back", "Mail roll-back", files=frozenset({"smtp_rollback.yml", "rollback.yml"})),
-        Purpose("adopt", "adoption", "Adoption of mail settings", files=frozenset({"smtp_adopt.yml", "adopt.yml"})),
+        Purpose("rollback", "roll-back", "Mail roll-back", playbook="smtp_rollback.yml", parts=("rollback",)),
+        Purpose("adopt", "adoption", "Adoption of mail settings", playbook="smtp_adopt.yml", parts=("adopt",)),
         Purpose("other", "single steps", "Mail steps"),
     )
 }
-PURPOSE_OF_FILE = {name: one.key for one in PURPOSES.values() for name in one.files}
+PURPOSE_OF_PLAYBOOK = {one.playbook: one.key for one in PURPOSES.values() if one.playbook}
+PURPOSE_OF_PART = {part: one.key for one in PURPOSES.values() for part in one.parts}
 
 
 def mode_label(purposes: t.Sequence[str], check_mode: bool) -> str:

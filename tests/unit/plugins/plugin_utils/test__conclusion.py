@@ -129,6 +129,17 @@ def test_how_a_rollout_ended(more: dict[str, t.Any], dry: bool, outcome: str) ->
     assert "Mastodon 4.5.3 in /live, Rails 8.0.3" in ended["summary"]
 
 
+def test_a_container_is_recreated_and_a_unit_restarted() -> None:
+    web = {"name": "web", "role": "web", "restarted": True, "after": {"state": "running", "since": "2026-11-01"}}
+    for deployment, word in (("compose", "recreated"), ("systemd", "restarted")):
+        seen = whole()
+        seen["instance"]["deployment"] = deployment
+        steps = ran(instance=seen, services={"services": [web], "changed": True})
+        restored = {"changed": True, "backup_file": "/live/b", "changed_variables": []}
+        for ended in (rollout(known(**steps), None, str), rollback(known(**steps, restored=restored), None, str)):
+            assert f"web: running since 2026-11-01, {word} by this run" in ended["summary"]
+
+
 def test_each_finding_is_told_once() -> None:
     finding = {"code": "x", "severity": "warning", "subject": "s", "message": "m", "fix": ""}
     mailer = {**ran()["mailer"], "findings": [finding]}

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
+
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._summary import adopt_summary, host_summary
 
 RELAY = {
@@ -188,3 +190,10 @@ def test_a_host_without_sidekiq_says_where_the_queue_is_proved() -> None:
 def test_a_plain_mail_through_the_queue_is_called_one() -> None:
     queued = {**RESULT["queued_mail"], "way": "plain"}
     assert "The test mail for" in " ".join(host_summary({**RESULT, "queued_mail": queued}))
+
+
+@pytest.mark.parametrize(("deployment", "word"), [("systemd", "restarted"), ("compose", "recreated")])
+def test_what_was_done_to_a_service_has_the_word_of_its_deployment(deployment: str, word: str) -> None:
+    for result in (RESULT, ROLLBACK):
+        assert f", {word} by this run" in "\n".join(host_summary({**result, "deployment": deployment}))
+        assert f", would be {word}" in "\n".join(host_summary({**result, "deployment": deployment, "check_mode": True}))

@@ -223,6 +223,31 @@ def test_no_name_server_is_no_answer() -> None:
     assert (answer.known, answer.detail) == (False, "no name server is known")
 
 
+def test_an_alias_to_nowhere_is_still_an_alias() -> None:
+    """NXDOMAIN is said of the name at the end of the chain (RFC 6604, section 3), not of the alias."""
+    gone = dns.rrset.from_text("dangling.example.org.", 60, "IN", "CNAME", "gone.example.org.")
+
+    def respond(query: dns.message.Message, _transport: str) -> t.Iterator[bytes]:
+        reply = dns.message.make_response(query, recursion_available=True)
+        reply.answer.append(gone)
+        if query.question[0].rdtype != gone.rdtype:
+            reply.set_rcode(dns.rcode.NXDOMAIN)
+        yield reply.to_wire()
+
+    with dns_loopback.Server(respond) as server:
+        asked = resolver(server.port)
+        text, alias = asked.ask("dangling.example.org", "TXT"), asked.ask("dangling.example.org", "CNAME")
+    assert (text.status, text.aliases) == ("nxdomain", ("gone.example.org",))
+    assert (alias.status, alias.records) == ("records", ("gone.example.org",))
+
+
+def test_what_nobody_answered_is_not_asked_again() -> None:
+    with dns_loopback.Server(code(dns.rcode.SERVFAIL)) as server:
+        asked = resolver(server.port, tries=2)
+        assert len({asked.ask("example.org", "TXT") for _again in range(3)}) == 1
+    assert len(server.asked) == 2
+
+
 def test_silence_is_given_up_after_a_few_questions() -> None:
     with dns_loopback.Server(silent) as server:
         asked = resolver(server.port, timeout=0.2)

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.collect import Collector, Task
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document import FINISHED, document
 
@@ -73,9 +73,10 @@ class Run:
         self.seen.begin(playbook, self.now, check_mode=check_mode, diff=True)
         self.seen.play("Preflight over the whole fleet (reads only)", self.names, self.now)
 
-    def task(self, name: str, action: str, **arguments: t.Any) -> Task:
+    def task(self, name: str, action: str, part: str = "", **arguments: t.Any) -> Task:
+        """A step of the collection, by itself or in a part of the role."""
         self._number += 1
-        return Task(f"uuid-{self._number}", name, f"fediops.mastodon.{action}", arguments)
+        return Task(f"uuid-{self._number}", name, f"fediops.mastodon.{action}", arguments, part)
 
     def step(
         self,
@@ -90,7 +91,10 @@ class Run:
             self.seen.started(host, task, self.now)
         for place, host in enumerate(wanted):
             state, given = result(host) if callable(result) else result
-            self.seen.ended(host, task, state, given, self.now + seconds * (1 + (place * 7 % 11) / 10))
+            entry = None
+            if task.part and given.get("msg"):
+                entry = Entry(task.name, "failed", (given["msg"],), given, task.uuid)
+            self.seen.ended(host, task, state, given, self.now + seconds * (1 + (place * 7 % 11) / 10), entry)
         self.now += seconds * 2.2
 
     def document(self, state: str = FINISHED, **more: t.Any) -> dict[str, t.Any]:
@@ -289,34 +293,38 @@ def drift_check(in_order: bool, severity: str = "error", after: Run | None = Non
     run = after or Run("a.example", playbook="smtp_check.yml")
     if after:
         run.begin("smtp_check.yml")
-    run.step(run.task("See", "instance_info"), ["a.example"], ("ok", instance("a.example")))
-    refused = relay(accepted=False, findings=[] if in_order else [REFUSED])
-    run.step(run.task("Relay", "smtp_relay_info"), ["a.example"], ("ok", refused))
+    one = ["a.example"]
+    run.step(run.task("Check the variables", "smtp_variables", "check"), one, ("ok", {}))
+    run.step(run.task("Find the instance", "instance_info", "check"), one, ("ok", instance("a.example")))
+    seen = relay() if in_order else let_go_on(failed(relay(accepted=False, findings=[REFUSED])))
+    run.step(run.task("Probe the relay", "smtp_relay_info", "check"), one, ("ok", seen))
     same = {**EDIT, "changed": False, "changed_variables": [] if in_order else EDIT["changed_variables"]}
-    compare, restart = (
-        dataclasses.replace(run.task(*names), file="check.yml")
-        for names in (("Compare", "env_file"), ("Services", "mail_services"))
-    )
-    run.step(compare, ["a.example"], ("ok", same))
-    run.step(restart, ["a.example"], ("ok", {**services(), "changed": False}))
+    run.step(run.task("Compare the file with the plan", "env_file", "check"), one, ("ok", same))
+    unchanged = {**services(), "changed": False}
+    run.step(run.task("Look for stale services", "mail_services", "check"), one, ("ok", unchanged))
     blocking = [] if in_order else [finding("file-differs", severity, ".env.production", "It differs.", "Roll out.")]
     verdict = {"in_order": in_order, "findings": blocking, "blocking": blocking, "message": "It differs."}
-    fact = {"ansible_facts": {"mastodon_smtp_drift": verdict}}
-    run.step(Task("weigh", "Weigh up", "ansible.builtin.set_fact"), ["a.example"], ("ok", fact))
+    summary = ["NOT in order: 1 problem.", "It differs."]
+    run.step(run.task("Sum up", "smtp_summary", "check"), one, ("ok", {**verdict, "summary": summary}))
     if not in_order:
-        end = Task("verdict", "Fail when something is not in order", "ansible.builtin.fail", file="check.yml")
-        run.step(end, ["a.example"], ("failed", {"failed": True, "msg": "It differs."}))
+        end = Task("verdict", "Fail when something is not in order", "ansible.builtin.fail")
+        run.step(end, one, ("failed", {"failed": True, "msg": "\n".join(summary)}))
     return run
 
 
 def rollback(*, check_mode: bool = False) -> Run:
     """A roll-back of one host."""
     run = Run("a.example", playbook="smtp_rollback.yml", check_mode=check_mode)
-    run.step(run.task("See", "instance_info"), ["a.example"], ("ok", instance("a.example")))
-    run.step(run.task("Put back", "env_file", state="restored"), ["a.example"], ("changed", EDIT))
-    run.step(run.task("Restart", "mail_services"), ["a.example"], ("changed", services()))
-    outcome = result_fact("would roll back" if check_mode else "rolled back")
-    run.step(Task("f", "Remember", "ansible.builtin.set_fact"), ["a.example"], ("ok", outcome))
+    one = ["a.example"]
+    run.step(run.task("Check the variables", "smtp_variables", "rollback"), one, ("ok", {}))
+    run.step(run.task("Find the instance", "instance_info", "rollback"), one, ("ok", instance("a.example")))
+    put_back = run.task(
+        "Put the environment file back as it was before the last edit", "env_file", "rollback", state="restored"
+    )
+    run.step(put_back, one, ("changed", EDIT))
+    run.step(run.task("Restart stale services", "mail_services", "rollback"), one, ("changed", services()))
+    outcome = "would roll back" if check_mode else "rolled back"
+    run.step(run.task("Sum up", "smtp_summary", "rollback"), one, ("ok", summed_up(outcome)))
     return run
 
 
@@ -328,8 +336,9 @@ def adoption(*, check_mode: bool = False) -> Run:
         "variables": ["mastodon_smtp_host"],
         "findings": [],
     }
+    run.step(run.task("Check the variables", "smtp_variables", "adopt"), run.names, ("ok", {}))
     run.step(
-        run.task("Write", "smtp_adopt"),
+        run.task("Write what this instance uses into the inventory", "smtp_adopt", "adopt"),
         run.names,
         lambda host: ("changed" if host[0] == "a" else "ok", {"changed": host[0] == "a", **seen}),
     )
@@ -337,8 +346,13 @@ def adoption(*, check_mode: bool = False) -> Run:
 
 
 def let_go_on(result: dict[str, t.Any]) -> dict[str, t.Any]:
-    """As the role has it: failed_when lets the task of a step end well, and a task at the end fails with its words."""
-    return {**result, "failed": False, "failed_when_result": False}
+    """As a step shows bad news in a part of the role that goes on: its task ends well, and smtp_summary fails."""
+    return {**result, "failed": False}
+
+
+def shown_of(result: dict[str, t.Any]) -> dict[str, t.Any]:
+    """As the report gets a step that fails: its sentences, and what it has left in the record."""
+    return {**result, "changed": False}
 
 
 def failed(result: dict[str, t.Any], message: str = "") -> dict[str, t.Any]:
@@ -347,8 +361,9 @@ def failed(result: dict[str, t.Any], message: str = "") -> dict[str, t.Any]:
     return {**result, "failed": True, "msg": text}
 
 
-def result_fact(outcome: str, **more: t.Any) -> dict[str, t.Any]:
-    return {"changed": False, "ansible_facts": {"mastodon_smtp_result": {"outcome": outcome, **more}}}
+def summed_up(outcome: str, **more: t.Any) -> dict[str, t.Any]:
+    """What smtp_summary returns."""
+    return {"changed": False, "outcome": outcome, "summary": f"Summary: {outcome}.", **more}
 
 
 def rollout(
@@ -366,24 +381,31 @@ def rollout(
     if after:
         run.begin("smtp_rollout.yml", check_mode=check_mode)
     gone = {"unreachable": True, "msg": "Failed to connect to the host via ssh: Connection timed out"}
+    run.step(run.task("Check the variables", "smtp_variables", "preflight"), names, ("ok", {}), 0.1)
     run.step(
-        run.task("See what runs here", "instance_info"),
+        run.task("Find the instance", "instance_info", "preflight"),
         names,
         lambda host: ("unreachable", gone) if host in unreachable else ("ok", instance(host)),
         1.5,
     )
     left = [name for name in names if name not in unreachable]
-    run.step(run.task("Plan the variables", "smtp_settings", password=PASSWORD), left, ("ok", PLAN), 0.2)
-    run.step(run.task("Look up the sender", "sender_dns_info"), left, ("ok", DNS), 0.6)
+    plan = run.task("Plan the settings", "smtp_settings", "preflight", password=PASSWORD)
+    run.step(plan, left, ("ok", PLAN), 0.2)
     bad = let_go_on(failed(relay(accepted=False, findings=[REFUSED])))
     run.step(
-        run.task("Reach the relay and log in", "smtp_relay_info", password=PASSWORD),
+        run.task("Probe the relay", "smtp_relay_info", "preflight", password=PASSWORD),
         left,
         lambda host: ("ok", bad) if host in refused else ("ok", relay()),
         0.8,
     )
-    said = ("failed", {"failed": True, "msg": f"{bad['msg']}\nNothing has been changed on any host."})
-    run.step(Task("stop", "Stop this host if anything is wrong", "ansible.builtin.fail"), list(refused), said)
+    run.step(run.task("Check the sender's DNS", "sender_dns_info", "preflight"), left, ("ok", DNS), 0.6)
+    said = {"failed": True, "msg": f"{bad['msg']}\nNothing has been changed on any host."}
+    run.step(
+        run.task("Stop this host if anything is wrong", "smtp_summary", "preflight"),
+        left,
+        lambda host: ("failed", said) if host in refused else ("ok", {}),
+        0.1,
+    )
     left = [name for name in left if name not in refused]
     nothing = {
         **EDIT,
@@ -393,47 +415,47 @@ def rollout(
         "diff": {"before": "", "after": ""},
     }
     run.step(
-        run.task("Back up and edit the environment file", "env_file", secrets={"SMTP_PASSWORD": PASSWORD}),
+        run.task("Edit the environment file", "env_file", "rollout", secrets={"SMTP_PASSWORD": PASSWORD}),
         left,
         lambda host: ("ok", nothing) if host in same else ("changed", EDIT),
         0.9,
     )
-    run.step(run.task("Ask Rails and send", "mailer_check"), left, lambda host: ("ok", rails(host)), 6)
-    if check_mode:
-        run.step(
-            Task("fact", "Remember", "ansible.builtin.set_fact"),
-            left,
-            lambda host: ("ok", result_fact("in order" if host in same else "would change")),
+    ask = run.task("Check Rails and send the test message", "mailer_check", "rollout")
+    run.step(ask, left, lambda host: ("ok", rails(host)), 6)
+    restart, queue, sum_up = (
+        run.task(name, action, "rollout")
+        for name, action in (
+            ("Restart stale services", "mail_services"),
+            ("Prove the queue", "queued_mail_check"),
+            ("Sum up", "smtp_summary"),
         )
+    )
+    if check_mode:
+        run.step(restart, left, lambda host: ("ok" if host in same else "changed", services()), 1)
+        run.step(
+            queue, left, ("skipped", {"changed": False, "skipped": True, "skip_reason": "There is nothing to do."})
+        )
+        run.step(sum_up, left, lambda host: ("ok", summed_up("in order" if host in same else "would change")))
         return run
-    crash = let_go_on(failed(services(findings=[CRASHED])))
+    crash = shown_of(failed(services(findings=[CRASHED])))
     run.step(
-        run.task("Restart what still runs on old settings", "mail_services"),
+        restart,
         left,
-        lambda host: ("ok", crash) if host in crashed else ("ok" if host in same else "changed", services()),
+        lambda host: ("failed", crash) if host in crashed else ("ok" if host in same else "changed", services()),
         24,
     )
     back = [name for name in left if name in crashed]
-    run.step(run.task("Put the file back", "env_file", state="restored"), back, ("changed", {"changed": True}), 0.8)
-    run.step(run.task("Make the services run on it again", "mail_services"), back, ("changed", services()), 20)
+    put_back = run.task("Put the environment file back as it was", "env_file", "undo", state="restored")
+    run.step(put_back, back, ("changed", {"changed": True}), 0.8)
+    run.step(run.task("Restart the services on it", "mail_services", "undo"), back, ("changed", services()), 20)
     undone = "/home/mastodon/live/.env.production was put back byte for byte, and the services run on it again."
-    run.step(
-        Task("fact-failed", "Remember", "ansible.builtin.set_fact"),
-        back,
-        ("ok", result_fact("failed", undone=undone)),
-    )
-    run.step(
-        Task("fail", "Report the first cause", "ansible.builtin.fail"),
-        back,
-        ("failed", {"failed": True, "msg": "Restart what still runs on old settings: it crashed."}),
-    )
+    told = summed_up("failed", undone=undone, summary=f"Restart stale services: {crash['msg']}\n{undone}")
+    run.step(run.task("Sum up", "smtp_summary", "undo"), back, ("ok", told))
+    end = Task("fail", "Report the first cause", "ansible.builtin.fail")
+    run.step(end, back, ("failed", {"failed": True, "msg": told["summary"]}))
     left = [name for name in left if name not in crashed]
-    run.step(run.task("Send one mail through the queue", "queued_mail_check"), left, ("ok", QUEUE), 2)
-    run.step(
-        Task("fact", "Remember", "ansible.builtin.set_fact"),
-        left,
-        lambda host: ("ok", result_fact("in order" if host in same else "changed")),
-    )
+    run.step(queue, left, ("ok", QUEUE), 2)
+    run.step(sum_up, left, lambda host: ("ok", summed_up("in order" if host in same else "changed")))
     return run
 
 
@@ -463,29 +485,26 @@ def hostile() -> Run:
         found["instance"]["services"][0]["name"] = everything
         return "ok", found
 
-    run.step(run.task(everything, "instance_info"), names, seen)
+    run.step(run.task(everything, "instance_info", "preflight"), names, seen)
     plan = {"plan": {**PLAN["plan"], "set": {"SMTP_SERVER": everything}, "sender": {"domain": everything}}}
-    run.step(run.task(everything, "smtp_settings"), names, ("ok", plan))
+    run.step(run.task(everything, "smtp_settings", "preflight"), names, ("ok", plan))
     dns = {**DNS["sender_dns"][0], "from_domain": everything, "records": {everything: {"name": everything}}}
     dns["records"]["mx"] = {"name": everything, "status": everything, "records": [everything]}
     looked = {"sender_dns": [dns], "domains": {everything: {"findings": [nasty]}}, "nameservers": [everything]}
-    run.step(run.task(everything, "sender_dns_info"), names[:1], ("ok", looked))
+    run.step(run.task(everything, "sender_dns_info", "preflight"), names[:1], ("ok", looked))
     answer = relay()
     answer["relay"].update(host=everything, greeting=everything, stage=everything)
     answer["relay"]["auth"]["answer"] = everything
-    run.step(run.task(everything, "smtp_relay_info"), names, ("ok", answer))
+    run.step(run.task(everything, "smtp_relay_info", "preflight"), names, ("ok", answer))
     edit = {**EDIT, "diff": {"before": f"SMTP_SERVER={everything}\n", "after": f"SMTP_SERVER={everything}\n"}}
-    run.step(run.task(everything, "env_file"), names, ("changed", edit))
+    run.step(run.task(everything, "env_file", "rollout"), names, ("changed", edit))
     booted = rails(everything)
     booted["test_message"][0].update(answer=everything, to=everything)
     booted["effective"] = {**NOW, "from": everything, "error": {"class": everything, "message": everything}}
-    run.step(run.task(everything, "mailer_check"), names, ("ok", booted))
-    run.step(run.task(everything, "mail_services"), names, ("failed", failed(services(findings=[nasty]))))
-    run.step(
-        Task("fact-hostile", everything, "ansible.builtin.set_fact"),
-        names,
-        ("ok", result_fact("failed", undone=everything)),
-    )
+    run.step(run.task(everything, "mailer_check", "rollout"), names, ("ok", booted))
+    run.step(run.task(everything, "mail_services", "rollout"), names, ("failed", failed(services(findings=[nasty]))))
+    end = run.task(everything, "smtp_summary", "undo")
+    run.step(end, names, ("ok", summed_up("failed", undone=everything, summary=everything)))
     stop = Task("stop", everything, "ansible.builtin.assert")
     run.step(stop, names[:1], ("failed", {"failed": True, "msg": everything}))
     return run

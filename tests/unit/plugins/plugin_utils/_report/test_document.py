@@ -151,16 +151,42 @@ def test_effective_settings_before_planned_and_from_rails() -> None:
     }
 
 
-def test_a_step_that_broke_off_without_a_word_is_what_the_host_fails_with() -> None:
+def test_a_step_that_only_could_not_make_its_test_fails_the_host_though_its_task_does_not() -> None:
     run = runs.Run("a.example")
-    broken = {"failed": False, "failed_when_suppressed_exception": "(traceback unavailable)"}
-    run.step(run.task("Restart", "mail_services"), ["a.example"], ("ok", broken))
-    assert host(run.document(), "a.example")["steps"]["services"]["state"] == "ignored"
-    end = Task("fail", "Report the first cause", "ansible.builtin.fail")
-    run.step(end, ["a.example"], ("failed", {"failed": True, "msg": "Restart: it broke off."}))
+    unproved = {"failed": False, "msg": "The queue is not proved."}
+    run.step(run.task("Prove the queue", "queued_mail_check", "rollout"), ["a.example"], ("ok", unproved))
     seen = host(run.document(), "a.example")
-    assert (seen["cause"]["step"], seen["steps"]["services"]["state"]) == ("services", "failed")
-    assert "broke off with an error" in seen["cause"]["message"]
+    assert (seen["cause"]["step"], seen["cause"]["message"]) == ("queue", "The queue is not proved.")
+    assert seen["steps"]["queue"]["state"] == "failed"
+    summary = "Prove the queue: The queue is not proved.\nThe new settings stay."
+    summed_up = runs.summed_up("failed", undone="The new settings stay.", summary=summary)
+    run.step(run.task("Sum up", "smtp_summary", "rollout"), ["a.example"], ("ok", summed_up))
+    end = Task("fail", "Fail when the queue is not proved", "ansible.builtin.fail")
+    run.step(end, ["a.example"], ("failed", {"failed": True, "msg": summary}))
+    seen = host(run.document(), "a.example")
+    assert (seen["cause"]["step"], seen["undone"]) == ("queue", "The new settings stay.")
+
+
+def test_how_a_step_ended_is_what_it_says_itself() -> None:
+    """The result that Ansible shows has neither findings nor a word of them."""
+    run = runs.Run("a.example")
+    task = run.task("Restart stale services", "mail_services", "rollout")
+    left = {**runs.services(findings=[runs.CRASHED]), "changed": False}
+    entry = Entry(task.name, "failed", ("It crashed.",), left, task.uuid)
+    shown = {"failed": True, "msg": "It crashed.\nSome more words."}
+    run.seen.ended("a.example", task, "failed", {**left, **shown}, run.now, entry)
+    cause = host(run.document(), "a.example")["cause"]
+    assert (cause["message"], [one["code"] for one in cause["findings"]]) == ("It crashed.", ["service-crash-loop"])
+
+
+@pytest.mark.parametrize("part", ["preflight", "check"])
+def test_variables_that_are_wrong_are_a_cause_though_they_are_no_step_of_the_matrix(part: str) -> None:
+    run = runs.Run("a.example")
+    run.step(run.task("Find the instance", "instance_info", part), ["a.example"], ("ok", runs.instance("a.example")))
+    wrong = {"failed": False, "msg": "mastodon_smtp_port must be a number."}
+    run.step(run.task("Check the variables", "smtp_variables", part), ["a.example"], ("ok", wrong))
+    cause = host(run.document(), "a.example")["cause"]
+    assert (cause and cause["message"]) == (wrong["msg"] if part == "preflight" else None)
 
 
 def test_a_gate_of_the_playbook_speaks_of_the_run_and_leaves_the_hosts_not_begun() -> None:
@@ -200,7 +226,7 @@ def test_a_drift_check_ends_with_its_verdict(severity: str) -> None:
     assert seen["state"] == "drifted" and [one["code"] for one in seen["cause"]["findings"]] == ["file-differs"]
     # what a step found and the verdict did not take over is not told
     assert {(one["code"], one["step"]) for one in seen["findings"]} == {("file-differs", "")}
-    # a step that failed_when: false let go on is not shown as good
+    # a step with bad news is not shown as good though it went on
     assert seen["steps"]["relay"]["state"] == "ignored"
     # nor one that saw what it would change
     assert [seen["steps"][key]["state"] for key in ("edit", "services")] == ["differs", "differs"]
@@ -280,9 +306,9 @@ def test_a_drift_check_after_a_rollout_proves_it_and_hides_nothing_of_it() -> No
 
 def test_what_failed_on_the_way_to_a_verdict_is_in_the_verdict() -> None:
     run = runs.Run("a.example", playbook="smtp_check.yml")
-    run.step(run.task("See", "instance_info"), ["a.example"], ("failed", runs.failed({}, "Rescued.")))
-    fact = {"ansible_facts": {"mastodon_smtp_drift": {"in_order": True, "findings": [], "blocking": []}}}
-    run.step(Task("weigh", "Weigh up", "ansible.builtin.set_fact"), ["a.example"], ("ok", fact))
+    run.step(run.task("See", "instance_info", "check"), ["a.example"], ("failed", runs.failed({}, "Rescued.")))
+    verdict = {"in_order": True, "findings": [], "blocking": [], "summary": ["In order."]}
+    run.step(run.task("Sum up what was seen", "smtp_summary", "check"), ["a.example"], ("ok", verdict))
     seen = host(run.document(), "a.example")
     assert seen["state"] == "in_order" and seen["cause"] is None
 
@@ -306,25 +332,25 @@ def test_an_adoption_says_what_was_written_for_whom(check_mode: bool, state: str
 
 
 @pytest.mark.parametrize(
-    ("playbook", "play", "task", "purposes"),
+    ("playbook", "play", "part", "purposes"),
     [
         ("smtp_rollout.yml", "", "", ["rollout"]),
-        ("smtp_check.yml", "smtp_check.yml", "look.yml", ["drift_check"]),
+        ("smtp_check.yml", "smtp_check.yml", "check", ["drift_check"]),
         ("smtp_rollback.yml", "", "", ["rollback"]),
         ("smtp_adopt.yml", "", "", ["adopt"]),
         ("mine.yml", "smtp_check.yml", "", ["drift_check"]),
-        ("mine.yml", "mine.yml", "rollback.yml", ["rollback"]),
-        ("mine.yml", "mine.yml", "look.yml", ["rollout"]),
+        ("mine.yml", "mine.yml", "rollback", ["rollback"]),
+        ("mine.yml", "mine.yml", "preflight", ["rollout"]),
         ("mine.yml", "mine.yml", "", ["other"]),
         ("smtp_rollout.yml", "smtp_check.yml", "", ["rollout", "drift_check"]),
     ],
 )
 def test_what_a_run_is_for_is_known_by_its_playbooks_and_by_the_parts_of_the_role(
-    playbook: str, play: str, task: str, purposes: list[str]
+    playbook: str, play: str, part: str, purposes: list[str]
 ) -> None:
     run = runs.Run("a.example", playbook=playbook)
     run.seen.play("A play", ["a.example"], run.now, file=play)
-    run.step(Task("u", "See", "fediops.mastodon.instance_info", file=task), ["a.example"], ("ok", {}))
+    run.step(Task("u", "See", "fediops.mastodon.instance_info", part=part), ["a.example"], ("ok", {}))
     made = run.document()
     valid(made)
     assert made["run"]["purposes"] == purposes

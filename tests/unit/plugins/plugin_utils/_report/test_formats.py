@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import ast
 import html.parser
 import json
 import re
 import typing as t
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 import report_runs as runs
+from markupsafe import Markup
 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report import markup
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document import FINISHED, INTERRUPTED, RUNNING
@@ -83,7 +86,14 @@ def test_nothing_is_loaded_from_elsewhere_and_only_the_own_script_may_run() -> N
     text = page(runs.fleet(5).document())
     assert not re.search(r"\b(src|srcset|poster|action)=|@import|url\(", text)
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
-    assert policy and "default-src &#x27;none&#x27;" in policy[1] and "unsafe" not in policy[1]
+    assert policy and "default-src &#39;none&#39;" in policy[1] and "unsafe" not in policy[1]
+
+
+@pytest.mark.parametrize(("deployment", "word"), [("systemd", "restarted"), ("compose", "recreated")])
+def test_the_page_says_what_was_done_to_a_service(deployment: str, word: str) -> None:
+    made = runs.rollout(["a.example"]).document()
+    made["hosts"][0]["instance"]["deployment"] = deployment
+    assert f">{word} by this run<" in page(made)
 
 
 def test_an_own_script_cannot_end_its_element() -> None:
@@ -92,8 +102,36 @@ def test_an_own_script_cannot_end_its_element() -> None:
 
 
 def test_markup_is_escaped_unless_it_was_made_here() -> None:
-    assert markup.el("p", "<b>", markup.el("i", '"'), title='"<') == '<p title="&quot;&lt;">&lt;b&gt;<i>&quot;</i></p>'
+    assert markup.el("p", "<b>", markup.el("i", '"'), title='"<') == '<p title="&#34;&lt;">&lt;b&gt;<i>&#34;</i></p>'
     assert markup.escape("a\x00\u202eb") == r"a\x00\u202eb"
+
+
+@pytest.mark.parametrize("text", ["<img src=x onerror=alert(1)>", "a&lt;b", '"\' onclick="x', "</p><script>"])
+@pytest.mark.parametrize("put", [
+    lambda made, text: made + text,
+    lambda made, text: text + made,
+    lambda made, text: made.join([text, text]),
+    lambda made, text: made.replace("HERE", text),
+    lambda _made, text: markup.el("p", title=text),
+    lambda _made, text: markup.el("p", [[text]]),
+    lambda made, text: markup.el("p", f"{made}{text}"),
+], ids=["after", "before", "between", "within", "attribute", "nested", "a string of both"])  # fmt: skip
+def test_no_way_of_putting_a_text_into_markup_lets_it_be_more(text: str, put: t.Callable[..., str]) -> None:
+    made = put(markup.el("b", "HERE"), text)
+    seen = Elements(str(made))
+    assert seen.names <= {"b", "p"} and seen.attributes <= {"title"}
+    assert isinstance(made, Markup) and "<img" not in made and "<script" not in made
+
+
+_PARTS_OF_THE_PAGE = sorted(set(Path(markup.__file__).parent.glob("*.py")) - {Path(markup.__file__)})
+
+
+@pytest.mark.parametrize("file", _PARTS_OF_THE_PAGE, ids=lambda file: file.name)
+def test_markup_is_made_of_literals_alone(file: Path) -> None:
+    """So no text of a run can be called Markup by mistake; the page's own style and script come by asset()."""
+    for call in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("Markup"):
+            assert isinstance(call.args[0], ast.Constant), ast.unparse(call)
 
 
 @pytest.mark.parametrize("run", [runs.hostile(), runs.fleet(20), runs.Run()], ids=["hostile", "fleet", "nothing"])
