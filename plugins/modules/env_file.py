@@ -240,7 +240,7 @@ findings:
       severity: warning
       subject: line 14 (GIT_TAG)
       message: A value holds $(...), which is run as a command by the Ruby gem dotenv.
-      fix: If that is not meant, put the value into single quotes.
+      fix: If that is not intended, put the value in single quotes.
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -282,7 +282,7 @@ findings:
       severity: warning
       subject: SMTP_PORT in /home/mastodon/live/.env.production.local
       message: .env.production.local sets it there, which wins over /home/mastodon/live/.env.production.
-      fix: Remove it there; otherwise what is written to the environment file for it has no effect.
+      fix: Remove it there; otherwise its value in the environment file has no effect.
 """
 
 import typing as t

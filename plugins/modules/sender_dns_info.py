@@ -202,7 +202,7 @@ domains:
           message: >-
             Publish _dmarc.social.example TXT "v=DMARC1; p=none". _dmarc.social.example, _dmarc.example: none of them
             has a DMARC record.
-          fix: Publish one; p=none changes nothing for the mail that is sent today.
+          fix: Publish one; p=none does not affect the mail you send today.
 sender_dns:
   description: What was seen for each different sender, in the order given.
   returned: always

@@ -141,7 +141,7 @@ findings:
     - code: adopt-rewrites
       severity: info
       subject: SMTP_ENABLE_STARTTLS_AUTO, SMTP_ENABLE_STARTTLS
-      message: A rollout would write these variables in another way; Rails uses the same settings either way.
+      message: A rollout would write these variables differently; Rails uses the same settings either way.
       fix: Nothing to do.
 """
 

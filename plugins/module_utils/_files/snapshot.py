@@ -136,7 +136,7 @@ def _absent(path: str) -> Finding:
         where = os.readlink(path)
         return TABLE.finding("env-file-dangling", path, f"It is a link to {where}, which does not exist.")
     folder = os.path.dirname(os.path.abspath(path))
-    missing = "There is no such file." if os.path.isdir(folder) else f"There is no directory {folder}."
+    missing = "The file does not exist." if os.path.isdir(folder) else f"There is no directory {folder}."
     return TABLE.finding("path-missing", path, missing)
 
 

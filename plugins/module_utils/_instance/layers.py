@@ -116,7 +116,7 @@ def _read(path: str, others: t.Sequence[str]) -> tuple[bytes, str, tuple[gate.Li
             message = f"It is a symbolic link to {gate.real(path)}, which does not exist."
             raise refuse("env-file-dangling-link", message) from None
         seen = f" The services read {' and '.join(others)}." if others else ""
-        raise refuse("env-file-missing", f"There is no such file.{seen}") from None
+        raise refuse("env-file-missing", f"The file does not exist.{seen}") from None
     except PermissionError:
         who = f"uid {os.geteuid()}" if os.geteuid() else "root"
         raise refuse("not-permitted", f"{who} may not read it.") from None

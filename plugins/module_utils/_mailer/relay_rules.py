@@ -76,7 +76,7 @@ def _host(case: Case) -> t.Iterator[Finding]:
             fix = ""
             if case.bulk:
                 fix = "Set mastodon_smtp_bulk.host, or mastodon_smtp_bulk.provider for a provider known here."
-            yield TABLE.finding("host-missing", case.option("host"), "No relay is named.", fix)
+            yield TABLE.finding("host-missing", case.option("host"), "No relay is set.", fix)
         return
     problem = host_problem(case.relay.host)
     if problem:
@@ -174,7 +174,7 @@ def _login(case: Case) -> t.Iterator[Finding]:
         return
     if not relay.login:
         hint = preset.login_hint if preset else ""
-        needs = f"{preset.title} takes no mail without a login." if preset else "A login is needed and none is given."
+        needs = f"{preset.title} takes no mail without a login." if preset else "A login is required, but none is set."
         fix = f"Set {case.variable('login')}{f': {hint}' if hint else ''}, or {case.variable('auth')}: none."
         yield TABLE.finding("login-not-given", case.option("login"), needs, fix)
     if not relay.password:
@@ -190,7 +190,7 @@ def _secret(case: Case) -> t.Iterator[Finding]:
     if len(secret) < SHORT:
         yield TABLE.finding("secret-short", subject, TABLE.rows["secret-short"].meaning)
     if case.relay.auth == "cram_md5" and cram_md5_fails(secret):
-        fix = f"Set {case.variable('auth')} to plain or login, or use a password of ASCII characters."
+        fix = f"Set {case.variable('auth')} to plain or login, or use an ASCII password."
         yield TABLE.finding("cram-md5-not-ascii", subject, TABLE.rows["cram-md5-not-ascii"].meaning, fix)
     if re.search(r"[\x00-\x1f\x7f]", secret):
         fix = f'Remove it, for instance with {case.variable("password")}: "{{{{ ... | trim }}}}".'

@@ -131,7 +131,7 @@ def test_a_defect_is_one_sentence_and_names_its_place(run):
 
 def test_a_faulty_instance_fails_with_the_evidence(run):
     faulty = dataclasses.replace(INSTANCE, env_file_checksum="", findings=())
-    missing = TABLE.finding("env-file-missing", "/live/.env.production", "There is no such file.")
+    missing = TABLE.finding("env-file-missing", "/live/.env.production", "The file does not exist.")
     result, _unused = run(InstanceError(faulty, [*INSTANCE.findings, missing]))
     assert result["failed"] and "/live/.env.production" in result["msg"]
     assert result["instance"]["release"] == "4.3.8" and result["instance"]["effective"] is None

@@ -78,8 +78,10 @@ def test_what_follows_from_the_file_is_told_with_it_and_once() -> None:
     changed = {"changed_variables": [{"name": name, "what": "changed"} for name in names]}
     seen = [
         *(finding("effective-differs", "error", f"main.{one}") for one in ("address", "tls", "login_set")),
-        finding("password-misread", "error", "SMTP_PASSWORD", "The password that Rails holds is not the intended one."),
-        finding("login-misread", "error", "SMTP_LOGIN", "The login that Rails holds is not the intended one."),
+        finding(
+            "password-misread", "error", "SMTP_PASSWORD", "The password that Rails uses is not the configured one."
+        ),
+        finding("login-misread", "error", "SMTP_LOGIN", "The login that Rails uses is not the configured one."),
     ]
     differences = [
         difference("main.address", "a", "b", "SMTP_SERVER"),
