@@ -206,7 +206,7 @@ findings:
     - code: job-not-picked-up
       severity: error
       subject: Sidekiq
-      message: The mail was put into the queue, and no process picked it up in time.
+      message: The mail was queued, but no process picked it up in time.
       fix: "List the Sidekiq processes and their queues: one of them must serve mailers."
 """
 

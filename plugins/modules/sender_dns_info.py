@@ -277,8 +277,8 @@ findings:
       description: First the record to publish, then why.
       type: str
       sample: >-
-        Publish social.example TXT "v=spf1 include:_spf.relay.example.net ~all". Receivers check SPF on this domain, and
-        there is no SPF record.
+        Publish social.example TXT "v=spf1 include:_spf.relay.example.net ~all". Receivers check SPF on this domain, but
+        it has no SPF record.
     fix:
       description: What else helps.
       type: str

@@ -24,7 +24,7 @@ options:
     description:
       - Name of a provider that the collection has a preset for. It fills in host, port, TLS mode, mechanism and a
         literal login. What you set yourself wins, and a contradiction is a finding.
-      - Known are V(amazon_ses), V(brevo), V(fastmail), V(gandi), V(gmail), V(google_relay), V(hetzner_webhosting),
+      - They are V(amazon_ses), V(brevo), V(fastmail), V(gandi), V(gmail), V(google_relay), V(hetzner_webhosting),
         V(infomaniak), V(local_postfix), V(mailbox_org), V(mailersend), V(mailgun), V(mailjet), V(microsoft365),
         V(migadu), V(ovh), V(postal), V(postmark), V(proton), V(resend), V(scaleway_tem), V(sendgrid), V(smtp2go),
         V(sparkpost), V(zeptomail) and V(zoho_mail).
@@ -418,7 +418,7 @@ findings:
     - code: port-contradicts-tls
       severity: error
       subject: port 465, tls starttls
-      message: "Port 465 speaks TLS from the first byte, but tls is starttls: the connection would hang or break off."
+      message: "Port 465 uses TLS from the first byte, but tls is starttls: the connection would hang or fail."
       fix: "Set mastodon_smtp_tls: implicit, or mastodon_smtp_port: 587."
   contains:
     code:

@@ -78,7 +78,7 @@ undone:
   description: What became of the file and the services.
   returned: when RV(outcome) is V(failed)
   type: str
-  sample: /home/mastodon/live/.env.production was put back byte for byte, and the services run on it again.
+  sample: /home/mastodon/live/.env.production was restored byte for byte, and the services run on it again.
 in_order:
   description: Whether the host is as the inventory says; C(findings) has all findings, C(blocking) those that block.
   returned: with O(chain=check)

@@ -163,7 +163,9 @@ def refusal(name: str, value: str, readers: t.Sequence[str]) -> Finding | None:
         message = f"The value cannot be written so that {_listed(hard)} would read it back"
     else:
         culprits = [one for one in wanted if any(one in who for who, _why in reasons)] or wanted
-        message = f"No way to write the value is read alike by {_listed(culprits if len(culprits) > 1 else wanted)}"
+        message = (
+            f"No way of writing the value is read the same by {_listed(culprits if len(culprits) > 1 else wanted)}"
+        )
     if reasons:
         message += f": it has {reasons[0][1]}"
     return TABLE.finding("env-value-not-writable", name, message + ".")

@@ -83,7 +83,7 @@ def trouble(error: OSError, path: str, doing: str) -> Finding:
         return TABLE.finding("link-not-followed", path, f"{error.strerror}.", error.fix)
     code = _CODES.get(error.errno or 0, "env-file-failed")
     reason = os.strerror(error.errno) if error.errno else type(error).__name__
-    return TABLE.finding(code, path, f"The system refused to {doing}: {reason}.")
+    return TABLE.finding(code, path, f"Could not {doing}: {reason}.")
 
 
 @contextlib.contextmanager
@@ -136,7 +136,7 @@ def _absent(path: str) -> Finding:
         where = os.readlink(path)
         return TABLE.finding("env-file-dangling", path, f"It is a link to {where}, which does not exist.")
     folder = os.path.dirname(os.path.abspath(path))
-    missing = "The file does not exist." if os.path.isdir(folder) else f"There is no directory {folder}."
+    missing = "The file does not exist." if os.path.isdir(folder) else f"The directory {folder} does not exist."
     return TABLE.finding("path-missing", path, missing)
 
 

@@ -76,7 +76,7 @@ class EnvFile:
         """That it is not where the path says that was asked for."""
         if not self.links:
             return []
-        message = f"It goes through a symbolic link to {self.path}; that file is read and edited."
+        message = f"It is reached through a symbolic link to {self.path}; that file is read and edited."
         return [FILES.finding("link-followed", asked, message)]
 
     @property
@@ -119,7 +119,7 @@ def _read(path: str, others: t.Sequence[str]) -> tuple[bytes, str, tuple[gate.Li
         raise refuse("env-file-missing", f"The file does not exist.{seen}") from None
     except PermissionError:
         who = f"uid {os.geteuid()}" if os.geteuid() else "root"
-        raise refuse("not-permitted", f"{who} may not read it.") from None
+        raise refuse("not-permitted", f"{who} is not allowed to read it.") from None
     except OSError as error:
         if error.errno == errno.EINVAL:
             raise refuse("env-file-not-a-file", "It is not a regular file.") from None

@@ -115,12 +115,12 @@ def plan(services: t.Iterable[Service], goal: Goal) -> tuple[list[Service], list
             continue
         wanted = _RESTART[service.state, running and service.stale][goal]
         if service.masked and wanted:
-            message = f"It is {service.detail} with settings from before the last change, and masked."
+            message = f"It is {service.detail} with old settings, and masked."
             findings.append(TABLE.finding("service-masked", service.name, message))
         elif wanted:
             chosen.append(service)
         elif not running:
-            message = f"It is {service.detail}, although it is meant to run. It was not started."
+            message = f"It is {service.detail}, although it is enabled. It was not started."
             findings.append(TABLE.finding("service-stopped", service.name, message))
     names = {service.name for service in chosen}
     roles = roles_of(concerned)
@@ -298,7 +298,7 @@ class _Watch:
 
     def _tell_of_others(self) -> None:
         for name, count in self._others.items():
-            message = f"Something else restarted or stopped it {_times(count)} while it was watched."
+            message = f"Something else restarted or stopped it {_times(count)} during the check."
             self.said.append(TABLE.finding("service-restarted-elsewhere", name, message))
 
     def not_current(self) -> list[Finding]:
@@ -306,7 +306,10 @@ class _Watch:
         found = []
         for service in self._look():
             if service.differs:
-                message = f"It runs, but with other values than the files now hold for {', '.join(service.differs)}."
+                message = (
+                    "It is running, but with different values than the files now have for "
+                    f"{', '.join(service.differs)}."
+                )
                 found.append(TABLE.finding("service-not-current", service.name, message))
         return found
 
@@ -319,7 +322,7 @@ class _Watch:
             return False
         ready = self._driver.ready(service)
         if ready is None:
-            message = "It runs, but its processes may not be looked into."
+            message = "It is running, but access to its processes is denied."
             self.said = [one for one in self.said if one.subject != service.name]
             self.said.append(TABLE.finding("readiness-unknown", service.name, message))
         return ready is not False
@@ -329,7 +332,7 @@ class _Watch:
         fewest = min(service.restarts, self._fewest_restarts.get(service.name, service.restarts))
         self._fewest_restarts[service.name] = fewest
         if service.restarts - fewest >= _LOOP:
-            message = f"It has ended and been started again {service.restarts - fewest} times."
+            message = f"It has crashed and restarted {service.restarts - fewest} times."
             return [self._with_log("service-crash-loop", service, message)]
         if service.state == "failed" or self._stays_stopped(service):
             return [self._with_log("service-failed", service, f"It is {service.detail}.")]

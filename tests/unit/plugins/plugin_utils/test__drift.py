@@ -146,10 +146,10 @@ def test_a_step_that_failed_without_a_finding_is_not_in_order() -> None:
     verdict = drift(steps(mailer={"msg": "timeout must be\nbetween", "failed_when_result": False}))
     assert codes(verdict) == [("check-incomplete", "error")] and "timeout must be between" in verdict["message"]
     silent = drift(steps(mailer={"failed": False, "failed_when_suppressed_exception": "(traceback unavailable)"}))
-    assert codes(silent) == [("check-incomplete", "error")] and "broke off" in silent["message"]
+    assert codes(silent) == [("check-incomplete", "error")] and "failed without an error message" in silent["message"]
     nothing = drift({"instance": {"failed": True, "instance": None, "findings": [finding("no-instance", "error")]}})
     assert codes(nothing) == [("no-instance", "error")]
-    assert drift_summary(nothing, None)[1] == "The instance could not be read; why is said below."
+    assert drift_summary(nothing, None)[1] == "The instance could not be read; see below."
 
 
 def test_variables_of_the_wrong_type_are_not_in_order() -> None:

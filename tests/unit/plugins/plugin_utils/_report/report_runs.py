@@ -39,7 +39,7 @@ REFUSED = finding(
     "login-refused",
     "error",
     "smtp.eu.mailgun.org:587",
-    'smtp.eu.mailgun.org:587 refuses the login: "535 5.7.8 Authentication failed".',
+    'smtp.eu.mailgun.org:587 rejected the login: "535 5.7.8 Authentication failed".',
     "Check mastodon_smtp_login and mastodon_smtp_password; Mailgun wants the SMTP credentials of the domain.",
 )
 CRASHED = finding(
@@ -71,7 +71,7 @@ class Run:
     def begin(self, playbook: str, *, check_mode: bool = False) -> None:
         """A playbook begins; a second one on the same command line goes on in the same report."""
         self.seen.begin(playbook, self.now, check_mode=check_mode, diff=True)
-        self.seen.play("Preflight over the whole fleet (reads only)", self.names, self.now)
+        self.seen.play("Preflight of all hosts (read-only)", self.names, self.now)
 
     def task(self, name: str, action: str, **arguments: t.Any) -> Task:
         self._number += 1
@@ -383,7 +383,7 @@ def rollout(
         0.8,
     )
     said = ("failed", {"failed": True, "msg": f"{bad['msg']}\nNothing has been changed on any host."})
-    run.step(Task("stop", "Stop this host if anything is wrong", "ansible.builtin.fail"), list(refused), said)
+    run.step(Task("stop", "Sum up the preflight", "ansible.builtin.fail"), list(refused), said)
     left = [name for name in left if name not in refused]
     nothing = {
         **EDIT,
@@ -414,16 +414,21 @@ def rollout(
         24,
     )
     back = [name for name in left if name in crashed]
-    run.step(run.task("Put the file back", "env_file", state="restored"), back, ("changed", {"changed": True}), 0.8)
+    run.step(
+        run.task("Restore the environment file", "env_file", state="restored"),
+        back,
+        ("changed", {"changed": True}),
+        0.8,
+    )
     run.step(run.task("Make the services run on it again", "mail_services"), back, ("changed", services()), 20)
-    undone = "/home/mastodon/live/.env.production was put back byte for byte, and the services run on it again."
+    undone = "/home/mastodon/live/.env.production was restored byte for byte, and the services run on it again."
     run.step(
         Task("fact-failed", "Remember", "ansible.builtin.set_fact"),
         back,
         ("ok", result_fact("failed", undone=undone)),
     )
     run.step(
-        Task("fail", "Report the first cause", "ansible.builtin.fail"),
+        Task("fail", "Fail with the first cause", "ansible.builtin.fail"),
         back,
         ("failed", {"failed": True, "msg": "Restart what still runs on old settings: it crashed."}),
     )

@@ -238,7 +238,7 @@ def test_what_became_of_a_host_that_failed_stands_beside_the_cause() -> None:
     for text in (page(early), markdown(early)):
         assert "Nothing was changed." in text and "put back" not in text
     for text in (page(late), markdown(late)):
-        assert "was put back byte for byte" in text and "Nothing was changed." not in text
+        assert "was restored byte for byte" in text and "Nothing was changed." not in text
     assert "Nothing was changed." not in page(runs.drift_check(False).document())
     # two folders, two sentences: beside the cause that they share stands what they have in common
     both = runs.rollout(NAMES, crashed=NAMES[1:]).document()
@@ -272,7 +272,7 @@ def test_settings_are_in_the_operators_words_and_those_that_nobody_set_are_left_
 def test_a_message_that_begins_with_its_subject_says_it_once() -> None:
     made = runs.rollout(["a.example"], refused=["a.example"]).document()
     for text in (page(made), markdown(made), junit(made)):
-        assert "smtp.eu.mailgun.org:587 refuses" in text
+        assert "smtp.eu.mailgun.org:587 rejected" in text
         assert "smtp.eu.mailgun.org:587: smtp" not in text and "587&#58; smtp" not in text
 
 
