@@ -340,6 +340,6 @@ def _outcome_in(task: Task, result: t.Mapping[str, t.Any]) -> t.Mapping[str, t.A
 
 def _message(result: t.Mapping[str, t.Any], hidden: bool) -> str:
     if hidden:
-        return "Its output is hidden (no_log); run it again with mastodon_smtp_no_log: false to see the cause."
+        return "Its output is hidden (no_log). Run again with mastodon_smtp_no_log: false to see the cause."
     text = result.get("msg") or result.get("module_stderr") or result.get("stderr") or "It ended without a message."
     return str(evidence.plain(text if isinstance(text, str) else str(text))).strip()

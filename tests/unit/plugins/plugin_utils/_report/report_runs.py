@@ -408,7 +408,7 @@ def rollout(
         return run
     crash = let_go_on(failed(services(findings=[CRASHED])))
     run.step(
-        run.task("Restart what still runs on old settings", "mail_services"),
+        run.task("Restart what still runs with old settings", "mail_services"),
         left,
         lambda host: ("ok", crash) if host in crashed else ("ok" if host in same else "changed", services()),
         24,
@@ -430,7 +430,7 @@ def rollout(
     run.step(
         Task("fail", "Fail with the first cause", "ansible.builtin.fail"),
         back,
-        ("failed", {"failed": True, "msg": "Restart what still runs on old settings: it crashed."}),
+        ("failed", {"failed": True, "msg": "Restart what still runs with old settings: it crashed."}),
     )
     left = [name for name in left if name not in crashed]
     run.step(run.task("Send one mail through the queue", "queued_mail_check"), left, ("ok", QUEUE), 2)
