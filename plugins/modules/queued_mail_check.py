@@ -29,7 +29,7 @@ options:
         ignored.
       - Mastodon sends none to a memorial account, nor to one without a password. It does to accounts that are not
         confirmed, disabled or suspended.
-      - The link is in Sidekiq's log, as with every reset, and works for six hours. Take an account without any powers.
+      - The link is in Sidekiq's log, as with every reset, and works for six hours. Use an unprivileged account.
     type: str
   enqueue:
     description: The address that gets a plain test mail, when O(reset) is not given or that account gets no mail.
