@@ -84,7 +84,7 @@ class ActionModule(ControllerStep):
         """What DNS says about each sender; every sender once, every question once."""
         wanting = libraries.missing()
         if wanting:
-            message = f"The Python of this ansible-playbook lacks {' and '.join(wanting)}."
+            message = f"The Python that runs ansible-playbook lacks {' and '.join(wanting)}."
             fix = libraries.remedy(wanting)
             return [TABLE.finding("dns-packages-missing", "sender_dns_info", message, fix)], _nothing()
         senders, findings = _senders(options)
@@ -125,8 +125,8 @@ def _relay(options: dict[str, t.Any]) -> sender.Relay:
     entry = documents().get(name)
     if entry is None:
         asked = did_you_mean(name, documents())
-        message = f'"{name}" is no provider with a preset{asked} There are: {", ".join(sorted(documents()))}.'
-        fix = "Leave provider out, and give spf_include or relay_addresses and selectors."
+        message = f'"{name}" is not a provider with a preset{asked} Known providers: {", ".join(sorted(documents()))}.'
+        fix = "Leave provider out, and set spf_include or relay_addresses and selectors."
         raise FindingError(TABLE.finding("sender-option-invalid", "provider", message, fix))
     return relay_of(name, entry, options["region"] or "")
 
@@ -137,14 +137,14 @@ def _settings(options: dict[str, t.Any]) -> queries.Settings:
         try:
             ipaddress.ip_address(one.partition("%")[0])
         except ValueError:
-            message = f'"{one}" is no IP address; a name server is given by its address.'
+            message = f'"{one}" is not an IP address; specify a name server by its address.'
             raise FindingError(TABLE.finding("sender-option-invalid", "nameservers", message)) from None
     for name in ("timeout", "lifetime"):
         if not options[name] > 0:
-            message = f"{options[name]} s is no time to wait."
-            raise FindingError(TABLE.finding("sender-option-invalid", name, message, "Give more than 0 seconds."))
+            message = f"{name} must be greater than 0, not {options[name]:g}."
+            raise FindingError(TABLE.finding("sender-option-invalid", name, message, "Give it in seconds."))
     if not 0 < options["port"] < 65536:
-        message = f"{options['port']} is no port."
+        message = f"{options['port']} is not a port."
         raise FindingError(TABLE.finding("sender-option-invalid", "port", message, "Leave it out for port 53."))
     return queries.Settings(
         nameservers=tuple(given or queries.system_nameservers()),

@@ -74,7 +74,7 @@ class ActionModule(HostStep):
         try:
             adopted, findings = _read(seen, unseal(str(sealed), key))
         except (KeyError, RecursionError, TypeError, ValueError):
-            unread = "The host's answer does not have the form of smtp_adopt's, and was not read."
+            unread = "The host's answer is not a valid result of smtp_adopt and was discarded."
             return {"changed": False, "failed": True, "msg": unread}
         findings = [one.shown() for one in worst_first(findings)]
         try:
@@ -103,7 +103,7 @@ class ActionModule(HostStep):
         todo = [one for one in files if one[1] != one[2]]
         for path, _unused, there, _unused_mode in todo:
             if there is not None and not _flag(options, "overwrite"):
-                message = f"{path} is there already and says something else."
+                message = f"{path} already exists with different content."
                 raise FindingError(TABLE.finding("adopt-file-exists", path, message))
         differences = [
             {
@@ -151,13 +151,13 @@ class ActionModule(HostStep):
         secrets = self._vault().secrets
         wanted = vault_id or C.config.get_config_value("DEFAULT_VAULT_ENCRYPT_IDENTITY")
         if not secrets:
-            raise FindingError(TABLE.finding("adopt-no-vault", "vault", "There is no vault password."))
+            raise FindingError(TABLE.finding("adopt-no-vault", "vault", "No vault password was given."))
         try:
             vault_id, secret = match_encrypt_secret(secrets, encrypt_vault_id=wanted)
             encrypted: bytes = self._vault().encrypt(text, secret, vault_id)
         except AnsibleError:
             known = ", ".join(str(one) for one, _unused in secrets)
-            message = f"There is no vault ID {wanted}; given were: {known}."
+            message = f"There is no vault ID {wanted}; the given ones are: {known}."
             raise FindingError(TABLE.finding("adopt-no-vault", "vault_id", message)) from None
         if not is_encrypted(encrypted):
             raise AnsibleActionFail("Ansible Vault did not encrypt; nothing was written.")
@@ -177,7 +177,7 @@ def folder_of(dest: t.Any, task_vars: t.Mapping[str, t.Any]) -> str:
         return os.path.realpath(os.path.expanduser(str(dest)))
     inventory = task_vars.get("inventory_dir")
     if not inventory:
-        message = f"{host} comes from no inventory file, so no folder beside one is its own."
+        message = f"{host} is not defined in an inventory file, so there is no folder for its variables."
         raise FindingError(TABLE.finding("adopt-no-folder", "mastodon_smtp_adopt_dir", message))
     return os.path.realpath(os.path.join(str(inventory), "host_vars", host))
 
@@ -210,5 +210,5 @@ def _read(seen: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> tupl
 def _about_stale(services: t.Sequence[str]) -> list[Finding]:
     if not services:
         return []
-    message = "It still runs on older settings than those that were adopted."
+    message = "It still runs with older settings than the adopted ones."
     return [TABLE.finding("adopt-differs", ", ".join(services), message)]

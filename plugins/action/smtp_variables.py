@@ -66,7 +66,7 @@ class ActionModule(ControllerStep):
 
 def _unworkable(name: str, said: str) -> Finding:
     what, fix = unworkable(said)
-    message = f"{name} {what}." if what else f"{name} cannot be worked out: {one_line(said)}"
+    message = f"{name} {what}." if what else f"{name} cannot be evaluated: {one_line(said)}"
     return TABLE.finding("setting-unworkable", name, message, fix)
 
 

@@ -7,21 +7,21 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: rollout_report
 type: aggregate
-short_description: Writes a report of a rollout, and says what is waited for meanwhile
+short_description: Writes a report of a rollout, and shows what slow steps are waiting for
 version_added: 0.1.0
 author:
   - The fediops.mastodon contributors (@fediops)
 description:
   - Writes one report of a run of the collection's playbooks over any number of hosts. It is an HTML page without
     outside assets, JSON with a published schema (C(docs/rollout_report.schema.json)), JUnit XML and a Markdown summary.
-  - The page shows hosts by steps, what failed first and why, the settings before and after with secrets hidden, how
-    long each step took, and the evidence from DNS, relay, Rails, services and queue.
-  - The files are written again and again while the run goes on, each time as a whole. A run that fails or is
+  - The page shows the steps of each host, what failed first and why, the settings before and after with secrets
+    hidden, how long each step took, and the evidence from DNS, relay, Rails, services and queue.
+  - The files are rewritten during the run, each time completely. A run that fails or is
     interrupted has its report, and one that is killed leaves the last state, marked as unfinished.
   - The Markdown summary is also appended to the file that the environment variable E(GITHUB_STEP_SUMMARY) names, as
     GitHub and Forgejo Actions set it.
-  - While a task takes long, a line says which hosts are waited for, for what, for how long already and at most.
-  - It keeps only what it knows to be no secret, and cuts the secrets of the collection's own options out of every text.
+  - While a task takes long, a line shows which hosts it is waiting for, for what, how long so far and the limit.
+  - It keeps only data known not to be secret, and removes the secrets of the collection's own options from every text.
     A task with C(no_log) appears with its state and its time only.
 requirements:
   - Enable it in the configuration, for instance by E(ANSIBLE_CALLBACKS_ENABLED=fediops.mastodon.rollout_report).
@@ -70,7 +70,7 @@ options:
         key: summary_file
   progress_after:
     description:
-      - After how many seconds of one task the report says what is waited for, and after how many it says so again.
+      - After how many seconds of one task the report shows what it is waiting for, and the interval for repeating it.
       - V(0) means never.
     type: int
     default: 15
@@ -257,8 +257,8 @@ class CallbackModule(CallbackBase):
                 append(self._summary, render(made, ["markdown"])[FILES["markdown"]])
         except OSError as why:
             self._display.warning(
-                f"The rollout report cannot be written: {why.strerror}: {why.filename}. "
-                "Set MASTODON_ROLLOUT_REPORT_DIRECTORY to a folder that can."
+                f"The rollout report cannot be written: {why.strerror}: {why.filename}. Set "
+                "MASTODON_ROLLOUT_REPORT_DIRECTORY to a writable folder."
             )
             self.disabled = True
             return False

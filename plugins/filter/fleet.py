@@ -27,6 +27,10 @@ def rollout_standing(hosts: t.Sequence[str], batch: t.Sequence[str]) -> str:
     return _gate.rollout_standing(_gate.seen_of(hosts), hosts, batch)
 
 
+def batch_name(hosts: t.Sequence[str], batch: t.Sequence[str], sizes: t.Any) -> str:
+    return _gate.batch_name(hosts, batch, sizes)
+
+
 class FilterModule:
     """Whether a rollout may go on, and what to say of the other hosts."""
 
@@ -36,4 +40,5 @@ class FilterModule:
             "unsettled_hosts": unsettled_hosts,
             "unfinished_hosts": unfinished_hosts,
             "rollout_standing": rollout_standing,
+            "batch_name": batch_name,
         }

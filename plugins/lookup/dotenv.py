@@ -12,7 +12,7 @@ author:
   - The fediops.mastodon contributors (@fediops)
 description:
   - Reads variables from a C(.env) file on the controller, as python-dotenv understands it. It is one way to hand over a
-    secret that is not in a vault, beside the environment.
+    secret that is not in a vault, besides the environment.
   - Nothing is put into the environment, and no other file is read.
   - The file may be encrypted with Ansible Vault.
 requirements:
@@ -25,7 +25,7 @@ options:
     required: true
   file:
     description:
-      - The file. A relative path is looked for in the folder C(files) beside the playbook or the role, and beside the
+      - The file. A relative path is searched in the folder C(files) beside the playbook or the role, and beside the
         playbook itself.
     type: str
     default: .env

@@ -104,7 +104,9 @@ def guarded(module: _Module, body: t.Callable[[_Module], None], limit: float = 0
     except Ended as ended:
         if ended.reason == "controller":
             raise SystemExit(1) from None  # nobody takes an answer
-        message = f"It did not finish within {ended.limit:.0f} s. It was stopped, with the programs that it ran."
+        message = (
+            f"It did not finish within {ended.limit:.0f} s. It was stopped, along with the programs that it started."
+        )
         conclude(module, [TABLE.finding("step-out-of-time", "this step", message)], changed=False)
     except FindingError as refusal:
         conclude(module, refusal.findings, changed=False, **nothing)
@@ -116,8 +118,8 @@ def guarded(module: _Module, body: t.Callable[[_Module], None], limit: float = 0
         module.fail_json(
             **_shown_options(module),
             msg=shown(
-                f"An unforeseen error in {place}: {what}. This is a defect of fediops.mastodon: please report this "
-                "line and what you did."
+                f"Unexpected error in {place}: {what}. This is a bug in fediops.mastodon: please report this line and "
+                "what you did."
             ),
         )
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: env_file
-short_description: Edit an environment file so that every program reads it alike
+short_description: Edit an environment file so that every program reads it the same
 description:
-  - Sets and removes variables in C(.env.production), the file that Mastodon's programs take their settings from.
-  - Several programs read that file, each with quoting rules of its own. This module writes a value only in a way that
+  - Sets and removes variables in C(.env.production), the file from which Mastodon's programs read their settings.
+  - Several programs read that file, each with its own quoting rules. This module writes a value only in a way that
     all the named readers take as exactly that value, and proves it by reading the whole result again as each of them
-    does. What cannot be written so is refused.
+    does. A value that cannot be written that way is rejected.
   - Everything else in the file stays as it is, byte for byte. So do owner, group, mode, SELinux label, ACL and a link.
   - The file is replaced as a whole or not at all, whatever happens meanwhile.
 author:
@@ -27,9 +27,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - Foresees what would keep the file from being replaced. That is a file that is mounted by itself, a flag of
-        chattr, a full file system (blocks and inodes, with the reserve of root), and what stands where a backup has to
-        go.
+      - Predicts what would prevent the file from being replaced, such as a file that is a mount point, a chattr flag,
+        a full file system (blocks and inodes, with the reserve of root), and what stands where a backup has to go.
       - Whether a quota has room cannot be seen; C(env-quota-unseen) says so where the file system has quotas.
   diff_mode:
     support: full
@@ -66,35 +65,35 @@ options:
         V(compose) is Docker Compose v2, V(python_dotenv) is podman-compose and docker-compose v1 from 1.26 on,
         V(systemd) is C(EnvironmentFile=), V(sh) is a shell that sources the file, V(raw) is C(docker run --env-file),
         docker-compose v1 up to 1.25, and C(format=raw) in a Compose file.
-      - Name only those that really read the file; each one more narrows what a password may look like.
+      - List only those that actually read the file; each additional one restricts the possible passwords.
     type: list
     elements: str
     choices: [ruby, node, compose, python_dotenv, systemd, sh, raw]
     default: [ruby, node, compose]
   backup:
     description:
-      - Before changing the file, keep it as it was beside it. RV(backup_file) is the state before this edit; it is
-        replaced by the next one. The state before the very first edit is kept for good as C(<path>.before-smtp).
+      - Back up the file beside it before the edit. RV(backup_file) is the state before this edit; the next edit
+        replaces it. The state before the first edit is kept permanently as C(<path>.before-smtp).
       - The checksum of the file as the edit leaves it is noted in C(<path>.last-smtp.sha256).
       - Backups have owner and group of the file and are never readable by others.
     type: bool
     default: true
   expected_checksum:
     description:
-      - SHA-256 of the file as it was looked at. The module fails when the file is another one by now.
-      - With O(state=restored), the RV(checksum_after) of the edit that is to be undone. By default the one that the
-        last edit noted beside its backup, in C(<path>.last-smtp.sha256).
+      - SHA-256 of the file as it was read. The module fails when the file has changed since.
+      - With O(state=restored), the RV(checksum_after) of the edit to undo. By default the one that the last edit
+        recorded beside its backup, in C(<path>.last-smtp.sha256).
     type: str
   state:
     description:
       - V(present) edits the file.
-      - V(restored) puts a backup back, but only while the file is still the one that the edit left.
+      - V(restored) restores a backup, but only if the file has not changed since the edit.
     type: str
     choices: [present, restored]
     default: present
   backup_file:
     description:
-      - With O(state=restored), the backup to put back; by default the one of the last edit.
+      - With O(state=restored), the backup to restore; by default the one of the last edit.
       - A link is not followed here, since whoever owns the directory could let it lead to a file of somebody else.
     type: path
   restored_mtime:
@@ -109,7 +108,7 @@ options:
     description:
       - What has to be proved about an edit before it counts as done. V(mailer) is M(fediops.mastodon.mailer_check),
         V(services) is M(fediops.mastodon.mail_services), V(queue) is M(fediops.mastodon.queued_mail_check).
-      - Until then a note lies beside the file as C(<path>.smtp-unproved). It holds checksums and no values, and the
+      - Until then, a journal lies beside the file as C(<path>.smtp-unproved). It holds checksums and no values, and the
         last of these modules removes it. A run that finds the note of one that died takes it over, and returns what is
         still missing in RV(unproved).
       - As long as an edit is not proved, a further edit keeps the backup of the state before.
@@ -119,7 +118,7 @@ options:
     default: []
   ticket:
     description:
-      - With O(state=restored), the RV(ticket) of the edit. The file is left alone when another run has taken over.
+      - With O(state=restored), the RV(ticket) of the edit. The file is left unchanged when another run has taken over.
     type: str
   busy_timeout:
     description: Seconds to wait for another edit, or for a step of another run that is at work on this file, to end.
@@ -146,14 +145,14 @@ EXAMPLES = r"""
     readers: [ruby, node]
   register: edit
 
-- name: Put the file back as it was before that edit
+- name: Restore the file to its state before that edit
   fediops.mastodon.env_file:
     path: /home/mastodon/live/.env.production
     state: restored
     backup_file: "{{ edit.backup_file }}"
     expected_checksum: "{{ edit.checksum_after }}"
 
-- name: Put the file back as it was before the last edit, whenever that was, unless somebody changed it since
+- name: Undo the last edit, unless somebody has changed the file since
   fediops.mastodon.env_file:
     path: /home/mastodon/live/.env.production
     state: restored
@@ -220,7 +219,7 @@ findings:
       severity: warning
       subject: line 14 (GIT_TAG)
       message: A value holds $(...), which is run as a command by the Ruby gem dotenv.
-      fix: If that is not meant, put the value into single quotes.
+      fix: If that is not intended, put the value in single quotes.
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -44,7 +44,7 @@ notes:
     C(ansible_become_user)). Its socket is found where Docker's own set-up puts it, C(/run/user/UID/docker.sock). Where
     it is elsewhere, set C(DOCKER_HOST) with the keyword C(environment) of the play.
   - With Docker Compose, a service counts as stale when one of its containers has a variable with another value than
-    Compose would give to a new one. Compose's own reading of its files is what counts (C(docker compose config)).
+    Compose would give to a new one. Compose's own reading of its files is authoritative (C(docker compose config)).
   - With systemd, a service counts as stale when its main process started before the last modification of any file that
     it takes variables from, and also when that cannot be told. A Puma that was reloaded rather than restarted keeps its
     process and counts as stale.
@@ -68,7 +68,7 @@ EXAMPLES = r"""
     app_dir: /home/masto2/live
   become: true
 
-- name: Look at an instance whose units start it through scripts of their own
+- name: Find an instance whose units start it through custom scripts
   fediops.mastodon.instance_info:
     app_dir: /srv/mastodon
     user: fedi
@@ -253,7 +253,7 @@ findings:
       severity: warning
       subject: SMTP_PORT in /home/mastodon/live/.env.production.local
       message: .env.production.local sets it there, which wins over /home/mastodon/live/.env.production.
-      fix: Remove it there; otherwise what is written to the environment file for it has no effect.
+      fix: Remove it there; otherwise its value in the environment file has no effect.
 """
 
 import typing as t

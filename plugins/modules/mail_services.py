@@ -29,7 +29,7 @@ description:
     systemd again and again and looks active in between.
   - A service that something else restarts or stops while it is watched (unattended-upgrades, an administrator) has not
     crashed. It has O(timeout) and O(steady) again, at most three times, and a finding of severity V(info) says so. What
-    systemd or Docker brings back by itself counts as a crash.
+    systemd or Docker restarts automatically counts as a crash.
   - A service that comes back badly is a finding that has the end of its log, without secrets and addresses.
   - All services are restarted at the same time. Each needs a boot of Rails, and so web is away for no longer than its
     own.
@@ -84,7 +84,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Restart what still runs on old settings
+- name: Restart stale services
   fediops.mastodon.mail_services:
   become: true
 

@@ -14,15 +14,15 @@ author:
 description:
   - Boots the instance's Rails once, by C(bin/rails runner), as the instance's user and with the environment of its
     services. This fresh process reads the settings that are on disk now, whatever the running services still use.
-  - With Docker Compose, this process runs in a container of its own, made like those of the web service from the files
+  - With Docker Compose, this process runs in its own container, made like those of the web service from the files
     as they are now (C(docker compose run --rm --no-deps)). Planned values go into it by standard input only.
-  - Reports what ActionMailer really uses for the main relay and, where there is one, the bulk relay. Differences from
+  - Reports what ActionMailer actually uses for the main relay and, if there is one, the bulk relay. Differences from
     what was planned are errors that name the layer that overrides the file.
   - Compares the passwords that Rails holds with the intended ones by a salted digest. A password that was changed on
-    its way by quoting is so found before a relay refuses it.
+    its way by quoting is found this way before a relay rejects it.
   - Sends a short test message through each relay when O(send_to) is given. A failure is explained by its cause, with
     what to change.
-  - Where nothing is sent, the message is still built up to the connection. Settings that the mail gem refuses are
+  - If nothing is sent, the message is still built up to the connection. Settings that the mail gem rejects are
     found so without a network.
 options:
   expected:
@@ -49,7 +49,7 @@ options:
     description:
       - Who reads the environment file, as in M(fediops.mastodon.env_file). Used in check mode, to write the file that
         is shown to Rails.
-      - Found by itself when it is not given.
+      - Detected when it is not set.
     type: list
     elements: str
     choices: [ruby, node, compose, python_dotenv, systemd, sh, raw]
@@ -72,14 +72,14 @@ options:
     description:
       - The address to which M(fediops.mastodon.queued_mail_check) is to send a plain mail where there is no such
         account. Where it is the address of an account itself, a password reset proves more and is taken, unless
-        Mastodon takes no more of them for it now.
+        Mastodon is rate-limiting resets for it.
     type: str
   timeout:
     description: Seconds that booting Rails and sending may take together. After that all of it is ended.
     type: float
     default: 180
   provider_hint:
-    description: A sentence about the provider's logins that is added to the fix when a login is refused.
+    description: A sentence about the provider's logins that is added to the fix when a login is rejected.
     type: str
     default: ""
   bulk_provider_hint:
@@ -163,7 +163,7 @@ rails:
 effective:
   description:
     - What Rails uses, without logins and passwords. Null when Rails did not answer.
-    - It has the same keys as the C(effective) of a plan. C(error) is what the mail gem refuses before it connects.
+    - It has the same keys as the C(effective) of a plan. C(error) is what the mail gem rejects before it connects.
   returned: always
   type: dict
   sample:
@@ -206,7 +206,7 @@ password_matches:
   type: bool
   sample: true
 test_message:
-  description: The messages that were sent or refused, one for each relay.
+  description: The messages that were sent or rejected, one for each relay.
   returned: always
   type: list
   elements: dict
@@ -267,7 +267,7 @@ findings:
     - code: login-refused
       severity: error
       subject: smtp.example.net:587
-      message: 'smtp.example.net:587 refuses the login: Net::SMTPAuthenticationError: "535 5.7.8 no".'
+      message: 'smtp.example.net:587 rejected the login: Net::SMTPAuthenticationError: "535 5.7.8 no".'
       fix: Check mastodon_smtp_login and mastodon_smtp_password.
 """
 

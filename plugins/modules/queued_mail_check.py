@@ -20,16 +20,16 @@ description:
   - The job is followed in the log. Where the log tells nothing of it (it goes to a file, or C(RAILS_LOG_LEVEL) hides
     it), Rails is asked what Sidekiq keeps of it in Redis.
   - A job that fails is explained by its cause, with what to change. Addresses and tokens in the log are never shown. It
-    is taken out of the queue again, so that Sidekiq does not send it later.
+    is removed from the queue again, so that Sidekiq does not send it later.
   - On a host that runs no Sidekiq nothing is sent; prove the queue on the host that does.
 options:
   reset:
     description:
       - The mail address of an account of the instance. It gets a mail with a link to set a new password, which may be
         ignored.
-      - Mastodon sends none to a memorial account, nor to one without a password. It does to accounts that are not
+      - Mastodon sends no reset to a memorial account or an account without a password. It does to accounts that are not
         confirmed, disabled or suspended.
-      - The link is in Sidekiq's log, as with every reset, and works for six hours. Take an account without any powers.
+      - The link is in Sidekiq's log, as with every reset, and works for six hours. Use an unprivileged account.
     type: str
   enqueue:
     description: The address that gets a plain test mail, when O(reset) is not given or that account gets no mail.
@@ -41,7 +41,7 @@ options:
     type: dict
     suboptions:
       way:
-        description: Which mail is to be sent. V(none) and V(nothing) send none.
+        description: Which mail will be sent. V(none) and V(nothing) send none.
         type: str
         choices: [form, reset, plain, none, nothing]
         required: true
@@ -71,7 +71,7 @@ options:
     type: float
     default: 180
   provider_hint:
-    description: A sentence about the provider's logins that is added to the fix when a login is refused.
+    description: A sentence about the provider's logins that is added to the fix when a login is rejected.
     type: str
     default: ""
 attributes:
@@ -118,10 +118,10 @@ outcome:
     - What became of the mail.
     - V(delivered) means that the relay took it. V(performed) means the same as far as the log tells it. Mastodon 4.3
       and later log that the job ended without an error, but not the delivery itself.
-    - V(failed) means that the relay or the way to it refused it. V(waiting) means that it was still in the queue, or at
-      work, when the time was up.
+    - V(failed) means that the relay, or something on the way to it, rejected it. V(waiting) means that it was still in
+      the queue, or at work, when the time was up.
     - V(not_queued) means that it did not get into the queue, V(not_sent) that nothing was tried, and V(unknown) that
-      neither the log nor Redis tells.
+      neither the log nor Redis shows the result.
   returned: always
   type: str
   sample: delivered
@@ -186,7 +186,7 @@ findings:
     - code: job-not-picked-up
       severity: error
       subject: Sidekiq
-      message: The mail was put into the queue, and no process picked it up in time.
+      message: The mail was queued, but no process picked it up in time.
       fix: "List the Sidekiq processes and their queues: one of them must serve mailers."
 """
 

@@ -14,8 +14,8 @@ author:
 description:
   - Looks up in DNS what receivers look up when a mail arrives, and judges it by 21 rules. They cover mail hosts, SPF
     (RFC 7208), DKIM keys (RFC 6376) and DMARC (RFC 9989, with its tree walk instead of a public suffix list).
-  - SPF is really evaluated, with addresses of the relay in use, on the domain that receivers check. A relay that sends
-    with its own domain in the envelope needs nothing in your SPF record, and is not asked for it.
+  - SPF is actually evaluated, with addresses of the relay in use, on the domain that receivers check. A relay that
+    sends with its own domain in the envelope needs nothing in your SPF record, and is not asked for it.
   - When DNS does not answer, the result is V(unknown). A record is called missing only when DNS says so.
   - Each finding begins with the record to publish (name, type, value) and then says why.
 options:
@@ -49,7 +49,7 @@ options:
     type: str
   selectors: &selectors
     description:
-      - DKIM selectors to look at, the part before C(._domainkey), as the provider's console shows them.
+      - DKIM selectors to check, the part before C(._domainkey), as the provider's console shows them.
       - Where neither you nor the preset names one, DKIM is V(unknown). Selectors are never guessed.
     type: list
     elements: str
@@ -71,7 +71,7 @@ options:
   senders:
     description:
       - Several senders at once, for a whole fleet. Equal ones are looked at once, and no question goes out twice.
-      - What an entry leaves out is taken from the option of the same name beside it.
+      - A key that an entry leaves out is taken from the option of the same name.
     type: list
     elements: dict
     suboptions:
@@ -119,7 +119,7 @@ options:
     description:
       - Whether an equal sender is looked at once for all hosts of one run, whatever the strategy. The others wait for
         the first and have the same result.
-      - Set it to V(false) where the same question is to be asked again, as with C(until).
+      - Set it to V(false) to repeat the same queries, for instance with C(until).
     type: bool
     default: true
 attributes:
@@ -137,7 +137,7 @@ notes:
   - Runs on the controller and does not connect to the target.
   - Name servers of a company may answer differently from those that receivers ask (split DNS). Give public ones in
     O(nameservers) then.
-  - The policies of the provider are not asked for. Whether the provider really signs with a key is seen only in a mail
+  - The provider's policies are not checked. Whether the provider actually signs with a key is visible only in a mail
     that has arrived.
 seealso:
   - module: fediops.mastodon.smtp_settings
@@ -191,7 +191,7 @@ domains:
           message: >-
             Publish _dmarc.social.example TXT "v=DMARC1; p=none". _dmarc.social.example, _dmarc.example: none of them
             has a DMARC record.
-          fix: Publish one; p=none changes nothing for the mail that is sent today.
+          fix: Publish one; p=none does not affect the mail you send today.
 sender_dns:
   description: What was seen for each different sender, in the order given.
   returned: always

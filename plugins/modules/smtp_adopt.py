@@ -14,7 +14,7 @@ author:
 description:
   - Reads what a running Mastodon instance uses, from all layers as Rails reads them, and writes it into the inventory
     on the controller, in the variables of the role P(fediops.mastodon.mastodon_smtp#role).
-  - Works out whether a rollout of these settings would give the same again, and says where it would not.
+  - Checks whether a rollout of these settings would change anything, and reports where it would.
   - Secrets are never shown, and never written in clear. They are left as placeholders, or go straight into a file that
     is encrypted with Ansible Vault.
   - The instance is only read.
@@ -39,7 +39,7 @@ options:
       - The folder of the host's variables on the controller. It is made if it is missing. By default it is
         C(host_vars/<host>) beside the inventory file that has the host.
       - The settings go into C(mastodon_smtp.yml) there, and secrets into C(mastodon_smtp_vault.yml).
-      - A host whose name cannot be the name of a file is refused (C(adopt-host-name)).
+      - A host whose name is not usable as a file name is rejected (C(adopt-host-name)).
     type: path
   secrets:
     description:
@@ -66,7 +66,7 @@ options:
     elements: str
     default: []
   seal:
-    description: For the controller's part of this step only, which fills it in by itself.
+    description: For internal use by the controller's part of this step.
     type: str
 notes:
   - Needs nothing but Python on the target, and the permission to read the environment file there.
@@ -123,7 +123,7 @@ findings:
     - code: adopt-rewrites
       severity: info
       subject: SMTP_ENABLE_STARTTLS_AUTO, SMTP_ENABLE_STARTTLS
-      message: A rollout would write these variables in another way; Rails uses the same settings either way.
+      message: A rollout would write these variables differently; Rails uses the same settings either way.
       fix: Nothing to do.
 """
 

@@ -45,7 +45,7 @@ options:
     default: peer
   ca_file:
     description:
-      - File of trusted authorities that Mastodon will use, trusted besides the default of the host's OpenSSL.
+      - CA file that Mastodon will use, trusted in addition to the default of the host's OpenSSL.
       - Mastodon 3.5 and newer use V(/etc/ssl/certs/ca-certificates.crt) when nothing is set.
     type: path
   helo_domain:
@@ -72,8 +72,8 @@ options:
     description:
       - Whether hosts of one run that have the same login and password at the same O(host) learn from each other.
         Relays lock accounts.
-      - One of them logs in first while the others wait, whatever the strategy. When it is let in, the others follow
-        side by side. When it is not, they leave the login out and fail with the code V(login-refused-elsewhere).
+      - One of them logs in first while the others wait, with any strategy. If its login is accepted, the others follow
+        in parallel. If not, they skip the login and fail with the code V(login-refused-elsewhere).
       - Set it to V(false) to let each host, and each retry, try for itself.
     type: bool
     default: true
@@ -86,7 +86,7 @@ options:
     description:
       - With an address here, the envelope is tried after the login and taken back with C(RSET).
       - Many relays check the sender only when they are given a recipient (Postfix does), or only when a message is
-        really sent. So acceptance proves little; a refusal proves much.
+        really sent. So acceptance proves little, but a rejection proves a lot.
     type: str
   recipient:
     description: Recipient for the envelope. Needs O(sender). Nothing is sent to it.
@@ -119,14 +119,14 @@ options:
   control_host:
     description:
       - A web server elsewhere that is always there, to tell a blocked port from a host that has no way out at all.
-      - It is connected to on port 443, and only when neither O(port) nor any of O(alternative_ports) can be reached.
+      - The probe connects to it on port 443, only when neither O(port) nor any of O(alternative_ports) is reachable.
     type: str
   certificate_warning_days:
     description: Warn when the relay's certificate expires in fewer days.
     type: int
     default: 14
   provider_hint:
-    description: What to know about this provider's logins. It is shown when the login is refused.
+    description: What to know about this provider's logins. It is shown when the login is rejected.
     type: str
     default: ""
   relay:
@@ -161,8 +161,8 @@ extends_documentation_fragment:
 notes:
   - Needs nothing but Python on the target. O(vantage=instance) needs root, by C(become).
   - With O(vantage=instance), a loopback relay inside a container, a network without a way out and an O(ca_file) that
-    the container does not have are findings of their own.
-  - The trust store that is used is named in the result. A Ruby that was built with an OpenSSL of its own may trust
+    the container does not have are separate findings.
+  - The result names the trust store in use. A Ruby that was built with an OpenSSL of its own may trust
     other authorities by default; the authorities in O(ca_file) are trusted by both.
 """
 
@@ -388,7 +388,7 @@ relay:
     speaks:
       description:
         - What the port speaks. V(implicit), V(starttls), V(plain) (no encryption offered), V(rejecting) (greets
-          with a refusal), V(closed) (hangs up), V(silent), V(other) (not SMTP), V(refused) (nothing listens) or
+          with a rejection), V(closed) (disconnects), V(silent), V(other) (not SMTP), V(refused) (nothing listens) or
           V(unreachable).
         - Null when that could not be seen.
       type: str

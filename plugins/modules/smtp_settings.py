@@ -6,16 +6,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: smtp_settings
-short_description: Turn what a mail relay wants into the variables of one Mastodon release
+short_description: Turn the settings of a mail relay into the variables of one Mastodon release
 description:
   - Knows what each Mastodon release from 3.5 on does with each of its C(SMTP_*) and C(BULK_SMTP_*) variables, and
     what ActionMailer makes of them there.
   - Takes the relay in plain words, with presets for well-known providers, and returns a plan - the variables to set,
-    the variables to remove, and the settings that Rails must report when the plan is carried out.
+    the variables to remove, and the settings that Rails must report after the plan is applied.
   - Checks the settings against each other, against the provider and against the release, and reports everything it
     finds at once, the worst first. It fails when an error is among the findings.
-  - The plan is complete. A variable that Mastodon knows and the plan does not set is removed, so that nothing that
-    was in the file before has a say. A relay without login has its login and password variables removed, not blanked.
+  - The plan is complete. A variable that Mastodon reads and the plan does not set is removed, so no old setting stays
+    in effect. A relay without login has its login and password variables removed, not blanked.
   - Runs on the controller and needs no connection. It changes nothing.
 author:
   - The fediops.mastodon contributors (@fediops)
@@ -24,7 +24,7 @@ options:
     description:
       - Name of a provider that the collection has a preset for. It fills in host, port, TLS mode, mechanism and a
         literal login. What you set yourself wins, and a contradiction is a finding.
-      - Known are V(amazon_ses), V(brevo), V(fastmail), V(gandi), V(gmail), V(google_relay), V(hetzner_webhosting),
+      - They are V(amazon_ses), V(brevo), V(fastmail), V(gandi), V(gmail), V(google_relay), V(hetzner_webhosting),
         V(infomaniak), V(local_postfix), V(mailbox_org), V(mailersend), V(mailgun), V(mailjet), V(microsoft365),
         V(migadu), V(ovh), V(postal), V(postmark), V(proton), V(resend), V(scaleway_tem), V(sendgrid), V(smtp2go),
         V(sparkpost), V(zeptomail) and V(zoho_mail).
@@ -78,7 +78,7 @@ options:
       - Without it, Mastodon uses C(/etc/ssl/certs/ca-certificates.crt).
     type: str
   helo_domain:
-    description: The name that Mastodon gives itself in EHLO. Without it, Mastodon says its C(LOCAL_DOMAIN).
+    description: The name that Mastodon sends in EHLO. Without it, Mastodon sends its C(LOCAL_DOMAIN).
     type: str
   from_address:
     description: The sender of all mail, V(notifications@example.com) or V(Example <notifications@example.com>).
@@ -167,7 +167,8 @@ options:
     description:
       - Names of the mail variables that the instance's file sets now,
         RV(fediops.mastodon.instance_info#module:instance.mail_variables).
-      - A name that no release of Mastodon reads, C(SMTP_HOST) for instance, gives a warning. Its line is left alone.
+      - A name that no release of Mastodon reads, C(SMTP_HOST) for instance, gives a warning. Its line is left
+        unchanged.
     type: list
     elements: str
     default: []
@@ -208,7 +209,7 @@ EXAMPLES = r"""
     local_domain: social.example.org
   register: settings
 
-- name: Plan for a relay of your own that wants no login
+- name: Plan for your own relay without login
   fediops.mastodon.smtp_settings:
     host: relay.internal.example.org
     port: 587
@@ -269,7 +270,7 @@ plan:
       sample: [SMTP_PASSWORD]
     effective:
       description:
-        - What Rails must report once the plan is carried out, as M(fediops.mastodon.mailer_check) takes it for its
+        - What Rails must report after the plan is applied, as M(fediops.mastodon.mailer_check) takes it for its
           option C(expected).
         - RV(plan.effective.main) and RV(plan.effective.bulk) hold ActionMailer's C(settings) without user name and
           password, C(login_set), C(password_set), C(tls_mode), C(auth_mode) and C(verify_mode).
@@ -416,6 +417,6 @@ findings:
     - code: port-contradicts-tls
       severity: error
       subject: port 465, tls starttls
-      message: "Port 465 speaks TLS from the first byte, but tls is starttls: the connection would hang or break off."
+      message: "Port 465 uses TLS from the first byte, but tls is starttls: the connection would hang or fail."
       fix: "Set mastodon_smtp_tls: implicit, or mastodon_smtp_port: 587."
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: smtp_summary
-short_description: Sum up what the steps of the role came to on a host
+short_description: Sum up the results of the role's steps on a host
 version_added: 1.0.0
 author:
   - The fediops.mastodon contributors (@fediops)
@@ -19,7 +19,7 @@ description:
   - Runs on the controller and needs no connection. It changes nothing.
 options:
   others:
-    description: What is to be said of the other hosts when this one fails.
+    description: What to say about the other hosts when this one fails.
     type: str
   failed_task:
     description: In a C(rescue), the name of the task that failed. It counts where no step has said what is wrong.
@@ -60,13 +60,13 @@ cause:
   type: dict
   sample:
     step: Check Rails and send the test message
-    message: "smtp.example.org:587: The relay refused the login. [login-refused]"
+    message: "smtp.example.org:587: The relay rejected the login. [login-refused]"
     findings: []
 undone:
   description: What became of the file and the services.
   returned: when RV(outcome) is V(failed)
   type: str
-  sample: /home/mastodon/live/.env.production was put back byte for byte, and the services run on it again.
+  sample: /home/mastodon/live/.env.production was restored byte for byte, and the services run on it again.
 in_order:
   description: Whether the host is as the inventory says; C(findings) has all findings, C(blocking) those that block.
   returned: with O(chain=check)

@@ -41,7 +41,7 @@ MOST_FINDINGS = 500
 #: What makes Ansible set facts and statistics, and add hosts and groups, whichever module returns it
 #: (ansible-core: lib/ansible/plugins/strategy/__init__.py, _process_pending_results).
 _ORDERS = frozenset({"add_group", "add_host", "ansible_facts", "ansible_stats", "results"})
-_NOT_READ = "It was not read. Look at what runs as Ansible's user, or as root, on this host."
+_NOT_READ = "It was discarded. Check what runs as Ansible's user, or as root, on this host."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,14 +62,12 @@ def gated(stdout: str, stderr: str) -> Answer:
     said = shown_lines(bounded(stderr))
     if len(stdout) > LARGEST:
         size = f"{len(stdout) / 1024 / 1024:.0f} MB"
-        return refused(
-            f"The host answered with {size}, and no answer has more than {LARGEST // 1024 // 1024}. {_NOT_READ}"
-        )
+        return refused(f"The host answered with {size}, and the limit is {LARGEST // 1024 // 1024}. {_NOT_READ}")
     try:
         found, junk = _filter_non_json_lines(stdout, objects_only=True)
         answer = json.loads(found)
     except RecursionError:
-        return refused(f"The host's answer is nested without end. {_NOT_READ}")
+        return refused(f"The host's answer is nested too deeply. {_NOT_READ}")
     except (
         ValueError
     ):  # Ansible says that there is none, with the output beside it, in which it must not find one either

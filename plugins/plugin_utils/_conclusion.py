@@ -140,13 +140,13 @@ def undone(known: Known, *, of_test: bool = False) -> str:
     if known.dry:
         return _DRY
     if known.taken_over:
-        return f"Another rollout has taken over {file}; it goes on there, and this run undoes nothing."
+        return f"Another rollout has taken over {file} and continues there; this run undoes nothing."
     if not known.result("edit").get("unproved"):
-        return f"This run has not changed {file}, so there was nothing to put back."
+        return f"This run has not changed {file}, so there was nothing to restore."
     if of_test:
         return (
             f"The new settings stay in {file}: Rails uses them and the services run on them. The queue is not proved; "
-            "correct what is named and run the rollout again."
+            "fix the problem above and run the rollout again."
         )
     if not known.setting("undo"):
         return f"mastodon_smtp_undo is off: {file} keeps the new settings. {_kept(known)}"
@@ -154,21 +154,22 @@ def undone(known: Known, *, of_test: bool = False) -> str:
         return f"{file} keeps the new settings. {_kept(known)}"
     restore, services = known.wrong("restored"), known.wrong("services_back")
     if restore:
-        return f"{file} could NOT be put back: {together(restore[0].problems)} {_kept(known)}"
+        return f"{file} could NOT be restored: {together(restore[0].problems)} {_kept(known)}"
     if not known.undo_services:
-        return f"{file} was put back byte for byte; no running service ever read the new settings."
+        return f"{file} was restored byte for byte; no running service ever read the new settings."
     if services:
         back = together(services[0].problems)
-        return f"{file} was put back byte for byte, but the services did NOT come back: {back}"
-    return f"{file} was put back byte for byte, and the services run on it again."
+        return f"{file} was restored byte for byte, but the services did NOT come back: {back}"
+    return f"{file} was restored byte for byte, and the services run on it again."
 
 
 def _kept(known: Known) -> str:
     backup = known.result("edit").get("backup_file")
     if backup:
-        return f"The state before is in {backup}."
+        return f"The previous state is in {backup}."
     return (
-        f"There is no backup of the state before{'.' if known.setting('backup') else ': mastodon_smtp_backup is off.'}"
+        "There is no backup of the previous "
+        f"state{'.' if known.setting('backup') else ': mastodon_smtp_backup is off.'}"
     )
 
 
@@ -178,16 +179,16 @@ def left_by_rollback(known: Known) -> str:
         return _DRY
     if known.result("restored").get("changed"):
         return (
-            "The file was put back and stays so. A service that could not be restarted still runs on the withdrawn "
-            "settings."
+            "The file was restored and stays that way. A service that could not be restarted still runs with the "
+            "withdrawn settings."
         )
     if known.result("services").get("changed"):
         return (
-            "The file was as before already. Services were restarted; one that could not be may still run on the "
-            "withdrawn settings."
+            "The file was already in its previous state. Services were restarted; any that could not be may still "
+            "run with the withdrawn settings."
         )
     seen = known.instance or {}
     if not seen.get("unproved"):
         return "Nothing has been changed."
-    left = f"The edit of an earlier rollout, which is not proved, stays in {seen['env_file']}."
+    left = f"An unproved edit of an earlier rollout remains in {seen['env_file']}."
     return f"Nothing has been changed. {left}"

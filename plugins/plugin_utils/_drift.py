@@ -69,7 +69,7 @@ def drift_summary(verdict: t.Mapping[str, t.Any], instance: t.Mapping[str, t.Any
     seen = (
         f"Mastodon {instance['release']} in {instance['app_dir']}"
         if instance
-        else "The instance could not be read; why is said below."
+        else "The instance could not be read; see below."
     )
     lines = [Finding(**one).sentence() for one in verdict["findings"] if one["severity"] != "info"]
     kinds = [one["severity"] for one in verdict["findings"] if one["severity"] != "info"]
@@ -127,7 +127,7 @@ def _findings(result: t.Mapping[str, t.Any]) -> list[Finding]:
 def _about_services(instance: t.Mapping[str, t.Any]) -> list[Finding]:
     return [
         TABLE.finding(
-            "service-stale", one["name"], f"It has run since {one['since']}, on older settings than the file."
+            "service-stale", one["name"], f"It has been running since {one['since']} with older settings than the file."
         )
         for one in on_older_settings(instance.get("instance"))
     ]

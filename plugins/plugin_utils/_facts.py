@@ -45,6 +45,6 @@ def set_by_facts(facts: t.Any, host: str) -> list[Finding]:
     subject = ", ".join(shown) or "variables"
     rest = f" and {others} more" if shown and others else ""
     message = (
-        f"{subject}{rest}: set by the facts of {host}. Facts outrank the inventory, and the host itself sets them."
+        f"{subject}{rest}: set by facts of {host}. Facts override the inventory, and the host itself controls them."
     )
     return [TABLE.finding("setting-from-facts", subject, message)]

@@ -55,8 +55,8 @@ def unsettled_hosts(seen: Seen, hosts: t.Sequence[str]) -> list[str]:
     :param hosts: the hosts in question.
     """
     found = {host: _unsettled(seen[host]) for host in hosts}
-    advice = "run the rollout again, or fediops.mastodon.smtp_rollback to have the state before."
-    told = [f"On {host}, {', and '.join(facts)}: {advice}" for host, facts in found.items() if facts]
+    advice = "Run the rollout again, or undo it with fediops.mastodon.smtp_rollback."
+    told = [f"{host}: {', and '.join(facts)}. {advice}" for host, facts in found.items() if facts]
     return told + [_alone(host, seen[host].result(RESULT)) for host in hosts if _is_alone(host, seen, hosts)]
 
 
@@ -78,7 +78,7 @@ def _alone(host: str, result: t.Mapping[str, t.Any]) -> str:
     server = result["local_domain"] or "its server"
     return (
         f"{host} runs no Sidekiq, and no other host of this run proved the queue of {server}. Add the host that runs "
-        "its Sidekiq to the group, or name it in --limit as well."
+        "its Sidekiq to the group, or include it in --limit."
     )
 
 
@@ -92,10 +92,11 @@ def _unsettled(known: Known) -> list[str]:
     facts = []
     if missing:
         whose = "this rollout" if own else "an earlier rollout"
-        facts.append(f"{looked['env_file']} has an edit of {whose} that is not proved")
+        facts.append(f"{looked['env_file']} has an unproved edit from {whose}")
     services = [one["name"] for one in on_older_settings(looked)]
     if services and not own:
-        facts.append(f"settings older than the file's are in use by {' and '.join(services)}")
+        verb = "runs" if len(services) == 1 else "run"
+        facts.append(f"{' and '.join(services)} still {verb} with the old settings")
     return facts
 
 
@@ -113,6 +114,28 @@ def unfinished_hosts(seen: Seen, hosts: t.Sequence[str], batch: t.Sequence[str],
     return bad if bad and 100 * len(bad) / len(before) > tolerated else []
 
 
+def batch_name(hosts: t.Sequence[str], batch: t.Sequence[str], sizes: t.Any) -> str:
+    """A batch of the rollout on screen, with its hosts: the first one is the canary where others follow it.
+
+    :param hosts: all hosts of the rollout, in its order.
+    :param batch: the hosts that are about to begin.
+    :param sizes: those of the batches, as in C(serial); a dry run has one batch.
+    """
+    begin = hosts.index(batch[0]) if batch else 0
+    number, start, steps = 1, 0, sizes if isinstance(sizes, list) else [sizes]
+    while (after := start + _batch_size(steps[min(number, len(steps)) - 1], len(hosts))) <= begin:
+        number, start = number + 1, after
+    first = "Rollout, canary" if len(batch) < len(hosts) else "Rollout"
+    return f"{first if number == 1 else f'Rollout, batch {number}'}: {_some(batch)}"
+
+
+def _batch_size(size: t.Any, hosts: int) -> int:
+    """As ansible-core counts it: a percentage is of all hosts and at least one host, and 0 means all of them."""
+    text = str(size)
+    number = int(float(text[:-1]) / 100 * hosts) or 1 if text.endswith("%") else int(text)
+    return number if number > 0 else hosts
+
+
 #: So many hosts are named; of the others only the number is said.
 _NAMED = 8
 
@@ -125,15 +148,15 @@ def rollout_standing(seen: Seen, hosts: t.Sequence[str], batch: t.Sequence[str])
     """
     begin = hosts.index(batch[0]) if batch else 0
     done = [host for host in hosts[:begin] if seen[host].result(RESULT).get("outcome", "failed") != "failed"]
-    said = [f"Done before, and staying so: {_some(done)}."] if done else []
+    said = [f"Finished: {_some(done)}."] if done else []
     open_ended = [host for host in hosts if host not in batch and not seen[host].result(RESULT)]
     lost = [host for host in open_ended if any(step in seen[host].entries for step in ROLLOUT)]
     if lost:
-        said += [f"Lost on the way: {_some(lost)}.", *unsettled_hosts(seen, lost)]
+        said += [f"Lost contact during the change: {_some(lost)}.", *unsettled_hosts(seen, lost)]
     after = [host for host in open_ended if host not in lost]
     if after:
         # Ansible begins no further batch when all hosts of one have failed.
-        alone = "The rollout stops here; not touched" if len(batch) == 1 else "Not touched so far"
+        alone = "The rollout stops here; not started" if len(batch) == 1 else "Not started"
         said.append(f"{alone}: {_some(after)}.")
     return " ".join(said)
 

@@ -19,7 +19,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._text import boun
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import STOPPING, Result, Step
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._answer import Answer, gated, refused
 
-_UNREADABLE = "The host's answer has not the form that Ansible's modules give it, and was not read."
+_UNREADABLE = "The host's answer is not a valid module result and was discarded."
 
 
 class HostStep(Step):
@@ -52,7 +52,7 @@ class HostStep(Step):
         :raises AnsibleActionFail: the step that finds it was left out.
         """
         if self.known.instance is None and self.part in STOPPING:
-            message = "The preflight of this host is not part of this run. Run it without --start-at-task."
+            message = "The preflight of this host did not run. Run again without --start-at-task."
             raise AnsibleActionFail(message)
         return t.cast("Result | None", self.known.instance)
 

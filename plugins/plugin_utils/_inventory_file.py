@@ -115,7 +115,7 @@ def refuse_hidden(folder: str) -> None:
         return
     for name in (folder, *(folder + ending for ending in (".yml", ".yaml", ".json"))):
         if os.path.lexists(name):
-            message = f"Ansible would not read {name} any more beside a folder {folder}."
+            message = f"Next to a folder {folder}, Ansible would no longer read {name}."
             raise FindingError(TABLE.finding("adopt-hides-file", name, message))
 
 
@@ -177,4 +177,4 @@ def _put_back(path: str, before: bytes | None, mode: int) -> None:
 
 def _refused(path: str, error: OSError) -> t.Any:
     reason = os.strerror(error.errno) if error.errno else type(error).__name__
-    return TABLE.finding("adopt-write-failed", path, f"The system refused: {reason}.")
+    return TABLE.finding("adopt-write-failed", path, f"System error: {reason}.")

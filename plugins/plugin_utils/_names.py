@@ -61,7 +61,7 @@ def unknown(variables: t.Iterable[str]) -> list[Finding]:
         short = name[len(PREFIX) :]
         if name.startswith(PREFIX) and short not in known():
             meant = did_you_mean(short, known(), PREFIX)
-            found.append(TABLE.finding("setting-unknown", name, f"{name} is no setting of this collection{meant}"))
+            found.append(TABLE.finding("setting-unknown", name, f"The collection has no setting {name}{meant}"))
     return found
 
 

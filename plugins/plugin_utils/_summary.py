@@ -46,17 +46,20 @@ def _nothing_sent(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
     """A change that no mail has proved must not read like one that was."""
     if dry or result["outcome"] != "changed" or result["test_messages"] or result.get("queued_mail"):
         return []
-    return ["No mail was sent: with mastodon_smtp_test_recipient or mastodon_smtp_test_account it is proved by one."]
+    return [
+        "No mail was sent. Set mastodon_smtp_test_recipient or mastodon_smtp_test_account to prove delivery with a "
+        "test mail."
+    ]
 
 
 def _rollback(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
     """The same for smtp_rollback, which neither asks Rails nor sends."""
     if result["restored_from"]:
-        verb = "would be put back" if dry else "was put back"
+        verb = "would be restored" if dry else "was restored"
         kinds = _by_kind(result["changed_variables"])
         first = f"{result['env_file']} {verb} from {result['restored_from']}{f': {kinds}' if kinds else ''}"
     else:
-        first = f"{result['env_file']} is as it was before the last edit: there was nothing to put back."
+        first = f"{result['env_file']} is as it was before the last edit: there was nothing to restore."
     told = ["Dry run, nothing was touched."] if dry else []
     return [*told, first, *_services(result, dry), *_findings(result["findings"])]
 
@@ -86,7 +89,7 @@ def _next(adopted: t.Mapping[str, t.Any], host: str, dry: bool) -> list[str]:
         lines.append(f"Next: put {', '.join(adopted['placeholders'])} into a vault (ansible-vault create {vault}).")
     lines.append(
         f"{'Then' if lines else 'Next'}: ansible-playbook fediops.mastodon.smtp_check --limit {host} (with your "
-        "inventory and vault password) says whether all is as it was written."
+        "inventory and vault password) checks that the instance matches what was written."
     )
     return lines
 
@@ -110,7 +113,7 @@ def _variables(result: t.Mapping[str, t.Any], dry: bool) -> str:
     if not changed:
         return f"{result['env_file']} already says what the inventory says."
     kinds = _by_kind(changed)
-    backup = f" (the state before is in {result['backup_file']})" if result.get("backup_file") and not dry else ""
+    backup = f" (previous state: {result['backup_file']})" if result.get("backup_file") and not dry else ""
     return f"{result['env_file']}{' would be edited' if dry else ''}: {kinds}{backup}"
 
 
@@ -149,31 +152,31 @@ def _seen_relay(seen: t.Mapping[str, t.Any]) -> str:
         f"answers at {used['address']}" if used else "does not answer",
         _seen_tls(tls) if tls else "no encryption",
         "login accepted" if seen["auth"]["accepted"] else "no login" if not seen["auth"]["tried"] else "login refused",
-        *(f"{step} taken" for step, tried in seen["envelope"].items() if tried and tried["accepted"]),
+        *(f"{step} accepted" for step, tried in seen["envelope"].items() if tried and tried["accepted"]),
     ]
     return f"Preflight: {seen['host']}:{seen['port']} {', '.join(facts)}"
 
 
 def _seen_tls(tls: t.Mapping[str, t.Any]) -> str:
-    left = f" for {tls['days_left']} days more" if tls["days_left"] is not None else ""
-    return f"{tls['version']}, certificate {'good' + left if tls['verified'] else 'not verified'}"
+    left = f" for {tls['days_left']} more days" if tls["days_left"] is not None else ""
+    return f"{tls['version']}, certificate {'valid' + left if tls['verified'] else 'not verified'}"
 
 
 def _seen_dns(seen: t.Mapping[str, t.Any]) -> str:
-    """What receivers see of a sender: how many rules are kept, and which are not."""
+    """What receivers see of a sender: how many checks passed, and which did not."""
     by_outcome: dict[str, list[str]] = {}
     for rule in seen["rules"]:
-        by_outcome.setdefault(rule["outcome"], []).append(rule["id"])
+        by_outcome.setdefault(rule["outcome"], []).append(CHECK_NAMES[rule["id"]])
     kept = len(by_outcome.get("ok", []) + by_outcome.get("info", []))
-    words = {"error": "wrong", "warning": "doubtful", "unknown": "open"}
-    others = [f"{word} {', '.join(by_outcome[one])}" for one, word in words.items() if one in by_outcome]
+    words = {"error": "failed", "warning": "with a warning", "unknown": "not answered"}
+    others = [f"{len(found)} {words[one]} ({', '.join(found)})" for one in words if (found := by_outcome.get(one))]
     checked = kept + sum(len(by_outcome.get(one, [])) for one in words)
-    return f"Preflight: DNS of {seen['from_domain']}: {'; '.join([f'{kept} of {checked} rules kept', *others])}"
+    return f"Preflight: DNS of {seen['from_domain']}: {', '.join([f'{kept} of {checked} checks passed', *others])}"
 
 
 def _test_messages(result: t.Mapping[str, t.Any]) -> list[str]:
     return [
-        f"The {one['relay']} relay took the test message {one['message_id']} for {one['to']}: {one['answer']}"
+        f"The {one['relay']} relay accepted the test message {one['message_id']} for {one['to']}: {one['answer']}"
         for one in result["test_messages"]
     ]
 
@@ -197,7 +200,7 @@ FATE_WORDS = {
 def _queued(result: t.Mapping[str, t.Any]) -> list[str]:
     queued = result.get("queued_mail")
     if "sidekiq" not in result["roles"]:
-        return ["Sidekiq runs on another host: the mail through the queue is to be proved there."]
+        return ["Sidekiq runs on another host; the queue is proved there."]
     if not queued:
         return []
     what = "test mail" if queued["way"] == "plain" else "password reset"

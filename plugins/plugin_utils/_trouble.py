@@ -30,8 +30,8 @@ _KEPT_FROM_RUNNING: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
         re.compile(r"[^:]{1,200}: can't open file"),
         "No such file",
         "The module's file disappeared from the host before Python could run it",
-        "Look for what removes files in Ansible's temporary folder there (ansible_remote_tmp, by default "
-        "~/.ansible/tmp) and whether its disk is full, then run it again.",
+        "Check what removes files from Ansible's temporary folder there (ansible_remote_tmp, by default "
+        "~/.ansible/tmp) and whether the disk is full, then run again.",
     ),
     (
         re.compile(
@@ -39,14 +39,14 @@ _KEPT_FROM_RUNNING: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
         ),
         "",
         "The host did not let Ansible become another user",
-        "Give the password with --ask-become-pass or ansible_become_password, or let the user run any command there "
-        "without one.",
+        "Give the password with --ask-become-pass or ansible_become_password, or allow the user to become root "
+        "there without one.",
     ),
     (
         re.compile(""),
         "No space left on device",
         "The host's disk is full",
-        "Make room where Ansible keeps its temporary files there (ansible_remote_tmp), then run it again.",
+        "Free some space where Ansible keeps its temporary files there (ansible_remote_tmp), then run again.",
     ),
 )
 #: The exit statuses of a process that was killed, for Ansible itself and for a shell in between.
@@ -66,7 +66,7 @@ _UNWORKABLE: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (
         re.compile("undecryptable|Decryption failed|could not be decrypted"),
         "is encrypted, and the vault password that was given does not open it",
-        "Give the one that it was encrypted with; several are given by several --vault-id.",
+        "Give the one that it was encrypted with; for several passwords, use several --vault-id.",
     ),
     (
         re.compile(r"'(\w+)' is undefined"),
@@ -110,8 +110,8 @@ def _said(result: t.Mapping[str, t.Any]) -> str:
     message = bounded(str(result.get("msg") or ""))
     if not message:
         return (
-            "The step broke off with an error whose text Ansible keeps to itself. Set the environment variable "
-            "ANSIBLE_DISPLAY_TRACEBACK=error and run it again with -vvv, and look at Python on the host."
+            "The step failed without an error message. Run it again with -vvv and ANSIBLE_DISPLAY_TRACEBACK=error in "
+            "the environment, and check Python on the host."
         )
     if "module_stderr" not in result:
         return _about_template(message)
@@ -120,7 +120,7 @@ def _said(result: t.Mapping[str, t.Any]) -> str:
         return refusal
     lines = [one for one in bounded(str(result["module_stderr"])).splitlines() if not _SMALL_TALK.match(one)]
     last = one_line(redact(lines[-1])) if lines else ""
-    first = "Python did not run the module to its end on this host" if _NO_RESULT.fullmatch(message) else message
+    first = "Python did not finish running the module on this host" if _NO_RESULT.fullmatch(message) else message
     code = f" (exit status {result['rc']})" if "rc" in result else ""
     told = f"{first.rstrip('.')}{code}{f': {last}' if last and last not in message else ''}"
     return f"{ended(told)} {_PYTHON_ADVICE}"
@@ -135,8 +135,8 @@ def _kept_from_running(result: t.Mapping[str, t.Any]) -> str:
                 return f"{what}: {ended(one_line(redact(line)))} {advice}"
     if result.get("rc") in _KILLED:
         return (
-            "The module was killed on this host (exit status 137). Look into the host's kernel log (journalctl -k) for "
-            "whether it ran out of memory, then run it again."
+            "The module was killed on this host (exit status 137). Check the host's kernel log (journalctl -k) for "
+            "an out-of-memory kill, then run again."
         )
     return ""
 

@@ -27,21 +27,21 @@ DIALOGUE: tuple[Row, ...] = (
     ),
     Row(
         "sender-authentication-failed",
-        "The receiver does not believe the sender: {said}. SPF, DKIM, DMARC or reverse DNS fail.",
-        "Check the sender's domain with sender_dns_info and publish the records that it names.",
+        "The receiving server rejected the sender: {said}. Its SPF, DKIM, DMARC or reverse-DNS check failed.",
+        "Check the sender's domain with sender_dns_info and publish the records that it lists.",
         Sign(stages=_SENT, enhanced=r"[45]\.7\.(2[0-6]|27|515)"),
     ),
     Row(
         "sender-authentication-failed",
-        "The receiver does not believe the sender: {said}.",
-        "Check the sender's domain with sender_dns_info and publish the records that it names.",
+        "The receiving server rejected the sender: {said}.",
+        "Check the sender's domain with sender_dns_info and publish the records that it lists.",
         Sign(
             stages=_SENT, text=r"\b(SPF|DKIM|DMARC)\b", status=r"[45]\d\d", source="providers' texts around 550 5.7.1"
         ),
     ),
     Row(
         "relay-quota-used",
-        "The account's limit at {endpoint} is used up: {said}.",
+        "The account has reached its limit at {endpoint}: {said}.",
         "Wait until the limit is reset, or raise it at the provider. The login is not wrong.",
         Sign(enhanced=r"[45]\.4\.5", source="Google 550 5.4.5"),
         Sign(
@@ -53,7 +53,7 @@ DIALOGUE: tuple[Row, ...] = (
     ),
     Row(
         "encryption-required",
-        "{endpoint} asks for encryption first: {said}.",
+        "{endpoint} requires encryption: {said}.",
         "Set {option[tls]} to starttls.",
         Sign(
             text=r"\bTLS\b.{0,20}required|require\w{0,9}.{0,20}\bTLS\b", status="421", source="Gmail 421 TLS required"
@@ -61,13 +61,13 @@ DIALOGUE: tuple[Row, ...] = (
     ),
     Row(
         "relay-busy",
-        "{endpoint} has enough for now: {said}.",
+        "{endpoint} is limiting connections: {said}.",
         "Try again later, with fewer hosts at once (mastodon_smtp_batches).",
         Sign(status="421", source="RFC 5321: 421; Amazon SES: too many concurrent SMTP connections"),
     ),
     Row(
         "helo-refused",
-        "{endpoint} refuses the name that Mastodon greets with: {said}.",
+        "{endpoint} rejects the EHLO name that Mastodon sends: {said}.",
         "Set {option[helo_domain]} to this host's full name (it falls back to LOCAL_DOMAIN only if it is absent).",
         Sign(stages=("ehlo",), status=r"5\d\d"),
         Sign(
@@ -79,13 +79,13 @@ DIALOGUE: tuple[Row, ...] = (
     ),
     Row(
         "encryption-required",
-        "{endpoint} takes this login method only over an encrypted connection: {said}.",
+        "{endpoint} accepts this login method only over an encrypted connection: {said}.",
         "Set {option[tls]} to starttls (implicit on port 465).",
         Sign(status="538", source="RFC 4954: 538 5.7.11"),
     ),
     Row(
         "encryption-required",
-        "{endpoint} wants encryption before anything else: {said}.",
+        "{endpoint} requires encryption: {said}.",
         "Set {option[tls]} to starttls (implicit on port 465).",
         Sign(
             text=r"STARTTLS|encrypt|\b(TLS|SSL)\b.{0,20}(required|needed|first)|(require|need)\w{0,9}.{0,20}\b(TLS|SSL)\b",
@@ -101,36 +101,36 @@ DIALOGUE: tuple[Row, ...] = (
     ),
     Row(
         "login-required",
-        "{endpoint} wants a login, and none was sent: {said}.",
+        "{endpoint} requires a login, and none was sent: {said}.",
         "Set {option[login]} and {option[password]}; {option[auth]} must not be none.",
         Sign(status="530", source="RFC 4954: 530 5.7.0"),
         hinted=True,
     ),
     Row(
         "smtp-login-disabled",
-        "{endpoint} has SMTP logins switched off for this account or tenant: {said}.",
-        "Switch on authenticated SMTP for the mailbox in the Microsoft 365 admin centre, or use another relay.",
+        "{endpoint} has SMTP logins disabled for this account or tenant: {said}.",
+        "Enable authenticated SMTP for the mailbox in the Microsoft 365 admin centre, or use another relay.",
         Sign(enhanced=r"5\.7\.(139|30)"),
         hinted=True,
     ),
     Row(
         "smtp-login-disabled",
-        "{endpoint} has SMTP logins switched off for this account or tenant: {said}.",
-        "Switch on authenticated SMTP for the mailbox at the provider, or use another relay.",
+        "{endpoint} has SMTP logins disabled for this account or tenant: {said}.",
+        "Enable authenticated SMTP for the mailbox at the provider, or use another relay.",
         Sign(text=r"SmtpClientAuthentication is disabled|basic authentication is (disabled|not supported)"),
         hinted=True,
     ),
     Row(
         "app-password-needed",
-        "{endpoint} wants an app password in place of the account's own: {said}.",
-        "Make an app password at the provider and set it as {option[password]}.",
+        "{endpoint} requires an app password instead of the account password: {said}.",
+        "Create an app password at the provider and set it as {option[password]}.",
         Sign(text=r"app(lication)?[- ](specific )?password|application-specific", status=r"53[45]"),
         hinted=True,
     ),
     Row(
         "app-password-needed",
-        "{endpoint} finds this login too weak: {said}. Gmail says so when it wants an app password.",
-        "Make an app password at the provider and set it as {option[password]}, or set another {option[auth]}.",
+        "{endpoint} rejects this login as too weak: {said}. Gmail answers this when it requires an app password.",
+        "Create an app password at the provider and set it as {option[password]}, or set another {option[auth]}.",
         Sign(
             status="534",
             enhanced=r"5\.7\.9",
@@ -141,21 +141,21 @@ DIALOGUE: tuple[Row, ...] = (
     ),
     Row(
         "login-mechanism-too-weak",
-        "{endpoint} finds the login method too weak: {said}.",
-        "Set another {option[auth]}, or make an app password at the provider.",
+        "{endpoint} rejects the login method as too weak: {said}.",
+        "Set another {option[auth]}, or create an app password at the provider.",
         Sign(status="534"),
         hinted=True,
     ),
     Row(
         "password-transition-needed",
-        "{endpoint} wants the password to be renewed before this login method works: {said}.",
+        "{endpoint} requires a password change before this login method works: {said}.",
         "Set {option[auth]} to plain once, or reset the password at the provider.",
         Sign(status="432"),
     ),
     Row(
         "login-temporary",
-        "{endpoint} cannot check logins at the moment: {said}. The password is not known to be wrong.",
-        "Try again later; if it stays, the relay's own log tells why.",
+        "{endpoint} cannot check logins at the moment: {said}. The password may well be correct.",
+        "Try again later. If it persists, the relay's log shows why.",
         Sign(stages=("auth",), status=r"4\d\d"),
         Sign(
             classes=("Net::SMTPAuthenticationError", "SMTPAuthenticationError"),
@@ -178,7 +178,7 @@ DIALOGUE: tuple[Row, ...] = (
     ),
     Row(
         "login-mechanism-not-offered",
-        "{endpoint} does not know this login method: {said}.",
+        "{endpoint} does not support this login method: {said}.",
         "Set {option[auth]} to another one: plain and login are the usual two.",
         Sign(stages=("auth",), status="504", source="RFC 4954: 504 5.5.4"),
         Sign(
@@ -196,16 +196,16 @@ DIALOGUE: tuple[Row, ...] = (
     ),
     Row(
         "login-refused",
-        "{endpoint} refuses the login: {said}.",
+        "{endpoint} rejected the login: {said}.",
         "Check {option[login]} and {option[password]}: the kind of key (API, SMTP or account password), "
         "the form of the login, the region.",
         Sign(status="535", source="RFC 4954: 535 5.7.8; mastodon#15017, #21937"),
         hinted=True,
-        of_file="If both are right, a quoting accident in {file} may have changed the password.",
+        of_file="If both are correct, a quoting mistake in {file} may have changed the password.",
     ),
     Row(
         "login-refused",
-        "{endpoint} refuses the login: {said}.",
+        "{endpoint} rejected the login: {said}.",
         "Check {option[login]} and {option[password]}.",
         Sign(
             stages=("auth",),
@@ -216,14 +216,15 @@ DIALOGUE: tuple[Row, ...] = (
     ),
     Row(
         "sender-domain-bad",
-        "{endpoint} finds that the sender's domain does not exist or takes no mail: {said}.",
+        "{endpoint} reports that the sender's domain does not exist or accepts no mail: {said}.",
         "Correct {option[from_address]} and {option[return_path]}, or give the domain an MX (or A) record.",
         Sign(enhanced=r"[45]\.1\.[78]", source="RFC 3463: X.1.8 (rules D1 and D2 of the DNS check)"),
     ),
     Row(
         "sender-not-verified",
         "The provider has not verified the sender {sender}: {said}.",
-        "Verify the domain of {option[from_address]} at the provider, in the region of {host}, and leave its sandbox.",
+        "Verify the domain of {option[from_address]} at the provider, in the region of {host}, and get out of its "
+        "sandbox.",
         Sign(
             text=r"not (been )?verified|unverified|unconfigured sending domain|sandbox|verify your (domain|sender)",
             status=r"[45]\d\d",
@@ -232,7 +233,7 @@ DIALOGUE: tuple[Row, ...] = (
     ),
     Row(
         "sender-refused",
-        "{endpoint} does not let this login send as {sender}: {said}.",
+        "{endpoint} does not allow this login to send as {sender}: {said}.",
         "Set {option[from_address]} (and {option[return_path]}) to an address that belongs to {option[login]}.",
         Sign(
             text=r"sender (address|domain)? ?(rejected|refused|denied)|not owned by user|sendasdenied"
@@ -245,10 +246,9 @@ DIALOGUE: tuple[Row, ...] = (
     ),
     Row(
         "relay-denied",
-        "{endpoint} does not pass on mail from this host: {said}. Either no login was sent, or it is the wrong server.",
-        "Check that {option[login]}, {option[password]} and {option[auth]} are set and in effect; for a "
-        "relay that trusts "
-        "addresses, have this host's address added there (mynetworks).",
+        "{endpoint} refuses to relay mail from this host: {said}. Either no login was sent, or it is the wrong server.",
+        "Check that {option[login]}, {option[password]} and {option[auth]} are set and in effect; for a relay that "
+        "trusts addresses, have this host's address allow-listed there (mynetworks).",
         Sign(
             text=r"relay(ing)?( access)? (is )?(denied|not (permitted|allowed))|(unable|not (permitted"
             r"|allowed)) to relay"
@@ -259,75 +259,76 @@ DIALOGUE: tuple[Row, ...] = (
     Row(
         "recipient-refused",
         "{endpoint} does not know the recipient {recipient}: {said}.",
-        "Give a test recipient that exists.",
+        "Set a test recipient that exists.",
         Sign(enhanced=r"5\.1\.(1|2|3|6|10)|5\.2\.[12]"),
         Sign(text=r"recipient address rejected|user unknown|no such user", status=r"5\d\d"),
     ),
     Row(
         "sender-refused",
-        "{endpoint} refuses {sender} as the sender: {said}.",
+        "{endpoint} rejects {sender} as the sender: {said}.",
         "Set {option[from_address]} (and {option[return_path]}) to an address that belongs to {option[login]}.",
         Sign(stages=("mail",), status=r"55[0134]", source="RFC 5321: 550, 553, 554 in answer to MAIL"),
     ),
     Row(
         "relay-denied",
-        "{endpoint} refuses this mail by its policy: {said}.",
-        "Check that a login is sent ({option[login]}, {option[auth]}), and that this host's address is allowed there.",
+        "{endpoint} rejected this mail by policy: {said}.",
+        "Check that a login is sent ({option[login]}, {option[auth]}), and that this host's address is allow-listed "
+        "there.",
         Sign(stages=("rcpt",), enhanced=r"5\.7\.[01]", source="RFC 3463: X.7.1, delivery not authorized"),
     ),
     Row(
         "recipient-refused",
-        "{endpoint} refuses the recipient {recipient}: {said}.",
-        "Give a test recipient that exists, and whose domain takes mail.",
+        "{endpoint} rejected the recipient {recipient}: {said}.",
+        "Set a test recipient that exists and whose domain accepts mail.",
         Sign(stages=("rcpt",), status=r"55[013]", source="RFC 5321: 550, 551, 553 in answer to RCPT"),
     ),
     Row(
         "relay-refused",
-        "{endpoint} refuses the message: {said}. MailerSend also uses 450 where a retry does not help.",
-        "Read the answer: most often the sender's domain is not verified at MailerSend.",
+        "{endpoint} rejected the message: {said}. MailerSend also uses 450 for errors that a retry does not fix.",
+        "Read the answer. Most often the sender's domain is not verified at MailerSend.",
         Sign(status="450", when=_is_mailersend, source="developers.mailersend.com/smtp-relay.html"),
         hinted=True,
     ),
     Row(
         "relay-temporary",
-        "{endpoint} puts the mail off (greylisting): {said}. Mastodon tries again by itself.",
-        "Run again in some minutes. The settings are not wrong.",
+        "{endpoint} deferred the mail (greylisting): {said}. Mastodon retries automatically.",
+        "Run again in a few minutes. The settings are correct.",
         Sign(text=r"gr[ae]y[- ]?list", status=r"4\d\d", source="RFC 6647"),
     ),
     Row(
         "relay-temporary",
-        "{endpoint} refuses for now: {said}. The settings are not known to be wrong.",
-        "Run again later; if it stays, look into the relay's log.",
+        "{endpoint} rejected the mail temporarily: {said}. The settings may well be correct.",
+        "Run again later. If it persists, check the relay's log.",
         Sign(status=r"4\d\d", source="RFC 5321: 450, 451, 452"),
     ),
     Row(
         "command-refused",
-        "{endpoint} does not understand: {said}.",
-        "Check that {option[host]} and {option[port]} name a mail relay and no filter is in front of it.",
+        "{endpoint} does not understand a command: {said}.",
+        "Check that {option[host]} and {option[port]} point to a mail relay with no filter in front of it.",
         Sign(status=r"50\d"),
     ),
     Row(
         "relay-refused",
-        "{endpoint} refuses the mail by its policy: {said}.",
-        "Read the answer; the provider's log tells more. Check the sender's domain with sender_dns_info.",
+        "{endpoint} rejected the mail by policy: {said}.",
+        "Read the answer and the provider's log. Check the sender's domain with sender_dns_info.",
         Sign(status=r"5\d\d", enhanced=r"5\.7\.\d+", source="RFC 3463: X.7.1 in answer to DATA; Amazon SES 554"),
     ),
     Row(
         "relay-refused",
-        "{endpoint} refuses the mail for good: {said}.",
-        "Read the relay's answer; the provider's log tells more.",
+        "{endpoint} rejected the mail permanently: {said}.",
+        "Read the relay's answer and the provider's log.",
         Sign(status=r"5\d\d"),
     ),
     Row(
         "job-not-picked-up",
-        "The mail was put into the queue, and no process picked it up in time.",
+        "The mail was queued, but no process picked it up in time.",
         "List the Sidekiq processes and their queues: one of them must serve mailers (default before Mastodon 4.0).",
         Sign(stages=("queue",), text=r"^$"),
     ),
     Row(
         "delivery-failed",
         "Sending through {endpoint} failed: {said}.",
-        "Read the error and the relay's log. It is not among those that are known here.",
+        "Read the error and the relay's log. The collection does not know this error.",
         Sign(),
     ),
 )

@@ -50,7 +50,7 @@ NETWORK: tuple[Row, ...] = (
     Row(
         "relay-connection-refused",
         "Nothing listens at {endpoint} ({said}). Inside a container, localhost is the container itself.",
-        "Start the mail server on this host, or set {option[host]} to the relay's real name.",
+        "Start the mail server on this host, or set {option[host]} to the relay's host name.",
         Sign(
             classes=("Errno::ECONNREFUSED", "refused"),
             when=loopback,
@@ -71,8 +71,8 @@ NETWORK: tuple[Row, ...] = (
     Row(
         "relay-unreachable",
         "This host has no route to {endpoint} ({said}).",
-        "Check the network of the place where Sidekiq runs: IPv6 without a route, a container network marked internal, "
-        "a unit with restricted address families.",
+        "Check the network where Sidekiq runs: IPv6 without a route, a container network marked internal, a unit "
+        "with restricted address families.",
         Sign(
             classes=(
                 "Errno::EHOSTUNREACH",
@@ -100,14 +100,14 @@ NETWORK: tuple[Row, ...] = (
     ),
     Row(
         "plaintext-on-tls-port",
-        "{endpoint} accepts the connection, but sends no greeting ({said}): "
-        "the port waits for TLS, which the settings do not begin.",
+        "{endpoint} accepts the connection but sends no greeting ({said}): the port expects implicit TLS, which the "
+        "settings do not use.",
         "Set {option[tls]} to implicit for this port, or {option[port]} to 587 with {option[tls]} starttls.",
         Sign(stages=("banner", "queue"), classes=("Net::ReadTimeout", "timed-out"), when=_plain_on_tls_port),
     ),
     Row(
         "plaintext-on-tls-port",
-        "{endpoint} hangs up instead of greeting ({said}): it expects TLS from the first byte.",
+        "{endpoint} closes the connection instead of greeting ({said}): it expects implicit TLS (from the first byte).",
         "Set {option[tls]} to implicit for this port, or {option[port]} to 587 with {option[tls]} starttls.",
         Sign(
             stages=("banner", "queue"),
@@ -118,25 +118,25 @@ NETWORK: tuple[Row, ...] = (
     ),
     Row(
         "relay-busy",
-        "{endpoint} greets with a temporary refusal: {said}.",
+        "{endpoint} greets with a temporary rejection: {said}.",
         "Try again later, with fewer hosts at once (mastodon_smtp_batches).",
         Sign(stages=("banner",), status=r"4\d\d", source="RFC 5321, 3.1 and 4.2.1"),
     ),
     Row(
         "greeting-refused",
-        "{endpoint} refuses this host at the greeting: {said}.",
-        "Have this host's address (IPv4 and IPv6) allowed at the relay, or check its reputation.",
+        "{endpoint} rejects this host in its greeting: {said}.",
+        "Have this host's address (IPv4 and IPv6) allow-listed at the relay, or check its reputation.",
         Sign(stages=("banner",), status=r"5\d\d"),
     ),
     Row(
         "tls-on-plaintext-port",
-        "{endpoint} speaks plain text first, but the settings begin with TLS ({said}).",
+        "{endpoint} starts in plain text, but the settings use implicit TLS ({said}).",
         "Set {option[tls]} to starttls for this port, or {option[port]} to 465 with {option[tls]} implicit.",
         Sign(text=r"wrong.version.number|unknown protocol|WRONG_VERSION_NUMBER|packet length too long"),
     ),
     Row(
         "tls-on-plaintext-port",
-        "The TLS handshake with {endpoint} gets no answer ({said}): the port speaks plain text first, most likely.",
+        "The TLS handshake with {endpoint} gets no answer ({said}): most likely the port starts in plain text.",
         "Set {option[tls]} to starttls for this port, or {option[port]} to 465 with {option[tls]} implicit.",
         Sign(
             stages=("tls",),
@@ -154,19 +154,19 @@ NETWORK: tuple[Row, ...] = (
     ),
     Row(
         "starttls-refused",
-        "{endpoint} offers STARTTLS but refuses it for now: {said}. This is a fault of the relay.",
+        "{endpoint} offers STARTTLS but rejects it temporarily: {said}. This is a fault of the relay.",
         "Tell the relay's operator; try again later, or {option[port]} 465 with {option[tls]} implicit.",
         Sign(stages=("starttls",), status=r"4\d\d", source="RFC 3207, 4: 454"),
     ),
     Row(
         "starttls-refused",
-        "{endpoint} offers STARTTLS, then refuses it: {said}.",
+        "{endpoint} offers STARTTLS, then rejects it: {said}.",
         "",
         Sign(stages=("starttls",), status=r"5\d\d"),
     ),
     Row(
         "ca-file-missing",
-        "The file of trusted authorities cannot be used ({said}).",
+        "The CA file cannot be used ({said}).",
         "Set {option[ca_file]} to a file that exists: /etc/ssl/certs/ca-certificates.crt on Debian, "
         "/etc/pki/tls/certs/ca-bundle.crt on Red Hat, /etc/ssl/cert.pem on Alpine.",
         Sign(
@@ -177,7 +177,7 @@ NETWORK: tuple[Row, ...] = (
     ),
     Row(
         "ca-file-missing",
-        "The file of trusted authorities does not exist on this host ({said}).",
+        "The CA file does not exist on this host ({said}).",
         "Set {option[ca_file]} to a file that exists: /etc/ssl/certs/ca-certificates.crt on Debian, "
         "/etc/pki/tls/certs/ca-bundle.crt on Red Hat, /etc/ssl/cert.pem on Alpine.",
         Sign(
@@ -194,7 +194,7 @@ NETWORK: tuple[Row, ...] = (
     Row(
         "certificate-wrong-name",
         "The certificate of {endpoint} is not for the name {host} ({said}).",
-        "Set {option[host]} to a name that the certificate carries (not an address, an alias or a container's name).",
+        "Set {option[host]} to a name in the certificate (not an address, an alias or a container's name).",
         Sign(classes=SSL_ERRORS, verify_codes=(62, 64)),
         Sign(
             text=r"hostname mismatch|does not match the server certificate|IP address mismatch"
@@ -205,7 +205,7 @@ NETWORK: tuple[Row, ...] = (
     Row(
         "certificate-expired",
         "The certificate of {endpoint} has expired ({said}).",
-        "Have it renewed by the relay's operator; check this host's clock first.",
+        "Check this host's clock first, then ask the relay's operator to renew it.",
         Sign(classes=SSL_ERRORS, verify_codes=(10,)),
         Sign(text=r"certificate has expired", source="Ruby's openssl gives the reason as text only"),
     ),
@@ -218,10 +218,9 @@ NETWORK: tuple[Row, ...] = (
     ),
     Row(
         "certificate-untrusted",
-        "This host does not trust who signed the certificate of {endpoint} ({said}).",
-        "Put the authority's certificate on the host and name the file as {option[ca_file]}; check that "
-        "the file exists. "
-        "Do not switch verification off for a relay that is not on the host itself.",
+        "The certificate of {endpoint} is signed by a CA that this host does not trust ({said}).",
+        "Put the CA's certificate on the host and set {option[ca_file]} to the file; check that the file exists. Do "
+        "not disable verification for a relay that is not on the host itself.",
         Sign(classes=SSL_ERRORS, verify_codes=(2, 18, 19, 20, 21)),
         Sign(
             text=r"unable to get (local )?issuer|self[- ]signed certificate|unable to verify the first certificate",
@@ -230,14 +229,14 @@ NETWORK: tuple[Row, ...] = (
     ),
     Row(
         "certificate-refused",
-        "The certificate of {endpoint} is refused ({said}).",
+        "The certificate of {endpoint} was rejected ({said}).",
         "Ask the relay's operator to fix its certificate (reason in brackets).",
         Sign(text=r"certificate[ _]verify[ _]failed"),
     ),
     Row(
         "tls-versions-differ",
         "{endpoint} and this host cannot agree on a TLS version or its parameters ({said}).",
-        "Have the relay's TLS brought up to date (1.2 or newer, keys of 2048 bits).",
+        "Ask the relay's operator to update its TLS (1.2 or newer, keys of 2048 bits).",
         Sign(
             classes=SSL_ERRORS,
             text=r"unsupported.protocol|protocol.version|dh.key.too.small|ee.key.too.small|md.too.weak"
@@ -247,8 +246,8 @@ NETWORK: tuple[Row, ...] = (
     ),
     Row(
         "relay-hung-up",
-        "{endpoint} hangs up during the TLS handshake ({said}).",
-        "Check {option[tls]} against the port; otherwise a firewall or a proxy on the way cuts TLS.",
+        "{endpoint} closes the connection during the TLS handshake ({said}).",
+        "Check {option[tls]} against the port; otherwise a firewall or a proxy on the way blocks TLS.",
         Sign(
             stages=("tls", "starttls"),
             classes=(*HANG_UPS, *SSL_ERRORS),
@@ -269,14 +268,14 @@ NETWORK: tuple[Row, ...] = (
     ),
     Row(
         "relay-silent",
-        "{endpoint} accepts the connection but says nothing ({said}).",
+        "{endpoint} accepts the connection but sends nothing ({said}).",
         "If this port speaks implicit TLS, set {option[tls]} to implicit; otherwise ask the relay's operator.",
         Sign(stages=("banner", "tls"), classes=TIMEOUTS),
     ),
     Row(
         "relay-silent",
-        "{endpoint} took longer to answer than Mastodon waits ({said}); the message may have been taken all the same.",
-        "Look into the relay's log; a relay that is slow at this point makes Mastodon send twice.",
+        "{endpoint} took longer to answer than Mastodon waits ({said}); it may have accepted the message anyway.",
+        "Check the relay's log. A relay that is slow at this point makes Mastodon send twice.",
         Sign(stages=("data",), classes=TIMEOUTS, source="mastodon#23727, #23750"),
     ),
     Row(
@@ -294,14 +293,14 @@ NETWORK: tuple[Row, ...] = (
     ),
     Row(
         "relay-hung-up",
-        "{endpoint} hangs up without a word ({said}).",
-        "Have this host's addresses (IPv4 and IPv6) allowed at the relay; check for a proxy on the SMTP port, "
+        "{endpoint} closes the connection without an answer ({said}).",
+        "Have this host's addresses (IPv4 and IPv6) allow-listed at the relay; check for a proxy on the SMTP port, "
         "and {option[tls]} against the port.",
         Sign(classes=HANG_UPS),
     ),
     Row(
         "relay-reset",
-        "The connection to {endpoint} was cut ({said}).",
+        "The connection to {endpoint} was interrupted ({said}).",
         "Look for a firewall or a proxy on the way, and check {option[tls]} against the port.",
         Sign(classes=RESETS),
     ),

@@ -19,8 +19,9 @@ _STILL_BARE = tuple(name for name, one in VARIABLES.items() if one.bare and one.
 _OF_MAIN = ", ".join(name for name in _STILL_BARE if name.startswith(MAIN))
 _BARE_NAMES = f"{_OF_MAIN}, those of BULK_SMTP_, and LOCAL_DOMAIN"
 _BARE = (
-    "Mastodon puts such a value into config/email.yml without quotes: it must be on one line, must not begin with a "
-    "character that YAML reserves (@ % & * ! | > ` and brackets and quotes), and must not hold a colon before a blank."
+    "Mastodon writes such a value into config/email.yml without quotes: it must be on one line, must not begin with "
+    "a character that YAML reserves (@ % & * ! | > ` and brackets and quotes), and must not contain a colon before a "
+    "space."
 )
 
 
@@ -41,14 +42,14 @@ def _variable_known(context: Context) -> bool:
 START: tuple[Row, ...] = (
     Row(
         "ruby-not-found",
-        "No Ruby could be started: {said}.",
+        "Ruby could not be started: {said}.",
         "",
         Sign(stages=("boot",), text=r"(ruby|bundle|rbenv|rails)[^\n]{0,60}(no such file|not found|permission denied)"),
     ),
     Row(
         "email-yml-unreadable",
         "Rails does not start: a value of {file} breaks config/email.yml ({said}).",
-        "Upgrade to Mastodon 4.4.1 or newer. Until then quote the value twice, and undo that before the upgrade.",
+        "Upgrade to Mastodon 4.4.1 or newer. Until then, quote the value twice, and revert that before the upgrade.",
         Sign(stages=("boot",), text=r"email\.yml", when=_upgrade_helps),
         Sign(stages=("boot",), classes=_YAML_ERRORS, when=_upgrade_helps, source="Psych; mastodon#35305"),
     ),
@@ -68,7 +69,7 @@ START: tuple[Row, ...] = (
     ),
     Row(
         "delivery-method-blank",
-        "Rails does not start: SMTP_DELIVERY_METHOD is present in {file} and empty.",
+        "Rails does not start: SMTP_DELIVERY_METHOD is set but empty in {file}.",
         "",
         Sign(stages=("boot",), classes=("NoMethodError",), text=r"to_sym\b.{0,300}\bnil"),
     ),
@@ -89,19 +90,19 @@ START: tuple[Row, ...] = (
     ),
     Row(
         "env-file-refused-by-dotenv",
-        "Rails does not start: dotenv refuses {file} ({said}).",
+        "Rails does not start: dotenv rejects {file} ({said}).",
         "Give the exported variable a value, or remove the line.",
         Sign(classes=("Dotenv::FormatError",)),
     ),
     Row(
         "env-file-refused-by-compose",
-        "Docker Compose refuses {file}: {said}.",
+        "Docker Compose rejects {file}: {said}.",
         "",
         Sign(text=r"unterminated quoted value|unexpected character .{0,20}in variable name|key cannot contain a space"),
     ),
     Row(
         "redis-unreachable",
-        "Rails does not reach Redis: {said}.",
+        "Rails cannot reach Redis: {said}.",
         "",
         Sign(
             stages=("boot", "queue"),
@@ -110,31 +111,31 @@ START: tuple[Row, ...] = (
     ),
     Row(
         "tls-and-starttls-together",
-        "The settings ask for implicit TLS and for STARTTLS at once ({said}); {release} then sends nothing.",
+        "The settings enable implicit TLS and STARTTLS together ({said}); {release} then sends nothing.",
         "Set {option[tls]} to implicit or to starttls; with implicit, SMTP_ENABLE_STARTTLS must be absent or never.",
         Sign(text=r"mutually exclusive"),
     ),
     Row(
         "login-missing",
-        "A login method is in effect but there is no login ({said}).",
+        "A login method is set, but the login is missing ({said}).",
         "Set {option[login]} and {option[password]}, or {option[auth]} to none for a relay without login.",
         Sign(text=r"requested but missing user name"),
     ),
     Row(
         "login-missing",
-        "There is a login but no password ({said}).",
+        "A login is set, but the password is missing ({said}).",
         "Set {option[password]}, or remove {option[login]} and set {option[auth]} to none.",
         Sign(text=r"requested but missing secret"),
     ),
     Row(
         "login-method-unknown",
-        "The login method is not one that Ruby knows ({said}).",
-        "Set {option[auth]} to plain, login, cram_md5 or none, in small letters.",
+        "Ruby does not support the login method ({said}).",
+        "Set {option[auth]} to plain, login, cram_md5 or none, in lower case.",
         Sign(text=r"wrong authentication type"),
     ),
     Row(
         "verify-mode-unknown",
-        "SMTP_OPENSSL_VERIFY_MODE is blank or not a mode that OpenSSL knows ({said}).",
+        "SMTP_OPENSSL_VERIFY_MODE is empty or not a valid OpenSSL mode ({said}).",
         "Set {option[verify]} to peer or none.",
         Sign(text=r"(uninitialized constant|wrong constant name).{0,300}VERIFY_"),
         Sign(
@@ -174,13 +175,13 @@ START: tuple[Row, ...] = (
     ),
     Row(
         "sendmail-missing",
-        "Mastodon is set to use the sendmail program, which is not there ({said}).",
+        "Mastodon is set to use sendmail, but the program is not installed ({said}).",
         "Set {option[delivery_method]} to smtp and the relay's name as {option[host]}.",
         Sign(classes=("Errno::ENOENT",), text=r"sendmail"),
     ),
     Row(
         "credentials-not-ascii",
-        "Ruby cannot log in by CRAM-MD5 with a password that has characters outside ASCII ({said}).",
+        "Ruby's CRAM-MD5 login fails with a password that has non-ASCII characters ({said}).",
         "Set {option[auth]} to plain or login, or use ASCII characters in {option[password]}.",
         Sign(
             classes=("Encoding::CompatibilityError", "not-ascii"),
@@ -192,7 +193,7 @@ START: tuple[Row, ...] = (
     Row(
         "rails-does-not-boot",
         "Rails does not start: {said}.",
-        "The cause lies outside the mail settings unless the error names one; see the instance's own log.",
+        "Unless the error names a mail setting, the cause lies elsewhere; see the instance's log.",
         Sign(stages=("boot",)),
     ),
 )

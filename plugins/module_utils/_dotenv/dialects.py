@@ -119,10 +119,10 @@ def generations(readers: t.Iterable[str]) -> tuple[Generation, ...]:
 #: Why a reader refuses the whole file -> the words for it.
 REFUSALS: dict[str, str] = {
     "refused-line": "it does not understand this line",
-    "refused-template": "it does not understand the ${...} in this value, or a variable that it requires is not set",
-    "quote-not-closed": "a quote is opened here and not closed",
-    "export-without-value": "an export here has no value",
-    "shell-syntax": "an unquoted parenthesis or operator here is a syntax error",
+    "refused-template": "the ${...} in this value is not supported, or a variable that it requires is not set",
+    "quote-not-closed": "a quote is not closed",
+    "export-without-value": "an export has no value",
+    "shell-syntax": "an unquoted parenthesis or operator is a syntax error",
 }
 
 
@@ -140,7 +140,7 @@ def decode(data: bytes) -> Source:
         raise FindingError(TABLE.finding("env-file-not-utf8", f"line {line}", message)) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise FindingError(TABLE.finding("env-nul", f"line {line}", "The line holds a NUL character."))
+        raise FindingError(TABLE.finding("env-nul", f"line {line}", "The line contains a NUL character."))
     return Source(text)
 
 
@@ -161,7 +161,7 @@ def values(data: bytes, reader: str, environment: Environment | None = None) -> 
             TABLE.finding(
                 "env-file-refused",
                 f"line {source.line(reading.refusal.position)}",
-                f"The whole file is refused by {named([generation])}: {REFUSALS[reading.refusal.kind]}.",
+                f"The whole file is rejected by {named([generation])}: {REFUSALS[reading.refusal.kind]}.",
             )
         )
     return {name: value.replace(UNKNOWABLE, "") for name, value in reading.values().items() if value is not None}

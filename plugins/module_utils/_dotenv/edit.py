@@ -188,7 +188,9 @@ class _Attempt:
         following = text[at:].lstrip()[:1]
         spelling = encode(name, value, self.targets, quoted=not value and following in ("'", '"', "`"))
         if spelling is None:
-            self.findings.append(TABLE.finding("env-edit-unsafe", name, "There is no safe spelling at this place."))
+            self.findings.append(
+                TABLE.finding("env-edit-unsafe", name, "The value cannot be written safely at this place.")
+            )
             return
         lead = ""
         above = text[:at]
@@ -243,11 +245,13 @@ class _Attempt:
                     unsafe.setdefault(name, []).append(target)
         for name, those in unsafe.items():
             what = "as wanted" if name in ours else "as before"
-            message = f"After the edit it would not be read {what} by {named(those)}; nothing was changed."
+            message = f"After the edit, it would not be read {what} by {named(those)}; nothing was changed."
             self.findings.append(TABLE.finding("env-edit-unsafe", name, message))
         for name in dependent:
             self.findings.append(
-                TABLE.finding("env-dependent-variable", name, "It is made of a changed variable and changes with it.")
+                TABLE.finding(
+                    "env-dependent-variable", name, "It is built from a changed variable and changes with it."
+                )
             )
 
     def _made_of_others(self, old: Statement, new: Statement, result: Source) -> bool:

@@ -154,7 +154,7 @@ def refusal(name: str, value: str, readers: t.Sequence[str]) -> Finding | None:
     The finding names the readers and the kind of character, never the value.
     """
     if not NAME.fullmatch(name):
-        return TABLE.finding("env-name-invalid", name, "The name is not one that every reader accepts.")
+        return TABLE.finding("env-name-invalid", name, "Not every reader accepts this variable name.")
     if encode(name, value, generations(readers)) is not None:
         return None
     wanted = list(dict.fromkeys(readers))

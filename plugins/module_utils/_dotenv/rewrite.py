@@ -70,7 +70,7 @@ def rewritten(
     line = f"line {source.line(extent.start)} ({name})"
     end = _end(source, extent)
     if end <= extent.start:
-        message = "The quote that is opened here is never closed, so it is not clear where the old value ends."
+        message = "The quote on this line is never closed, so it is unclear where the old value ends."
         return None, [TABLE.finding("env-quote-open", line, message, severity="error")]
     value_start = min(one.value_start for one in views)
     prefix = text[extent.start : value_start]
@@ -92,7 +92,7 @@ def rewritten(
                 notes.append(TABLE.finding("env-comment-moved", line, "The comment is above the line now."))
                 above = comment + newline + (newline if comment.endswith("\\") else "")
             return Splice(extent.start, end, f"{above}{form}{spelling}{tail}"), notes
-    return None, [TABLE.finding("env-edit-unsafe", line, "There is no safe spelling at this place.")]
+    return None, [TABLE.finding("env-edit-unsafe", line, "The value cannot be written safely at this place.")]
 
 
 def _end(source: Source, extent: Extent) -> int:

@@ -25,25 +25,25 @@ class _Row(t.NamedTuple):
 #: Kind of trap -> finding. C({readers}) is filled in.
 ROWS: dict[str, _Row] = {
     "command": _Row("env-command-runs", "A value holds $(...), which is run as a command by {readers}.", True),
-    "quote-not-closed": _Row(
-        "env-quote-open", "A quote is opened and not closed: the line is not read as it looks by {readers}.", True
-    ),
+    "quote-not-closed": _Row("env-quote-open", "A quote is not closed: the line is misread by {readers}.", True),
     "quote-swallows": _Row(
-        "env-quote-open", "A quote is never closed: all lines below are taken as part of the value by {readers}.", True
+        "env-quote-open", "A quote is never closed: all lines below become part of the value for {readers}.", True
     ),
     "text-after-quote": _Row(
-        "env-text-after-quote", "A quote is inside or before more text: not read as it looks by {readers}.", True
+        "env-text-after-quote",
+        "A quote is inside the value or followed by more text: it is misread by {readers}.",
+        True,
     ),
     "lone-word": _Row(
-        "env-lone-word", "A word is alone on the line; it is taken as a variable or dropped by {readers}.", False
+        "env-lone-word", "The line holds a single word; it is read as a variable or dropped by {readers}.", False
     ),
-    "export-without-value": _Row("env-export-empty", "export without a value; refused by {readers}.", False),
-    "shell-default": _Row("env-shell-default", "A value uses ${{NAME:-text}}, not known to {readers}.", True),
+    "export-without-value": _Row("env-export-empty", "export without a value; rejected by {readers}.", False),
+    "shell-default": _Row("env-shell-default", "A value uses ${{NAME:-text}}, not supported by {readers}.", True),
     "skipped-line": _Row("env-line-skipped", "Not understood and skipped by {readers}.", False),
-    "name-dropped": _Row("env-line-skipped", "The name is not valid, the line is dropped by {readers}.", False),
+    "name-dropped": _Row("env-line-skipped", "The name is invalid; the line is dropped by {readers}.", False),
     "runs-command": _Row("env-line-runs", "The line, or a part of it, is run as a command by {readers}.", False),
     "comment-continues": _Row(
-        "env-comment-continues", "The comment ends in a backslash and goes on in the next line for {readers}.", False
+        "env-comment-continues", "The comment ends in a backslash and continues on the next line for {readers}.", False
     ),
 }
 
@@ -70,7 +70,7 @@ def find(source: Source, readings: t.Sequence[tuple[Generation, Reading]]) -> li
                 names[site] = trap.name if row.named else ""
     findings = [
         TABLE.finding(
-            "env-file-refused", f"line {line}", f"The whole file is refused by {named(those)}: {REFUSALS[kind]}."
+            "env-file-refused", f"line {line}", f"The whole file is rejected by {named(those)}: {REFUSALS[kind]}."
         )
         for (line, kind), those in sorted(refused.items(), key=lambda item: item[0])
     ]

@@ -71,8 +71,8 @@ def foresee(place: Place, status: os.stat_result, writings: t.Sequence[Writing])
     found = [*mounted_over(place), *flagged(place, [one.suffix for one in writings]), *blocked(place, writings)]
     if status.st_nlink > 1:
         message = (
-            f"It has {status.st_nlink} names. The edit puts a new file in the place of this one; the others keep the "
-            "old content."
+            f"It has {status.st_nlink} names. The edit replaces this one with a new file; the others keep the old "
+            "content."
         )
         found.append(TABLE.finding("env-file-hard-links", place.target, message))
     return found
@@ -91,9 +91,7 @@ def mounted_over(place: Place) -> list[Finding]:
             os.close(descriptor)
         if own != around:
             source = _mount(own)[0]
-            message = (
-                f"The file is mounted by itself{f' (it is {source})' if source else ''}, so it cannot be replaced."
-            )
+            message = f"The file is a mount point{f' (it is {source})' if source else ''}, so it cannot be replaced."
             return [TABLE.finding("env-file-mounted", place.target, message)]
     return []
 
@@ -103,7 +101,7 @@ def _mount_id(descriptor: int) -> int:
     with open(f"/proc/self/fdinfo/{descriptor}", encoding="utf-8") as file:
         found = re.search(r"^mnt_id:\s*(\d+)$", file.read(), re.MULTILINE)
     if not found:
-        raise ValueError("the kernel does not tell the mount")
+        raise ValueError("unknown")
     return int(found[1])
 
 
@@ -129,8 +127,8 @@ def flagged(place: Place, suffixes: t.Iterable[str]) -> list[Finding]:
         letters = "".join(letter for bit, letter in ((_IMMUTABLE, "i"), (_APPEND_ONLY, "a")) if flags & bit)
         if letters:
             kept = "no file in it can be replaced" if name == "." else "it cannot be replaced, not even by root"
-            message = f"It has the flag {' and '.join(letters)} of chattr, so {kept}."
-            fix = f"Find out who locked it, and why. To unlock it: chattr -{letters} {path}. Then run again."
+            message = f"It has the chattr flag {' and '.join(letters)}, so {kept}."
+            fix = f"Find out who set it and why. Remove it with chattr -{letters} {path}, then run again."
             found.append(TABLE.finding("env-file-locked", path, message, fix))
     return found
 
@@ -159,7 +157,9 @@ def blocked(place: Place, writings: t.Iterable[Writing]) -> list[Finding]:
         with contextlib.suppress(OSError):
             status = there.status() if one.suffix else None
             if status is not None and not _gives_way(one.suffix, status):
-                found.append(TABLE.finding("env-backup-blocked", there.target, f"{_what(there, status)} is there."))
+                found.append(
+                    TABLE.finding("env-backup-blocked", there.target, f"{_what(there, status)} is already there.")
+                )
     return found
 
 
@@ -192,7 +192,7 @@ def no_room(place: Place, writings: t.Sequence[Writing], attributes: int = 0) ->
     if message:
         return [TABLE.finding("env-disk-full", place.folder, message)]
     if any(map(_QUOTA.match, options)):
-        message = "Its file system has quotas. Whether they leave room for the edit is seen only when it is made."
+        message = "Its file system has quotas. Whether they leave room for the edit is known only when it is made."
         return [TABLE.finding("env-quota-unseen", place.folder, message)]
     return []
 
@@ -214,11 +214,11 @@ def shortage(room: Room, writings: t.Sequence[Writing], attributes: int = 0) -> 
     """
     need = sum(_blocks(one.size, room.block) + (room.block if attributes > _IN_INODE else 0) for one in writings)
     if room.inodes is not None and room.inodes < len(writings):
-        return f"Its file system has room for {room.inodes} more files (df -i), and the edit makes {len(writings)}."
+        return f"Its file system has room for {room.inodes} more files (df -i), but the edit creates {len(writings)}."
     if room.free is not None and room.free < need:
         return (
-            f"Its file system has {_size(room.free)} free, and the edit needs {_size(need)}: for the new file, the "
-            "backups, and the notes beside them."
+            f"Its file system has {_size(room.free)} free, but the edit needs {_size(need)} for the new file, the "
+            "backups and the notes beside them."
         )
     return ""
 

@@ -135,7 +135,7 @@ class Place:
             for link in self._claims:
                 _check(link, self.target, status, os.fstat(self.descriptor))
             if self._claims and not os.fstatvfs(found).f_blocks:  # /proc shows with our rights what is not its owner's
-                raise OSError(errno.EINVAL, "it is not a file of a disk", self.asked)
+                raise OSError(errno.EINVAL, "it is not a file on disk", self.asked)
             self._check_names(status)
             return os.open(f"/proc/self/fd/{found}", _READING)
         finally:
@@ -155,7 +155,7 @@ class Place:
         if status.st_nlink > 1 and status.st_uid != folder.st_uid and not _keeps_others_out(folder):
             why = (
                 f"{self.target} has {status.st_nlink} names and belongs to {_name(status.st_uid)}; "
-                f"{_name(folder.st_uid)}, who owns this folder, can have created one of them"
+                f"{_name(folder.st_uid)}, who owns this folder, may have created one of them"
             )
             raise Refused(self.target, why, "Set the sysctl fs.protected_hardlinks to 1, as distributions do.")
 
@@ -169,7 +169,7 @@ def enter(path: str, *, follow: bool = True, root: str = "", whole: bool = False
     :raises OSError: a folder is missing or barred, or the way has too many links; Refused.
     """
     if "\0" in path:
-        raise OSError(errno.EINVAL, "it holds a NUL character", path)
+        raise OSError(errno.EINVAL, "it contains a NUL character", path)
     walk = _Walk(path, root)
     try:
         return walk.to_the_end(follow, whole)

@@ -62,7 +62,7 @@ def locked(place: Place, wait: float = 20.0) -> t.Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    message = f"Another edit of a file in {place.folder} has been going on for {wait:.0f} seconds."
+                    message = f"Another edit in {place.folder} has been in progress for {wait:.0f} seconds."
                     raise FindingError(TABLE.finding("env-file-busy", place.asked, message)) from None
                 time.sleep(_PAUSE)
             except OSError as error:
@@ -104,7 +104,7 @@ def replace(
             note = f"{checksum(data)}  {place.name}\n".encode("utf-8", "surrogateescape")
             put(place.beside(ROLLING_BACKUP + NOTE), note, guarded)
         if not _unchanged(old):
-            message = "The file was changed by somebody else in this very moment; it was left as it is."
+            message = "Somebody else changed the file at the same moment; it was left unchanged."
             raise FindingError(TABLE.finding("env-file-changed", old.path, message))
         new = written[-1]
         _set_time(place, new, time.time_ns() if modified is None else modified)

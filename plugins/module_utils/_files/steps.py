@@ -108,7 +108,7 @@ def _guarded(request: Request, step: t.Callable[[Request, Snapshot, Outcome], No
 
 def _present(request: Request, seen: Snapshot, outcome: Outcome) -> None:
     if request.expected_checksum not in (None, seen.checksum):
-        message = "The file is not the one that was looked at before; it was left as it is."
+        message = "The file changed after it was read; it was left unchanged."
         raise FindingError(TABLE.finding("env-file-changed", request.path, message))
     wanted, secrets, problems = _wanted(request)
     if problems:
@@ -242,10 +242,10 @@ def _put_back(request: Request, seen: Snapshot, outcome: Outcome, place: Place) 
         unproved.check_ticket(seen, note, request.ticket)
     expected = request.expected_checksum or noted(place)
     if not expected:
-        message = f"Nothing tells which edit {path} belongs to ({path}{NOTE} is missing); neither was touched."
+        message = f"It is unknown which edit {path} belongs to ({path}{NOTE} is missing); neither was changed."
         raise FindingError(TABLE.finding("env-not-ours", request.path, message))
     if seen.checksum != expected:
-        message = f"The file was changed after the edit that {path} belongs to; neither was touched."
+        message = f"The file was changed after the edit that {path} belongs to; neither was changed."
         raise FindingError(TABLE.finding("env-not-ours", request.path, message))
     _plan(outcome, request, seen, backup.data, _differences(seen.data, backup.data, request.readers), {})
     outcome.backup_file = path
@@ -259,7 +259,7 @@ def _without_backup(error: FindingError, path: str) -> FindingError:
     """The same in the words of a restore."""
     if error.finding.code != "env-file-missing":
         return error
-    return FindingError(TABLE.finding("env-backup-missing", path, "There is no such backup."))
+    return FindingError(TABLE.finding("env-backup-missing", path, "The backup does not exist."))
 
 
 def _plan(
@@ -306,7 +306,7 @@ def _wanted(request: Request) -> tuple[dict[str, str], dict[str, str], list[Find
     problems += [*not_text, *no_secret]
     names = [*wanted, *secrets, *dict.fromkeys(request.remove)]
     problems.extend(
-        TABLE.finding("env-name-twice", name, "It is named in more than one of set, secrets and remove.")
+        TABLE.finding("env-name-twice", name, "It is listed in more than one of set, secrets and remove.")
         for name in dict.fromkeys(name for name in names if names.count(name) > 1)
     )
     return wanted, secrets, problems

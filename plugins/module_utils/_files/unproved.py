@@ -128,7 +128,7 @@ def clear(seen: Snapshot) -> None:
 def check_ticket(seen: Snapshot, note: Unproved | None, ticket: str) -> None:
     """FindingError C(edit-taken-over) when the edit is no longer the ticket holder's to prove or to undo."""
     if note is None or note.ticket != ticket:
-        message = "Another rollout has taken over, undone or finished what this run began here."
+        message = "Another rollout has taken over, undone or finished the edit that this run began."
         raise FindingError(TABLE.finding("edit-taken-over", seen.path, message))
 
 
@@ -185,7 +185,7 @@ def about(env_file: str) -> tuple[dict[str, t.Any], list[Finding]]:
         note = None
     if note is None:
         return {"unproved": [], "ticket": None}, []
-    message = f"An earlier rollout edited it and did not finish; still to be proved: {', '.join(note.outstanding)}."
+    message = f"An earlier rollout edited it and did not finish; not yet proved: {', '.join(note.outstanding)}."
     if note.backup:
         message += f" The last good state is in {note.backup}."
     known = {"unproved": list(note.outstanding), "ticket": note.ticket}

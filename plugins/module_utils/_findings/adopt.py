@@ -20,8 +20,8 @@ TABLE = Table(
     Code(
         "adopt-differs",
         "warning",
-        "With the adopted settings Rails would use another value than it does now.",
-        "Look at the named setting before the first rollout.",
+        "With the adopted settings, Rails would use a different value than it does now.",
+        "Check the named setting before the first rollout.",
     ),
     Code(
         "adopt-would-stop",
@@ -32,43 +32,43 @@ TABLE = Table(
     Code(
         "adopt-rewrites",
         "info",
-        "A rollout would write these variables in another way; Rails uses the same settings either way.",
+        "A rollout would write these variables differently; Rails uses the same settings either way.",
         "Nothing to do.",
     ),
     Code(
         "adopt-host-name",
         "error",
-        "The host has a name that cannot be the name of a file, so it can have no folder of its own in the inventory.",
+        "The host's name is not usable as a file name, so the inventory cannot have a folder for it.",
         "Give the host a plain name in the inventory: no slash, no leading dot, no control characters.",
     ),
     Code(
         "adopt-no-folder",
         "error",
-        "The host comes from no inventory file, so there is no folder beside one for its variables.",
+        "The host is not defined in an inventory file, so there is no folder to put its variables in.",
         "Name a folder with mastodon_smtp_adopt_dir, or write an inventory file.",
     ),
     Code(
         "adopt-file-exists",
         "error",
-        "The inventory already has a file of that name that says something else.",
+        "The inventory already has a file of that name with different content.",
         "Move it away, or set mastodon_smtp_adopt_overwrite: true to replace it.",
     ),
     Code(
         "adopt-hides-file",
         "error",
-        "With a folder of the host's name, Ansible would no longer read the file of that name beside it.",
+        "If a folder with the host's name is created, Ansible no longer reads the file of the same name beside it.",
         "Move that file into the folder first.",
     ),
     Code(
         "adopt-no-vault",
         "error",
-        "Ansible was given no vault password to encrypt with.",
+        "No vault password was given, so Ansible cannot encrypt.",
         "Give one (--vault-id or --vault-password-file), or set mastodon_smtp_adopt_secrets: placeholder.",
     ),
     Code(
         "adopt-write-failed",
         "error",
-        "The system of the controller refused to read or write the inventory file.",
-        "See the reason given.",
+        "The inventory file could not be read or written on the controller.",
+        "See the reason in the message.",
     ),
 )

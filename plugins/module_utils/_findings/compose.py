@@ -29,22 +29,22 @@ TABLE = Table(
     Code(
         "engine-answer",
         "error",
-        "docker failed in a way that is not known.",
-        "Run the command that the message names on the host and see what it says.",
+        "A docker command failed for an unknown reason.",
+        "Run the command named in the message on the host.",
     ),
     Code(
         "engine-of-another-user",
         "error",
-        "The project belongs to a user with a rootless Engine of its own, and that is not the one that was asked.",
-        "Log in as that user, without become, or set ansible_become_user to it.",
+        "The project runs under another user's rootless Docker Engine, not the one that Ansible connected to.",
+        "Log in as that user without become, or set ansible_become_user to that user.",
         "docs.docker.com, Rootless mode",
     ),
     Code(
         "compose-missing",
         "error",
         "The host has no Docker Compose 2.",
-        "Install the plugin (Debian: docker-compose; Docker's own packages: docker-compose-plugin). "
-        "Compose 1 has been without support since 2023.",
+        "Install the plugin (Debian: docker-compose; Docker's own packages: docker-compose-plugin). Compose 1 has "
+        "been unsupported since 2023.",
         "docs.docker.com, Migrate to Compose v2",
     ),
     # The project
@@ -57,23 +57,23 @@ TABLE = Table(
     Code(
         "compose-file-missing",
         "error",
-        "A file or directory that the project was started from is not there any more.",
+        "A file or directory that the project was started from no longer exists.",
         "Put it back, or start the project once from where it is now (docker compose up -d).",
     ),
     Code(
         "project-from-elsewhere",
         "error",
-        "Containers of a project of this name were started from another directory than the one that is named.",
+        "Containers of a project with this name were started from a directory other than the configured one.",
         "Set mastodon_smtp_app_dir to the directory that they were started from, and mastodon_smtp_project if it is "
-        "another instance. Where the directory was moved, start the project once from where it is now "
-        "(docker compose up -d).",
+        "another instance. If the directory was moved, start the project once from its new location (docker compose "
+        "up -d).",
         "docs.docker.com, Specify a project name: the name alone tells the projects of a host apart",
     ),
     Code(
         "compose-refused",
         "error",
-        "Docker Compose does not take the project's files as they are.",
-        "Run docker compose config in the project's directory; it names the place.",
+        "Docker Compose rejects the project's files.",
+        "Run docker compose config in the project's directory; it shows where the error is.",
     ),
     Code(
         "service-reads-no-file",
@@ -98,44 +98,44 @@ TABLE = Table(
     Code(
         "image-changed",
         "error",
-        "The Compose file names another image than the one that runs, so a new container would be another release.",
+        "The Compose file names a different image than the running one, so a new container would run another release.",
         "Finish that update first, with its migrations, or put the old image back into the Compose file.",
         "Mastodon's release notes: migrations before and after an update",
     ),
     Code(
         "interpolation-lost",
         "error",
-        "A running container has a variable that was given by hand, and that a new container would not have.",
+        "A running container has a variable that was set by hand; a new container would not have it.",
         "Write the variable to the .env file beside the Compose file.",
         _PRECEDENCE,
     ),
     Code(
         "interpolation-changed",
         "warning",
-        "An environment: entry of the Compose file has another value by now than in the running container.",
+        "An environment: entry of the Compose file has a different value now than in the running container.",
         "Check the .env file beside the Compose file: a new container gets the value from there.",
         _PRECEDENCE,
     ),
     Code(
         "made-by-compose-1",
         "error",
-        "Compose 1 made a container and read the file otherwise than Compose 2 would for a new one.",
-        "See which values are meant (docker compose config shows those of Compose 2), correct the file, "
-        "and bring the instance up with Compose 2 first (docker compose up -d).",
+        "A container was created by Compose 1, which reads the file differently from Compose 2.",
+        "Check which values are intended (docker compose config shows those of Compose 2), correct the file, and "
+        "recreate the containers with Compose 2 first (docker compose up -d).",
         "docker/docs#12000; docs.docker.com, Migrate to Compose v2",
     ),
     Code(
         "containers-not-replaced",
         "error",
-        "Docker Compose could not replace the containers of a service.",
-        "The message has its own words; run docker compose up -d on the host.",
+        "Docker Compose could not recreate the containers of a service.",
+        "Its error is in the message; run docker compose up -d on the host.",
     ),
     # What stands between its sidekiq and the relay
     Code(
         "relay-is-the-container",
         "error",
-        "localhost inside a container is the container itself, where no relay runs.",
-        "Name the relay by an address that the containers reach: the host's address on their network "
+        "Inside a container, localhost is the container itself, and no relay runs there.",
+        "Set mastodon_smtp_host to an address that the containers can reach: the host's address on their network "
         "(host.docker.internal with extra_hosts), or its public name.",
         "mastodon#2670, #11440",
     ),
@@ -149,13 +149,13 @@ TABLE = Table(
     Code(
         "ca-file-not-in-image",
         "error",
-        "The file of trusted authorities does not exist in the container, whatever the host has.",
+        "The CA file does not exist in the container, even if the host has it.",
         "Mount it into web and sidekiq (volumes: - FILE:FILE:ro), or name a file that the image has.",
     ),
     Code(
         "looked-from-host",
         "unknown",
-        "The relay was tried from the host and not from the container's network.",
-        "Run the task as root to have it tried from there.",
+        "The relay was probed from the host, not from the container's network.",
+        "Run the task as root to probe from the container's network.",
     ),
 )

@@ -14,19 +14,19 @@ TABLE = Table(
     Code(
         "file-differs",
         "error",
-        "The environment file is not as the inventory says. A warning where Rails uses the same settings all the same.",
+        "The environment file differs from the inventory. Only a warning if Rails uses the same settings anyway.",
         "Run fediops.mastodon.smtp_rollout, or correct the inventory if the file is right.",
     ),
     Code(
         "service-stale",
         "error",
         "A service started before the settings on disk last changed, so it still sends with the old ones.",
-        "Run fediops.mastodon.smtp_rollout: it restarts what runs on old settings.",
+        "Run fediops.mastodon.smtp_rollout: it restarts stale services.",
     ),
     Code(
         "check-incomplete",
         "error",
-        "A step of the check could not be carried out, so it is not known whether all is in order.",
-        "Correct what the message says and check again.",
+        "A step of the check could not be carried out, so the host may or may not be in order.",
+        "Fix what the message names and check again.",
     ),
 )

@@ -17,60 +17,60 @@ TABLE = Table(
     Code(
         "env-value-not-writable",
         "error",
-        "No spelling of the value is read as this value by every named reader.",
-        "Choose a value without ', \", \\, ` and $, or name fewer readers if not all of them read this file.",
+        "The value cannot be written so that every listed reader reads it back unchanged.",
+        "Choose a value without ', \", \\, ` and $, or list fewer readers if not all of them read this file.",
         "npm dotenv undoes no escapes, the Ruby gem drops every backslash in double quotes",
     ),
     Code(
         "env-name-invalid",
         "error",
-        "The name is not one that every reader accepts.",
+        "Not every reader accepts this variable name.",
         "Use letters, digits and underscores only, and do not begin with a digit.",
         "POSIX.1-2017 8.1; systemd drops other names",
     ),
     Code(
         "env-name-twice",
         "error",
-        "The same variable is asked for in two ways at once.",
-        "Name each variable in only one of set, secrets and remove.",
+        "The same variable is listed in more than one of set, secrets and remove.",
+        "List each variable in only one of set, secrets and remove.",
     ),
     Code(
         "env-no-reader",
         "error",
-        "No reader of the file is named, so nothing tells how to write it.",
-        "Name the programs that read the file in mastodon_smtp_readers (readers), or leave it out.",
+        "The list of readers is empty, so it is not known how to write the file.",
+        "List the programs that read the file in mastodon_smtp_readers (readers), or leave it out.",
     ),
     Code(
         "env-edit-unsafe",
         "error",
-        "With the edit, a reader would not see what it should; so nothing was changed.",
-        "Look at the named line and at the lines above it: a quote that is not closed, or text in more lines than one.",
+        "After the edit a reader would not read the intended values, so nothing was changed.",
+        "Check the named line and the lines above it for an unclosed quote or a value over several lines.",
     ),
     Code(
         "env-value-not-text",
         "error",
-        "The value is neither text nor a number nor true or false.",
-        "Give a text in quotes; to take a variable out of the file, name it in remove.",
+        "The value is not a string, a number, true or false.",
+        "Use a quoted string. To remove a variable from the file, list it in remove.",
     ),
     # What the edit changed besides the value
     Code(
         "env-line-normalised",
         "info",
-        "The line was rewritten as NAME=value, because a named reader does not understand the form it had.",
+        "The line was rewritten as NAME=value, because a listed reader does not understand its old form.",
         "Nothing to do.",
     ),
     Code(
         "env-comment-moved",
         "info",
-        "A comment behind a value was moved to a line of its own; a named reader takes it as part of the value.",
+        "A comment after a value was moved to a separate line; a listed reader takes it as part of the value.",
         "Nothing to do.",
         "systemd src/basic/env-file.c knows no comments behind a value",
     ),
     Code(
         "env-dependent-variable",
         "warning",
-        "Another variable is made of a changed one ($NAME), so its value changes with it.",
-        "Check that the other variable is still meant so.",
+        "Another variable is built from a changed one ($NAME), so its value changes too.",
+        "Check that the other variable still has the intended value.",
     ),
     # What stands in the file already
     Code(
@@ -82,19 +82,22 @@ TABLE = Table(
         formerly=("env-not-utf8",),
     ),
     Code(
-        "env-nul", "error", "The file holds a NUL character.", "Remove it; the file may be damaged: compare a backup."
+        "env-nul",
+        "error",
+        "The file contains a NUL character.",
+        "Remove it. The file may be damaged: compare it with a backup.",
     ),
     Code(
         "env-file-refused",
         "error",
-        "A named reader refuses the whole file because of a line in it.",
-        "Correct or remove the line, or name only the readers that really read this file.",
+        "A listed reader rejects the whole file because of one line.",
+        "Correct or remove the line, or list only the readers that really read this file.",
     ),
     Code(
         "env-command-runs",
         "warning",
         "A reader runs a command that is in a value.",
-        "If that is not meant, put the value into single quotes.",
+        "If that is not intended, put the value in single quotes.",
         "bkeepers/dotenv lib/dotenv/substitutions/command.rb",
     ),
     Code(
@@ -106,13 +109,13 @@ TABLE = Table(
     Code(
         "env-text-after-quote",
         "warning",
-        "Text follows a closed quote; the readers disagree about what the value is.",
-        "Put the whole value into one pair of quotes.",
+        "Text follows a closing quote; the readers disagree about the value.",
+        "Put the whole value in one pair of quotes.",
     ),
     Code(
         "env-lone-word",
         "warning",
-        "A word is alone on a line; dotenv 3.1.5 and later make it an empty variable.",
+        "A line holds a single word; dotenv 3.1.5 and later turn it into an empty variable.",
         "Complete the line as NAME=value, or put a # before it.",
         _PARSER,
     ),
@@ -126,7 +129,7 @@ TABLE = Table(
     Code(
         "env-shell-default",
         "warning",
-        "A value uses ${NAME:-text}; the Ruby gem does not know that and keeps the text as it is.",
+        "A value uses ${NAME:-text}; the Ruby gem does not support that and keeps it literally.",
         "Write the value itself.",
         "bkeepers/dotenv lib/dotenv/substitutions/variable.rb",
     ),
@@ -140,7 +143,7 @@ TABLE = Table(
         "env-line-runs",
         "warning",
         "A shell that sources the file runs a line of it as a command.",
-        "Put the value into quotes, or a # before the line.",
+        "Put the value in quotes, or a # before the line.",
         "POSIX.1-2017 Shell Command Language 2.9.1",
     ),
     Code(
@@ -173,8 +176,8 @@ TABLE = Table(
     Code(
         "link-not-followed",
         "error",
-        "Another user created a symbolic link on the way to the file, and it points to what is not that user's own. "
-        "Following it as root would lend root's rights to that user.",
+        "Another user created a symbolic link on the way to the file, and it points to something that this user "
+        "does not own. Following it as root would give that user root's rights.",
         "If the link is intended, give it to root (chown -h root). If not, find out who created it.",
     ),
     Code(
@@ -194,41 +197,41 @@ TABLE = Table(
     Code(
         "env-file-denied",
         "error",
-        "The permission to read or write is missing.",
-        "Run the task with become: true; if it does already, look for a flag with lsattr.",
+        "Permission to read or write is missing.",
+        "Run the task with become: true. If it already does, check for a file flag with lsattr.",
     ),
     Code(
         "env-file-read-only",
         "error",
         "The file system is mounted read-only.",
-        "Mount it read-write; a file system that turned read-only by itself may have a failing disk.",
+        "Mount it read-write. A file system that became read-only by itself may have a failing disk.",
     ),
     Code(
         "env-file-mounted",
         "error",
-        "A single file is mounted at the path (a bind mount, a volume of one file). Such a file cannot be replaced.",
-        "Unmount it, and put a symbolic link to the file in its place, or mount the folder that it is in. findmnt "
-        "shows what is mounted there; look into /etc/fstab, or at what starts the container, for who mounts it.",
+        "The file is itself a mount point (a bind mount or single-file volume), and such a file cannot be replaced.",
+        "Unmount it and put a symbolic link to the file in its place, or mount its folder instead. findmnt shows "
+        "the mount; it comes from /etc/fstab or from whatever starts the container.",
         "rename(2), EBUSY. An edit puts a new file in the place of the old one, which such a mount would not show",
     ),
     Code(
         "env-file-locked",
         "error",
-        "A flag of chattr keeps the file, its folder or a backup from being replaced.",
-        "Find out who locked it, and why. To unlock it: chattr -i. Then run again.",
+        "A chattr flag prevents the file, its folder or a backup from being replaced.",
+        "Find out who set it and why. Remove it with chattr -i, then run again.",
         "chattr(1): i and a bind root, too",
     ),
     Code(
         "env-backup-blocked",
         "error",
-        "Where a backup or a note beside the file has to go, there is something else.",
-        "Look at what it is, move it away, and run again.",
+        "Something else occupies the path of a backup or note beside the file.",
+        "Check what it is, move it away and run again.",
     ),
     Code(
         "env-file-hard-links",
         "warning",
-        "The file has more names than one (hard links); only the one that is edited gets the new content.",
-        "Find the others (find / -xdev -samefile PATH). If they are to have one content, make them symbolic links.",
+        "The file has several names (hard links); only the edited one gets the new content.",
+        "Find the others (find / -xdev -samefile PATH). If they must have the same content, make them symbolic links.",
         "An edit puts a new file in the place of the old one, so that nobody ever reads half of it",
     ),
     Code(
@@ -241,7 +244,7 @@ TABLE = Table(
     Code(
         "env-file-too-large",
         "error",
-        "The file is larger than 128 KB, which no environment file is.",
+        "The file is larger than 128 KB, too large for an environment file.",
         "Check the path (mastodon_smtp_env_file).",
     ),
     Code(
@@ -254,32 +257,34 @@ TABLE = Table(
     Code(
         "env-file-changed",
         "error",
-        "The file is not the one that was looked at; somebody else changed it.",
-        "Run again, so that the plan is made from the file as it is now.",
+        "The file changed after it was read; somebody else edited it.",
+        "Run again to plan from the current file.",
     ),
-    Code("env-file-busy", "error", "Another edit of the file is going on.", "Wait until it is done and run again."),
+    Code(
+        "env-file-busy", "error", "Another edit of the file is in progress.", "Wait until it finishes, then run again."
+    ),
     Code(
         "edit-taken-over",
         "error",
-        "The edit that this run began is in other hands: another rollout carries it on, or it was changed by hand.",
+        "Another rollout has taken over the edit of this run, or the file was changed by hand.",
         "Let the other rollout finish; then run again. Nothing is undone by this run.",
     ),
     Code(
         "edit-unproved",
         "info",
-        "An earlier rollout edited the file and died before everything about it was proved.",
-        "Run the rollout again: it does what is missing, or puts the last good state back.",
+        "An earlier rollout edited the file and ended before the edit was fully proved.",
+        "Run the rollout again: it completes the missing steps or restores the last good state.",
     ),
     Code(
         "env-backup-missing",
         "error",
-        "There is no backup to put back.",
-        "This collection has not edited the file yet, or the backup, which stood beside it, was taken away.",
+        "There is no backup to restore.",
+        "The collection has not edited the file yet, or the backup beside it was removed.",
     ),
     Code(
         "env-not-ours",
         "error",
-        "The file was changed after the edit, so the backup was not put back; both are left as they are.",
+        "The file was changed after the edit, so the backup was not restored. Both were left unchanged.",
         "Compare the file with the backup and decide by hand.",
     ),
 )

@@ -25,8 +25,8 @@ TABLE = Table(
     Code(
         "systemd-answer",
         "error",
-        "systemctl or journalctl failed in a way that is not known.",
-        "Run the command that the message names on the host and see what it says.",
+        "A systemctl or journalctl command failed for an unknown reason.",
+        "Run the command named in the message on the host.",
         _UNITS,
     ),
     Code(
@@ -41,18 +41,18 @@ TABLE = Table(
         "several-instances",
         "error",
         "More than one Mastodon instance runs on the host.",
-        "Say which one is meant with mastodon_smtp_app_dir; give each instance its own inventory host.",
+        "Select one with mastodon_smtp_app_dir, and give each instance its own inventory host.",
     ),
     Code(
         "service-unknown",
         "error",
         "A service that the inventory names does not exist on the host.",
-        "Correct mastodon_smtp_services, or leave it out: the services are found by themselves.",
+        "Correct mastodon_smtp_services, or leave it out: services are found automatically.",
     ),
     Code(
         "service-role-unknown",
         "error",
-        "It cannot be told whether a named service is web, sidekiq or streaming.",
+        "The role of a named service (web, sidekiq or streaming) cannot be determined.",
         "Give the unit a name that contains web, sidekiq or streaming, or let its ExecStart call puma or sidekiq.",
     ),
     Code(
@@ -64,8 +64,8 @@ TABLE = Table(
     Code(
         "app-dir-not-mastodon",
         "error",
-        "The directory holds no Mastodon (there is no lib/mastodon/version.rb).",
-        "Set mastodon_smtp_app_dir to the directory that holds Mastodon, usually /home/mastodon/live.",
+        "The directory does not contain Mastodon (lib/mastodon/version.rb is missing).",
+        "Set mastodon_smtp_app_dir to Mastodon's directory, usually /home/mastodon/live.",
         "Mastodon lib/mastodon/version.rb",
     ),
     Code(
@@ -78,13 +78,13 @@ TABLE = Table(
     Code(
         "user-unknown",
         "error",
-        "The user that Mastodon is said to run as does not exist on the host.",
+        "The user that Mastodon is configured to run as does not exist on the host.",
         "Correct mastodon_smtp_user, or the User= of the units.",
     ),
     Code(
         "not-permitted",
         "error",
-        "The login that Ansible uses may not do this.",
+        "Ansible's login user is not permitted to do this.",
         "Run the task with become: true.",
     ),
     # The environment file
@@ -92,27 +92,28 @@ TABLE = Table(
         "env-file-empty",
         "warning",
         "The environment file is empty.",
-        "Mastodon cannot run like this. Check that this is the right file, and restore it if it was lost.",
+        "Mastodon cannot run like this. Check that this is the right file, and restore it from a backup if its "
+        "content was lost.",
     ),
     Code(
         "file-time-ahead",
         "warning",
-        "The time of a file that holds settings is in the future, so the clock of the host was, or is, wrong.",
-        "Check the clock (timedatectl, chronyc tracking) and set it right. If it is right, give the file the present "
-        "time with touch.",
+        "A settings file has a modification time in the future, so the host's clock is or was wrong.",
+        "Check the clock (timedatectl, chronyc tracking) and correct it. If it is correct, set the file to the "
+        "current time with touch.",
         "Whether a service is stale is then told by the inode's time, else by what was seen before the last restart",
     ),
     Code(
         "override-hides-file",
         "warning",
-        "A mail variable is set in a layer that wins over the environment file.",
-        "Remove it there; otherwise what is written to the environment file for it has no effect.",
+        "A mail variable is set somewhere that overrides the environment file.",
+        "Remove it there; otherwise its value in the environment file has no effect.",
         _DOTENV,
     ),
     Code(
         "layer-unreadable",
         "unknown",
-        "A file that may also hold mail variables could not be read.",
+        "A file that may also set mail variables could not be read.",
         "Check by hand that it sets no SMTP_ or BULK_SMTP_ variable.",
         _DOTENV,
     ),
@@ -127,21 +128,21 @@ TABLE = Table(
     Code(
         "app-command-missing",
         "error",
-        "A program of the app cannot be started.",
+        "One of the app's programs cannot be started.",
         "Check that the app directory is complete and that its Ruby is installed for the instance's user.",
     ),
     # What its services' sandbox keeps from them
     Code(
         "ca-file-hidden",
         "error",
-        "The file of trusted authorities is hidden from a service by the settings of its unit.",
+        "The unit's sandbox settings hide the CA file from a service.",
         "Move it to a directory that services see, such as /etc/ssl/certs, and correct mastodon_smtp_ca_file.",
         "systemd.exec(5); Mastodon dist/mastodon-sidekiq.service has PrivateTmp=true",
     ),
     Code(
         "sendmail-in-sandbox",
         "error",
-        "A service may not use the rights of setuid and setgid programs, which this host's sendmail needs.",
+        "A service may not run setuid or setgid programs, and this host's sendmail needs that.",
         "Send by SMTP to the mail server on this host instead: set mastodon_smtp_delivery_method to smtp, "
         "mastodon_smtp_host to localhost and mastodon_smtp_port to 25.",
         "systemd.exec(5), NoNewPrivileges=; postdrop(1) is setgid; Mastodon dist/mastodon-sidekiq.service",
@@ -165,14 +166,14 @@ TABLE = Table(
         "step-out-of-time",
         "error",
         "A step did not finish within its time limit and was stopped.",
-        "Something that it reads does not answer: a disk, a network file system, a name server, the Docker Engine. "
-        "If the host is just slow, raise the timeout of the step.",
+        "Something that it depends on does not answer: a disk, a network file system, a name server, the Docker "
+        "Engine. If the host is just slow, raise the timeout of the step.",
     ),
     Code(
         "service-stopped",
         "warning",
-        "A service that is meant to run is stopped; it was left as it is.",
-        "Start it when the instance may send mail; it then reads the present settings.",
+        "An enabled service is stopped; it was left stopped.",
+        "Start it when the instance is ready to send mail; it then reads the current settings.",
     ),
     Code(
         "mail-not-served",
@@ -184,67 +185,67 @@ TABLE = Table(
     Code(
         "sidekiq-elsewhere",
         "info",
-        "Only the web service is meant to run on this host: the Sidekiq of another host sends its mail.",
-        "Put the host that runs Sidekiq into the same group.",
+        "Only the web service is set up on this host: Sidekiq on another host sends its mail.",
+        "Add the host that runs Sidekiq to the same group.",
     ),
     Code(
         "web-elsewhere",
         "info",
-        "Only Sidekiq is meant to run on this host: the web service of another host queues the mail.",
-        "Put the host that runs the web service into the same group.",
+        "Only Sidekiq is set up on this host: the web service on another host queues the mail.",
+        "Add the host that runs the web service to the same group.",
     ),
     Code(
         "service-failing-before",
         "warning",
         "A web or Sidekiq service was already failing before anything was changed.",
-        "Read its whole log (journalctl or docker logs) and remove the cause. If wrong mail settings are the cause, "
-        "the rollout corrects them.",
+        "Read its full log (journalctl or docker logs) and fix the cause. If the mail settings are the cause, the "
+        "rollout corrects them.",
         "Mastodon's units have Restart=always, so a boot error flaps between activating and active",
     ),
     Code(
         "restart-refused",
         "error",
-        "The service manager refused to restart a service.",
-        "The message has its own words; run the same command on the host.",
+        "A service could not be restarted.",
+        "The error is in the message; run the same command on the host.",
         _UNITS,
     ),
     Code(
         "service-failed",
         "error",
-        "A service did not come back.",
-        "The last lines of its log are in the message; the whole log is in journalctl or docker logs.",
+        "A service did not come back up after its restart.",
+        "The last lines of its log are in the message; the full log is in journalctl or docker logs.",
     ),
     Code(
         "service-crash-loop",
         "error",
-        "A service starts, ends and is started again.",
-        "The last lines of its log are in the message; the whole log is in journalctl or docker logs.",
+        "A service keeps crashing and restarting.",
+        "The last lines of its log are in the message; the full log is in journalctl or docker logs.",
         "Mastodon's units have Restart=always, so a boot error flaps between activating and active",
     ),
     Code(
         "service-restarted-elsewhere",
         "info",
-        "Something else restarted a service while it was watched; it came back and stayed up.",
-        "Nothing, if that was meant (unattended-upgrades, another administrator).",
+        "Something else restarted a service during the check; it came back and stayed up.",
+        "Nothing to do if that was intended (unattended-upgrades, another administrator).",
         "systemd.service(5), NRestarts counts automatic restarts only; Docker Engine API, RestartCount",
     ),
     Code(
         "service-not-ready",
         "error",
-        "A service was still not ready when the time was up.",
+        "A service was not ready within the time limit.",
         "If the host is just slow, raise mastodon_smtp_service_timeout.",
     ),
     Code(
         "service-not-current",
         "error",
-        "A service that was restarted still has other values than its files hold.",
-        "Something else changes the files or the services at the same time; run the task again when it is done.",
+        "A restarted service still has different values than its files.",
+        "Something else is changing the files or the services; run the task again when it has finished.",
     ),
     Code(
         "readiness-unknown",
         "unknown",
-        "It could not be seen whether a service has finished booting.",
-        "It runs and stayed up; look at its log if in doubt.",
+        "It could not be determined whether a service has finished booting.",
+        "It is running and stayed up; check its log if in doubt.",
     ),
     Code(
         "log-unreadable",

@@ -39,14 +39,14 @@ def elsewhere(services: t.Sequence[Service], named: bool) -> list[Finding]:
     found = []
     if roles == ("web",):
         message = (
-            f"No Sidekiq runs on this host and none is meant to ({_reason(services, 'sidekiq', named)}): its mail is"
-            " sent by the Sidekiq of another host, which must have the same settings."
+            f"No Sidekiq runs on this host and none is enabled ({_reason(services, 'sidekiq', named)}): its mail is "
+            "sent by Sidekiq on another host, which must have the same settings."
         )
         found.append(TABLE.finding("sidekiq-elsewhere", "sidekiq", message))
     if roles == ("sidekiq",):
         message = (
-            f"No web service runs on this host and none is meant to ({_reason(services, 'web', named)}): the mail that"
-            " this Sidekiq sends is queued by the web service of another host, which must have the same settings."
+            f"No web service runs on this host and none is enabled ({_reason(services, 'web', named)}): the mail that "
+            "this Sidekiq sends is queued by the web service on another host, which must have the same settings."
         )
         found.append(TABLE.finding("web-elsewhere", "web", message))
     return found
@@ -58,7 +58,7 @@ def _reason(services: t.Sequence[Service], role: str, named: bool) -> str:
         for one in services
         if one.role == role
     ]
-    return ", ".join(idle) or ("mastodon_smtp_services names none" if named else "no such service was found")
+    return ", ".join(idle) or ("mastodon_smtp_services lists none" if named else "no such service was found")
 
 
 def _failing(instance: Instance, log: t.Callable[[Service], list[LogLine]], now: float) -> list[Finding]:
@@ -82,9 +82,9 @@ def failing(service: Service, now: float) -> str:
     if not service.holds_mail_settings or not service.meant:
         return ""
     if service.failing:
-        often = f", and was started again {service.restarts} times" if service.restarts else ""
+        often = f", and was restarted {service.restarts} times" if service.restarts else ""
         return f"It is {service.detail}{often}."
     since = None if service.started is None else now - service.started
     if service.state == "running" and service.restarts >= _OFTEN and since is not None and since < _LATELY:
-        return f"It keeps ending: it was started again {service.restarts} times, last {max(since, 0.0):.0f} s ago."
+        return f"It keeps crashing: it was restarted {service.restarts} times, last {max(since, 0.0):.0f} s ago."
     return ""

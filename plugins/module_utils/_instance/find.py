@@ -47,8 +47,10 @@ def find(hints: Hints) -> Driver:
         raise FindingError(_nowhere([refusal.finding for refusal in refusals]))
     if len(found) > 1:
         listed = "; ".join(f"{one.instance.app_dir} ({one.instance.deployment})" for one in found)
-        fix = "Set mastodon_smtp_deployment to the one that is meant."
-        raise FindingError(TABLE.finding("several-instances", "host", f"There are several instances: {listed}.", fix))
+        fix = "Set mastodon_smtp_deployment to the intended one."
+        raise FindingError(
+            TABLE.finding("several-instances", "host", f"The host has several instances: {listed}.", fix)
+        )
     return found[0]
 
 
@@ -87,5 +89,5 @@ def _with_hints(refusal: Finding, hints: Hints) -> Finding:
     ]
     if refusal.code not in _LOST or not given:
         return refusal
-    told = f"{ended(refusal.message)} The search went by {' and '.join(given)} of the inventory: check that, too."
+    told = f"{ended(refusal.message)} The search used {' and '.join(given)} from the inventory: check that too."
     return dataclasses.replace(refusal, message=told)

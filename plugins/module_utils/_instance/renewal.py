@@ -95,12 +95,12 @@ def plan(services: t.Iterable[Service], goal: Goal) -> tuple[list[Service], list
             continue
         wanted = _RESTART[service.state, running and service.stale][goal]
         if service.masked and wanted:
-            message = f"It is {service.detail} with settings from before the last change, and masked."
+            message = f"It is {service.detail} with old settings, and masked."
             findings.append(TABLE.finding("service-masked", service.name, message))
         elif wanted:
             chosen.append(service)
         elif not running:
-            message = f"It is {service.detail}, although it is meant to run. It was not started."
+            message = f"It is {service.detail}, although it is enabled. It was not started."
             findings.append(TABLE.finding("service-stopped", service.name, message))
     names = {service.name for service in chosen}
     roles = roles_of(concerned)

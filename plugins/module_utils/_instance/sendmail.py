@@ -54,5 +54,7 @@ def barred(services: t.Sequence[str], setting: str, program: str, fix: str = "")
     if not services or not program:
         return []
     run = "runs" if len(services) == 1 else "run"
-    message = f"{' and '.join(services)} {run} with {setting}, so {program}, which sendmail needs, has no rights there."
+    message = (
+        f"{' and '.join(services)} {run} with {setting}, so {program}, which sendmail needs, lacks its privileges."
+    )
     return [TABLE.finding("sendmail-in-sandbox", SENDMAIL, message, fix)]

@@ -101,12 +101,12 @@ def mailbox(text: str) -> Mailbox:
     if not text:
         raise AddressProblem("syntax", "It is empty.")
     if any(ord(one) < 0x20 or ord(one) == 0x7F for one in text):
-        raise AddressProblem("syntax", "It holds a line break or a control character.")
+        raise AddressProblem("syntax", "It contains a line break or a control character.")
     before, opened, spec = text[:-1].rpartition("<")
     if opened and text.endswith(">") and ">" not in spec and ("<" not in before or '"' in before):
         return _address(_display(before), spec)
     if "<" in text or ">" in text:
-        raise AddressProblem("syntax", "It has < or > without its partner, or more than one pair.")
+        raise AddressProblem("syntax", "It has an unmatched < or >, or more than one pair.")
     if re.search(r"[,;]", text):
         raise AddressProblem("several", "It is a list; there can be only one sender.")
     return _address("", text)
@@ -120,7 +120,7 @@ def _display(text: str) -> str:
         name = text.replace("\\", "").replace('"', "")
         raise AddressProblem(
             "name",
-            "The name in front of the address holds a comma, dot or another character that must be quoted.",
+            "The display name contains a comma, dot or another character that must be quoted.",
             f'Write the name in double quotes: "{name}" <...>.',
         )
     return text
@@ -131,16 +131,16 @@ def _address(display: str, spec: str) -> Mailbox:
     if odd:
         raise AddressProblem(
             "syntax",
-            f"The address holds a blank or invisible character that is not a plain blank (U+{ord(odd):04X}).",
+            f"The address contains a space or invisible character that is not a plain space (U+{ord(odd):04X}).",
             "Type the address instead of copying it.",
         )
     local, at, domain = spec.strip(" \t").rpartition("@")
     if not at or not local or not domain:
-        raise AddressProblem("syntax", "There is no name@domain in it.")
+        raise AddressProblem("syntax", "It contains no name@domain.")
     if not _LOCAL_PART.fullmatch(local):
         raise AddressProblem(
             "local",
-            "The part before the @ has characters that mail servers refuse or that need quoting.",
+            "The part before the @ has characters that mail servers reject or that need quoting.",
             "Use letters, digits and . _ + - before the @.",
         )
     return Mailbox(display, local, _domain(domain))
@@ -149,7 +149,7 @@ def _address(display: str, spec: str) -> Mailbox:
 def _domain(domain: str) -> str:
     if not domain.isascii():
         raise AddressProblem(
-            "idn", "The domain is not in its ASCII form, which mail servers need.", _ascii_hint(domain)
+            "idn", "The domain is not in its ASCII form, which mail servers require.", _ascii_hint(domain)
         )
     labels = domain.split(".")
     if len(domain) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
@@ -172,11 +172,11 @@ def host_problem(host: str) -> str | None:
     if not host.isascii():
         return f"It is not in its ASCII form. {_ascii_hint(host)}"
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", host) or "/" in host:
-        return "It is a URL; only the host name belongs here."
+        return "It is a URL; set only the host name."
     if re.fullmatch(r"\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]*\]?", host) and host.count(":") >= 2:
-        return "It is an IPv6 address in brackets; write it without them." if "[" in host else None
+        return "It is an IPv6 address in brackets; write it without brackets." if "[" in host else None
     if ":" in host:
-        return "It holds a port; the port is an option of its own."
+        return "It contains a port; set the port in its own option."
     labels = host.rstrip(".").split(".")
     return (
         None

@@ -201,7 +201,7 @@ def _bulk_relay(
         return None, [TABLE.finding("bulk-with-sendmail", "bulk", TABLE.rows["bulk-with-sendmail"].meaning)]
     relay, findings = _checked(request.bulk, presets, bulk=True)
     if not since(era, "4.4.0"):
-        message = f"Mastodon {request.mastodon_release} has no relay for bulk mail; it came with 4.4."
+        message = f"Mastodon {request.mastodon_release} has no separate relay for bulk mail; that came with 4.4."
         return None, [*findings, TABLE.finding("bulk-unsupported", "bulk", message)]
     if main and relay.host and (relay.host, relay.login) == (main.host, main.login):
         findings.append(TABLE.finding("bulk-same-account", "bulk", TABLE.rows["bulk-same-account"].meaning))
@@ -269,8 +269,8 @@ def _about_masking(done: Plan, request: Request) -> t.Iterator[Finding]:
             holders = [holder for holder, text in shown.items() if secret in text]
             for holder in holders:
                 message = (
-                    f"The value of {name} is a part of {holder}, which is not secret; hiding one would garble the "
-                    "other."
+                    f"The value of {name} is part of {holder}, which is not secret; hiding it in output would garble "
+                    "that."
                 )
                 yield TABLE.finding("secret-in-value", holder, message)
             if holders:
@@ -300,8 +300,8 @@ def _about_effect(done: Plan, findings: t.Sequence[Finding]) -> t.Iterator[Findi
     used = done.effective
     for relay, seen, option in ((done.relay, used.main, "tls"), (done.bulk_relay, used.bulk, "bulk.tls")):
         if relay and seen and seen.tls_mode != relay.tls:
-            message = f"Mastodon {done.release} cannot do tls {relay.tls}: it would be {seen.tls_mode}."
-            instead = f"set mastodon_smtp_{option}: {seen.tls_mode} and know what it means"
+            message = f"Mastodon {done.release} does not support tls {relay.tls}: it would use {seen.tls_mode}."
+            instead = f"set mastodon_smtp_{option}: {seen.tls_mode} and accept what that means"
             fix = f"Upgrade to Mastodon 4.1 or newer, or {instead}."
             yield TABLE.finding("tls-not-possible", option, message, fix)
     if used.delivery_method == "sendmail" and sendmail_fails(done.era):

@@ -64,8 +64,8 @@ def _host(case: Case) -> t.Iterator[Finding]:
         if not case.wanted.provider or (case.preset and not case.preset.hosts):
             fix = ""
             if case.bulk:
-                fix = "Set mastodon_smtp_bulk.host, or mastodon_smtp_bulk.provider for a provider known here."
-            yield TABLE.finding("host-missing", case.option("host"), "No relay is named.", fix)
+                fix = "Set mastodon_smtp_bulk.host, or mastodon_smtp_bulk.provider for a known provider."
+            yield TABLE.finding("host-missing", case.option("host"), "No relay is set.", fix)
         return
     problem = host_problem(case.relay.host)
     if problem:
@@ -100,8 +100,8 @@ def _unusual_port(case: Case) -> t.Iterator[Finding]:
     if port in usual or case.relay.loopback or (port >= 1024 and case.wanted.tls):
         return
     named = ", ".join(map(str, NAMED_PORTS))
-    message = f"{port} is none of the usual ports of a relay ({named})."
-    meant = f"Set {case.variable('port')} to {nearest_port(port)} if that is meant."
+    message = f"{port} is not a usual relay port ({named})."
+    meant = f"Set {case.variable('port')} to {nearest_port(port)} if that is what you meant."
     own = f"If the relay does listen on {port}, leave it"
     own += f", and set {case.variable('tls')}, too." if port >= 1024 else "."
     yield TABLE.finding("port-unusual", case.option("port"), message, f"{meant} {own}")
@@ -131,7 +131,8 @@ def _encryption(case: Case) -> t.Iterator[Finding]:
             "verify-off",
             case.option("verify"),
             TABLE.rows["verify-off"].meaning if sends_login else "The relay's certificate is not verified.",
-            f"Set {case.variable('verify')}: peer. A private CA's certificate goes into {case.variable('ca_file')}.",
+            f"Set {case.variable('verify')}: peer. For a private CA, put its certificate into "
+            f"{case.variable('ca_file')}.",
             severity="error" if sends_login else "warning",
         )
 
@@ -139,7 +140,7 @@ def _encryption(case: Case) -> t.Iterator[Finding]:
 def _certificate(case: Case) -> t.Iterator[Finding]:
     relay = case.relay
     if relay.loopback and relay.encrypted and relay.verify == "peer" and not relay.ca_file:
-        message = f"{relay.host} seldom has a certificate for that name, and verify is peer."
+        message = f"{relay.host} seldom has a certificate for that name, but verify is peer."
         fix = f"Set {case.variable('tls')}: none for a relay on the same machine; nothing leaves it."
         yield TABLE.finding("loopback-certificate", case.option("tls"), message, fix)
     if not relay.ca_file:
@@ -158,18 +159,22 @@ def _login(case: Case) -> t.Iterator[Finding]:
             given = "login" if relay.login else "password"
             remove = f"{case.variable('login')} and {case.variable('password')}"
             fix = f"Remove {remove}, or set {case.variable('auth')}: plain."
-            message = "auth is none, but a login or password is given; Mastodon would log in with it."
+            message = "auth is none, but a login or password is set; Mastodon would log in with it."
             yield TABLE.finding("login-without-auth", case.option(given), message, fix)
         return
     if not relay.login:
         hint = preset.login_hint if preset else ""
-        needs = f"{preset.title} takes no mail without a login." if preset else "A login is needed and none is given."
+        needs = (
+            f"{preset.title} accepts no mail without a login." if preset else "A login is required, but none is set."
+        )
         fix = f"Set {case.variable('login')}{f': {hint}' if hint else ''}, or {case.variable('auth')}: none."
         yield TABLE.finding("login-not-given", case.option("login"), needs, fix)
     if not relay.password:
         hint = preset.password_hint if preset else ""
         fix = f"Set {case.variable('password')} (keep it in Ansible Vault){f': {hint}' if hint else ''}."
-        yield TABLE.finding("password-not-given", case.option("password"), "A password is needed, none is given.", fix)
+        yield TABLE.finding(
+            "password-not-given", case.option("password"), "A password is required, but none is set.", fix
+        )
 
 
 def _secret(case: Case) -> t.Iterator[Finding]:
@@ -179,7 +184,7 @@ def _secret(case: Case) -> t.Iterator[Finding]:
     if len(secret) < SHORT:
         yield TABLE.finding("secret-short", subject, TABLE.rows["secret-short"].meaning)
     if case.relay.auth == "cram_md5" and cram_md5_fails(secret):
-        fix = f"Set {case.variable('auth')} to plain or login, or use a password of ASCII characters."
+        fix = f"Set {case.variable('auth')} to plain or login, or use an ASCII password."
         yield TABLE.finding("cram-md5-not-ascii", subject, TABLE.rows["cram-md5-not-ascii"].meaning, fix)
     if re.search(r"[\x00-\x1f\x7f]", secret):
         fix = f'Remove it, for instance with {case.variable("password")}: "{{{{ ... | trim }}}}".'
@@ -194,7 +199,9 @@ def _helo(case: Case) -> t.Iterator[Finding]:
         return
     problem = host_problem(name)
     if problem or "." not in name.strip(".") or ":" in name:
-        fix = f"Leave {case.variable('helo_domain')} unset (Mastodon then says LOCAL_DOMAIN), or write a full name."
+        fix = (
+            f"Leave {case.variable('helo_domain')} unset (Mastodon then uses LOCAL_DOMAIN), or set a full domain name."
+        )
         yield TABLE.finding(
             "helo-invalid", case.option("helo_domain"), problem or f"{name} is not a full domain name.", fix
         )
@@ -204,18 +211,21 @@ def _provider(case: Case) -> t.Iterator[Finding]:
     preset, wanted = case.preset, case.wanted
     if preset is None:
         if wanted.provider:
-            message = f"There is no provider named {wanted.provider}{did_you_mean(wanted.provider, case.presets)}"
-            fix = f"Known are {', '.join(sorted(case.presets))}. For another set {case.variable('host')}, port and tls."
+            message = f"No preset is named {wanted.provider}{did_you_mean(wanted.provider, case.presets)}"
+            fix = (
+                f"Known providers: {', '.join(sorted(case.presets))}. For another provider, set "
+                f"{case.variable('host')}, port and tls."
+            )
             yield TABLE.finding("provider-unknown", case.option("provider"), message, fix)
         elif case.relay.host and not case.relay.loopback:
             yield from _provider_not_named(case)
         return
     if preset.hosts and not wanted.host and not preset.host(wanted.region):
         named = sorted(region for region in preset.hosts if region not in ("", "*"))
-        known = f"{preset.title} knows {', '.join(named)}." if named else f"{preset.title} has a host for each region."
+        known = f"{preset.title} has {', '.join(named)}." if named else f"{preset.title} has one host per region."
         if wanted.region:
             asked = did_you_mean(wanted.region, named)
-            message = f"{wanted.region} is no region of {preset.title}{asked}"
+            message = f"{wanted.region} is not a region of {preset.title}{asked}"
             regions = f"to one of {', '.join(named)}" if named else f"to a region as {preset.title} writes it"
             fix = f"Correct {case.variable('region')} {regions}."
             yield TABLE.finding("provider-region-unknown", case.option("region"), message, fix)
@@ -233,10 +243,10 @@ def _provider_not_named(case: Case) -> t.Iterator[Finding]:
     for name, regions in found.items():
         if regions:
             region = f" and {case.variable('region')} to {regions[0]}" if regions[0] else ""
-            message = f"{case.relay.host} is a host of {case.presets[name].title}, and no provider is named."
+            message = f"{case.relay.host} is a host of {case.presets[name].title}, but no provider is set."
             fix = (
-                f"Set {case.variable('provider')} to {name}{region}, so that port, login and the sender's DNS are "
-                "checked by what it documents."
+                f"Set {case.variable('provider')} to {name}{region}, to have port, login and the sender's DNS checked "
+                "against its documentation."
             )
             yield TABLE.finding("provider-not-named", case.option("host"), message, fix)
 
@@ -255,10 +265,10 @@ def _provider_host(case: Case) -> t.Iterator[Finding]:
     elif wanted.region and wanted.region not in regions and any(regions):
         named = [one for one in regions if one]
         of = " and ".join(named)
-        message = f"{wanted.host} is the host of {preset.title} for {of}, and the region is {wanted.region}."
+        message = f"{wanted.host} is the host of {preset.title} for {of}, but the region is {wanted.region}."
         fix = f"Set {region} to {named[0]}"
         if preset.host(wanted.region):
-            fix += f", or drop {host} to have {preset.host(wanted.region)}"
+            fix += f", or drop {host} to use {preset.host(wanted.region)}"
         yield TABLE.finding("provider-region-differs", case.option("region"), message, f"{fix}.")
 
 
@@ -298,7 +308,7 @@ def _provider_login(case: Case) -> t.Iterator[Finding]:
         try:
             mailbox(relay.login)
         except AddressProblem:
-            message = f"The login of {preset.title} is a full mail address, and this is none."
+            message = f"The login of {preset.title} is a full mail address, and this is not one."
             fix = f"Set {case.variable('login')}: {preset.login_hint or 'the full address'}."
             yield TABLE.finding("provider-login-form", case.option("login"), message, fix)
     if preset.auth and relay.auth not in preset.auth:

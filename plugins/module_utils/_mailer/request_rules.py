@@ -34,7 +34,7 @@ DEFECTS: tuple[tuple[str, str, str, str], ...] = (
     (
         "4.1.0-rc.1",
         "4.1.0",
-        "It gives a slow relay 5 seconds to answer and then sends the mail again (mastodon#23727, #23750).",
+        "It waits only 5 seconds for a slow relay and then sends the mail again (mastodon#23727, #23750).",
         "Upgrade to 4.1.1 or newer.",
     ),
     (
@@ -46,7 +46,7 @@ DEFECTS: tuple[tuple[str, str, str, str], ...] = (
     (
         "4.5.0-rc.1",
         "4.5.0-rc.1",
-        "It refuses TLS from the first byte unless STARTTLS is switched off too (mastodon#36639); the plan does that.",
+        "It rejects implicit TLS unless STARTTLS is disabled too (mastodon#36639); the plan does that.",
         "Upgrade to 4.5.0 or newer.",
     ),
 )
@@ -57,10 +57,10 @@ def about_release(text: str, release: Release) -> t.Iterator[Finding]:
     era = era_of(release)
     subject = "mastodon_release"
     if not text:
-        message = f"No release is given, so the rules of Mastodon {era.name} and newer are used."
+        message = f"No release is set, so the rules of Mastodon {era.name} and newer are used."
         yield TABLE.finding("release-unknown", subject, message)
     elif release.number is None:
-        message = f"{text} is no Mastodon version; the rules of Mastodon {era.name} and newer are used."
+        message = f"{text} is not a Mastodon version; the rules of Mastodon {era.name} and newer are used."
         yield TABLE.finding("release-unknown", subject, message)
     elif release > NEWEST_READ:
         message = (
@@ -96,16 +96,16 @@ def sender(request: Request, era: Era) -> tuple[Mailbox | None, list[Finding]]:
             message = f"Mastodon {request.mastodon_release} does not read SMTP_RETURN_PATH."
             findings.append(TABLE.finding("return-path-unread", "return_path", message))
         if bounces and bounces.display:
-            message = "A return path is a bare address, without a name in front."
+            message = "A return path must be a bare address without a display name."
             fix = f"Set mastodon_smtp_return_path: {bounces.address}"
             findings.append(TABLE.finding("address-invalid", "return_path", message, fix))
         if bounces and box and not related(bounces.domain, box.domain):
             message = (
-                f"Bounces go to {bounces.domain}, the sender is in {box.domain}: SPF does not speak for the sender."
+                f"Bounces go to {bounces.domain}, the sender is in {box.domain}: SPF is not aligned with the sender."
             )
             findings.append(TABLE.finding("return-path-foreign", "return_path", message))
     if box and ("." not in box.domain or box.domain.lower().endswith((".local", ".localdomain", ".internal", ".lan"))):
-        message = f"{box.domain} is not a domain that the internet knows; relays and receivers will refuse it."
+        message = f"{box.domain} is not a public domain; relays and receivers will reject it."
         findings.append(TABLE.finding("address-domain-local", "from_address", message))
     return box, findings
 
@@ -130,6 +130,6 @@ def about_current(names: t.Iterable[str]) -> t.Iterator[Finding]:
         if name in VARIABLES or not name.startswith((MAIN, BULK)):
             continue
         meant = MISNOMERS.get(name)
-        message = f"Mastodon reads no variable of the name {name}"
-        message += f"; {meant} is what it reads, and the plan takes care of that." if meant else "."
+        message = f"Mastodon does not read a variable named {name}"
+        message += f"; it reads {meant}, which the plan sets." if meant else "."
         yield TABLE.finding("variable-unread", name, message)

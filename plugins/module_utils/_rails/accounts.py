@@ -93,6 +93,6 @@ class Account:
 #: Why an address gets no password reset.
 SILENCE: t.Mapping[State, str] = {
     "unknown": "This server has no account with this address.",
-    "no_password": "The account has no password (its owner signs in by another service), so it gets no reset.",
+    "no_password": "The account has no password (its owner signs in by another service), so it gets no password reset.",
     "memorial": "The account is a memorial, and Mastodon sends it no mail.",
 }

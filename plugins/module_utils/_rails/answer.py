@@ -26,7 +26,7 @@ _AMBIENT = "cannot load such file -- rails/commands"
 _FRAME = re.compile(r":(?P<line>\d+):in ")
 #: Bytes. An answer has some thousand, however many accounts and settings there are.
 LARGEST = 512 * 1024
-TOO_MUCH = f"bin/rails runner wrote more than {LARGEST // 1024} KB, which no answer needs. It was not read."
+TOO_MUCH = f"bin/rails runner wrote more than {LARGEST // 1024} KB, too much for an answer. It was discarded."
 #: Of an exception and its causes so many are looked at.
 _CHAIN = 16
 
@@ -73,7 +73,7 @@ def boot_failure(stderr: bytes, app_dir: str) -> Failure:
     found = found or _exceptions(lines, _early)
     if not found:
         last = [line.strip() for line in lines if line.strip()][-3:]
-        return Failure("boot", message=" / ".join(last) or "it ended without a word")
+        return Failure("boot", message=" / ".join(last) or "it ended without output")
     message = found[0].message
     place = _place_in_app(lines, found[0], app_dir)
     causes = [one.message for one in found[1:3] if one.message != message]

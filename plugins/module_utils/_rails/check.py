@@ -111,10 +111,9 @@ def digests(variables: t.Mapping[str, str], salt: str) -> dict[str, dict[str, st
 
 def _body(name: str, relay: str) -> str:
     return (
-        f"This is a test message from the Mastodon server {name}, sent through its {relay} relay.\n"
-        "\n"
-        "The Ansible collection fediops.mastodon sent it to check the settings for outgoing mail.\n"
-        "You need not do anything.\n"
+        f"This is a test message from the Mastodon server {name}, sent through its {relay} relay.\n\nThe Ansible "
+        "collection fediops.mastodon sent it to check the settings for outgoing mail.\nYou do not need to do "
+        "anything.\n"
     )
 
 

@@ -119,8 +119,8 @@ Seen = t.TypeVar("Seen")
 
 def _status(reply: Reply, address: Address) -> str:
     reasons = {
-        403: f" 403 is what it answers to a host name that it does not serve ({address.name}).",
-        422: " 422 is what it answers to a form without its token.",
+        403: f" 403 means that it does not serve the host name ({address.name}).",
+        422: " 422 means that the form's token was missing.",
     }
     away = f" and redirected to {reply.location}" if reply.location else ""
     return f"It answered {reply.status} to the form for a password reset{away}.{reasons.get(reply.status, '')}"

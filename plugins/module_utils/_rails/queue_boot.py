@@ -67,7 +67,7 @@ class QueueBoot:
         if finding.code == "redis-unreachable":
             return finding
         words = one_line(redact(f"{': '.join(found.classes[:1])}: {found.message}", self.context.secrets))
-        what = "follow the test mail in the queue" if answer.get("put") else "put the test mail into the queue"
+        what = "track the test mail in the queue" if answer.get("put") else "put the test mail into the queue"
         return TABLE.finding("queue-outcome-unknown", "Rails", f"Rails could not {what}: {words}.")
 
     def _boot(
@@ -93,7 +93,7 @@ class QueueBoot:
         if finding.code == "redis-unreachable":
             return finding
         # mailer_check has booted it before, so this says nothing about the settings: too little memory, for instance.
-        return TABLE.finding("queue-outcome-unknown", "Rails", f"{finding.told()} No mail was followed in the queue.")
+        return TABLE.finding("queue-outcome-unknown", "Rails", f"{finding.told()} The queue was not tested.")
 
 
 def _mark() -> str:

@@ -181,8 +181,9 @@ class QueueCheck:
         mail = {
             "to": verdict.recipient,
             "subject": f"Test message from {name}",
-            "body": f"This is a test message that went through the mail queue of the Mastodon server {name}.\n\n"
-            "The Ansible collection fediops.mastodon sent it to check outgoing mail.\nYou need not do anything.\n",
+            "body": f"This is a test message that went through the mail queue of the Mastodon server {name}.\n\nThe "
+            "Ansible collection fediops.mastodon sent it to check outgoing mail.\nYou do not need to do "
+            "anything.\n",
             "message_id": f"<{message_id}>",
             "content_type": "text/plain",
         }
@@ -192,7 +193,7 @@ class QueueCheck:
             verdict.ends("unknown" if answer.code == "queue-outcome-unknown" else "not_queued", answer)
             return
         if "refused" in answer:
-            message = "Rails put no mail into the queue; a callback of the application stopped it."
+            message = "Rails did not queue the mail; a callback of the application stopped it."
             verdict.ends("not_queued", TABLE.finding("queue-outcome-unknown", "Rails", message))
             return
         job = Job(answer["job_id"], answer["jid"], answer["queue"])
@@ -245,7 +246,7 @@ class QueueCheck:
     def _performed(self, verdict: Verdict, job: Job) -> None:
         logs_deliveries = Release.parse(self._instance.release) < _DELIVERIES_UNSEEN
         if verdict.way != "plain" and logs_deliveries and job.took is not None and not job.delivered:
-            message = "The job ran, but Mastodon made no mail of it."
+            message = "The job ran, but Mastodon sent no mail."
             verdict.ends("performed", TABLE.finding("account-gets-no-mail", verdict.recipient, message))
             return
         verdict.ends("delivered" if job.delivered else "performed")
@@ -267,7 +268,7 @@ class QueueCheck:
             verdict.ends("waiting", self._still_at_work())
 
     def _still_at_work(self) -> Finding:
-        message = f"The job was begun, but did not end within {self._question.deadline:g} seconds."
+        message = f"The job started, but did not finish within {self._question.deadline:g} seconds."
         return DELIVERY.finding("relay-silent", self._context.endpoint, message)
 
     def _may_yet_succeed(self, job: Job) -> bool:
@@ -282,7 +283,7 @@ class QueueCheck:
         finding = diagnose(Failure("queue", (error_class,), message), self._context)
         if verdict.way == "plain" and error_class in _OURS and finding.code == "delivery-failed":
             words = one_line(redact(f"{error_class}: {message}", self._context.secrets))
-            text = f"Sidekiq cannot carry out the plain test mail as it is put there: {words}."
+            text = f"Sidekiq cannot process the plain test mail: {words}."
             return TABLE.finding("queue-outcome-unknown", "Sidekiq", text)
         return finding
 
@@ -291,7 +292,7 @@ class QueueCheck:
         if any(one.state == "running" for one in sidekiq):
             return None
         states = ", ".join(f"{one.name} is {one.detail or one.state}" for one in sidekiq) or "there is none"
-        return TABLE.finding("sidekiq-not-running", "Sidekiq", f"No Sidekiq service runs: {states}.")
+        return TABLE.finding("sidekiq-not-running", "Sidekiq", f"No Sidekiq service is running: {states}.")
 
     # What Redis says
 
@@ -310,7 +311,7 @@ class QueueCheck:
         if isinstance(answer, Finding):
             verdict.ends("unknown", answer)
         elif answer.get("requested") is False:
-            message = "The form was accepted, but Mastodon asked for no reset for this address."
+            message = "The form was accepted, but Mastodon queued no reset for this address."
             silent = TABLE.finding("account-gets-no-mail", verdict.recipient, message)
             verdict.ends("not_queued", silent if sure else None)
         else:
@@ -338,25 +339,25 @@ class QueueCheck:
         elif state == "queued":
             self._not_ended(verdict, job, self._texts())
         else:
-            message = "It left the queue, and no Sidekiq process gave a sign of life after that."
+            message = "It left the queue, and no Sidekiq process has reported since."
             verdict.ends("unknown", TABLE.finding("queue-outcome-unknown", "Sidekiq", message))
         if verdict.fate == "waiting" and not answer.get("removed"):
-            verdict.findings.append(_left("It was still being worked on when it was to be taken out."))
+            verdict.findings.append(_left("It was still being processed and could not be removed."))
 
     def _elsewhere(self, hosts: t.Iterable[str]) -> Finding | None:
         """Sidekiq of other hosts serves the same queue."""
         others = sorted(set(map(str, hosts)) - self._driver.sidekiq_hosts())
         if not others:
             return None
-        message = f"Sidekiq of this host logged nothing of it; these hosts serve the queue, too: {', '.join(others)}."
+        message = f"Sidekiq on this host logged nothing about it; these hosts serve the queue too: {', '.join(others)}."
         return TABLE.finding("job-done-elsewhere", "Sidekiq", one_line(message))
 
     def _take_out(self, verdict: Verdict, job: Job) -> None:
         answer = self._rails.ask({"job": {"job_id": job.id, "queue": job.queue}, "remove": True})
         if isinstance(answer, Finding):
-            verdict.findings.append(_left(f"Rails did not take it out: {answer.message}"))
+            verdict.findings.append(_left(f"Rails did not remove it: {answer.message}"))
         elif not answer.get("removed") and verdict.fate == "waiting":
-            verdict.findings.append(_left("It was still being worked on when it was to be taken out."))
+            verdict.findings.append(_left("It was still being processed and could not be removed."))
 
     def _lines(self) -> list[LogLine]:
         return self._driver.log_since(self._services, self._cursor)

@@ -77,7 +77,7 @@ def _for_recipient(recipient: str, seen: Account, web: bool) -> Choice:
 def _for_account(account: str, second: Choice, seen: Account, web: bool, silence: Severity) -> Choice:
     if seen.state == "unasked":
         words = one_line(redact(seen.error)) or "it did not answer"
-        message = f"Rails could not say whether this account gets mail: {words}."
+        message = f"Rails could not determine whether this account receives mail: {words}."
         return Choice("form" if web else "reset", account, (TABLE.finding("account-not-checked", account, message),))
     if seen.state == "gets_mail":
         if seen.throttled_for:
@@ -95,5 +95,5 @@ def _for_account(account: str, second: Choice, seen: Account, web: bool, silence
 def throttled(account: str, seconds: int = 0) -> Finding:
     """Mastodon takes no more resets by its form for now, which says nothing about the settings."""
     left = f" for {-(-seconds // 60)} more minutes" if seconds else " for now"
-    message = f"Mastodon's form takes no more password resets{left}; the test uses Rails instead."
+    message = f"Mastodon's form is rate-limiting password resets{left}; the test uses Rails instead."
     return TABLE.finding("reset-form-throttled", account, message)

@@ -103,7 +103,7 @@ def conclude_from(
     verdict.findings += _about_app(answer, instance)
     _choose_for_queue(verdict, request, answer, instance)
     if request.planned and not verdict.planned:
-        message = f"Rails does not read {instance.env_file} by dotenv, so it showed its present settings."
+        message = f"Rails does not read {instance.env_file} with dotenv, so it showed its current settings."
         verdict.findings.append(TABLE.finding("planned-not-shown", instance.env_file, message))
         return verdict
     if expected is not None:
@@ -165,7 +165,7 @@ def _no_answer(instance: Instance, request: Request, asked: Asked, known: Contex
     completed = asked.completed
     if completed.timed_out:
         sent = " A test message may have been sent." if request.send_to and not request.planned else ""
-        message = f"Rails did not answer within {request.timeout:g} seconds and was ended.{sent}"
+        message = f"Rails did not answer within {request.timeout:g} seconds and was stopped.{sent}"
         return TABLE.finding("rails-timeout", instance.app_dir, message)
     if completed.returncode == 0 and too_much(completed.stdout, completed.truncated):
         return TABLE.finding("rails-no-answer", instance.app_dir, TOO_MUCH)
@@ -214,7 +214,7 @@ def _about_app(answer: t.Mapping[str, t.Any], instance: Instance) -> list[Findin
         message = f"Rails in {instance.app_dir} drops every mail (perform_deliveries is false)."
         found.append(TABLE.finding("deliveries-off", subject, message))
     if not answer["raise_delivery_errors"]:
-        message = "Rails takes every mail for sent (raise_delivery_errors is false): a refused one is lost silently."
+        message = "Rails treats every mail as sent (raise_delivery_errors is false): a rejected one is lost silently."
         found.append(TABLE.finding("delivery-errors-hidden", subject, message))
     if answer["delivery_method"] in ("file", "test", "letter_opener", "letter_opener_web"):
         message = f"The delivery method is {answer['delivery_method']}: no mail leaves the host."
@@ -228,13 +228,13 @@ def _override(variables: t.Iterable[str], instance: Instance) -> str:
     for one in instance.overrides:
         if one.variable in wanted:
             return (
-                f"{one.variable} is set by {one.layer} in {one.path}, which wins over {instance.env_file}: remove it."
+                f"{one.variable} is set by {one.layer} in {one.path}, which overrides {instance.env_file}: remove it."
             )
     return ""
 
 
 def _difference(one: Difference, instance: Instance) -> Finding:
-    message = f"Rails uses {shown(one.actual)}, the plan says {shown(one.expected)}"
+    message = f"Rails uses {shown(one.actual)}, but the plan says {shown(one.expected)}"
     message += f" ({one.variable})." if one.variable else "."
     fix = _override([one.variable], instance) or (
         f"Look for {one.variable or 'this setting'} in the units' Environment= and in .env.production.local, and for "
@@ -255,9 +255,9 @@ def _credentials(answer: t.Mapping[str, t.Any], instance: Instance) -> list[Find
         if answer["matches"].get(relay, {}).get(what) is False:
             held = answer["relays"][relay][f"{what}_set"]
             message = (
-                f"The {what} that Rails holds is not the intended one: something reads {variable} differently."
+                f"The {what} that Rails uses is not the configured one: something reads {variable} differently."
                 if held
-                else f"Rails holds no {what} although one is intended: something empties {variable}."
+                else f"Rails has no {what} although one is configured: something empties {variable}."
             )
             found.append(TABLE.finding(f"{what}-misread", variable, message, _override([variable], instance)))
     return found

@@ -33,12 +33,10 @@ def remarks(settings: Settings, result: Result, context: Context, warning_days: 
         message = f"The certificate of {context.endpoint} expires in {tls.days_left} days, at {tls.not_after}."
         found.append(("certificate-expires-soon", message, ""))
     if settings.skip_auth and settings.auth != "none" and not result.trouble:
-        message = f"The login at {context.endpoint} was not tried from this host, as asked (skip_auth)."
+        message = f"The login at {context.endpoint} was not tried from this host (skip_auth)."
         found.append(("login-not-tried", message, ""))
     if offered and offered.size and offered.size < SMALL_MESSAGE:
-        message = (
-            f"{context.endpoint} takes messages of up to {offered.size} bytes only; some of Mastodon's are larger."
-        )
+        message = f"{context.endpoint} accepts messages up to {offered.size} bytes; some of Mastodon's are larger."
         found.append(("relay-size-limit-small", message, ""))
     return [TABLE.finding(code, context.endpoint, message, fix) for code, message, fix in found]
 
@@ -52,13 +50,13 @@ def _about_addresses(result: Result, context: Context) -> t.Iterator[tuple[str, 
             if dead:
                 message = (
                     f"{listed(dead)} of {context.host} does not answer, {one.address} does. Mastodon tries them in "
-                    "this order; with Ruby before 3.4 the first one uses up the time-out, and mail fails."
+                    "this order; before Ruby 3.4 the first one uses up the timeout, and mail fails."
                 )
                 yield "relay-address-dead", message, ""
             break
     if result.elsewhere:
         used = next((one.address for one in result.addresses if one.outcome in _USED), "the first address")
-        message = f"With {result.elsewhere.address} the relay works up to the login; Mastodon uses {used} first."
+        message = f"At {result.elsewhere.address} the relay works up to the login, but Mastodon tries {used} first."
         yield "relay-other-address-answers", message, ""
 
 
@@ -70,20 +68,20 @@ def _about_encryption(settings: Settings, result: Result, context: Context) -> t
     if seen.greeting is None or _loopback(settings.host, result):
         return
     if seen.tls is None and settings.tls in ("none", "starttls_optional") and result.trouble_kind != "no-encryption":
-        offer = "It offers STARTTLS." if seen.starttls else "It offers no STARTTLS."
+        offer = "It offers STARTTLS." if seen.starttls else "It does not offer STARTTLS."
         fix = f"Set {context.option('tls')} to starttls." if seen.starttls else ""
         if settings.auth != "none":
-            yield "login-in-the-clear", f"Login and password travel unencrypted to {context.endpoint}. {offer}", fix
+            yield "login-in-the-clear", f"Login and password are sent unencrypted to {context.endpoint}. {offer}", fix
         else:
-            yield "relay-unencrypted", f"Mail travels unencrypted to {context.endpoint}. {offer}", fix
+            yield "relay-unencrypted", f"Mail is sent unencrypted to {context.endpoint}. {offer}", fix
     if seen.tls and settings.verify == "none":
         verify, ca_file = context.option("verify"), context.option("ca_file")
         if seen.tls.would_verify:
-            message = f"The certificate of {context.endpoint} is good, but the settings do not verify it."
+            message = f"The certificate of {context.endpoint} is valid, but the settings do not verify it."
             yield "verification-off-needlessly", message, f"Set {verify} to peer."
         elif seen.tls.would_verify is False:
             message = f"The settings do not verify the certificate of {context.endpoint}. {certificate(result)}"
-            yield "verification-off", message, f"Set {ca_file} to the authority's certificate and {verify} to peer."
+            yield "verification-off", message, f"Set {ca_file} to the CA's certificate and {verify} to peer."
 
 
 def _loopback(host: str, result: Result) -> bool:

@@ -80,8 +80,16 @@ class Settings:
         return [
             (setting, reason)
             for setting, wrong, reason in (
-                ("timeout", not _is_wait(self.timeout), f"{self.timeout} is no time to wait; give seconds up to 3600."),
-                ("connect_timeout", not _is_wait(self.connect_timeout), f"{self.connect_timeout} is no time to wait."),
+                (
+                    "timeout",
+                    not _is_wait(self.timeout),
+                    f"timeout must be greater than 0 and at most 3600 seconds, not {self.timeout}.",
+                ),
+                (
+                    "connect_timeout",
+                    not _is_wait(self.connect_timeout),
+                    f"connect_timeout must be greater than 0, not {self.connect_timeout}.",
+                ),
                 ("host", not _is_host(self.host), f"{self.host!r} is not a host name or address in plain ASCII."),
                 (
                     "control_host",
@@ -90,13 +98,17 @@ class Settings:
                 ),
                 ("port", not 0 < self.port < 65536, f"{self.port} is not a port; ports are 1 to 65535."),
                 ("helo_domain", not _HELO.match(self.helo_domain), f"{self.helo_domain!r} cannot be used in EHLO."),
-                ("login", self.wants_auth and not self.login, f"It is empty, and {self.auth} needs it."),
-                ("password", self.wants_auth and not self.password, f"It is empty, and {self.auth} needs it."),
-                ("login", _breaks(self.login), "The login has a character that AUTH cannot carry (NUL)."),
-                ("password", _breaks(self.password), "The password has a character that AUTH cannot carry (NUL)."),
+                ("login", self.wants_auth and not self.login, f"It is empty, but {self.auth} requires it."),
+                ("password", self.wants_auth and not self.password, f"It is empty, but {self.auth} requires it."),
+                ("login", _breaks(self.login), "The login contains a NUL character, which AUTH cannot send."),
+                ("password", _breaks(self.password), "The password contains a NUL character, which AUTH cannot send."),
                 ("sender", _no_address(self.sender), f"{self.sender!r} is not a plain ASCII mail address."),
                 ("recipient", _no_address(self.recipient), f"{self.recipient!r} is not a plain ASCII mail address."),
-                ("sender", bool(self.recipient and not self.sender), "A recipient can only be tried with a sender."),
+                (
+                    "sender",
+                    bool(self.recipient and not self.sender),
+                    "A recipient can only be tested together with a sender.",
+                ),
             )
             if wrong
         ]

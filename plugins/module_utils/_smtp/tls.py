@@ -86,7 +86,7 @@ def trusting(verify: VerifyMode, ca_file: str) -> Trust:
             with gate.enter(ca_file) as place, open(place.open_file(), "rb") as file:
                 context.load_verify_locations(cafile=f"/proc/self/fd/{file.fileno()}")
         except OSError as error:  # ssl.SSLError is one: a file without certificates
-            words = "holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror or ""
+            words = "contains no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror or ""
             raise Stopped("ca-file", words) from None
         store = f"{ca_file} and {store}"
     return Trust(context, verify == "peer", store)

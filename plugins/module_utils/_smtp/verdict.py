@@ -100,7 +100,7 @@ def _refused_elsewhere(settings: Settings, context: Context) -> Finding:
     return TABLE.finding(
         "login-refused-elsewhere",
         context.endpoint,
-        f"{settings.refused_on} was not let in with this login and password, so they were not tried from here: relays "
+        f"{settings.refused_on} was rejected with this login and password, so they were not tried from here: relays "
         "lock accounts.",
         f"Fix the login problem reported for {settings.refused_on} ({context.option('login')}, "
         f"{context.option('password')}), then run again.",
@@ -112,8 +112,8 @@ def _asks_on(settings: Settings, context: Context) -> Finding:
     return DELIVERY.finding(
         "login-mechanism-not-offered",
         context.endpoint,
-        f"{context.endpoint} offers {MECHANISMS[settings.auth]}, but does not take it in the form in which Mastodon "
-        "sends it: it asks for more (334).",
+        f"{context.endpoint} offers {MECHANISMS[settings.auth]}, but does not accept the form that Mastodon sends: "
+        "it asks for more (334).",
         f"Set {context.option('auth')} to {'plain' if settings.auth == 'login' else 'login'}.",
     )
 
@@ -126,7 +126,7 @@ def _unreachable(trouble: Failure, settings: Settings, result: Result, context: 
         also = ""
         if result.ports:
             tried = listed([str(port.port) for port in result.ports])
-            also = f" Of its other ports, {tried} cannot be reached from here either."
+            also = f" Other ports tried, unreachable too: {tried}."
         if result.control is not None:
             also += f" {settings.control_host}:{CONTROL_PORT} {_CONTROL[result.control]}"
         return dataclasses.replace(finding, message=finding.message + also)
@@ -135,15 +135,15 @@ def _unreachable(trouble: Failure, settings: Settings, result: Result, context: 
     return TABLE.finding(
         "relay-port-blocked",
         context.endpoint,
-        f"Port {context.port} of {context.host} {how} from this host, but {answering} can be reached.",
-        f"Set {context.option('port')} to {best.port} and {context.option('tls')} to {best.tls}, "
-        f"or have port {context.port} opened for this host by its hoster.",
+        f"Port {context.port} of {context.host} {how} from this host, but {answering} is reachable.",
+        f"Set {context.option('port')} to {best.port} and {context.option('tls')} to {best.tls}, or have port "
+        f"{context.port} opened for this host by its hosting provider.",
     )
 
 
 _CONTROL = {
-    True: "can be reached, so this host has a way out: it is the relay, or SMTP is blocked on the way.",
-    False: "cannot be reached either: this host has no way out, or only one through a proxy, which SMTP cannot use.",
+    True: "is reachable, so this host has internet access: the relay is down, or SMTP is blocked on the way.",
+    False: "is unreachable too: this host has no internet access, or only through a proxy, which SMTP cannot use.",
 }
 
 
@@ -152,37 +152,37 @@ def _by_what_it_speaks(trouble: Failure, settings: Settings, result: Result, con
     wanted, port, tls = TLS_WORDS[settings.tls], context.port, context.option("tls")
     speaks = result.speaks
     if settings.tls == "implicit" and speaks == "starttls":
-        message = f"Port {port} speaks STARTTLS, the settings say implicit TLS (from the first byte)."
+        message = f"Port {port} uses STARTTLS, but the settings say implicit TLS (from the first byte)."
         return DELIVERY.finding("tls-on-plaintext-port", context.endpoint, message, f"Set {tls} to starttls.")
     if settings.tls == "implicit" and speaks == "plain":
         return DELIVERY.finding(
             "tls-on-plaintext-port",
             context.endpoint,
-            f"Port {port} speaks SMTP without any encryption and offers no STARTTLS, the settings say implicit TLS "
+            f"Port {port} speaks SMTP without encryption and offers no STARTTLS, but the settings say implicit TLS "
             "(from the first byte).",
             f"Set {context.option('port')} to the relay's TLS port (usually 465). Only for a relay on the host itself: "
             f"set {tls} to none.",
         )
     if settings.tls != "implicit" and speaks == "implicit":
-        message = f"Port {port} speaks implicit TLS (from the first byte), the settings say {wanted}."
+        message = f"Port {port} uses implicit TLS (from the first byte), but the settings say {wanted}."
         return DELIVERY.finding("plaintext-on-tls-port", context.endpoint, message, f"Set {tls} to implicit.")
     if speaks == "silent":
         return DELIVERY.finding(
             "relay-silent",
             context.endpoint,
-            f"Port {port} takes the connection and then says nothing, neither in plain text nor in TLS.",
-            "Something on the way or the relay itself holds the connection: try from another network, use another port "
-            "of the relay, or ask its operator.",
+            f"Port {port} accepts the connection but sends nothing, neither in plain text nor in TLS.",
+            "Something on the way or the relay itself stalls the connection: try from another network, use another "
+            "port of the relay, or ask its operator.",
         )
     if speaks == "closed":
         return DELIVERY.finding(
             "relay-hung-up",
             context.endpoint,
-            f"Port {port} takes the connection and hangs up before saying anything.",
-            "Have this host's addresses (IPv4 and IPv6) allowed at the relay; check for a proxy on the SMTP port.",
+            f"Port {port} accepts the connection and closes it before sending anything.",
+            "Have this host's addresses (IPv4 and IPv6) allow-listed at the relay; check for a proxy on the SMTP port.",
         )
     if speaks == "rejecting" and settings.tls == "implicit":
-        message = f"Port {port} greets in plain text, with a refusal; the settings say implicit TLS."
+        message = f"Port {port} greets in plain text, with a rejection, but the settings say implicit TLS."
         return DELIVERY.finding("tls-on-plaintext-port", context.endpoint, message, f"Set {tls} to starttls.")
     if speaks == "other" or trouble.kind == "plaintext":
         return _not_smtp(trouble, settings, result, context)
@@ -191,9 +191,9 @@ def _by_what_it_speaks(trouble: Failure, settings: Settings, result: Result, con
 
 def _not_smtp(trouble: Failure, _settings: Settings, result: Result, context: Context) -> Finding:
     if trouble.code is not None:
-        what = "an answer that does not belong there"
+        what = "an unexpected answer"
     else:
-        what = "an answer without end" if trouble.kind == "too-long" else "something else than SMTP"
+        what = "an endless answer" if trouble.kind == "too-long" else "something other than SMTP"
     words = result.words or trouble.message
     said = f': "{words}"' if words else ""
     message = f"{context.endpoint} gives {what} ({_STAGES.get(trouble.stage, trouble.stage)}){said}."
@@ -201,10 +201,10 @@ def _not_smtp(trouble: Failure, _settings: Settings, result: Result, context: Co
 
 
 _STAGES = {
-    "banner": "in place of a greeting",
+    "banner": "instead of a greeting",
     "ehlo": "in reply to EHLO",
     "starttls": "in reply to STARTTLS",
-    "tls": "in place of TLS",
+    "tls": "instead of TLS",
     "auth": "during the login",
     "mail": "in reply to MAIL FROM",
     "rcpt": "in reply to RCPT TO",
@@ -220,8 +220,8 @@ def _injected(trouble: Failure, _settings: Settings, _result: Result, context: C
     return TABLE.finding(
         "starttls-answer-injected",
         context.endpoint,
-        f"After the answer to STARTTLS and before encryption began, {trouble.message or 'more bytes'} came in. "
-        "They were thrown away, and no login was sent.",
+        f"After the answer to STARTTLS and before encryption began, {trouble.message or 'more bytes'} arrived. They "
+        "were discarded, and no login was sent.",
     )
 
 
@@ -235,8 +235,8 @@ def _ca_file(trouble: Failure, settings: Settings, _result: Result, context: Con
     return DELIVERY.finding(
         "ca-file-missing",
         context.option("ca_file"),
-        f"The file of trusted authorities, {settings.ca_file}, cannot be used on this host: {trouble.message}. "
-        "Mastodon fails on it too, even where nothing is to be verified.",
+        f"The CA file {settings.ca_file} cannot be used on this host: {trouble.message}. Mastodon fails on it too, "
+        "even with verification off.",
         f"Set {context.option('ca_file')} to a file that exists: /etc/ssl/certs/ca-certificates.crt on Debian "
         "(package ca-certificates), /etc/pki/tls/certs/ca-bundle.crt on Red Hat, /etc/ssl/cert.pem on Alpine.",
     )
@@ -262,10 +262,10 @@ def _no_encryption(_trouble: Failure, _settings: Settings, _result: Result, cont
     return TABLE.finding(
         "login-withheld",
         context.endpoint,
-        f"{context.endpoint} offers no STARTTLS, so Mastodon would send login and password in the clear. They were not "
-        "sent now.",
-        f"Set {context.option('tls')} to starttls (or implicit on a port for it). If the login is to travel in the "
-        f"clear, say so: set {context.option('tls')} to none.",
+        f"{context.endpoint} offers no STARTTLS, so Mastodon would send login and password unencrypted. The probe "
+        "did not send them.",
+        f"Set {context.option('tls')} to starttls (or implicit on a port for it). If the login may be sent "
+        f"unencrypted, set {context.option('tls')} to none.",
     )
 
 
@@ -274,13 +274,13 @@ def _no_auth(_trouble: Failure, settings: Settings, result: Result, context: Con
         return DELIVERY.finding(
             "login-not-offered",
             context.endpoint,
-            f"{context.endpoint} offers no login without encryption, but it offers STARTTLS.",
+            f"{context.endpoint} offers no login without encryption, but offers STARTTLS.",
             f"Set {context.option('tls')} to starttls.",
         )
     return DELIVERY.finding(
         "login-not-offered",
         context.endpoint,
-        f"{context.endpoint} takes no logins{_only_helo(result)}, but the settings log in.",
+        f"{context.endpoint} does not offer logins{_only_helo(result)}, but a login is configured.",
         "Use the relay's submission port (587 or 465). For a relay without login, remove "
         f"{context.option('login')} and {context.option('password')} (blank is not enough) and set "
         f"{context.option('auth')} to none.",
@@ -292,12 +292,12 @@ def _no_mechanism(trouble: Failure, settings: Settings, _result: Result, context
     fix = (
         f"Set {context.option('auth')} to {' or '.join(usable)}."
         if usable
-        else "Mastodon knows plain, login and cram_md5 only: use another credential or relay."
+        else "Mastodon supports only plain, login and cram_md5: use another credential or relay."
     )
     return DELIVERY.finding(
         "login-mechanism-not-offered",
         context.endpoint,
-        f"{context.endpoint} offers the login methods {trouble.message}; the settings say "
+        f"{context.endpoint} offers the login methods {trouble.message}, but the settings say "
         f"{MECHANISMS[settings.auth]}. No login was sent.",
         fix,
     )
@@ -317,4 +317,4 @@ _BY_KIND: dict[str, t.Callable[[Failure, Settings, Result, Context], Finding]] =
 
 
 def _only_helo(result: Result) -> str:
-    return " (it refuses EHLO)" if result.seen.offered and not result.seen.offered.esmtp else ""
+    return " (it rejects EHLO)" if result.seen.offered and not result.seen.offered.esmtp else ""

@@ -22,7 +22,7 @@ ANSWERED: frozenset[str] = frozenset({"records", "nodata", "nxdomain"})
 #: How a person is told why there was no answer.
 REASONS: dict[str, str] = {
     "timeout": "no answer in time",
-    "servfail": "the name server reports a failure of its own (SERVFAIL)",
+    "servfail": "the name server reports a server failure (SERVFAIL)",
     "refused": "the name server refuses to answer (REFUSED)",
     "bad_answer": "the answer was unusable",
 }

@@ -32,7 +32,7 @@ def k1_keys_usable(facts: Facts) -> Outcome:
     if not works and not silent:
         why = "; ".join(f"{selector}: {problem}" for selector, problem in broken.items())
         message = f"{_record(facts, next(iter(broken)))} No DKIM signature can be verified ({why})."
-        fix = "If the provider shows other selectors, name them in mastodon_smtp_dkim_selectors (selectors)."
+        fix = "If the provider shows other selectors, set them in mastodon_smtp_dkim_selectors (selectors)."
         return [TABLE.finding("dkim-without-key", facts.sender.dkim_domain, message, fix)]
     return [_broken(facts, selector, problem) for selector, problem in broken.items()] + unanswered(*silent)
 
@@ -43,7 +43,7 @@ def _broken(facts: Facts, selector: str, problem: str) -> Finding:
     optional = not answer.records and selector in facts.sender.relay.selectors
     why = f"Here {problem}; mail that is signed with this selector fails DKIM."
     if optional:
-        why = f"Here {problem}. Another selector works: this matters only if your provider's console shows it."
+        why = f"Here {problem}. Another selector works, so this matters only if your provider's console shows this one."
     severity: Severity = "info" if optional else "warning"
     return TABLE.finding("dkim-selector-broken", answer.name, f"{_record(facts, selector)} {why}", severity=severity)
 
@@ -70,11 +70,11 @@ def k2_keys_strong(facts: Facts) -> Outcome:
             findings.append(_short(answer, key.bits))
         if key.testing:
             record = instead(answer.name, "TXT", answer.records[0].replace("t=y", "").replace(";;", ";").strip(" ;"))
-            why = "t=y marks the key as a test, and receivers treat the mail as if it were not signed."
+            why = "t=y marks the key as a test key, and receivers treat the mail as unsigned."
             findings.append(TABLE.finding("dkim-key-testing", answer.name, f"{_bounded(record)} {why}"))
         zone = facts.sender.relay.dkim_target
         if zone and selector in facts.sender.relay.selectors and not any(fits(zone, one) for one in answer.aliases):
-            there = f"leads to {listed(answer.aliases)}" if answer.aliases else "holds a key of its own"
+            there = f"leads to {listed(answer.aliases)}" if answer.aliases else "has its own key"
             why = f"The selector {there}, not into {zone}, where {facts.sender.relay.name} keeps its keys today."
             findings.append(TABLE.finding("dkim-elsewhere", answer.name, f"{_record(facts, selector)} {why}"))
     return findings
@@ -87,9 +87,9 @@ def _bounded(message: str) -> str:
 def _short(answer: Answer, bits: int) -> Finding:
     record = instead(answer.name, "TXT", "v=DKIM1; k=rsa; p=NEW-KEY-OF-2048-BITS")
     if bits < SHORTEST_RSA:
-        why = f"The key has {bits} bits, and receivers refuse RSA keys below {SHORTEST_RSA}."
+        why = f"The key has {bits} bits, but receivers reject RSA keys below {SHORTEST_RSA}."
         return TABLE.finding("dkim-key-short", answer.name, f"{record} {why}")
-    why = f"The key has {bits} bits; receivers accept that, and {ADVISED_RSA} are advised."
+    why = f"The key has {bits} bits; receivers accept that, but {ADVISED_RSA} is recommended."
     return TABLE.finding("dkim-key-short", answer.name, f"{record} {why}", severity="info")
 
 
@@ -98,6 +98,6 @@ def k3_selectors_known(facts: Facts) -> Outcome:
     if facts.keys:
         return []
     provider, domain = facts.sender.relay.name, facts.sender.dkim_domain
-    who = f"The DKIM selectors of {provider} differ from customer to customer" if provider else "No selector is known"
-    message = f"{who}: give those that the provider shows for {domain}. Nothing was guessed."
+    who = f"The DKIM selectors of {provider} are different for each customer" if provider else "No selector is known"
+    message = f"{who}: set those that the provider shows for {domain}. None were guessed."
     return [TABLE.finding("dkim-selectors-unknown", domain, message)]

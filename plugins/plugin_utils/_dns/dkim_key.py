@@ -47,7 +47,7 @@ def key_of(answer: Answer) -> Key | None:
     if not answer.records:
         return Key(problem="there is no TXT record")
     if len(answer.records) > 1:
-        return Key(problem=f"there are {len(answer.records)} TXT records, and only one may be there")
+        return Key(problem=f"there are {len(answer.records)} TXT records, but only one is allowed")
     return read(answer.records[0])
 
 
@@ -55,11 +55,11 @@ def read(text: str) -> Key:
     """A key record's text."""
     tags = _tags(text)
     if tags is None:
-        return Key(problem="the record is no list of tag=value, so it is no DKIM key")
+        return Key(problem="the record is not a tag=value list, so it is not a DKIM key")
     if "v" in tags and (tags["v"] != "DKIM1" or next(iter(tags)) != "v"):
-        return Key(problem='it does not begin with "v=DKIM1", so it is no DKIM key')
+        return Key(problem='it does not begin with "v=DKIM1", so it is not a DKIM key')
     if "p" not in tags:
-        return Key(problem='there is no "p" tag, so it holds no key')
+        return Key(problem='there is no "p" tag, so it contains no key')
     kind = tags.get("k", "rsa")
     testing = "y" in (one.strip() for one in tags.get("t", "").split(":"))
     if not tags["p"]:
@@ -69,14 +69,14 @@ def read(text: str) -> Key:
     try:
         raw = base64.b64decode(re.sub(r"\s+", "", tags["p"]), validate=True)
     except (binascii.Error, ValueError):
-        return Key(problem='"p" is no valid base64 (cut off, or a character too many)', kind=kind)
+        return Key(problem='"p" is not valid base64 (cut off, or an extra character)', kind=kind)
     if kind == "ed25519":
         if len(raw) != ED25519_OCTETS:
-            return Key(problem=f'"p" holds {len(raw)} octets, and an ed25519 key has {ED25519_OCTETS}', kind=kind)
+            return Key(problem=f'"p" contains {len(raw)} bytes, but an ed25519 key has {ED25519_OCTETS}', kind=kind)
         return Key(kind=kind, bits=256, testing=testing)
     bits = rsa_bits(raw)
     if not bits:
-        return Key(problem='"p" holds no RSA key (cut off?)', kind=kind)
+        return Key(problem='"p" contains no RSA key (cut off?)', kind=kind)
     return Key(kind=kind, bits=bits, testing=testing)
 
 

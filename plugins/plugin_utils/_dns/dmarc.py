@@ -29,7 +29,7 @@ def m1_record_found(facts: Facts) -> Outcome:
         records = [parse(one) for one in several[0].answer.records if claims(one)]
         # None of them counts today, so the mildest changes least.
         mildest = min(records, key=lambda one: POLICIES.index(one.tags.get("p", "none"))).text
-        why = f"There are {several[0].duplicates} DMARC records, and receivers then use none of them."
+        why = f"There are {several[0].duplicates} DMARC records, and receivers then ignore all of them."
         return [TABLE.finding("dmarc-several", name, f"{instead(name, 'TXT', mildest)} {why}", severity=severity)]
     if walk.applied() is not None:
         return []
@@ -55,7 +55,7 @@ def m2_record_valid(facts: Facts) -> Outcome:
     record = step.record
     problems = list(record.problems)
     if record.obsolete:
-        problems.append(f"{', '.join(record.obsolete)} mean nothing any more since RFC 9989")
+        problems.append(f"{', '.join(record.obsolete)} are obsolete since RFC 9989")
     if not problems:
         return []
     why = f"In {shown(record.text)} {'; '.join(problems)}."
@@ -105,7 +105,9 @@ def m4_aligned_path(facts: Facts) -> Outcome:
     domain = facts.sender.from_domain
     if spf is None or dkim is None:
         open_ones = " and ".join(word for word, state in (("SPF", spf), ("DKIM", dkim)) if state is None)
-        message = f"Whether {open_ones} speaks for {domain} is open, and nothing else does (DMARC policy {policy})."
+        message = (
+            f"It is unknown whether {open_ones} is aligned with {domain}, and nothing else is (DMARC policy {policy})."
+        )
         return [TABLE.finding("dmarc-alignment-unproven", domain, message)]
     ending = f"So DMARC fails (policy {policy})." if step else "With a DMARC record, every mail would fail it."
     why = f"{_why_not_spf(facts)} {_why_not_dkim(facts)} {ending}"
@@ -117,13 +119,13 @@ def _why_not_spf(facts: Facts) -> str:
     path = facts.return_path.domain or "the provider's own domain"
     if spf_passes(facts) is False:
         return f"SPF does not pass on {path}."
-    return f"SPF is checked on {path}, which does not count for {facts.sender.from_domain}."
+    return f"SPF is checked on {path}, which is not aligned with {facts.sender.from_domain}."
 
 
 def _why_not_dkim(facts: Facts) -> str:
     if dkim_works(facts) is False:
         return "No DKIM selector has a usable key."
-    return f"DKIM signs for {facts.sender.dkim_domain}, which does not count for {facts.sender.from_domain}."
+    return f"DKIM signs for {facts.sender.dkim_domain}, which is not aligned with {facts.sender.from_domain}."
 
 
 def _selector_record(facts: Facts) -> str:
@@ -182,14 +184,14 @@ def m5_reports_wanted(facts: Facts) -> Outcome:
         return None
     if not step.record.report_addresses():
         text = f"{_clean(step.record)}; rua=mailto:ADDRESS-FOR-REPORTS"
-        message = f"{instead(step.answer.name, 'TXT', text)} Without rua nobody tells you what fails DMARC."
+        message = f"{instead(step.answer.name, 'TXT', text)} Without rua you get no reports of DMARC failures."
         return [TABLE.finding("dmarc-without-reports", step.answer.name, message)]
     findings = []
     for there, answer in facts.reports.items():
         if not answer.known:
             findings += unanswered(answer)
         elif not any(claims(one) for one in answer.records):
-            why = f"{there} has not agreed to take reports about {step.domain}, so receivers do not send them."
+            why = f"{there} has not authorised reports about {step.domain}, so receivers do not send them."
             message = f"{publish(answer.name, 'TXT', 'v=DMARC1')} {why}"
             findings.append(TABLE.finding("dmarc-reports-unauthorised", there, message))
     return findings

@@ -84,17 +84,17 @@ def parse(text: str) -> Record:
         tag, separator, value = (part.strip() for part in piece.partition("="))
         tag = tag.lower()
         if not separator or not re.fullmatch(r"[a-z][a-z0-9_]*", tag):
-            problems.append(f'"{piece.strip()}" is no tag=value')
+            problems.append(f'"{piece.strip()}" is not tag=value')
         elif tag in tags:
-            problems.append(f'the tag "{tag}" is there twice')
+            problems.append(f'the tag "{tag}" appears twice')
         elif tag in VALUES and value.lower() not in VALUES[tag]:
             problems.append(f'"{tag}={value}" is none of {", ".join(VALUES[tag])}')
         else:
             tags[tag] = value.lower() if tag in VALUES else value
     if "p" not in tags:
-        problems.append('there is no valid "p" tag, which counts as p=none')
+        problems.append('the "p" tag is missing or invalid, which counts as p=none')
     if tags.get("rua") and not Record(text, tags).report_addresses():
-        problems.append('"rua" holds no mailto: address')
+        problems.append('"rua" contains no mailto: address')
     return Record(text, tags, tuple(problems), tuple(one for one in OBSOLETE if one in tags))
 
 

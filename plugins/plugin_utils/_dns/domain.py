@@ -25,8 +25,8 @@ def d1_from_domain_exists(facts: Facts) -> Outcome:
         return []
     domain = facts.sender.from_domain
     message = (
-        f"Correct the From address, or register {domain}: DNS says that this domain does not exist (NXDOMAIN), "
-        "so receivers refuse its mail and nobody can reply."
+        f"Correct the From address, or register {domain}: this domain does not exist in DNS (NXDOMAIN), so receivers "
+        "reject its mail and nobody can reply."
     )
     return [TABLE.finding("from-domain-missing", domain, message)]
 
@@ -44,7 +44,7 @@ def d2_from_domain_reachable(facts: Facts) -> Outcome:
         return [TABLE.finding("from-domain-without-mx", domain, f"{record} {why}")]
     if not all(one.known for one in facts.addresses):
         return unanswered(*facts.addresses)
-    why = "It has neither an MX record nor an address, so receivers may refuse it (550 5.1.8) and nobody can reply."
+    why = "It has no MX record and no address, so receivers may reject its mail (550 5.1.8) and nobody can reply."
     return [TABLE.finding("from-domain-unreachable", domain, f"{record} {why}")]
 
 
@@ -57,11 +57,14 @@ def d3_accepts_mail(facts: Facts) -> Outcome:
     ours = facts.return_mx
     record = "10 HOST-THAT-TAKES-YOUR-MAIL"
     if ours is not None and null_mx(ours):
-        why = 'The null MX "0 ." says that it takes no mail: bounces cannot come back, and receivers may refuse it.'
+        why = (
+            'The null MX "0 ." says that it accepts no mail: bounces cannot be delivered, and receivers may reject '
+            "the mail."
+        )
         message = f"{publish(ours.name, 'MX', record)[:-1]} in place of the null MX. {why}"
         findings.append(TABLE.finding("return-path-null-mx", ours.name, message))
     if null_mx(facts.mx) and not (ours is not None and ours.name == domain):
-        why = 'The null MX "0 ." says that it takes no mail, and receivers may refuse it as a sender.'
+        why = 'The null MX "0 ." says that it accepts no mail, so receivers may reject it as a sender.'
         message = f"{publish(domain, 'MX', record)[:-1]} in place of the null MX. {why}"
         findings.append(TABLE.finding("from-domain-null-mx", domain, message))
     silent = [facts.mx, *([ours] if ours is not None else [])]
@@ -84,11 +87,11 @@ def _host(facts: Facts, mx: Answer, host: str) -> list[Finding]:
     if not host:
         if len(mx.records) == 1:
             return []
-        why = 'The null MX "0 ." is beside real ones; it must be the only one (RFC 7505, section 3).'
+        why = 'The null MX "0 ." exists next to real ones; it must be the only MX (RFC 7505, section 3).'
         return [TABLE.finding("mx-target-unusable", mx.name, f"Remove {mx.name} MX 0 . from the zone. {why}")]
     record = publish(mx.name, "MX", "10 HOST-THAT-TAKES-YOUR-MAIL")
     if names.is_address(host):
-        why = f"Its MX names the address {host}, and an MX record can only name a host."
+        why = f"Its MX points to the address {host}, but an MX record must point to a host name."
         return [TABLE.finding("mx-target-unusable", mx.name, f"{record} {why}")]
     addresses = facts.hosts.get(host)
     if addresses is None:  # beyond the first few
@@ -96,11 +99,11 @@ def _host(facts: Facts, mx: Answer, host: str) -> list[Finding]:
     alias = next((one for one in addresses if one.aliases and one.known), None)
     if alias is not None:
         direct = publish(mx.name, "MX", f"10 {alias.aliases[-1]}")
-        why = f"Its MX names {host}, which is an alias (CNAME), and senders may not follow it."
+        why = f"Its MX points to {host}, which is an alias (CNAME), and senders may not follow it."
         return [TABLE.finding("mx-target-unusable", mx.name, f"{direct} {why}")]
     if any(one.records for one in addresses):
         return []
     if not all(one.known for one in addresses):
         return unanswered(*addresses)
-    why = f"Its MX names {host}, which has no address, so mail to the domain is lost."
+    why = f"Its MX points to {host}, which has no address, so mail to the domain is lost."
     return [TABLE.finding("mx-target-unusable", mx.name, f"{publish(host, 'A', 'ADDRESS-OF-THE-HOST')} {why}")]

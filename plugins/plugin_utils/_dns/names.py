@@ -38,7 +38,7 @@ def domain_of(address: str) -> str:
         text = text[:-1].rpartition("<")[2]
     domain = text.rpartition("@")[2].strip()
     if not domain.strip("."):
-        raise NameRefused("there is no domain in it")
+        raise NameRefused("it contains no domain")
     if domain.startswith("["):
         raise NameRefused("it names an IP address; SPF, DKIM and DMARC need a domain")
     return canonical(domain)
@@ -52,7 +52,7 @@ def canonical(domain: str) -> str:
     if is_address(domain):
         raise NameRefused("it is an IP address; SPF, DKIM and DMARC need a domain")
     if any(char.isspace() or not char.isprintable() or char in '\\"@,;:()<>/' for char in domain):
-        raise NameRefused("it holds a character that no domain name has")
+        raise NameRefused("it contains a character that is not allowed in a domain name")
     codec = dns.name.IDNA_2008_Practical if dns.name.have_idna_2008 else dns.name.IDNA_2003_Practical
     try:
         name = dns.name.from_unicode(domain.rstrip("."), idna_codec=codec)
@@ -60,7 +60,7 @@ def canonical(domain: str) -> str:
         raise NameRefused(_why(error)) from error
     text = name.to_text(omit_final_dot=True).lower()
     if len(text) > LONGEST_NAME:
-        raise NameRefused(f"it is {len(text)} characters long, and {LONGEST_NAME} is the most that DNS can carry")
+        raise NameRefused(f"it is {len(text)} characters long; the DNS limit is {LONGEST_NAME}")
     if "." not in text:
         raise NameRefused("it has no dot; a mail domain needs at least two parts, such as example.org")
     return text
@@ -69,10 +69,10 @@ def canonical(domain: str) -> str:
 def _why(error: Exception) -> str:
     reasons: dict[type[Exception], str] = {
         dns.name.LabelTooLong: "one of its parts has more than 63 characters",
-        dns.name.NameTooLong: f"it is longer than the {LONGEST_NAME} characters that DNS can carry",
+        dns.name.NameTooLong: f"it is longer than the DNS limit of {LONGEST_NAME} characters",
         dns.name.EmptyLabel: "it has two dots in a row, or begins with one",
     }
-    return reasons.get(type(error), "it is no valid international domain name")
+    return reasons.get(type(error), "it is not a valid international domain name")
 
 
 def is_address(text: str) -> bool:

@@ -15,6 +15,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
 
 from . import dkim, dmarc, domain, spf, wildcard
+from .check_names import CHECK_NAMES
 from .facts import Facts
 from .wording import Outcome, listed
 
@@ -32,22 +33,22 @@ class Rule:
 RULES: tuple[Rule, ...] = (
     Rule("D1", "Does the From domain exist?", "RFC 5321, 2.3.5", domain.d1_from_domain_exists),
     Rule("D2", "Can the From domain take mail?", "RFC 5321, 5.1", domain.d2_from_domain_reachable),
-    Rule("D3", "Does it not refuse all mail?", "RFC 7505", domain.d3_accepts_mail),
+    Rule("D3", "Does it accept mail (no null MX)?", "RFC 7505", domain.d3_accepts_mail),
     Rule("D4", "Are its mail hosts usable?", "RFC 2181, 10.3", domain.d4_mail_hosts_usable),
     Rule("S1", "Is there exactly one SPF record?", "RFC 7208, 4.5", spf.s1_one_policy),
-    Rule("S2", "Does it follow the grammar?", "RFC 7208, 12", spf.s2_policy_parses),
-    Rule("S3", "Does it keep to the limits?", "RFC 7208, 4.6.4", spf.s3_within_limits),
+    Rule("S2", "Is its syntax valid?", "RFC 7208, 12", spf.s2_policy_parses),
+    Rule("S3", "Is it within the lookup limits?", "RFC 7208, 4.6.4", spf.s3_within_limits),
     Rule("S4", "Does it allow the relay?", "RFC 7208, 4", spf.s4_relay_authorised),
     Rule("S5", "Does it allow no one else?", "RFC 7208, 5.1", spf.s5_not_open),
-    Rule("S6", "Is it free of relics?", "RFC 7208, 3.4, 5.1, 5.5, 6.1", spf.s6_policy_tidy),
-    Rule("S7", "Is the bounce sub-domain set up?", "the provider's documentation", spf.s7_return_path_set_up),
+    Rule("S6", "Is it free of deprecated parts?", "RFC 7208, 3.4, 5.1, 5.5, 6.1", spf.s6_policy_tidy),
+    Rule("S7", "Is the bounce subdomain set up?", "the provider's documentation", spf.s7_return_path_set_up),
     Rule("K1", "Do the DKIM selectors have keys?", "RFC 6376, 3.6", dkim.k1_keys_usable),
     Rule("K2", "Are the keys strong and in use?", "RFC 8301; RFC 6376, 3.6.1", dkim.k2_keys_strong),
     Rule("K3", "Are the selectors known?", "RFC 6376, 3.1", dkim.k3_selectors_known),
     Rule("M1", "Is there one DMARC record?", "RFC 9989, tree walk", dmarc.m1_record_found),
-    Rule("M2", "Is it understood?", "RFC 9989, record format", dmarc.m2_record_valid),
+    Rule("M2", "Is it valid?", "RFC 9989, record format", dmarc.m2_record_valid),
     Rule("M3", "Which policy applies?", "RFC 9989, p, sp, np, t", dmarc.m3_effective_policy),
-    Rule("M4", "Does SPF or DKIM speak for the From domain?", "RFC 9989, alignment", dmarc.m4_aligned_path),
+    Rule("M4", "Is SPF or DKIM aligned with the From domain?", "RFC 9989, alignment", dmarc.m4_aligned_path),
     Rule("M5", "Do reports reach someone?", "RFC 9990", dmarc.m5_reports_wanted),
     Rule("W1", "Are there no wildcards?", "RFC 7208, 3.5", wildcard.w1_no_wildcard),
     Rule("W2", "Are CNAME records the only ones at their name?", "RFC 1034, 3.6.2", wildcard.w2_cname_alone),
@@ -119,8 +120,8 @@ def _together(subject: str, silent: t.Sequence[Finding], open_rules: t.Sequence[
     reasons = dict.fromkeys(one.message for one in silent)
     message = (
         f"DNS did not answer {len(silent)} question{'s' if len(silent) > 1 else ''} "
-        f"({listed([one.subject for one in silent], 4)}): {listed(list(reasons), 2)}. "
-        f"Nothing is known to be wrong; rules {', '.join(open_rules)} are open."
+        f"({listed([one.subject for one in silent], 4)}): {listed(list(reasons), 2)}. No error was found, but these "
+        f"could not be checked: {listed([CHECK_NAMES[one] for one in open_rules], 21)}."
     )
     return TABLE.finding("dns-unanswered", subject, message)
 

@@ -124,7 +124,7 @@ def _network(text: str) -> str:
     try:
         return str(ipaddress.ip_network(text.strip(), strict=False))
     except ValueError:
-        message = f'"{printable(text, 80)}" is neither an IP address nor a network such as 192.0.2.0/24.'
+        message = f'"{printable(text, 80)}" is not an IP address or a network such as 192.0.2.0/24.'
         raise FindingError(TABLE.finding("sender-option-invalid", "relay_addresses", message)) from None
 
 

@@ -53,21 +53,21 @@ def _one_policy(facts: Facts, txt: Answer, severity: Severity) -> list[Finding]:
         return []
     if policies:
         merged = instead(txt.name, "TXT", _mended(facts, txt.name, policies))
-        why = f"There are {len(policies)} SPF records, and receivers then treat all of them as broken (permerror)."
+        why = f"There are {len(policies)} SPF records, so receivers treat all of them as broken (permerror)."
         return [TABLE.finding("spf-several", txt.name, f"{merged} {why}", severity=severity)]
     return [_missing(facts, txt, severity)]
 
 
 def _missing(facts: Facts, txt: Answer, severity: Severity) -> Finding:
     if severity == "error":
-        why = "Receivers check SPF on this domain, and there is no SPF record."
+        why = "Receivers check SPF on this domain, but it has no SPF record."
         message = f"{publish(txt.name, 'TXT', new_policy(facts.sender))} {why}"
         return TABLE.finding("spf-missing", txt.name, message)
     message = (
-        f"{publish(txt.name, 'TXT', new_policy(facts.sender))} The relay sends with its own domain in the envelope, so "
-        "SPF passes without this record; Microsoft's rule for bulk senders can be read as asking for it."
+        f"{publish(txt.name, 'TXT', new_policy(facts.sender))} The relay uses its own envelope domain, so SPF passes "
+        "without this record; but Microsoft's rule for bulk senders can be read as requiring it."
     )
-    fix = "A bounce domain of your own at the provider, if it offers one, answers both readings."
+    fix = "A custom bounce domain at the provider, if it offers one, satisfies both readings."
     return TABLE.finding("spf-missing", txt.name, message, fix, severity=severity)
 
 
@@ -104,20 +104,20 @@ def _empty_target(facts: Facts, spf: Spf, term: str, domain: str) -> Finding:
     rest = [one for one in own if one.lstrip("+-~?").lower() != term.lower()]
     first = instead(spf.domain, "TXT", _mended(facts, spf.domain, [" ".join(rest)]))
     if len(rest) == len(own):
-        first = f"Publish an SPF record at {domain}, or take out of {spf.domain} TXT the include that leads there."
-    why = f"{domain} is included and has no SPF record, and receivers then treat the whole record as broken."
+        first = f"Publish an SPF record at {domain}, or remove the include of it from {spf.domain} TXT."
+    why = f"{domain} is included but has no SPF record, so receivers treat the whole record as broken."
     return TABLE.finding("spf-include-empty", spf.domain, f"{first} {why}")
 
 
 def _broken(facts: Facts, spf: Spf, domain: str, record: str, reason: str) -> Finding:
     if domain != spf.domain:
-        why = f"{domain}, which it includes, publishes {shown(record)}, and that breaks the grammar: {reason}."
-        message = f"Take {domain} out of the SPF record of {spf.domain}, or have its owner correct it. {why}"
+        why = f"{domain}, which it includes, publishes {shown(record)}, which has a syntax error: {reason}."
+        message = f"Remove {domain} from the SPF record of {spf.domain}, or have its owner correct it. {why}"
         return TABLE.finding("spf-syntax", spf.domain, message)
-    why = f"{shown(record)} breaks the grammar, so receivers ignore all of it (permerror): {reason}."
+    why = f"{shown(record)} has a syntax error, so receivers ignore it entirely (permerror): {reason}."
     hint = ""
     if any(one.count("ip4:") + one.count("ip6:") + one.count("include:") > 1 for one in record.split(" ")):
-        hint = " Two terms run together: strings of one TXT record are joined without a space."
+        hint = " Two terms run together: the strings of one TXT record are joined without a space."
     valid = [one for one in record.split(" ")[1:] if one and _parses(one)]
     message = f"{instead(domain, 'TXT', _mended(facts, domain, [' '.join(['v=spf1', *valid])]))} {why}{hint}"
     return TABLE.finding("spf-syntax", domain, message)
@@ -139,7 +139,7 @@ def s3_within_limits(facts: Facts) -> Outcome:
     subject = spf.domain
     terms = max(one.terms for one in spf.worst)
     voids = max(one.void_lookups for one in spf.worst)
-    cost = f"Read to its end it needs {terms} look-ups ({MOST_TERMS} are allowed), {voids} of them find nothing"
+    cost = f"It needs {terms} lookups in all ({MOST_TERMS} are allowed), {voids} of them find nothing"
     cost += f" ({MOST_VOID_LOOKUPS} are allowed)."
     stopped = next((one for one in spf.relay if one.verdict == "permerror" and one.reason.startswith(LIMITS)), None)
     if stopped is not None:
@@ -148,9 +148,9 @@ def s3_within_limits(facts: Facts) -> Outcome:
         return [TABLE.finding("spf-over-limit", subject, f"{first} {why}")]
     too_many_hosts = any(one.reason.startswith("mx: more than") for one in spf.worst)
     if terms >= NEAR_LIMIT or voids > MOST_VOID_LOOKUPS or too_many_hosts:
-        message = f"Take out of {subject} TXT {shown(spf.policies[0])} what is not needed. {cost}"
+        message = f"Remove what is not needed from {subject} TXT {shown(spf.policies[0])}. {cost}"
         if too_many_hosts:
-            message += " An mx term leads to more than ten mail hosts."
+            message += " An mx term resolves to more than ten mail hosts."
         return [TABLE.finding("spf-near-limit", subject, message)]
     if any(one.verdict == "temperror" for one in spf.worst):
         return [_no_verdict(subject, spf.worst)]
@@ -185,7 +185,7 @@ def _judged(facts: Facts, spf: Spf) -> list[Finding]:
             why = f"Mail that {relay} sends from {_addresses(some)} gets SPF {verdict} ({reason})."
             return [TABLE.finding("spf-relay-refused", spf.domain, f"{mended} {why}")]
     if "neutral" in by_verdict:
-        why = f"For {_addresses(by_verdict['neutral'])} of {relay} the record says neither yes nor no (SPF neutral)."
+        why = f"For {_addresses(by_verdict['neutral'])} of {relay} the record is neutral (SPF neutral)."
         return [TABLE.finding("spf-relay-neutral", spf.domain, f"{mended} {why}")]
     if set(by_verdict) != {"pass"}:
         return [_no_verdict(spf.domain, spf.relay)]
@@ -203,7 +203,7 @@ def _literal(facts: Facts, spf: Spf) -> list[Finding]:
     wanted = f"include:{facts.sender.relay.spf_include}"
     if wanted in (one.lstrip("+").lower() for one in spf.policies[0].split(" ")):
         return []
-    why = f"{facts.sender.relay.name} looks for {wanted} in this very record and follows no other include."
+    why = f"{facts.sender.relay.name} looks for {wanted} in this record itself and does not follow other includes."
     message = f"{instead(spf.domain, 'TXT', mended_policy(spf.policies, [wanted]))} {why}"
     return [TABLE.finding("spf-include-not-literal", spf.domain, message)]
 
@@ -216,16 +216,16 @@ def _without_addresses(facts: Facts, spf: Spf) -> Outcome:
         return unanswered(*spf.unanswered)
     include = facts.sender.spf_include
     if not include:
-        message = "Nothing says which relay sends: neither a provider with an SPF name, nor spf_include, nor addresses."
+        message = "The relay is unknown: no provider with an SPF name, no spf_include and no addresses are set."
         return [TABLE.finding("spf-relay-unproven", spf.domain, message)]
     reached = {domain.lower().rstrip(".") for one in spf.worst for domain, _record in one.policies}
     if include in reached:
-        why = f"{include} is included, but it names no network" + (
+        why = f"{include} is included, but it lists no network" + (
             f" (only {listed(spf.opaque)})." if spf.opaque else "."
         )
     else:
         why = f"{publish(spf.domain, 'TXT', mended_policy(spf.policies, relay_terms(facts.sender)))} "
-        why += f"{include} is not included, and it names no network, so another term may still allow the relay."
+        why += f"{include} is not included and lists no network, so another term may still allow the relay."
     return [TABLE.finding("spf-relay-unproven", spf.domain, why)]
 
 
@@ -268,7 +268,7 @@ def _open_term(record: str) -> str | None:
 def _open(facts: Facts, domain: str, record: str, term: str) -> Finding:
     why = f'"{term}" allows far more than the relay to send as you.'
     if facts.spf is not None and domain not in (facts.spf.domain, facts.sender.from_domain):
-        first = f"Take {domain} out of the SPF record of {facts.spf.domain}, or have its owner correct it."
+        first = f"Remove {domain} from the SPF record of {facts.spf.domain}, or have its owner correct it."
         return TABLE.finding("spf-open", facts.spf.domain, f"{first} In {domain} TXT {shown(record)} {why}")
     rest = " ".join(one for one in record.split(" ") if one != term)
     return TABLE.finding("spf-open", domain, f"{instead(domain, 'TXT', _mended(facts, domain, [rest]))} {why}")
@@ -288,7 +288,7 @@ def s6_policy_tidy(facts: Facts) -> Outcome:
     if not problems:
         return []
     mended = _mended(facts, spf.domain, [" ".join(["v=spf1", *(one.raw for one in terms if one.name != "ptr")])])
-    first = f"Take out of {spf.domain} TXT what is not needed."
+    first = f"Remove what is not needed from {spf.domain} TXT."
     if mended != record:
         first = instead(spf.domain, "TXT", mended)
     message = f"{first} {' '.join(problems)}"
@@ -316,7 +316,7 @@ def s7_return_path_set_up(facts: Facts) -> Outcome:
         if not path.required:
             return None
         like = f" (like {relay.return_path_label}.{facts.sender.from_domain})" if relay.return_path_label else ""
-        message = f"{relay.name} sends with a sub-domain of yours in the envelope{like}; which one is not known here."
+        message = f"{relay.name} uses one of your subdomains in the envelope{like}; which one is unknown."
         return [TABLE.finding("return-path-unknown", facts.sender.from_domain, message)]
     if path.target is None:
         return None  # nothing is known of where it should lead
@@ -330,10 +330,10 @@ def s7_return_path_set_up(facts: Facts) -> Outcome:
     exact = "The provider's console shows the exact name."
     found = targets_of(path.target)
     if found:
-        message = f"{instead(path.expected, kind, value)} It leads to {listed(found)}, not to {relay.name}. {exact}"
+        message = f"{instead(path.expected, kind, value)} It points to {listed(found)}, not to {relay.name}. {exact}"
         return [TABLE.finding("return-path-elsewhere", path.expected, message, severity=severity)]
-    why = f"{relay.name} uses this sub-domain for bounces; without it mail is refused, or its SPF is not aligned."
+    why = f"{relay.name} uses this subdomain for bounces; without it, mail is rejected or its SPF is not aligned."
     if severity == "info":
-        why = f"{relay.name} can use this sub-domain for bounces; SPF is aligned with the From domain then."
+        why = f"{relay.name} can use this subdomain for bounces; SPF is then aligned with the From domain."
     message = f"{publish(path.expected, kind, value)} {why} {exact}"
     return [TABLE.finding("return-path-missing", path.expected, message, severity=severity)]

@@ -25,8 +25,8 @@ def w1_no_wildcard(facts: Facts) -> Outcome:
         if answer.records or answer.aliases:
             what = f"TXT {shown(answer.records[0])}" if answer.records else f"a CNAME to {answer.aliases[-1]}"
             message = (
-                f"Remove *.{zone} from the zone: the invented name {answer.name} has {what}. "
-                "That a record is there proves nothing; the other findings judge by content only."
+                f"Remove *.{zone} from the zone: the invented name {answer.name} has {what}. So the existence of a "
+                "record proves nothing; the other findings judge by content only."
             )
             findings.append(TABLE.finding("dns-wildcard", f"*.{zone}", message))
     return findings
@@ -42,8 +42,8 @@ def w2_cname_alone(facts: Facts) -> Outcome:
             beside = [one.rtype for one in others if one.records and not one.aliases]
             if beside:
                 message = (
-                    f"Remove {alias.name} CNAME {alias.records[0]}, or the {listed(beside)} beside it: "
-                    "a CNAME must be the only record there, and which records receivers see is chance."
+                    f"Remove {alias.name} CNAME {alias.records[0]}, or the {listed(beside)} beside it: a CNAME must "
+                    "be the only record there; which records receivers see is unpredictable."
                 )
                 findings.append(TABLE.finding("cname-beside-others", alias.name, message))
     return findings

@@ -30,13 +30,13 @@ def publish(name: str, rtype: str, value: str) -> str:
 
 def instead(name: str, rtype: str, value: str) -> str:
     """The record to publish where one is there already."""
-    return f"{publish(name, rtype, value)[:-1]} in place of what is there."
+    return f"{publish(name, rtype, value)[:-1]} in place of the existing record."
 
 
 def unanswered(*answers: Answer) -> list[Finding]:
     """What a rule gives when DNS did not answer what it needs to know."""
     return [
-        TABLE.finding("dns-unanswered", one.question, f"{REASONS[one.status]}: {one.detail or 'no more is known'}")
+        TABLE.finding("dns-unanswered", one.question, f"{REASONS[one.status]}: {one.detail or 'no details'}")
         for one in answers
         if not one.known
     ]

@@ -48,7 +48,7 @@ def _suite(root: ET.Element, made: t.Mapping[str, t.Any], host: t.Mapping[str, t
         if cell["state"] == "skipped":
             ET.SubElement(case, "skipped")
         elif cell["state"] == "running":
-            _fill(case, "error", "The run ended while this step was under way.", note(made))
+            _fill(case, "error", "The run ended during this step.", note(made))
         elif cell["state"] in ("failed", "unreachable"):
             mine = bool(cause) and (cause["step"] == step.key or cell["state"] == "unreachable")
             told = told or mine
@@ -60,7 +60,12 @@ def _suite(root: ET.Element, made: t.Mapping[str, t.Any], host: t.Mapping[str, t
     if host["state"] in ("stopped", "unfinished") and not cause:
         whole = mode(made)[:1].upper() + mode(made)[1:]
         case = ET.SubElement(suite, "testcase", {"classname": name, "name": whole, "time": "0.000"})
-        _fill(case, "error", "The run ended before this host was done.", note(made) or "An earlier failure stopped it.")
+        _fill(
+            case,
+            "error",
+            "The run ended before this host was finished.",
+            note(made) or "An earlier failure stopped it.",
+        )
     _count(suite)
 
 

@@ -93,7 +93,7 @@ def _header(made: t.Mapping[str, t.Any]) -> Markup:
 
 def _under_way(made: t.Mapping[str, t.Any]) -> str:
     lines = under_way(made)
-    return f" Under way then: {'; '.join(lines)}." if lines else ""
+    return f" In progress then: {'; '.join(lines)}." if lines else ""
 
 
 def _footer(made: t.Mapping[str, t.Any]) -> Markup:
@@ -104,7 +104,7 @@ def _footer(made: t.Mapping[str, t.Any]) -> Markup:
             "p",
             f"Written {clock(made['run']['updated'])} by fediops.mastodon.rollout_report ({versions}). Times are UTC.",
         ),
-        el("p", "Secrets are never shown: they appear as (hidden). The same facts for programs are in rollout.json."),
+        el("p", "Secrets are never shown: they appear as (hidden). The same data for programs is in rollout.json."),
     )
 
 

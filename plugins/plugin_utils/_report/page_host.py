@@ -22,12 +22,12 @@ from .words import CELL_STATES, HOST_STATES, cell_label, duration, plural
 #: What became of the queued mail.
 QUEUE_WORDS = {
     "delivered": "delivered",
-    "performed": "delivered, as far as the log tells",
+    "performed": "delivered, according to the log",
     "failed": "failed",
-    "waiting": "still in the queue when the time was up",
-    "not_queued": "did not get into the queue",
+    "waiting": "still in the queue at the time limit",
+    "not_queued": "was not queued",
     "not_sent": "none was sent",
-    "unknown": "the log does not tell",
+    "unknown": "unknown from the log",
 }
 
 
@@ -104,7 +104,7 @@ def _adopted(adopted: Document | None) -> Markup | None:
     if not adopted:
         return None
     files = adopted.get("files") or []
-    what = "Written into the inventory" if adopted["applied"] else "What the inventory has, or would have"
+    what = "Written into the inventory" if adopted["applied"] else "What the inventory contains, or would contain"
     rows: list[list[Child]] = [["File", el("code", one)] for one in files]
     rows.append(["Variables", ", ".join(adopted.get("variables") or [])])
     return part(what, table(what, ("", ""), rows, "facts-table"))
@@ -196,7 +196,7 @@ def _renewal(one: Document, word: str) -> str:
     if one.get("would_restart"):
         return f"would be {word}"
     if one.get("stale") and one.get("role") != "streaming":
-        return "runs on old settings"
+        return "runs with old settings"
     return "left alone"
 
 

@@ -113,7 +113,7 @@ def _problem(made: Document, one: Document, *, first: bool) -> Markup:
 
 
 def matrix(made: Document) -> Markup:
-    """Hosts by steps."""
+    """Steps of each host."""
     hosts = made["hosts"]
     if not hosts:
         return el("section", el("h2", "Hosts", id="hosts"), el("p", "None.", class_="muted"))
@@ -139,12 +139,12 @@ def matrix(made: Document) -> Markup:
     ]
     return el(
         "section",
-        el("div", el("h2", "Hosts by steps", id="hosts", tabindex="-1"), _tools(), class_="headline"),
+        el("div", el("h2", "Steps of each host", id="hosts", tabindex="-1"), _tools(), class_="headline"),
         scroll(
-            "Hosts by steps",
+            "Steps of each host",
             el(
                 "table",
-                el("caption", "Every host and how each step ended there", class_="away"),
+                el("caption", "Every host with the result of each step", class_="away"),
                 el("thead", head),
                 el("tbody", rows),
                 id="matrix",

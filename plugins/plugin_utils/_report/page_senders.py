@@ -29,7 +29,7 @@ def senders(made: Document) -> Markup | None:
 
 def _sender(one: Document) -> Markup:
     tone = {"ok": "good", "error": "bad", "warning": "warn"}.get(str(one.get("verdict")), "idle")
-    words = {"ok": "in order", "error": "errors", "warning": "warnings", "unknown": "DNS did not say"}
+    words = {"ok": "in order", "error": "errors", "warning": "warnings", "unknown": "DNS did not answer"}
     records = [
         el(
             "tr",

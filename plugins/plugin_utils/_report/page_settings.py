@@ -54,7 +54,7 @@ def variables(found: Document | None, purpose: str) -> Markup | None:
         return None
     changed = found["changed"]
     if not changed:
-        same = "There was nothing to put back." if purpose == "rollback" else "It says what the inventory says."
+        same = "There was nothing to restore." if purpose == "rollback" else "It matches the inventory."
         return part("Environment file", el("p", same, class_="muted"))
     title, before, after = _file_words(found, purpose)
     words = DRIFT_WORDS if purpose == "drift_check" else WHAT_WORDS
@@ -78,21 +78,21 @@ def variables(found: Document | None, purpose: str) -> Markup | None:
 def _file_words(found: Document, purpose: str) -> tuple[str, str, str]:
     """What stands above the table of the variables, and above its two columns of values."""
     if found["put_back"]:
-        return ("Environment file: tried, then put back", "In force again", "Tried")
+        return ("Environment file: tried, then restored", "In effect again", "Tried")
     if purpose == "rollback":
         if found["applied"]:
-            return ("Environment file: put back", "Before", "In force again")
-        return ("Environment file: now, and as it would be put back", "Now", "Before the last edit")
+            return ("Environment file: restored", "Before", "In effect again")
+        return ("Environment file: now, and as it would be restored", "Now", "Before the last edit")
     if found["applied"]:
         return ("Environment file: before and after", "Before", "After")
-    return ("Environment file: now, and as the inventory has it", "Now", "Inventory")
+    return ("Environment file: now, and according to the inventory", "Now", "Inventory")
 
 
 def _remarks(found: Document, purpose: str) -> str:
     done = found["applied"] and not found["put_back"] and purpose != "rollback"
     which = "Values before the edit" if found["applied"] else "The values in the file"
     back = "The file is as it was before this run: the values that were tried are gone." if found["put_back"] else ""
-    kept = f"The file as it was before is kept in {found['backup_file']}." if done and found["backup_file"] else ""
+    kept = f"The previous file is kept in {found['backup_file']}." if done and found["backup_file"] else ""
     unknown = "" if found["recorded"] else f"{which} are recorded by a run with --diff."
     return " ".join(one for one in (back, kept, unknown) if one)
 
@@ -147,11 +147,11 @@ def settings(host: Document, purpose: str) -> Markup | None:
 
 def _settings_words(said: bool, back: bool, purpose: str) -> tuple[str, str, str]:
     if purpose == "drift_check" and said:
-        return ("Settings: as the inventory has them, and as Rails uses them", "Inventory", "Rails")
+        return ("Settings: in the inventory, and as Rails uses them", "Inventory", "Rails")
     if back:
-        return ("Settings: in force again, and as they were tried", "In force again", "Tried")
+        return ("Settings: in effect again, and as tried", "In effect again", "Tried")
     if said:
-        return ("Settings: before, and as Rails itself says", "Before", "Rails")
+        return ("Settings: before, and as Rails uses them now", "Before", "Rails")
     return ("Settings: before, and planned", "Before", "Planned")
 
 

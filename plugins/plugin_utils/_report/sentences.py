@@ -33,19 +33,19 @@ def verdict(made: Document) -> tuple[str, str]:
     if not number:
         return (f"No host ran a step of the {mode(made)}.", "idle")
     if bad and bad == totals["drifted"]:
-        return (f"{_some(bad, number)} {'is' if bad == 1 else 'are'} not as the inventory says.", "bad")
+        return (f"{_some(bad, number)} {'differs' if bad == 1 else 'differ'} from the inventory.", "bad")
     if bad == number > 1:
         return (f"None of the {number} hosts passed.", "bad")
     if bad:
         return (f"{_some(bad, number)} did not pass.", "bad")
     if totals["stopped"] or totals["unfinished"]:
         left = plural(totals["stopped"] + totals["unfinished"], "host")
-        return (f"The run stopped before it was done with {left}.", "bad")
+        return (f"The run stopped before it finished {left}.", "bad")
     return _all_well(totals, number, purpose_of(made).key)
 
 
 #: What would become of hosts in a dry run, by what it is a dry run of.
-_WOULD = {"rollback": "be put back", "adopt": "be written into the inventory"}
+_WOULD = {"rollback": "be rolled back", "adopt": "be written into the inventory"}
 #: What all hosts are when nothing had to be done, by what was done.
 _WELL = {"drift_check": "as the inventory says", "rollback": "as before the last edit", "adopt": "in the inventory"}
 
@@ -91,7 +91,7 @@ def _so_far(totals: t.Mapping[str, int], number: int) -> str:
     return f"{done} of {plural(number, 'host')} done" + (f", {bad} did not pass." if bad else ".")
 
 
-_AGAIN = ": it finishes what is missing and leaves alone what is done"
+_AGAIN = ": it completes the missing steps and leaves finished ones alone"
 
 
 def note(made: Document) -> str:
@@ -99,8 +99,8 @@ def note(made: Document) -> str:
     run = made["run"]
     if run["state"] == RUNNING:
         return (
-            f"This is the state of {clock(run['updated'])}, written while the run went on. "
-            "If the run is over by now, it was killed, and nothing later is known."
+            f"This is the state at {clock(run['updated'])}, written during the run. If the run is no longer active, "
+            "it was killed, and nothing later is known."
         )
     if run["state"] != FINISHED:
         return (
@@ -171,7 +171,7 @@ def afterwards(made: Document, hosts: t.Collection[str]) -> str:
     if len(ends) == 1:
         return str(ends.pop())
     back = all(one["variables"] and one["variables"]["put_back"] for one in some)
-    return "Everything was put back: the settings of before are in force again." if back else ""
+    return "Everything was rolled back: the previous settings are in effect again." if back else ""
 
 
 def names(hosts: t.Sequence[str], limit: int) -> str:

@@ -30,20 +30,22 @@ class Step:
 
 
 STEPS: tuple[Step, ...] = (
-    Step("instance", "Instance", "instance_info", "a look at the units, the files and the processes"),
-    Step("settings", "Settings", "smtp_settings", "the plan of the variables"),
+    Step("instance", "Instance", "instance_info", "the units, files and processes to be read"),
+    Step("settings", "Settings", "smtp_settings", "the variables to be planned"),
     Step("dns", "DNS", "sender_dns_info", "the name servers", {"lifetime": 60}),
     Step("relay", "Relay", "smtp_relay_info", "the relay's answers"),
-    Step(
-        "edit", "File", "env_file", "the edit, or for an earlier run that is still at work here", {"busy_timeout": 20}
-    ),
+    Step("edit", "File", "env_file", "the edit, or an earlier run still working on this host", {"busy_timeout": 20}),
     Step("rails", "Rails", "mailer_check", "Rails to boot and answer", {"timeout": 180}),
     Step(
-        "services", "Services", "mail_services", "the services to be ready and steady", {"timeout": 180, "steady": 10}
+        "services",
+        "Services",
+        "mail_services",
+        "the services to become ready and stay up",
+        {"timeout": 180, "steady": 10},
     ),
     Step("queue", "Queue", "queued_mail_check", "the queue", {"deadline": 120, "timeout": 180}),
-    Step("undo", "Undo", "", "the services to run on the old settings again", {"timeout": 180, "steady": 10}),
-    Step("adopt", "Adopt", "smtp_adopt", "a look at the settings in use"),
+    Step("undo", "Undo", "", "the services to run with the old settings again", {"timeout": 180, "steady": 10}),
+    Step("adopt", "Adopt", "smtp_adopt", "the current settings to be read"),
 )
 BY_KEY = {step.key: step for step in STEPS}
 _BY_ACTION = {step.action: step for step in STEPS if step.action}
@@ -80,19 +82,34 @@ class State:
 HOST_STATES: dict[str, State] = {
     one.key: one
     for one in (
-        State("failed", "failed", "bad", "A step failed; the details say why and what became of the file."),
-        State("drifted", "differs", "bad", "It is not as the inventory says; the details say where."),
+        State("failed", "failed", "bad", "A step failed; the details show why and the state of the file."),
+        State("drifted", "differs", "bad", "It differs from the inventory; the details show where."),
         State("unreachable", "unreachable", "warn", "Ansible could not connect."),
-        State("without", "no Mastodon", "warn", "No Mastodon was found here, so the host was left out."),
-        State("unfinished", "unfinished", "busy", "The run ended, or was looked at, while this host was at work."),
-        State("stopped", "not begun", "idle", "Nothing failed here and nothing was changed: the run stopped before."),
+        State("without", "no Mastodon", "warn", "No Mastodon was found, so the host was skipped."),
+        State(
+            "unfinished",
+            "unfinished",
+            "busy",
+            "The run ended, or the report was written, while this host was in progress.",
+        ),
+        State(
+            "stopped",
+            "not started",
+            "idle",
+            "Nothing failed and nothing was changed: the run stopped before this host.",
+        ),
         State("changed", "changed", "good", "New settings are in place and in use."),
-        State("would_change", "would change", "info", "A dry run: something would change for this host."),
-        State("rolled_back", "put back", "good", "The settings before the last edit are in place and in use again."),
-        State("adopted", "adopted", "good", "The settings that it uses were written into the inventory."),
+        State("would_change", "would change", "info", "Dry run: this host would change."),
+        State(
+            "rolled_back",
+            "rolled back",
+            "good",
+            "The settings from before the last edit are in place and in use again.",
+        ),
+        State("adopted", "adopted", "good", "Its current settings were written into the inventory."),
         State("in_order", "in order", "good", "There was nothing to change."),
-        State("checked", "checked", "good", "The steps that ran had nothing to object; none of them was the rollout."),
-        State("partly", "in part", "good", "The steps that ran went well; others were left out by tags."),
+        State("checked", "checked", "good", "The steps that ran found no errors; the rollout was not among them."),
+        State("partly", "in part", "good", "The steps that ran succeeded; others were excluded by tags."),
     )
 }
 
@@ -104,7 +121,7 @@ CELL_STATES: dict[str, State] = {
         State("unreachable", "unreachable", "warn", ""),
         State("running", "unfinished", "busy", ""),
         State("differs", "differs", "warn", ""),
-        State("ignored", "problems, went on", "warn", ""),
+        State("ignored", "problems, continued", "warn", ""),
         State("changed", "changed", "info", ""),
         State("ok", "ok", "good", ""),
         State("skipped", "skipped", "idle", ""),
@@ -170,7 +187,7 @@ PURPOSES: dict[str, Purpose] = {
             "drift_check",
             "drift check",
             "Mail drift check",
-            failed="What is not as the inventory says",
+            failed="What differs from the inventory",
             reads_only=True,
             playbook="smtp_check.yml",
             parts=("check",),

@@ -32,7 +32,7 @@ def test_its_owner_finds_it_and_root_is_told_whose_it_is(rootless: ComposeHost) 
     assert by_root.module("instance_info")["instance"]["app_dir"] == PROJECT
     refused = by_root.module("instance_info", app_dir=rootless.project)
     assert [one["code"] for one in refused["findings"]] == ["engine-of-another-user"]
-    assert "a rootless Engine of fedi" in refused["msg"] and "ansible_become_user" in refused["msg"]
+    assert "A rootless Engine of fedi" in refused["msg"] and "ansible_become_user" in refused["msg"]
 
 
 def test_the_relay_is_tried_from_its_network(rootless: ComposeHost) -> None:
@@ -61,7 +61,7 @@ def test_a_sidekiq_that_ends_on_the_new_settings_brings_everything_back(rootless
     done = rootless.rollout(mastodon_smtp_service_timeout=60, mastodon_smtp_steady=3, **login)
     assert done.status != 0
     flat = " ".join(done.output.split())
-    assert "put back byte for byte" in flat and "the services run on it again" in flat, done.output
+    assert "restored byte for byte" in flat and "the services run on it again" in flat, done.output
     assert "sidekiq-mailers" in flat and not re.search(r"Traceback|is undefined", done.output)
     assert rootless.ssh(f"sha256sum {file}") == checksum
     after = rootless.containers()

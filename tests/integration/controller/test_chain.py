@@ -64,14 +64,14 @@ def reported(light: Light) -> dict[str, str]:
         (
             "mailer_check",
             "Check Rails and send the test message",
-            "was put back byte for byte; no running service ever read the new settings.",
+            "was restored byte for byte; no running service ever read the new settings.",
         ),
         (
             "mail_services",
             "Restart stale services",
             "but the services did NOT come back: smtp.relay.example: No. Fix it.",
         ),
-        ("queued_mail_check", "Prove the queue", "was put back byte for byte, and the services run on it again."),
+        ("queued_mail_check", "Prove the queue", "was restored byte for byte, and the services run on it again."),
     ],
 )
 def test_a_step_that_fails_shows_its_sentences_and_is_undone(light: Light, step: str, task: str, undone: str) -> None:
@@ -102,7 +102,7 @@ def test_what_only_the_test_could_not_do_undoes_nothing_and_fails_the_run(light:
     (light.folder / "host000/queued_mail_check.json").unlink()
     done = light.play("smtp_rollout")
     assert done.status == 0 and SUMMED_UP in done.output and "went through the queue" in flat(done), done.output
-    assert "took the test message" not in flat(done)
+    assert "accepted the test message" not in flat(done)
 
 
 def test_an_undo_that_is_switched_off_by_a_text_is_off(light: Light) -> None:
@@ -115,9 +115,9 @@ def test_a_second_run_changes_nothing_and_asks_nobody_to_mail(light: Light) -> N
     assert light.play("smtp_rollout").status == 0
     done = light.play("smtp_rollout")
     assert done.status == 0 and "In order: there was nothing to change." in done.output and recap(done)["changed"] == 0
-    assert "took the test message" not in done.output and "went through the queue" not in flat(done)
+    assert "accepted the test message" not in done.output and "went through the queue" not in flat(done)
     done = light.play("smtp_rollout", "-e", "mastodon_smtp_send=always")
-    assert "took the test message" in done.output and "went through the queue" in flat(done)
+    assert "accepted the test message" in done.output and "went through the queue" in flat(done)
 
 
 def test_a_preflight_says_everything_at_once(light: Light) -> None:
@@ -142,7 +142,7 @@ def test_a_batch_stops_at_a_canary_that_failed(tmp_path: Path) -> None:
     light = Light(tmp_path, 3)
     fails(light, "mailer_check", "login-refused")
     done = light.play("smtp_rollout")
-    assert done.status == 2 and "The rollout stops here; not touched: host001, host002." in flat(done), done.output
+    assert done.status == 2 and "The rollout stops here; not started: host001, host002." in flat(done), done.output
     assert "SMTP_SERVER=old" in light.env_file(1) and "SMTP_SERVER=old" in light.env_file(0)
     done = light.play("smtp_rollout", "-e", json.dumps({"mastodon_smtp_batches": [2, 1]}))
     assert "The rollout failed on host000, so it stops here: host002 and the hosts after" in flat(done), done.output
@@ -168,7 +168,9 @@ def test_the_steps_one_by_one_by_their_tags(light: Light, strategy: str) -> None
 def test_a_step_without_its_preflight_says_so(light: Light) -> None:
     before = light.env_file()
     done = light.play("smtp_rollout", "--start-at-task", "Edit the environment file")
-    assert light.env_file() == before and (done.status == 0 or "is not part of this run" in flat(done)), done.output
+    assert light.env_file() == before and (
+        done.status == 0 or "The preflight of this host did not run" in flat(done)
+    ), done.output
 
 
 def test_a_dry_run_then_a_check_a_rollout_and_a_roll_back_in_one_command(light: Light) -> None:
@@ -182,7 +184,7 @@ def test_a_dry_run_then_a_check_a_rollout_and_a_roll_back_in_one_command(light: 
     done = light.play(f"---\n{plays}\n", "-e", "mastodon_smtp_fail_on=never")
     said = flat(done)
     assert done.status == 0 and SUMMED_UP in said and "[file-differs]" in said, done.output
-    assert "In order: file, effective settings" in said and "was put back from" in said and light.env_file() == before
+    assert "In order: file, effective settings" in said and "was restored from" in said and light.env_file() == before
     # Rails uses the same settings here, so what differs is a warning.
     done = light.play("smtp_check", "-e", "mastodon_smtp_fail_on=warning", **reported(light))
     assert done.status == 2 and "NOT in order: 1 problem." in done.output and "SMTP_SERVER (other value)" in flat(done)
@@ -197,7 +199,7 @@ def test_a_roll_back_that_fails_says_what_it_has_changed(light: Light) -> None:
     assert done.status == 2 and "[env-not-ours]" in flat(done) and "Nothing has been changed." in flat(done), (
         done.output
     )
-    assert "Put the environment file back as it was before the last edit: " in flat(done)
+    assert "Restore the environment file: " in flat(done)
 
 
 def test_adopting_fails_with_its_sentences(light: Light) -> None:

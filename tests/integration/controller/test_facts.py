@@ -31,7 +31,7 @@ def written(light: Light) -> set[str]:
 
 
 def assert_refused(light: Light, output: str, name: str) -> None:
-    assert f"{name}" in output and "set by the facts of host000" in output and "[setting-from-facts]" in output
+    assert f"{name}" in output and "set by facts of host000" in output and "[setting-from-facts]" in output
     assert written(light) == set()
 
 

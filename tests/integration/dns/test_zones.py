@@ -135,7 +135,8 @@ def test_a_failing_task_says_what_to_publish(seen: dict[str, t.Any]) -> None:
     refused = seen["refused"]
     assert refused["failed"] is True
     wanted = (
-        's4-fail.test: Publish s4-fail.test TXT "v=spf1 include:_spf.relay.test mx -all" in place of what is there.'
+        's4-fail.test: Publish s4-fail.test TXT "v=spf1 include:_spf.relay.test mx -all" in place of the existing '
+        "record."
     )
     assert refused["msg"].startswith(wanted)
     assert refused["verdict"] == "error" and refused["sender_dns"]

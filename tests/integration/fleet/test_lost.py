@@ -43,7 +43,7 @@ def test_hosts_that_are_lost_in_the_middle_of_a_step_stop_the_batches_after_and_
     said = flat(done.output)
     assert done.status != 0 and "UNREACHABLE" in said, done.output
     assert f"The rollout failed on {cut}, so it stops here: {rebooted}" in said, done.output
-    assert f"On {cut}, /home/mastodon/live/.env.production has an edit of this rollout that is not proved" in said
+    assert f"{cut}: /home/mastodon/live/.env.production has an unproved edit from this rollout" in said
     assert (fleet.lab.checksum(rebooted), fleet.lab.processes(rebooted)) == before
     fleet.proved(first)
     assert fleet.missing(cut) in (ALL, ALL[1:])
@@ -57,7 +57,9 @@ def test_hosts_that_are_lost_in_the_middle_of_a_step_stop_the_batches_after_and_
     up = run(str(CHECKOUT / "script/lab"), "up", *fleet.hosts, "relay")
     assert up.status == 0, up.output
     assert done.status != 0 and "UNREACHABLE" in done.output, done.output
-    assert f"On {rebooted}, /home/mastodon/live/.env.production has an edit of this rollout" in flat(done.output)
+    assert f"{rebooted}: /home/mastodon/live/.env.production has an unproved edit from this rollout" in flat(
+        done.output
+    )
     fleet.proved(first, cut)
     assert fleet.missing(rebooted) == ALL
     done = fleet.rollout()

@@ -46,14 +46,14 @@ def test_bad_settings_of_a_dead_run_are_taken_back_by_the_next(fleet: Fleet) -> 
     # the next cannot even begin (on port 587), so it leaves all as it is, and says so
     done = fleet.rollout(mastodon_smtp_tls="implicit", **bad)
     said = " ".join(done.output.split())
-    assert done.status != 0 and f"Preflight did not pass on {fleet.hosts[0]}, {fleet.hosts[2]}" in said, done.output
+    assert done.status != 0 and f"The preflight failed on {fleet.hosts[0]}, {fleet.hosts[2]}" in said, done.output
     for host in fleet.hosts:
-        assert f"On {host}, {ENV_FILE} has an edit of an earlier rollout that is not proved" in said
+        assert f"{host}: {ENV_FILE} has an unproved edit from an earlier rollout" in said
         assert fleet.missing(host) == ALL
-    fleet.killed("Put the environment file back as it was", **bad)
+    fleet.killed("Restore the environment file", **bad)
     # other bad settings on top: the state to go back to is still the one before the first
     done = fleet.rollout(**{**bad, "mastodon_smtp_reply_to": "other@masto1.test"})
-    assert done.status != 0 and "put back byte for byte; no running service ever read" in " ".join(done.output.split())
+    assert done.status != 0 and "restored byte for byte; no running service ever read" in " ".join(done.output.split())
     for host in fleet.hosts:
         assert (fleet.lab.checksum(host), fleet.lab.processes(host)) == before[host]
         assert fleet.mails(host) == {"test": 0, "queue": 0}

@@ -32,7 +32,7 @@ def test_two_rollouts_at_once_do_each_step_once(fleet: Fleet) -> None:
     assert first.status != 0 and "[edit-taken-over]" in first.output, first.output
     assert "this run undoes nothing" in flat(first)
     assert second.status != 0 and "[env-file-changed]" in second.output, second.output
-    assert "so there was nothing to put back" in flat(second)
+    assert "so there was nothing to restore" in flat(second)
     fleet.proved()
     assert {host: fleet.lab.processes(host) for host in fleet.hosts} == processes
 
@@ -59,14 +59,14 @@ def test_a_bad_canary_and_a_bad_instance_in_the_middle_stop_the_hosts_after_them
     before = {host: (fleet.lab.checksum(host), fleet.lab.processes(host)) for host in fleet.hosts}
     done = fleet.rollout(*spoil(first), "--limit", f"{first},{bad}", mastodon_smtp_batches=[1, "25%", "100%"])
     said = flat(done)
-    assert done.status != 0 and "put back byte for byte; no running service ever read the new settings" in said, said
-    assert f"The rollout stops here; not touched: {bad}." in said and last not in said, said
+    assert done.status != 0 and "restored byte for byte; no running service ever read the new settings" in said, said
+    assert f"The rollout stops here; not started: {bad}." in said and last not in said, said
     assert {host: (fleet.lab.checksum(host), fleet.lab.processes(host)) for host in fleet.hosts} == before
     fleet.agree()
 
     variables = {"mastodon_smtp_batches": [2, 1]}
     done = fleet.rollout(*spoil(bad), **variables)
-    assert done.status != 0 and "put back byte for byte" in flat(done), done.output
+    assert done.status != 0 and "restored byte for byte" in flat(done), done.output
     assert f"The rollout failed on {bad}, so it stops here: {last} and the hosts after" in flat(done)
     fleet.proved(first)
     for host in (bad, last):
@@ -89,12 +89,12 @@ def test_hosts_that_do_not_answer_or_have_no_mastodon_are_named_and_left_out(fle
     before = {host: fleet.lab.checksum(host) for host in fleet.hosts}
     asked = {"mastodon_smtp_hosts": "fleet", "mastodon_smtp_batches": [1, "100%"]}
     refused = fleet.rollout(*arguments, mastodon_smtp_require_all=True, **asked)
-    assert refused.status != 0 and "Preflight did not pass on gone, relay" in flat(refused), refused.output
+    assert refused.status != 0 and "The preflight failed on gone, relay" in flat(refused), refused.output
     assert {host: fleet.lab.checksum(host) for host in fleet.hosts} == before
 
     done = fleet.rollout(*arguments, env={"ANSIBLE_STRATEGY": "host_pinned"}, **asked)
     # 4: Ansible's own word for a host that was unreachable, on top of the failed one
-    assert done.status != 0 and "Did not answer: gone" in done.output and "Have no Mastodon: relay" in done.output
+    assert done.status != 0 and "Did not answer: gone" in done.output and "Without Mastodon: relay" in done.output
     assert "Using run_once" not in done.output
     fleet.proved()
 

@@ -160,7 +160,7 @@ def test_a_relay_that_refuses_the_mail_of_the_queue_undoes_it(newest: Lab) -> No
     before = newest.checksum(HOST)
     done = rollout(newest, mastodon_smtp_reply_to="other@masto5.test", mastodon_smtp_test_account="refused@example.com")
     assert done.status != 0 and "[recipient-refused]" in flat(done), done.output
-    assert "was put back byte for byte, and the services run on it again" in flat(done)
+    assert "was restored byte for byte, and the services run on it again" in flat(done)
     assert newest.checksum(HOST) == before
     assert newest.ssh(HOST, "redis-cli zcard retry; redis-cli zcard dead").split() == ["0", "0"]
 

@@ -229,19 +229,19 @@ def test_a_wrong_password_is_tried_once_and_shown_never(seen: Seen, result: Resu
         (
             "587 implicit",
             "tls-on-plaintext-port",
-            "Port 587 speaks STARTTLS, the settings say implicit TLS (from the first byte).",
+            "Port 587 uses STARTTLS, but the settings say implicit TLS (from the first byte).",
         ),
         (
             "465 STARTTLS",
             "plaintext-on-tls-port",
-            "Port 465 speaks implicit TLS (from the first byte), the settings say STARTTLS.",
+            "Port 465 uses implicit TLS (from the first byte), but the settings say STARTTLS.",
         ),
         ("465 plain", "plaintext-on-tls-port", "the settings say no encryption"),
         ("self-signed", "certificate-untrusted", "issued by itself"),
         ("no CA file", "ca-file-missing", "/nonexistent.pem"),
         ("wrong name", "certificate-wrong-name", "It is for smtp.relay.test, issued by"),
         ("no TLS", "login-not-offered", "offers STARTTLS"),
-        ("no logins", "login-not-offered", "takes no logins"),
+        ("no logins", "login-not-offered", "does not offer logins"),
         ("closed port", "relay-port-blocked", "Set mastodon_smtp_port to 2525"),
         ("bad EHLO", "relay-setting-unusable", "cannot be used in EHLO"),
         ("not the owner", "sender-refused", "mastodon_smtp_from_address"),
@@ -273,7 +273,7 @@ def test_a_dropped_port_and_the_one_to_take_instead(seen: Seen, result: Result) 
     """As in a cloud that drops 465."""
     one = result("dropped port")
     assert codes(one) == ["relay-port-blocked"]
-    assert "does not answer from this host, but 2525 (STARTTLS) can be reached" in one["msg"]
+    assert "does not answer from this host, but 2525 (STARTTLS) is reachable" in one["msg"]
     (address,) = one["relay"]["addresses"]
     assert (address["family"], address["address"], address["outcome"]) == ("ipv4", seen.address, "timed out")
     assert [(each["port"], each["open"]) for each in one["relay"]["open_ports"]] == [(2465, False), (2525, True)]

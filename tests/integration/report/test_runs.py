@@ -172,7 +172,7 @@ def test_a_dry_run_says_so_and_what_is_hidden_by_no_log_is_hidden_here_too(run: 
     ("playbook", "purpose", "title"),
     [
         ("fediops.mastodon.smtp_rollout", "rollout", "Mail rollout (dry run)"),
-        ("fediops.mastodon.smtp_rollback", "rollback", "Mail roll-back (dry run)"),
+        ("fediops.mastodon.smtp_rollback", "rollback", "Mail rollback (dry run)"),
         ("fediops.mastodon.smtp_adopt", "adopt", "Adoption of mail settings (dry run)"),
         # a playbook around one of the collection, and one around a part of its role
         ("- import_playbook: fediops.mastodon.smtp_check", "drift_check", "Mail drift check"),

@@ -126,8 +126,7 @@ def test_when_every_host_fails_each_says_what_is_wrong_and_that_nothing_has_been
     for host in lab.hosts:
         said = last_words(done.output, host)
         assert (
-            "mastodon_smtp_from_adress is no setting of this collection; did you mean mastodon_smtp_from_address?"
-            in said
+            "The collection has no setting mastodon_smtp_from_adress; did you mean mastodon_smtp_from_address?" in said
         )
         assert "did you mean mailgun?" in said and said.endswith("Nothing has been changed on any host."), said
         # sentences, and not the result that they come from

@@ -70,7 +70,7 @@ def test_root_can_vouch_for_the_link_but_a_file_that_he_may_not_read_is_still_no
     assert SECRET not in hostile.ssh(HOST, f"cat {CAUGHT} 2>/dev/null", check=False)
     found = hostile.module(HOST, "instance_info")["findings"]
     assert [one["message"] for one in found if one["code"] == "link-followed"] == [
-        f"It goes through a symbolic link to {PRIVATE}; that file is read and edited."
+        f"It is reached through a symbolic link to {PRIVATE}; that file is read and edited."
     ]
 
 

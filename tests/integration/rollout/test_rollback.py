@@ -30,7 +30,7 @@ def test_the_dry_run_tells_the_truth_then_the_file_is_put_back_once(rolled_out: 
     wanted = {host: rolled_out.checksum(host, BEFORE) for host in rolled_out.hosts}
     dry = rollback(rolled_out, "--check", "--diff")
     flat = " ".join(dry.output.split())
-    assert dry.status == 0 and f"{ENV_FILE} would be put back from {BEFORE}" in flat, dry.output
+    assert dry.status == 0 and f"{ENV_FILE} would be restored from {BEFORE}" in flat, dry.output
     assert "would be restarted" in flat and rolled_out.password("masto1") not in dry.output
     assert state(rolled_out) == before
 
@@ -42,12 +42,12 @@ def test_the_dry_run_tells_the_truth_then_the_file_is_put_back_once(rolled_out: 
     assert done.status != 0 and "[env-not-ours]" in flat and "Nothing has been changed." in flat, done.output
     assert rolled_out.ssh("masto2", f"tail -n 1 {ENV_FILE}").strip() == theirs
     assert rolled_out.processes("masto2") == before["masto2"][1]
-    assert f"{ENV_FILE} was put back from {BEFORE}" in flat and rolled_out.checksum("masto1") == wanted["masto1"]
+    assert f"{ENV_FILE} was restored from {BEFORE}" in flat and rolled_out.checksum("masto1") == wanted["masto1"]
     rolled_out.ssh("masto2", f"cp -p /root/ours {ENV_FILE}; rm /root/ours")
 
     # Only the other host is left to do; after that nothing is.
     done = rollback(rolled_out)
-    assert done.status == 0 and "there was nothing to put back" in " ".join(done.output.split()), done.output
+    assert done.status == 0 and "there was nothing to restore" in " ".join(done.output.split()), done.output
     assert {host: rolled_out.checksum(host) for host in rolled_out.hosts} == wanted
     for host in rolled_out.hosts:
         services = rolled_out.module(host, "instance_info")["instance"]["services"]

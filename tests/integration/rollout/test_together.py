@@ -74,7 +74,7 @@ def test_a_run_that_matches_no_host_fails_and_names_the_groups(
     done = lab.playbook(f"fediops.mastodon.{playbook}", "-i", str(file), *arguments, lab=False)
     flat = " ".join(done.output.split())
     assert done.status == 2, done.output
-    assert f"No host of this inventory matches {meant}. Nothing has been done." in flat
+    assert f"No host of this inventory matches {meant}. Nothing was done." in flat
     groups = ", ".join(sorted(inventory["all"].get("children", {}))) or "none"  # type: ignore[call-overload]
     assert f"The groups of this inventory are: {groups}." in flat
     assert "fatal: [a.test]" not in done.output

@@ -114,7 +114,7 @@ def test_an_account_without_powers_is_advised_wherever_one_is_asked_for() -> Non
     described = " ".join(OPTIONS["mastodon_smtp_test_account"]["description"])
     module = (root / "plugins/modules/queued_mail_check.py").read_text()
     for text in (described, module, (root / "README.md").read_text(), (ROLE / "README.md").read_text()):
-        assert "account without any powers" in " ".join(text.split())
+        assert "unprivileged account" in " ".join(text.split())
 
 
 def test_nobody_is_told_that_an_account_must_be_confirmed() -> None:

@@ -114,7 +114,7 @@ class ComposeDriver:
         """The instance with what its environment file and the Compose files around it say."""
         findings += env_file.followed
         if not env_file.data.strip():
-            findings.append(TABLE.finding("env-file-empty", env_file.path, "It holds nothing."))
+            findings.append(TABLE.finding("env-file-empty", env_file.path, "It is empty."))
         overrides = []
         for name in self._mail_services():
             stack = sight.layers_of(self._models[name], self._project.shown, findings)
@@ -122,7 +122,7 @@ class ComposeDriver:
                 findings.append(sight.reads_other_file(name, env_file.path, self._models[name]))
             overrides += layers.overrides(stack, env_file.path)
         for one in dict.fromkeys(overrides):
-            message = f"{one.layer} sets it there, which wins over {env_file.path}."
+            message = f"{one.layer} sets it there, which overrides {env_file.path}."
             findings.append(TABLE.finding("override-hides-file", f"{one.variable} in {one.path}", message))
         reader = self._file.reader if self._file else "compose"
         own: dict[str, str] = {}
@@ -169,7 +169,7 @@ class ComposeDriver:
         image = next((one.image_id for one in containers), "") or self._models[self._first()].image
         found = image_release.release_of(self._engine, containers, image, variables)
         if not found:
-            message = f"Neither a running container nor the image tells it ({release.PATH})."
+            message = f"Neither a running container nor the image contains {release.PATH}."
             findings.append(TABLE.finding("release-unreadable", image or self._project.shown, message))
         return found
 
@@ -239,7 +239,7 @@ class ComposeDriver:
             if not ended:  # the client is gone, the container is not
                 self._engine.remove(name)
         if done.returncode == 127:
-            message = "The image has no such program."
+            message = "The image does not contain that program."
             raise FindingError(TABLE.finding("app-command-missing", command[0], message))
         return done
 

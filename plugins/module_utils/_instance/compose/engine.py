@@ -116,7 +116,11 @@ class Engine:
                     self._compose = command
                     break
             else:
-                message = f"There is docker-compose {version} only." if version else "Neither form of it is installed."
+                message = (
+                    f"Only docker-compose {version} is installed."
+                    if version
+                    else "Neither docker compose nor docker-compose is installed."
+                )
                 raise FindingError(TABLE.finding("compose-missing", "docker compose", message))
         return self._compose
 
@@ -165,12 +169,12 @@ class Engine:
             )
         except OSError as error:
             if directory and not os.path.isdir(directory):
-                message = "The project's directory does not exist any more."
+                message = "The project's directory no longer exists."
                 raise FindingError(TABLE.finding("compose-file-missing", directory, message)) from None
             message = f"{command[0]} cannot be run: {error.strerror}."
             raise FindingError(TABLE.finding("no-engine", command[0], message)) from None
         if done.timed_out:
-            message = f"It gave no answer within {patience:.0f} s."
+            message = f"It did not answer within {patience:.0f} s."
             raise FindingError(TABLE.finding("engine-answer", " ".join(command[:2]), message))
         return done
 
@@ -210,4 +214,4 @@ def rootless_hint(owner: int | None = None) -> str:
             names.append(f"uid {number}")
     if not names:
         return ""
-    return f" There is a rootless Engine of {', '.join(names)}: log in or become as that user."
+    return f" A rootless Engine of {', '.join(names)} is running: log in as that user or become it."

@@ -70,7 +70,7 @@ def choose(hints: Hints, engine: Engine) -> Choice:
 def _several(projects: t.Sequence[Project]) -> Finding:
     """More than one project is left: all of them, and the option that tells them apart."""
     listed = "; ".join(sorted(f"{one.name} in {one.directory}" for one in projects))
-    message = f"There are {len(projects)} Compose projects with Mastodon: {listed}."
+    message = f"{len(projects)} Compose projects run Mastodon: {listed}."
     directories = {one.directory for one in projects}
     if len(directories) == len(projects):
         choice = f"mastodon_smtp_app_dir, for example to {min(directories)}"
@@ -123,19 +123,19 @@ def _in_directory(hints: Hints, containers: t.Sequence[Container]) -> dict[Proje
     """The project of a directory that is named, and of which no container exists."""
     directory = hints.app_dir
     if not directory:
-        message = "No container that Compose has made runs Mastodon's web or sidekiq."
+        message = "No Compose container runs Mastodon's web or sidekiq."
         if hints.project:
             others = ", ".join(sorted({one.project for one in containers})) or "none"
-            message = f"Compose has made no container of a project {hints.project}; the projects here: {others}."
+            message = f"The project {hints.project} has no containers; projects on this host: {others}."
         raise FindingError(TABLE.finding("no-compose-instance", "docker compose", f"{message}{rootless_hint()}"))
     if not os.path.isdir(directory):
-        raise FindingError(INSTANCE.finding("app-dir-missing", directory, "There is no such directory."))
+        raise FindingError(INSTANCE.finding("app-dir-missing", directory, "The directory does not exist."))
     if not any(os.path.exists(os.path.join(directory, name)) for name in _USUAL):
-        message = f"It holds no Compose file ({', '.join(_USUAL)}), and no container was started from it."
+        message = f"It contains no Compose file ({', '.join(_USUAL)}), and no container was started from it."
         raise FindingError(TABLE.finding("no-compose-instance", directory, message))
     hint = rootless_hint(os.stat(directory).st_uid)
     if hint:
-        message = f"The Engine that this user speaks to has no container of it.{hint}"
+        message = f"This user's Docker Engine has no container of it.{hint}"
         raise FindingError(TABLE.finding("engine-of-another-user", directory, message))
     return {Project(hints.project or "", gate.real(directory)): []}
 
@@ -151,7 +151,7 @@ def _not_from_elsewhere(project: Project, containers: t.Sequence[Container]) -> 
 def _roles(services: t.Mapping[str, ServiceModel], containers: t.Sequence[Container], hints: Hints) -> dict[str, Role]:
     unknown = [name for name in hints.services if name not in services]
     if unknown:
-        message = f"The Compose file has no such service; it has {', '.join(sorted(services))}."
+        message = f"The Compose file does not define this service; it has {', '.join(sorted(services))}."
         raise FindingError(INSTANCE.finding("service-unknown", ", ".join(unknown), message))
     running = {one.service: one for one in containers}
     roles: dict[str, Role] = {}
@@ -163,7 +163,7 @@ def _roles(services: t.Mapping[str, ServiceModel], containers: t.Sequence[Contai
         if role:
             roles[name] = role
         elif hints.services:
-            message = "Neither its command nor its name says what it does for Mastodon."
+            message = "Neither its command nor its name shows its role (web, sidekiq or streaming)."
             raise FindingError(INSTANCE.finding("service-role-unknown", name, message))
     return roles
 

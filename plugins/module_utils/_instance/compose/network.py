@@ -68,7 +68,7 @@ def enter_and(pid: int, work: t.Callable[[Translate], Seen], root: str = "/proc"
         _end(child)
         shutil.rmtree(folder, ignore_errors=True)
     if not data:
-        raise OSError(errno.ECHILD, "the process that entered the container ended without an answer")
+        raise OSError(errno.ECHILD, "the process in the container's network ended without an answer")
     kind, value = pickle.loads(data)
     if kind == "entered":
         return t.cast(Seen, value)

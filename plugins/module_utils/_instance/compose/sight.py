@@ -44,7 +44,7 @@ def layers_of(model: ServiceModel, compose_file: str, findings: list[Finding]) -
 
 def no_env_file(service: str, compose_file: str) -> Finding:
     """The service names no env_file at all."""
-    message = f"In {compose_file} it has no env_file."
+    message = f"It has no env_file in {compose_file}."
     return TABLE.finding("service-reads-no-file", service, message)
 
 
@@ -55,7 +55,7 @@ def unclear_env_file(path: str, compose_file: str) -> Finding:
 
 def reads_other_file(service: str, env_file: str, model: ServiceModel) -> Finding:
     """One of the mail services does not read the file that is edited."""
-    named = " and ".join(one.path for one in model.env_files) or "no file at all"
+    named = " and ".join(one.path for one in model.env_files) or "no file"
     return TABLE.finding("service-reads-no-file", service, f"It reads {named}, not {env_file}.")
 
 
@@ -77,12 +77,14 @@ def about_replacing(
             found[TABLE.finding("image-changed", model.name, message)] = None
         gone = lost(model, one)
         for name in gone:
-            message = f"{one.name} has {name}, {compose_file} takes it from who calls Compose, and nothing sets it now."
+            message = (
+                f"{one.name} has {name}, {compose_file} takes it from Compose's environment, where nothing sets it now."
+            )
             found[TABLE.finding("interpolation-lost", f"{name} of {model.name}", message)] = None
         for name in sorted(set(model.own) - set(gone)):
             there = one.environment.get(name)
             if interpolated(model, name) and there is not None and there != model.environment.get(name):
-                message = f"{one.name} was made with another value for {name} than {compose_file} gives it now."
+                message = f"{one.name} was created with a different value for {name} than {compose_file} gives it now."
                 found[TABLE.finding("interpolation-changed", f"{name} of {model.name}", message)] = None
     return list(found)
 
@@ -97,7 +99,9 @@ def about_compose_1(containers: t.Sequence[Container], expected: t.Mapping[str, 
         differs = () if one.made_as == "compose" else differing(one, expected)
         others = [name for name in differs if not layers.mail_variables([name])]
         if others:
-            message = f"Compose {one.made_by} made {one.name}; a new one would differ in {', '.join(others)}."
+            message = (
+                f"{one.name} was created by Compose {one.made_by}; a new container would differ in {', '.join(others)}."
+            )
             found.append(TABLE.finding("made-by-compose-1", one.service, message))
     return found
 
@@ -135,7 +139,7 @@ def relay_is_itself(host: str, sender: Container) -> list[Finding]:
     """The relay's name means the container, unless it shares the host's network."""
     if sender.network_mode == "host" or not is_loopback(host):
         return []
-    message = f"Mail leaves from {sender.name}; for it, {host} is {sender.name}."
+    message = f"Mail is sent from container {sender.name}, and {host} there is the container itself."
     return [TABLE.finding("relay-is-the-container", host, message)]
 
 
@@ -147,13 +151,13 @@ def no_way_out(sender: Container, internal: t.Mapping[str, bool]) -> list[Findin
     names = sorted(sender.addresses)
     if not names or not all(internal.get(name, False) for name in names):
         return []
-    message = f"{sender.name} is only in {', '.join(names)}, which is internal."
+    message = f"{sender.name} is attached only to {', '.join(names)}, which is internal."
     return [TABLE.finding("network-without-way-out", sender.service, message)]
 
 
 def no_ca_file(ca_file: str, sender: Container) -> Finding:
     """A file that the settings name is not in the container."""
-    message = f"There is no readable {ca_file} in {sender.name}."
+    message = f"{ca_file} does not exist or is not readable in {sender.name}."
     return TABLE.finding("ca-file-not-in-image", ca_file, message)
 
 

@@ -98,13 +98,13 @@ class SystemdDriver:
         """The instance with what its environment file and the layers around it say."""
         findings += env_file.followed
         if not env_file.data.strip():
-            findings.append(TABLE.finding("env-file-empty", env_file.path, "It holds nothing."))
+            findings.append(TABLE.finding("env-file-empty", env_file.path, "It is empty."))
         readers = self._readers(env_file.path)
         dotenv = layers.dotenv_layers(self._app_dir, env_file if "ruby" in readers else None, findings)
         stacks = [[*self._process_layers(unit, findings), *dotenv] for unit in self._mail_units()]
         overrides = dict.fromkeys(one for stack in stacks for one in layers.overrides(stack, env_file.path))
         for one in overrides:
-            message = f"{one.layer} sets it there, which wins over {env_file.path}."
+            message = f"{one.layer} sets it there, which overrides {env_file.path}."
             findings.append(TABLE.finding("override-hides-file", f"{one.variable} in {one.path}", message))
         variables = layers.resolve(stacks[0] if stacks else dotenv, findings)
         own: dict[str, str] = {}
@@ -135,7 +135,7 @@ class SystemdDriver:
             config = layers.read_regular(os.path.join(self._app_dir, release.CONFIG)).decode("utf-8", "replace")
         found = release.read(source, variables, config)
         if not found:
-            message = "It does not hold the three numbers of the release in a form that any release has used."
+            message = "It does not contain the release's three version numbers in any known form."
             findings.append(TABLE.finding("release-unreadable", path, message))
         return found or ""
 
@@ -178,7 +178,7 @@ class SystemdDriver:
                 return Account.named(user, unit.group, unit.supplementary_groups)
             return Account.named(user)
         except (KeyError, OverflowError):
-            message = "There is no such user on the host, or a group that the unit names does not exist."
+            message = "The user, or a group that the unit names, does not exist on the host."
             raise FindingError(TABLE.finding("user-unknown", user, message)) from None
 
     # Running something in it
@@ -196,7 +196,7 @@ class SystemdDriver:
         if account is None:
             raise ValueError("the instance has no user")  # the constructor has refused that already
         if not account.current and os.geteuid() != 0:
-            message = f"uid {os.geteuid()} may not run programs as {account.name}."
+            message = f"uid {os.geteuid()} is not allowed to run programs as {account.name}."
             raise FindingError(TABLE.finding("not-permitted", self.instance.app_dir, message))
         complete = self._app_environment(account)
         for name, value in environment.items():

@@ -75,7 +75,7 @@ def _named(hints: Hints, manager: Manager) -> list[Unit]:
     units = manager.show(names)
     missing = [name for name in names if not any(name in (one.name, *one.aliases) and one.exists for one in units)]
     if missing:
-        message = "systemd knows no such unit."
+        message = "systemd does not know this unit."
         raise FindingError(TABLE.finding("service-unknown", ", ".join(missing), message))
     return units
 
@@ -91,7 +91,7 @@ def _leads(units: t.Iterable[Unit], hints: Hints, processes: Processes) -> list[
         role = _role(unit, processes) if app_dir or hints.services or unit.name.startswith(_OFFICIAL) else None
         if role is None:
             if hints.services:
-                message = "Neither its program, nor its processes, nor its name says what it does for Mastodon."
+                message = "Neither its program, its processes nor its name shows its role (web, sidekiq or streaming)."
                 raise FindingError(TABLE.finding("service-role-unknown", unit.name, message))
         elif app_dir:
             leads.append(_Lead(unit, app_dir, role))
@@ -182,7 +182,7 @@ def _user(found: t.Sequence[_Lead]) -> str:
         message = f"{error.strerror}."
         raise FindingError(FILES.finding("link-not-followed", str(error.filename), message, error.fix)) from None
     except OSError as error:
-        message = f"Its owner cannot be told: {error.strerror}."
+        message = f"Its owner cannot be determined: {error.strerror}."
         raise FindingError(TABLE.finding("app-dir-missing", found[0].app_dir, message)) from None
     try:
         return pwd.getpwuid(owner).pw_name
@@ -200,8 +200,8 @@ def _nothing(units: t.Sequence[Unit], hints: Hints) -> Finding:
             return _no_app_dir(unit.working_directory, f"{unit.name} names it as its working directory. ")
     if official:
         names = ", ".join(unit.name for unit in official)
-        return TABLE.finding("no-instance", names, "None of these units says where its Mastodon is.")
-    message = f"No Mastodon was found here: none of the {len(units)} units leads to a directory with {release.PATH}."
+        return TABLE.finding("no-instance", names, "None of these units has a Mastodon working directory.")
+    message = f"No Mastodon was found here: none of the {len(units)} units points to a directory with {release.PATH}."
     return TABLE.finding("no-instance", "systemd", message)
 
 
@@ -209,18 +209,18 @@ def _no_app_dir(path: str, where: str = "") -> Finding:
     try:
         os.stat(os.path.join(path, release.PATH))
     except PermissionError:
-        return TABLE.finding("not-permitted", path, f"{where}uid {os.geteuid()} may not look into it.")
+        return TABLE.finding("not-permitted", path, f"{where}uid {os.geteuid()} is not allowed to read it.")
     except OSError:
         if not os.path.isdir(path):
-            return TABLE.finding("app-dir-missing", path, f"{where}There is no such directory.")
-        return TABLE.finding("app-dir-not-mastodon", path, f"{where}It holds no {release.PATH}.")
-    return TABLE.finding("no-mail-services", path, f"{where}It holds Mastodon, but no systemd unit leads to it.")
+            return TABLE.finding("app-dir-missing", path, f"{where}The directory does not exist.")
+        return TABLE.finding("app-dir-not-mastodon", path, f"{where}It does not contain {release.PATH}.")
+    return TABLE.finding("no-mail-services", path, f"{where}It contains Mastodon, but no systemd unit points to it.")
 
 
 def _several(groups: t.Mapping[str, t.Sequence[_Lead]]) -> Finding:
     listed = "; ".join(
         f"{home} ({', '.join(sorted(lead.unit.name for lead in found))})" for home, found in sorted(groups.items())
     )
-    message = f"There are {len(groups)} instances: {listed}."
+    message = f"The host has {len(groups)} instances: {listed}."
     fix = f"Set mastodon_smtp_app_dir, for example to {sorted(groups)[0]}; give each instance its own inventory host."
     return TABLE.finding("several-instances", "systemd", message, fix)

@@ -111,7 +111,7 @@ class Manager:
             message = f"{command[0]} cannot be run: {error.strerror}."
             raise FindingError(TABLE.finding("no-systemd", command[0], message)) from None
         if done.timed_out:
-            message = f"It gave no answer within {_PATIENCE:.0f} s."
+            message = f"It did not answer within {_PATIENCE:.0f} s."
             raise FindingError(TABLE.finding("systemd-answer", " ".join(command[:2]), message))
         return done
 

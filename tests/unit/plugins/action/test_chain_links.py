@@ -242,7 +242,7 @@ def test_what_only_looks_leaves_itself_out_where_there_is_nothing_to_look_at(ste
 
 @pytest.mark.parametrize("step", ["env_file", "mailer_check", "mail_services", "queued_mail_check"])
 def test_what_changes_something_says_that_the_preflight_is_missing(step: str) -> None:
-    with pytest.raises(AnsibleActionFail, match="The preflight of this host is not part of this run"):
+    with pytest.raises(AnsibleActionFail, match="The preflight of this host did not run"):
         linked(step, "rollout", without=("instance", "settings"))
 
 

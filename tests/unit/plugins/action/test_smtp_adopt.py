@@ -319,7 +319,7 @@ def test_an_answer_that_is_none_of_ours_is_named(
     adopt: Adopt, tmp_path: pathlib.Path, answer: dict[str, t.Any]
 ) -> None:
     result = adopt(answer=dict(answer))
-    assert result["failed"] and "was not read" in result["msg"] and files(tmp_path) == {}
+    assert result["failed"] and "was discarded" in result["msg"] and files(tmp_path) == {}
 
 
 @pytest.mark.parametrize(
@@ -334,4 +334,4 @@ def test_a_sealed_answer_with_other_lies_is_named(
     known = {"findings": [], "release": "4.5.3", "local_domain": "example.org", "stale": []}
     result = adopt(answer={**known, **changes, "sealed": seal(VARIABLES, key)})
     if changes != {"stale": "x"}:  # a text is a list of texts
-        assert result["failed"] and "was not read" in result["msg"] and files(tmp_path) == {}
+        assert result["failed"] and "was discarded" in result["msg"] and files(tmp_path) == {}

@@ -195,7 +195,7 @@ def test_an_example_works(example: dict[str, t.Any]) -> None:
 def test_a_misspelt_variable_is_named_with_the_one_that_is_meant(name: str, meant: str) -> None:
     result = run(**GOOD, variables=[name, "mastodon_smtp_host", "mastodon_smtp_batches", "mastodon_smtp_result"])
     assert [(one["code"], one["subject"]) for one in result["findings"]] == [("setting-unknown", name)]
-    assert f"{name} is no setting of this collection; did you mean {meant}?" in result["msg"]
+    assert f"The collection has no setting {name}; did you mean {meant}?" in result["msg"]
     known = run(**GOOD, variables=[name], accept=["setting-unknown"])
     assert "failed" not in known and known["findings"][0]["severity"] == "info"
 
@@ -224,7 +224,7 @@ def test_a_variable_of_the_operator_stands_in_for_no_setting(own: str, missing: 
 
 def test_a_variable_that_is_like_none_is_named_alone() -> None:
     (finding,) = run(**GOOD, variables=["mastodon_smtp_zzz", "my_own"])["findings"]
-    assert finding["message"] == "mastodon_smtp_zzz is no setting of this collection."
+    assert finding["message"] == "The collection has no setting mastodon_smtp_zzz."
 
 
 @pytest.mark.parametrize("name", ["Mailgun", "mailgunn", "mail-gun"])
@@ -238,4 +238,4 @@ def test_a_misspelt_provider_is_one_problem_and_names_the_known_ones(name: str) 
 def test_a_misspelt_region_is_asked_about() -> None:
     given = {key: value for key, value in GOOD.items() if key != "host"}
     messages = [one["message"] for one in run(**given, provider="mailgun", region="EU")["findings"]]
-    assert any("EU is no region of Mailgun; did you mean eu?" in one for one in messages), messages
+    assert any("EU is not a region of Mailgun; did you mean eu?" in one for one in messages), messages

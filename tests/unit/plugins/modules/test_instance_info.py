@@ -116,18 +116,18 @@ def test_none_found_says_why(run):
 def test_none_found_names_what_the_search_went_by(run):
     refusal = FindingError(TABLE.finding("no-instance", "systemd", "None of the units leads to one"))
     given = {"app_dir": "/srv/live", "services": ["a", "b"]}
-    went = "to one. The search went by mastodon_smtp_app_dir (/srv/live) and mastodon_smtp_services (a, b) of the"
+    went = "to one. The search used mastodon_smtp_app_dir (/srv/live) and mastodon_smtp_services (a, b) from the"
     assert went in run(refusal, given)[0]["msg"]
-    assert "The search went by" not in run(refusal)[0]["msg"]
+    assert "The search used" not in run(refusal)[0]["msg"]
     other = FindingError(TABLE.finding("not-permitted", "systemctl", "It said: no."))
-    assert "The search went by" not in run(other, given)[0]["msg"]
+    assert "The search used" not in run(other, given)[0]["msg"]
 
 
 def test_a_defect_is_one_sentence_and_names_its_place(run):
     result, _unused = run(ZeroDivisionError("division by zero"))
     assert result["failed"] and "\n" not in result["msg"]
-    assert result["msg"].startswith("An unforeseen error in test_instance_info.py, line ")
-    assert ": ZeroDivisionError: division by zero. This is a defect of fediops.mastodon" in result["msg"]
+    assert result["msg"].startswith("Unexpected error in test_instance_info.py, line ")
+    assert ": ZeroDivisionError: division by zero. This is a bug in fediops.mastodon" in result["msg"]
 
 
 def test_a_faulty_instance_fails_with_the_evidence(run):

@@ -247,7 +247,7 @@ def test_facts_that_set_our_variables_end_the_step_before_it_begins() -> None:
     facts = {"ansible_facts": {"mastodon_smtp_host": "evil.example"}, "inventory_hostname": "masto1"}
     result = run(lambda _unused: pytest.fail("the step must not run"), facts)
     assert result["failed"] and [one["code"] for one in result["findings"]] == ["setting-from-facts"]
-    assert "mastodon_smtp_host: set by the facts of masto1." in result["msg"]
+    assert "mastodon_smtp_host: set by facts of masto1." in result["msg"]
 
 
 def test_facts_that_ansible_keeps_from_being_variables_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,7 @@ def test_output_without_an_answer_is_shown_and_is_none_for_ansible_either() -> N
 def test_an_answer_beyond_all_bounds_is_an_error_that_says_so(stdout: str) -> None:
     answer = gated(stdout, "")
     found = json.loads(answer.stdout)
-    assert found["failed"] is True and "not read" in found["msg"] and len(answer.stdout) < 1000
+    assert found["failed"] is True and "discarded" in found["msg"] and len(answer.stdout) < 1000
 
 
 def test_what_is_beside_the_answer_is_bounded_too() -> None:

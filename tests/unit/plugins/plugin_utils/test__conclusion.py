@@ -40,35 +40,35 @@ FAILED = Entry("Put it back", "failed", ("It is gone.",), {})
         (known(dry=True, wrong=BAD, edit=edit(*ALL)), "This was a dry run: nothing has been changed."),
         (
             known(wrong={"services": "edit-taken-over"}, edit=edit(*ALL)),
-            f"Another rollout has taken over {FILE}; it goes on there, and this run undoes nothing.",
+            f"Another rollout has taken over {FILE} and continues there; this run undoes nothing.",
         ),
         (
             known(wrong=BAD, edit=edit()),
-            f"This run has not changed {FILE}, so there was nothing to put back.",
+            f"This run has not changed {FILE}, so there was nothing to restore.",
         ),
         (
             known({"undo": False}, wrong=BAD, edit=edit(*ALL)),
-            f"mastodon_smtp_undo is off: {FILE} keeps the new settings. The state before is in /b.",
+            f"mastodon_smtp_undo is off: {FILE} keeps the new settings. The previous state is in /b.",
         ),
         (
             known({"backup": False}, wrong=BAD, edit=edit(*ALL, backup_file=None)),
-            f"{FILE} keeps the new settings. There is no backup of the state before: mastodon_smtp_backup is off.",
+            f"{FILE} keeps the new settings. There is no backup of the previous state: mastodon_smtp_backup is off.",
         ),
         (
             also(known(wrong=BAD, edit=edit(*ALL)), restored=FAILED),
-            f"{FILE} could NOT be put back: It is gone. The state before is in /b.",
+            f"{FILE} could NOT be restored: It is gone. The previous state is in /b.",
         ),
         (
             known(wrong=BAD, edit=edit(*ALL), restored={"changed": True}),
-            f"{FILE} was put back byte for byte; no running service ever read the new settings.",
+            f"{FILE} was restored byte for byte; no running service ever read the new settings.",
         ),
         (
             also(known(wrong={"services": "service-crash-loop"}, edit=edit(*ALL)), services_back=FAILED),
-            f"{FILE} was put back byte for byte, but the services did NOT come back: It is gone.",
+            f"{FILE} was restored byte for byte, but the services did NOT come back: It is gone.",
         ),
         (
             known(wrong={"queue": "login-refused"}, edit=edit(*ALL), services={"changed": True}),
-            f"{FILE} was put back byte for byte, and the services run on it again.",
+            f"{FILE} was restored byte for byte, and the services run on it again.",
         ),
     ],
 )
@@ -83,8 +83,8 @@ def test_the_first_cause_is_told_with_what_became_of_the_host_and_of_the_others(
     assert ended["outcome"] == "failed" and ended["cause"]["step"] == "mailer"
     assert ended["cause"]["findings"][0]["code"] == "login-refused"
     assert ended["summary"] == (
-        f"mailer: It is so.\n{FILE} was put back byte for byte; no running service ever read the new settings. "
-        "Not touched: b."
+        f"mailer: It is so.\n{FILE} was restored byte for byte; no running service ever read the new settings. Not "
+        "touched: b."
     )
 
 
@@ -174,8 +174,13 @@ def test_a_preflight_says_all_at_once_and_each_problem_once() -> None:
     ("dry", "restored", "services", "told"),
     [
         (True, {"changed": True}, {"changed": True}, "This was a dry run: nothing has been changed."),
-        (False, {"changed": True}, {"changed": False}, "The file was put back and stays so."),
-        (False, {"changed": False}, {"changed": True}, "The file was as before already. Services were restarted;"),
+        (False, {"changed": True}, {"changed": False}, "The file was restored and stays that way."),
+        (
+            False,
+            {"changed": False},
+            {"changed": True},
+            "The file was already in its previous state. Services were restarted;",
+        ),
         (False, {"changed": False}, {"changed": False}, "Nothing has been changed."),
         (False, {}, {}, "Nothing has been changed."),
     ],
@@ -187,7 +192,9 @@ def test_a_roll_back_that_failed_says_what_it_has_changed(
 
 
 def test_a_roll_back_that_failed_names_the_edit_that_stays() -> None:
-    assert left_by_rollback(known(instance=instance("queue"))).endswith(f"is not proved, stays in {FILE}.")
+    assert left_by_rollback(known(instance=instance("queue"))).endswith(
+        f"An unproved edit of an earlier rollout remains in {FILE}."
+    )
 
 
 @pytest.mark.parametrize(

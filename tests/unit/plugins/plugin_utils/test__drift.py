@@ -78,8 +78,10 @@ def test_what_follows_from_the_file_is_told_with_it_and_once() -> None:
     changed = {"changed_variables": [{"name": name, "what": "changed"} for name in names]}
     seen = [
         *(finding("effective-differs", "error", f"main.{one}") for one in ("address", "tls", "login_set")),
-        finding("password-misread", "error", "SMTP_PASSWORD", "The password that Rails holds is not the intended one."),
-        finding("login-misread", "error", "SMTP_LOGIN", "The login that Rails holds is not the intended one."),
+        finding(
+            "password-misread", "error", "SMTP_PASSWORD", "The password that Rails uses is not the configured one."
+        ),
+        finding("login-misread", "error", "SMTP_LOGIN", "The login that Rails uses is not the configured one."),
     ]
     differences = [
         difference("main.address", "a", "b", "SMTP_SERVER"),
@@ -144,10 +146,10 @@ def test_a_step_that_failed_without_a_finding_is_not_in_order() -> None:
     verdict = drift(steps(mailer={"msg": "timeout must be\nbetween", "failed_when_result": False}))
     assert codes(verdict) == [("check-incomplete", "error")] and "timeout must be between" in verdict["message"]
     silent = drift(steps(mailer={"failed": False, "failed_when_suppressed_exception": "(traceback unavailable)"}))
-    assert codes(silent) == [("check-incomplete", "error")] and "broke off" in silent["message"]
+    assert codes(silent) == [("check-incomplete", "error")] and "failed without an error message" in silent["message"]
     nothing = drift({"instance": {"failed": True, "instance": None, "findings": [finding("no-instance", "error")]}})
     assert codes(nothing) == [("no-instance", "error")]
-    assert drift_summary(nothing, None)[1] == "The instance could not be read; why is said below."
+    assert drift_summary(nothing, None)[1] == "The instance could not be read; see below."
 
 
 def test_variables_of_the_wrong_type_are_not_in_order() -> None:

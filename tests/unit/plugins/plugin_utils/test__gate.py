@@ -11,6 +11,7 @@ import typing as t
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._gate import (
+    batch_name,
     preflight_verdict,
     rollout_standing,
     unfinished_hosts,
@@ -91,13 +92,13 @@ def test_when_a_rollout_stops(outcomes: dict[str, str], batch: list[str], tolera
 @pytest.mark.parametrize(
     ("outcomes", "batch", "said"),
     [
-        ({}, ["a"], "The rollout stops here; not touched: b, c, d, e."),
-        ({"a": "changed"}, ["b", "c"], "Done before, and staying so: a. Not touched so far: d, e."),
-        ({"a": "failed", "b": "in order"}, ["c", "d", "e"], "Done before, and staying so: b."),
+        ({}, ["a"], "The rollout stops here; not started: b, c, d, e."),
+        ({"a": "changed"}, ["b", "c"], "Finished: a. Not started: d, e."),
+        ({"a": "failed", "b": "in order"}, ["c", "d", "e"], "Finished: b."),
         ({}, ["a", "b", "c", "d", "e"], ""),
         # c failed, and Ansible has taken it out of the batch
-        ({"a": "changed", "c": "failed"}, ["b", "d"], "Done before, and staying so: a. Not touched so far: e."),
-        ({"a": "failed", "b": "failed"}, ["c"], "The rollout stops here; not touched: d, e."),
+        ({"a": "changed", "c": "failed"}, ["b", "d"], "Finished: a. Not started: e."),
+        ({"a": "failed", "b": "failed"}, ["c"], "The rollout stops here; not started: d, e."),
     ],
 )
 def test_a_failing_host_says_where_the_others_stand(outcomes: dict[str, str], batch: list[str], said: str) -> None:
@@ -110,21 +111,39 @@ def test_a_failing_host_says_where_the_others_stand(outcomes: dict[str, str], ba
         ({"unreachable": True}, ""),
         (
             {"unproved": ["services"], "ticket": "t"},
-            " On c, /live/.env.production has an edit of this rollout that is not proved: {ADVICE}",
+            " c: /live/.env.production has an unproved edit from this rollout. {ADVICE}",
         ),
     ],
 )
 def test_a_host_that_was_lost_in_the_batch_is_neither_done_nor_untouched(edit: dict[str, t.Any], half: str) -> None:
     everything = {**ended(a="changed"), "c": {**looked(), "edit": edit}}
     assert rollout_standing(seen(everything), FLEET, ["b", "d"]) == (
-        f"Done before, and staying so: a. Lost on the way: c.{half.format(ADVICE=ADVICE)} Not touched so far: e."
+        f"Finished: a. Lost contact during the change: c.{half.format(ADVICE=ADVICE)} Not started: e."
     )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batch", "name"),
+    [
+        ([1, "25%", "100%"], ["a"], "Rollout, canary: a"),
+        ([1, "25%", "100%"], ["b"], "Rollout, batch 2: b"),
+        ([1, "25%", "100%"], ["c", "d", "e"], "Rollout, batch 3: c, d, e"),
+        (["40%"], ["a", "b"], "Rollout, canary: a, b"),
+        # a host of the batch has dropped out before it began
+        (["40%"], ["d"], "Rollout, batch 2: d"),
+        (2, ["e"], "Rollout, batch 3: e"),
+        ("100%", ["a", "b", "c", "d", "e"], "Rollout: a, b, c, d, e"),
+        (0, ["a", "b", "c", "d", "e"], "Rollout: a, b, c, d, e"),
+    ],
+)
+def test_each_batch_has_a_name(sizes: t.Any, batch: list[str], name: str) -> None:
+    assert batch_name(FLEET, batch, sizes) == name
 
 
 def test_of_many_hosts_the_first_are_named() -> None:
     hosts = [f"h{number}" for number in range(200)]
     said = rollout_standing(seen({host: {} for host in hosts}), hosts, hosts[:1])
-    assert said == "The rollout stops here; not touched: h1, h2, h3, h4, h5, h6, h7, h8 and 191 more."
+    assert said == "The rollout stops here; not started: h1, h2, h3, h4, h5, h6, h7, h8 and 191 more."
 
 
 def looked(*unproved: str, stale: tuple[str, ...] = (), state: str = "running") -> dict[str, t.Any]:
@@ -136,21 +155,21 @@ def looked(*unproved: str, stale: tuple[str, ...] = (), state: str = "running") 
     return {"instance": {"findings": [], "instance": instance}}
 
 
-ADVICE = "run the rollout again, or fediops.mastodon.smtp_rollback to have the state before."
-OLDER = "settings older than the file's are in use by"
-EARLIER = "/live/.env.production has an edit of an earlier rollout that is not proved"
+ADVICE = "Run the rollout again, or undo it with fediops.mastodon.smtp_rollback."
+OLDER = "with the old settings"
+EARLIER = "/live/.env.production has an unproved edit from an earlier rollout"
 
 
 @pytest.mark.parametrize(
     ("variables", "says"),
     [
         (looked(), []),
-        (looked("mailer"), [f"On a, {EARLIER}: {ADVICE}"]),
+        (looked("mailer"), [f"a: {EARLIER}. {ADVICE}"]),
         (
             looked("mailer", stale=("web", "sidekiq", "streaming")),
-            [f"On a, {EARLIER}, and {OLDER} mastodon-web.service and mastodon-sidekiq.service: {ADVICE}"],
+            [f"a: {EARLIER}, and mastodon-web.service and mastodon-sidekiq.service still run {OLDER}. {ADVICE}"],
         ),
-        (looked(stale=("sidekiq",)), [f"On a, {OLDER} mastodon-sidekiq.service: {ADVICE}"]),
+        (looked(stale=("sidekiq",)), [f"a: mastodon-sidekiq.service still runs {OLDER}. {ADVICE}"]),
         # the streaming server sends no mail; what does not run runs on nothing
         (looked(stale=("streaming",)), []),
         (looked(stale=("web",), state="stopped"), []),
@@ -159,7 +178,7 @@ EARLIER = "/live/.env.production has an edit of an earlier rollout that is not p
         # lost on the way
         (
             {**looked(stale=("web",)), "edit": {"unproved": ["queue"], "ticket": "x"}},
-            [f"On a, /live/.env.production has an edit of this rollout that is not proved: {ADVICE}"],
+            [f"a: /live/.env.production has an unproved edit from this rollout. {ADVICE}"],
         ),
         ({**looked(), "edit": {"unproved": [], "ticket": None}}, []),
         # in a dry run

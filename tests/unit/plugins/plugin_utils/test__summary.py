@@ -87,14 +87,15 @@ def test_a_changed_host_is_told_fact_by_fact() -> None:
     assert host_summary(RESULT) == [
         "Done: the mail settings are in place and in use.",
         "Mastodon 4.5.3 in /home/mastodon/live, Rails 8.0.2, mail gem 2.9.0, Ruby 3.4.5",
-        "/home/mastodon/live/.env.production: changed SMTP_SERVER, SMTP_PORT; removed SMTP_TLS"
-        " (the state before is in /home/mastodon/live/.env.production.last-smtp)",
-        "Preflight: smtp.example.net:587 answers at 192.0.2.25, TLSv1.3, certificate good for 37 days more,"
-        " login accepted, sender taken",
-        "Preflight: DNS of example.org: 2 of 5 rules kept; doubtful M1; open K1, K3",
+        "/home/mastodon/live/.env.production: changed SMTP_SERVER, SMTP_PORT; removed SMTP_TLS (previous state: "
+        "/home/mastodon/live/.env.production.last-smtp)",
+        "Preflight: smtp.example.net:587 answers at 192.0.2.25, TLSv1.3, certificate valid for 37 more days,"
+        " login accepted, sender accepted",
+        "Preflight: DNS of example.org: 2 of 5 checks passed, 1 with a warning (DMARC record), "
+        "2 not answered (DKIM keys, DKIM selectors)",
         "Rails sends through smtp.example.net:587, STARTTLS required, login with plain",
         "From: Example <a@example.org>",
-        "The main relay took the test message <1@x> for admin@example.org: 250 2.0.0 Ok",
+        "The main relay accepted the test message <1@x> for admin@example.org: 250 2.0.0 Ok",
         "mastodon-web.service: active since 2026-11-01T02:03:04Z, restarted by this run",
         "The password reset for alice@example.org went through the queue (job 82325230-88b1 of the queue mailers):"
         " Sidekiq's job ended without an error, after 1.4 s",
@@ -106,7 +107,7 @@ def test_a_changed_host_is_told_fact_by_fact() -> None:
 def test_a_dry_run_speaks_of_what_would_be() -> None:
     text = "\n".join(host_summary({**RESULT, "check_mode": True, "outcome": "would change", "test_messages": []}))
     assert "Dry run, nothing was touched: this instance would change." in text
-    assert "would be edited: changed SMTP_SERVER" in text and "state before" not in text
+    assert "would be edited: changed SMTP_SERVER" in text and "previous state" not in text
     assert "Rails would send through" in text and "would be restarted" in text
 
 
@@ -136,22 +137,22 @@ ROLLBACK: dict[str, t.Any] = {
 
 def test_a_rollback_says_what_was_put_back() -> None:
     assert host_summary(ROLLBACK) == [
-        "/home/mastodon/live/.env.production was put back from /home/mastodon/live/.env.production.last-smtp:"
-        " changed SMTP_SERVER; removed SMTP_LOGIN",
+        "/home/mastodon/live/.env.production was restored from /home/mastodon/live/.env.production.last-smtp: "
+        "changed SMTP_SERVER; removed SMTP_LOGIN",
         "mastodon-web.service: active since 2026-11-01T02:03:04Z, restarted by this run",
         "warning: s: Odd. Look. [odd]",
         "info: /e: A link. [link-followed]",
     ]
     dry = host_summary({**ROLLBACK, "check_mode": True})
     assert dry[0] == "Dry run, nothing was touched."
-    assert "would be put back" in dry[1] and "would be restarted" in dry[2]
+    assert "would be restored" in dry[1] and "would be restarted" in dry[2]
     nothing = host_summary({**ROLLBACK, "restored_from": "", "changed_variables": []})
-    assert nothing[0].endswith("there was nothing to put back.")
+    assert nothing[0].endswith("there was nothing to restore.")
 
 
 def test_a_change_that_no_mail_has_proved_says_so() -> None:
     silent = {**RESULT, "test_messages": [], "queued_mail": None}
-    assert "No mail was sent: with mastodon_smtp_test_recipient" in " ".join(host_summary(silent))
+    assert "No mail was sent. Set mastodon_smtp_test_recipient" in " ".join(host_summary(silent))
     assert "No mail was sent" not in " ".join(host_summary(RESULT))
     assert "No mail was sent" not in " ".join(host_summary({**silent, "check_mode": True, "outcome": "would change"}))
 

@@ -59,7 +59,7 @@ NO_RESULT = "Module result deserialization failed: No start of json char found"
     [
         (
             {"msg": NO_RESULT, "rc": 139, "module_stderr": "Segmentation fault\n"},
-            "Python did not run the module to its end on this host (exit status 139): Segmentation fault.",
+            "Python did not finish running the module on this host (exit status 139): Segmentation fault.",
         ),
         (  # a traceback, with what SSH adds to it
             {
@@ -68,11 +68,11 @@ NO_RESULT = "Module result deserialization failed: No start of json char found"
                 "module_stderr": 'Traceback (most recent call last):\n  File "x.py", line 1, in <module>\n'
                 "    open(PASSWORD)\nSyntaxError: invalid syntax\nShared connection to social.example closed.\n",
             },
-            "Python did not run the module to its end on this host (exit status 1): SyntaxError: invalid syntax.",
+            "Python did not finish running the module on this host (exit status 1): SyntaxError: invalid syntax.",
         ),
         (
             {"msg": NO_RESULT, "rc": 1, "module_stderr": "Fatal Python error: no codec\n\n<no Python frame>\n"},
-            "Python did not run the module to its end on this host (exit status 1): Fatal Python error: no codec.",
+            "Python did not finish running the module on this host (exit status 1): Fatal Python error: no codec.",
         ),
         (
             {"msg": "The module interpreter '/x' was not found.", "rc": 127, "module_stderr": ""},
@@ -80,7 +80,7 @@ NO_RESULT = "Module result deserialization failed: No start of json char found"
         ),
         (
             {"msg": NO_RESULT, "rc": 1, "module_stderr": "KeyError: password=hunter2-and-more"},
-            "Python did not run the module to its end on this host (exit status 1): KeyError: password=[secret].",
+            "Python did not finish running the module on this host (exit status 1): KeyError: password=[secret].",
         ),
     ],
 )
@@ -129,7 +129,13 @@ TMP = "/home/me/.ansible/tmp/ansible-tmp-1790000000.1-42-7/AnsiballZ_env_file.py
             "The host did not let Ansible become another user: doas: Oper",
             "become",
         ),
-        (1, "OSError: [Errno 28] No space left on device: 'x'\n", "", "The host's disk is full: OSError", "Make room"),
+        (
+            1,
+            "OSError: [Errno 28] No space left on device: 'x'\n",
+            "",
+            "The host's disk is full: OSError",
+            "Free some space",
+        ),
         (137, "", "", "The module was killed on this host", "memory"),
     ],
 )

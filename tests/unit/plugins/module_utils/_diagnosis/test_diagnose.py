@@ -149,7 +149,7 @@ def test_the_providers_hint_is_given_with_a_refused_login_only() -> None:
 
 def test_quoting_is_suspected_only_where_a_file_was_read_and_nothing_has_compared_the_password() -> None:
     refused = Failure("auth", message="535 5.7.8 no")
-    told = "a quoting accident in /live/.env.production"
+    told = "a quoting mistake in /live/.env.production"
     assert told in diagnose(refused, Context(file="/live/.env.production")).fix
     for context in (Context(), Context(file="/live/.env.production", as_intended=True)):
         assert "quoting" not in diagnose(refused, context).fix

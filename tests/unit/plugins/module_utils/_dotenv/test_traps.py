@@ -48,11 +48,11 @@ def test_warning(text: str, readers: tuple[str, ...], code: str, subject: str, w
     ("text", "reader", "reason"),
     [
         ("what?\n", "compose", "does not understand"),
-        ("A='x\n", "compose", "a quote is opened"),
+        ("A='x\n", "compose", "a quote is not closed"),
         ("A=${B:?x}\n", "compose", "${...}"),
-        ("A='x\n", "sh", "a quote is opened"),
+        ("A='x\n", "sh", "a quote is not closed"),
         ("A=(x)\n", "sh", "syntax error"),
-        ("export A\n", "ruby", "export here has no value"),
+        ("export A\n", "ruby", "export has no value"),
         ("A B=1\n", "raw", "does not understand"),
     ],
 )

@@ -175,7 +175,7 @@ def test_a_full_disk_is_foreseen_to_the_block(tmp_path: pathlib.Path, mount: t.A
     assert codes(dry) == codes(real) == ([] if free >= 5 else ["env-disk-full"])
     if free < 5:
         assert names(place) == {".env.production", "filler"}
-        assert f"has {4 * free} KiB free, and the edit needs 20 KiB" in dry.findings[0].message
+        assert f"has {4 * free} KiB free, but the edit needs 20 KiB" in dry.findings[0].message
 
 
 def fill(place: pathlib.Path, free: int) -> None:

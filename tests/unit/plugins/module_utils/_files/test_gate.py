@@ -139,7 +139,7 @@ def test_what_proc_shows_of_his_processes_is_not_his_file(home: pathlib.Path) ->
     child = subprocess.Popen(["sleep", "60"], user=APP, group=APP, env={"SECRET": "zq"})
     try:
         link(path, f"/proc/{child.pid}/environ", APP)
-        with pytest.raises(OSError, match="not a file of a disk"):
+        with pytest.raises(OSError, match="not a file on disk"):
             read(str(path), 4096)
     finally:
         child.kill()

@@ -422,9 +422,9 @@ def test_a_service_in_a_profile_counts_when_it_has_a_container(docker: Docker) -
 @pytest.mark.parametrize(
     ("state", "told"),
     [
-        ({"Status": "restarting", "ExitCode": 1}, "It is restarting (1), and was started again 7 times."),
-        ({"Status": "exited", "ExitCode": 1}, "It is exited (1), and was started again 7 times."),
-        ({"Health": {"Status": "unhealthy"}}, "It is running (unhealthy), and was started again 7 times."),
+        ({"Status": "restarting", "ExitCode": 1}, "It is restarting (1), and was restarted 7 times."),
+        ({"Status": "exited", "ExitCode": 1}, "It is exited (1), and was restarted 7 times."),
+        ({"Health": {"Status": "unhealthy"}}, "It is running (unhealthy), and was restarted 7 times."),
         ({"Health": {"Status": "starting"}}, ""),
         ({"Status": "exited", "ExitCode": 0}, ""),
     ],

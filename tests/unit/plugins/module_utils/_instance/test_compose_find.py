@@ -109,7 +109,7 @@ def test_two_projects_in_one_directory_are_told_apart_by_name(docker: Docker) ->
         assert docker.commands("config")[0][2:4] == ["--project-name", name]
     (finding,) = refusal(docker, project="blue")
     assert finding.code == "no-compose-instance"
-    assert "a project blue; the projects here: green, mastodon" in finding.message
+    assert "The project blue has no containers; projects on this host: green, mastodon" in finding.message
     docker.containers_.clear()
     docker.in_app["image cat"] = docker.in_app["cat"]
     docker.asked.clear()
@@ -173,8 +173,8 @@ def test_containers_that_another_directory_has_started_are_not_taken_over(
 @pytest.mark.parametrize(
     ("hints", "code", "word"),
     [
-        ({}, "no-compose-instance", "No container"),
-        ({"app_dir": "/nonexistent/mastodon"}, "app-dir-missing", "no such directory"),
+        ({}, "no-compose-instance", "No Compose container"),
+        ({"app_dir": "/nonexistent/mastodon"}, "app-dir-missing", "directory does not exist"),
         ({"app_dir": "/tmp"}, "no-compose-instance", "no Compose file"),
     ],
 )
@@ -370,7 +370,7 @@ def test_a_rootless_engine_is_named_with_its_owner(docker: Docker, monkeypatch: 
     monkeypatch.setattr(compose_engine.glob, "glob", lambda _pattern: sockets)
     docker.refuse = {"docker ps": "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."}
     (finding,) = refusal(docker)
-    words = f"rootless Engine of {pwd.getpwuid(1).pw_name}, uid 4294967: log in or become as that user"
+    words = f"rootless Engine of {pwd.getpwuid(1).pw_name}, uid 4294967 is running: log in as that user or become it"
     assert words in finding.message
     docker.refuse = {}
     docker.containers_.clear()

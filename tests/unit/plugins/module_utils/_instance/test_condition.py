@@ -23,13 +23,13 @@ def service(role="web", state="running", **more):
     [
         (service(), ""),
         (service(restarts=40), ""),  # often, but long ago
-        (service(restarts=2, started=NOW - 5), "It keeps ending: it was started again 2 times, last 5 s ago."),
+        (service(restarts=2, started=NOW - 5), "It keeps crashing: it was restarted 2 times, last 5 s ago."),
         (service(restarts=1, started=NOW - 5), ""),
         (service(restarts=2, started=None), ""),
-        (service(restarts=9, started=NOW + 1), "It keeps ending: it was started again 9 times, last 0 s ago."),
+        (service(restarts=9, started=NOW + 1), "It keeps crashing: it was restarted 9 times, last 0 s ago."),
         (service(state="failed", failing=True), "It is failed."),
         (service(state="failed", failing=True, masked=True), ""),
-        (service(state="changing", failing=True, restarts=3), "It is changing, and was started again 3 times."),
+        (service(state="changing", failing=True, restarts=3), "It is changing, and was restarted 3 times."),
         (service(state="changing"), ""),  # somebody starts it just now
         (service(state="stopped"), ""),  # somebody has stopped it
         (service("sidekiq", failing=True, detail="running (unhealthy)"), "It is running (unhealthy)."),

@@ -226,7 +226,7 @@ def test_a_crashed_service_is_started():
 
 def test_a_restart_in_doubt_of_the_clock_says_so():
     ahead = TABLE.finding("file-time-ahead", "/live/.env", "Its time is 2 hours ahead.")
-    other = TABLE.finding("env-file-empty", "/live/.env", "It holds nothing.")
+    other = TABLE.finding("env-file-empty", "/live/.env", "It is empty.")
     for stale, found in ((True, ["file-time-ahead"]), (False, [])):
         driver = Scripted(web(stale=stale), sidekiq())
         driver.instance = dataclasses.replace(driver.instance, findings=(ahead, other))

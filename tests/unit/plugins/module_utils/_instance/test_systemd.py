@@ -485,7 +485,7 @@ def test_named_services_say_what_runs_on_a_host(host):
     found = driver(host, services=("mastodon-sidekiq",)).instance
     assert found.roles == ("sidekiq",)
     assert [one.code for one in found.findings] == ["web-elsewhere"]
-    assert "mastodon_smtp_services names none" in found.findings[0].message
+    assert "mastodon_smtp_services lists none" in found.findings[0].message
 
 
 # A service that was failing before
@@ -501,8 +501,8 @@ def test_a_crash_loop_is_told_with_the_end_of_its_log(host):
     (finding,) = driver(host).instance.findings
     assert (finding.code, finding.severity) == ("service-failing-before", "warning")
     assert finding.message == (
-        "It is activating (auto-restart), and was started again 14 times."
-        " The end of its log: boot of [address] with [secret]"
+        "It is activating (auto-restart), and was restarted 14 times. The end of its log: boot of [address] with "
+        "[secret]"
     )
 
 

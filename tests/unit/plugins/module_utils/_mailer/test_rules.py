@@ -174,15 +174,15 @@ def told(code: str, **relay: t.Any) -> str:
 @pytest.mark.parametrize(
     ("code", "relay", "words"),
     [
-        ("port-unusual", {"port": 456}, "Set mastodon_smtp_port to 465 if that is meant."),
-        ("port-unusual", {"port": 578}, "Set mastodon_smtp_port to 587 if that is meant."),
+        ("port-unusual", {"port": 456}, "Set mastodon_smtp_port to 465 if that is what you meant."),
+        ("port-unusual", {"port": 578}, "Set mastodon_smtp_port to 587 if that is what you meant."),
         ("port-unusual", {"port": 5587}, "If the relay does listen on 5587, leave it, and set mastodon_smtp_tls, too."),
         ("port-unusual", {"port": 9999}, "Set mastodon_smtp_port to 2587 "),
         ("port-contradicts-tls", {"port": 587, "tls": "implicit"}, "tls is implicit (TLS from the first byte): the"),
         (
             "provider-region-unknown",
             {"provider": "mailgun", "host": "", "region": "ue"},
-            "ue is no region of Mailgun. Correct mastodon_smtp_region to one of eu, us.",
+            "ue is not a region of Mailgun. Correct mastodon_smtp_region to one of eu, us.",
         ),
         (
             "provider-region-unknown",
@@ -192,17 +192,17 @@ def told(code: str, **relay: t.Any) -> str:
         (
             "provider-region-differs",
             {"provider": "mailgun", "host": "smtp.mailgun.org", "region": "eu"},
-            "Set mastodon_smtp_region to us, or drop mastodon_smtp_host to have smtp.eu.mailgun.org.",
+            "Set mastodon_smtp_region to us, or drop mastodon_smtp_host to use smtp.eu.mailgun.org.",
         ),
         (
             "provider-not-named",
             {"host": SES_WEST},
-            "Set mastodon_smtp_provider to amazon_ses and mastodon_smtp_region to eu-west-1, so that",
+            "Set mastodon_smtp_provider to amazon_ses and mastodon_smtp_region to eu-west-1, to have",
         ),
         (
             "provider-tls-differs",
             {"provider": "postmark", "host": "", "port": 587, "tls": "implicit"},
-            "Postmark speaks STARTTLS on port 587, and mastodon_smtp_tls is implicit (TLS from the first byte).",
+            "Postmark uses STARTTLS on port 587, but mastodon_smtp_tls is implicit (TLS from the first byte).",
         ),
     ],
 )

@@ -56,7 +56,7 @@ def test_causes_follow_the_exception() -> None:
     ("stderr", "classes", "words"),
     [
         (b"/usr/bin/env: 'ruby': No such file or directory\n", (), "'ruby': No such file"),
-        (b"", (), "without a word"),
+        (b"", (), "without output"),
         (b"\xff\xfe broken bytes\n", (), "broken bytes"),
         (b"config/boot.rb:3: syntax errors found (SyntaxError)\n> 3 | end\n", ("SyntaxError",), "syntax errors found"),
         (b"a\nb\nc\nd\n", (), "b / c / d"),

@@ -52,7 +52,7 @@ def plain_smtp(*extensions: str, then: Script | None = None) -> Script:
 
 
 def raw(data: bytes, then: Script = Peer.hang) -> Script:
-    """Bytes in place of a greeting."""
+    """Bytes instead of a greeting."""
 
     def script(peer: Peer) -> None:
         peer.raw(data)

@@ -137,7 +137,7 @@ def logins() -> dict[str, Row]:
             "app-password-needed",
         ),
         "mechanism too weak": because(refused_login("534 5.7.9 too weak"), "login-mechanism-too-weak"),
-        "logins switched off": because(
+        "logins disabled": because(
             refused_login(
                 "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant."
             ),
@@ -170,7 +170,7 @@ def logins() -> dict[str, Row]:
             "auth",
             "plain",
             none,
-            ("offers the login methods LOGIN, XOAUTH2; the settings say PLAIN", "Set mastodon_smtp_auth to login."),
+            ("offers the login methods LOGIN, XOAUTH2, but the settings say PLAIN", "Set mastodon_smtp_auth to login."),
         ),
         "only foreign mechanisms": Row(
             (plain_smtp("AUTH GSSAPI", then=Peer.hang),),

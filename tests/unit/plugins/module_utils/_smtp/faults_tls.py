@@ -42,10 +42,10 @@ def modes(pki: Pki) -> dict[str, Row]:
     # The first connection brings a TLS handshake: the greeting goes out, what comes in is no SMTP.
     greeting = raw(b"220 relay.test ESMTP\r\n")
     starttls_there = (
-        "Port {port} speaks STARTTLS, the settings say implicit TLS (from the first byte).",
+        "Port {port} uses STARTTLS, but the settings say implicit TLS (from the first byte).",
         "mastodon_smtp_tls to starttls",
     )
-    implicit_there = ("Port {port} speaks implicit TLS (from the first byte)", "Set mastodon_smtp_tls to implicit.")
+    implicit_there = ("Port {port} uses implicit TLS (from the first byte)", "Set mastodon_smtp_tls to implicit.")
     implicit = {"tls": "implicit"}
     return {
         "implicit TLS on a STARTTLS port": Row(
@@ -86,7 +86,7 @@ def modes(pki: Pki) -> dict[str, Row]:
             "tls",
             "rejecting",
             implicit,
-            ("with a refusal",),
+            ("with a rejection",),
         ),
         "implicit TLS on a port that talks something else": Row(
             (raw(b"SSH-2.0-OpenSSH_9.2\r\n"),),
@@ -126,7 +126,7 @@ def modes(pki: Pki) -> dict[str, Row]:
             "auth",
             "starttls",
             {"tls": "none"},
-            ("but it offers STARTTLS",),
+            ("but offers STARTTLS",),
         ),
         "implicit TLS 1.1": Row(
             (lambda peer: peer.start_tls(pki.old_server()),),
@@ -195,7 +195,7 @@ def starttls(pki: Pki) -> dict[str, Row]:
             "auth",
             "plain",
             {"tls": "starttls_optional"},
-            ("They were not sent now",),
+            ("The probe did not send them",),
         ),
         "STARTTLS refused for now": Row(
             (answered("454 4.7.0 TLS not available"),), ("starttls-refused",), "starttls", "starttls"

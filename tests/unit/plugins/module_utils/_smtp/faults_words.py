@@ -54,11 +54,11 @@ def bad_words() -> dict[str, Row]:
         ),
         "EHLO by drops": Row((dripped_hello,), ("relay-silent",), "ehlo", None, none),
         "greeting without end": Row(
-            (raw(b"220 " + b"a" * 100_000),), ("not-smtp",), "banner", "other", none, ("without end",)
+            (raw(b"220 " + b"a" * 100_000),), ("not-smtp",), "banner", "other", none, ("an endless answer",)
         ),
-        "EHLO without end": Row((endless,), ("not-smtp",), "ehlo", None, none, ("without end",)),
+        "EHLO without end": Row((endless,), ("not-smtp",), "ehlo", None, none, ("an endless answer",)),
         "EHLO line without end": Row(
-            (hello_is(b"250 " + b"a" * 100_000),), ("not-smtp",), "ehlo", None, none, ("without end",)
+            (hello_is(b"250 " + b"a" * 100_000),), ("not-smtp",), "ehlo", None, none, ("an endless answer",)
         ),
         "another protocol": Row(
             (raw(b"SSH-2.0-OpenSSH_9.2\r\n"),), ("not-smtp",), "banner", "other", none, ("SSH-2.0-OpenSSH_9.2",)
@@ -68,7 +68,7 @@ def bad_words() -> dict[str, Row]:
         ),
         "binary": Row((raw(bytes(range(256)) + b"\r\n"),), ("not-smtp",), "banner", "other", none),
         "a good answer in the wrong place": Row(
-            (raw(b"235 2.7.0 welcome\r\n"),), ("not-smtp",), "banner", "other", none, ("does not belong there",)
+            (raw(b"235 2.7.0 welcome\r\n"),), ("not-smtp",), "banner", "other", none, ("an unexpected answer",)
         ),
         "nonsense in reply to EHLO": Row(
             (hello_is(b"\x00\xff what?\r\n"),), ("not-smtp",), "ehlo", None, none, ("in reply to EHLO",)

@@ -92,7 +92,7 @@ def test_no_port_answers(settings: Make) -> None:
         result = probe(mine)
     [finding] = findings_of(mine, result)
     assert finding.code == "relay-connect-timeout"
-    assert "1 cannot be reached from here either" in finding.message
+    assert "Other ports tried, unreachable too: 1" in finding.message
     assert result.as_dict()["stage"] == "connect"
 
 
@@ -106,7 +106,9 @@ def test_refused_port_names_the_open_one(settings: Make) -> None:
 
 
 @pytest.mark.parametrize("alternatives", [(), (Endpoint(2, "starttls"),)])
-@pytest.mark.parametrize(("there", "words"), [(True, "this host has a way out"), (False, "this host has no way out")])
+@pytest.mark.parametrize(
+    ("there", "words"), [(True, "this host has internet access"), (False, "this host has no internet access")]
+)
 def test_a_host_elsewhere_tells_a_blocked_port_from_no_network(
     settings: Make, monkeypatch: pytest.MonkeyPatch, alternatives: tuple[Endpoint, ...], there: bool, words: str
 ) -> None:
@@ -117,7 +119,7 @@ def test_a_host_elsewhere_tells_a_blocked_port_from_no_network(
     [finding] = findings_of(mine, result)
     assert (finding.code, result.as_dict()["control_reached"]) == ("relay-connection-refused", there)
     assert words in finding.message
-    assert ("either. 127.0.0.1:443" in finding.message) is bool(alternatives)
+    assert ("too: 2. 127.0.0.1:443" in finding.message) is bool(alternatives)
 
 
 def test_a_host_elsewhere_is_not_asked_without_need(settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +204,7 @@ def test_one_family_is_refused_at_the_greeting(settings: Make, monkeypatch: pyte
         result = probe(mine)
     refused, elsewhere = findings_of(mine, result)
     assert (refused.code, elsewhere.code) == ("greeting-refused", "relay-other-address-answers")
-    assert elsewhere.message == "With 127.0.0.1 the relay works up to the login; Mastodon uses ::1 first."
+    assert elsewhere.message == "At 127.0.0.1 the relay works up to the login, but Mastodon tries ::1 first."
     assert not [line for line in four.commands if line.startswith("AUTH")]
     assert four.errors == []
 
@@ -289,7 +291,7 @@ def test_a_file_without_certificates(settings: Make, pki: Pki) -> None:
     mine = settings(port=25, ca_file=str(pki.folder / "leaf.key"), verify="none")
     [finding] = findings_of(mine, probe(mine))
     assert finding.code == "ca-file-missing"
-    assert "holds no certificate in PEM form" in finding.message
+    assert "contains no PEM certificate" in finding.message
 
 
 def test_a_file_of_authorities_is_not_waited_for_nor_taken_from_another(settings: Make, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ CASES = [
         {S1: [("TXT", "v=DKIM1; k=dsa; p=AAAA")]},
         says="neither rsa nor ed25519",
     ),
-    Case("K1", "a key of 32 octets", "ok", (), {S1: [("TXT", "v=DKIM1; k=ed25519; p=" + "A" * 43 + "=")]}),
+    Case("K1", "a key of 32 bytes", "ok", (), {S1: [("TXT", "v=DKIM1; k=ed25519; p=" + "A" * 43 + "=")]}),
     Case(
         "K1", "ed25519 of a wrong length", "error", ("dkim-without-key",), {S1: [("TXT", "v=DKIM1; k=ed25519; p=AAAA")]}
     ),
@@ -114,7 +114,7 @@ CASES = [
         {},
         {"selectors": None},
         THEIRS,
-        says="Nothing was guessed",
+        says="None were guessed",
     ),
     Case(
         "K1",
@@ -122,7 +122,7 @@ CASES = [
         "error",
         ("dkim-without-key",),
         {S1: None, "*._domainkey.example.org": [("TXT", "v=spf1 -all")]},
-        says="no DKIM key",
+        says="not a DKIM key",
     ),
 ]
 

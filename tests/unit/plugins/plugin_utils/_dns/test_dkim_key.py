@@ -49,13 +49,13 @@ def test_a_real_ed25519_key_of_openssl(tmp_path: Path) -> None:
         (f"k=rsa; v=DKIM1; p={rsa_key(1024)}", "does not begin", False),
         ("v=spf1 -all", "does not begin", False),
         ("v=DMARC1; p=none", "does not begin", False),
-        ("hello", "is no list", False),
+        ("hello", "is not a tag=value list", False),
         ("", '"p"', False),
         ("v=DKIM1; k=rsa", 'no "p" tag', False),
         ("v=DKIM1; p=", "revoked", False),
         ("v=DKIM1; p=====", "base64", False),
         ("v=DKIM1; p=AAAA", "no RSA key", False),
-        (f"v=DKIM1; p={rsa_key(1024)}; p=x", "is no list", False),
+        (f"v=DKIM1; p={rsa_key(1024)}; p=x", "is not a tag=value list", False),
     ],
 )
 def test_a_record(text: str, problem: str, testing: bool) -> None:

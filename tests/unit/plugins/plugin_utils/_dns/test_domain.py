@@ -92,7 +92,7 @@ CASES = [
         "warning",
         ("mx-target-unusable",),
         mx("10 192.0.2.25"),
-        says="names the address 192.0.2.25",
+        says="points to the address 192.0.2.25",
     ),
     Case("D4", "the host does not exist", "warning", ("mx-target-unusable",), {"mail.example.org": None}),
     Case("D4", "the host does not answer", "unknown", ("dns-unanswered",), {"mail.example.org": [("!", "servfail")]}),
@@ -109,7 +109,7 @@ CASES = [
         "warning",
         ("mx-target-unusable",),
         mx("0 .", "10 mail.example.org"),
-        says="it must be the only one",
+        says="it must be the only MX",
     ),
     Case("D4", "there is no MX", "skipped", (), {"example.org": [("A", "192.0.2.1")]}),
 ]

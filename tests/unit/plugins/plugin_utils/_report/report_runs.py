@@ -39,7 +39,7 @@ REFUSED = finding(
     "login-refused",
     "error",
     "smtp.eu.mailgun.org:587",
-    'smtp.eu.mailgun.org:587 refuses the login: "535 5.7.8 Authentication failed".',
+    'smtp.eu.mailgun.org:587 rejected the login: "535 5.7.8 Authentication failed".',
     "Check mastodon_smtp_login and mastodon_smtp_password; Mailgun wants the SMTP credentials of the domain.",
 )
 CRASHED = finding(
@@ -71,7 +71,7 @@ class Run:
     def begin(self, playbook: str, *, check_mode: bool = False) -> None:
         """A playbook begins; a second one on the same command line goes on in the same report."""
         self.seen.begin(playbook, self.now, check_mode=check_mode, diff=True)
-        self.seen.play("Preflight over the whole fleet (reads only)", self.names, self.now)
+        self.seen.play("Preflight of all hosts (read-only)", self.names, self.now)
 
     def task(self, name: str, action: str, part: str = "", **arguments: t.Any) -> Task:
         """A step of the collection, by itself or in a part of the role."""

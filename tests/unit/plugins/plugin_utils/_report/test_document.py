@@ -95,7 +95,7 @@ def test_the_first_cause_is_the_first_failure_of_a_host_and_the_report_of_it_is_
     books = host(mixed(), "books.example")
     assert books["cause"]["step"] == "services"
     assert [one["code"] for one in books["cause"]["findings"]] == ["service-crash-loop"]
-    assert "put back byte for byte" in books["undone"]
+    assert "restored byte for byte" in books["undone"]
     assert books["steps"]["undo"]["state"] == "changed"
     assert books["variables"]["put_back"] is True
     # what ran in the undo does not hide the failure of the step itself
@@ -198,11 +198,11 @@ def test_a_gate_of_the_playbook_speaks_of_the_run_and_leaves_the_hosts_not_begun
         names,
         lambda name: ("failed", bad) if name[0] == "a" else ("ok", runs.relay()),
     )
-    gate = Task("gate", "Stop before the first change", "ansible.builtin.assert")
-    run.step(gate, ["b.example"], ("failed", {"failed": True, "msg": "Preflight did not pass on a.example."}))
+    gate = Task("gate", "Check that every preflight passed", "ansible.builtin.assert")
+    run.step(gate, ["b.example"], ("failed", {"failed": True, "msg": "The preflight failed on a.example."}))
     made = run.document()
     assert [(one["name"], one["state"]) for one in made["hosts"]] == [("a.example", "failed"), ("b.example", "stopped")]
-    assert [one["message"] for one in made["stops"]] == ["Preflight did not pass on a.example."]
+    assert [one["message"] for one in made["stops"]] == ["The preflight failed on a.example."]
     assert [one["hosts"] for one in made["problems"]] == [["a.example"]]
 
 
@@ -256,7 +256,7 @@ def test_what_a_rollout_does_after_a_drift_check_takes_the_place_of_the_verdict(
 def test_a_rollout_that_fails_after_a_drift_check_has_failed(in_order: bool) -> None:
     crashed = runs.rollout(["a.example"], crashed=["a.example"], after=runs.drift_check(in_order)).document()
     seen = host(crashed, "a.example")
-    assert seen["state"] == "failed" and "put back byte for byte" in seen["undone"]
+    assert seen["state"] == "failed" and "restored byte for byte" in seen["undone"]
     assert [one["code"] for one in seen["cause"]["findings"]] == ["service-crash-loop"]
 
     refused = runs.rollout(["a.example"], refused=["a.example"], after=runs.drift_check(in_order)).document()

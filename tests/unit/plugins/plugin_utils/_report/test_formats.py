@@ -215,9 +215,9 @@ def test_the_summary_of_a_large_fleet_stays_far_below_the_limit_of_a_job_page() 
         (runs.rollout(["a"]).document(INTERRUPTED), "Interrupted: 1 of 1 host done.", "bad"),
         (runs.Run().document(), "No host ran a step of the rollout.", "idle"),
         (runs.drift_check(True).document(), "The host is as the inventory says.", "good"),
-        (runs.drift_check(False).document(), "The host is not as the inventory says.", "bad"),
-        (runs.rollback().document(), "The host is put back.", "good"),
-        (runs.rollback(check_mode=True).document(), "The host would be put back.", "info"),
+        (runs.drift_check(False).document(), "The host differs from the inventory.", "bad"),
+        (runs.rollback().document(), "The host is rolled back.", "good"),
+        (runs.rollback(check_mode=True).document(), "The host would be rolled back.", "info"),
         (runs.adoption().document(), "Both hosts are in the inventory, 1 adopted.", "good"),
         (runs.adoption(check_mode=True).document(), "1 of 2 hosts would be written into the inventory.", "info"),
     ],
@@ -238,8 +238,8 @@ def rollout_and_check() -> runs.Run:
         (runs.rollout(NAMES), "Mail rollout", "rollout"),
         (runs.rollout(NAMES, check_mode=True), "Mail rollout (dry run)", "dry run of the rollout, nothing was changed"),
         (runs.drift_check(False), "Mail drift check", "drift check, nothing was changed"),
-        (runs.rollback(), "Mail roll-back", "roll-back"),
-        (runs.rollback(check_mode=True), "Mail roll-back (dry run)", "dry run of the roll-back, nothing was changed"),
+        (runs.rollback(), "Mail rollback", "rollback"),
+        (runs.rollback(check_mode=True), "Mail rollback (dry run)", "dry run of the rollback, nothing was changed"),
         (runs.adoption(), "Adoption of mail settings", "adoption"),
         (rollout_and_check(), "Mail: rollout, drift check", "rollout, drift check"),
     ],
@@ -258,32 +258,32 @@ def test_every_format_says_what_the_run_is_for(run: runs.Run, title: str, mode: 
 def test_a_drift_check_does_not_speak_of_a_failure_or_a_rollout() -> None:
     made = runs.drift_check(False).document()
     for text in (page(made), markdown(made)):
-        assert "What is not as the inventory says" in text and "What failed first" not in text
+        assert "What differs from the inventory" in text and "What failed first" not in text
         assert "rollout" not in text.replace("rollout_report", "").replace("rollout.json", "").lower()
 
 
 def test_what_was_put_back_is_not_shown_as_in_force() -> None:
     tried = page(runs.rollout(["a.example"], crashed=["a.example"]).document())
-    assert "Environment file: tried, then put back" in tried and "the values that were tried are gone" in tried
-    assert "Settings: in force again, and as they were tried" in tried and "as Rails itself says" not in tried
+    assert "Environment file: tried, then restored" in tried and "the values that were tried are gone" in tried
+    assert "Settings: in effect again, and as tried" in tried and "as Rails uses them now" not in tried
     kept = page(runs.rollout(["a.example"]).document())
-    assert "put back" not in kept and "Environment file: before and after" in kept
+    assert "restored" not in kept and "Environment file: before and after" in kept
 
 
 def test_what_became_of_a_host_that_failed_stands_beside_the_cause() -> None:
     early = runs.rollout(NAMES, refused=NAMES).document()
     late = runs.rollout(NAMES, crashed=["books.example"]).document()
     for text in (page(early), markdown(early)):
-        assert "Nothing was changed." in text and "put back" not in text
+        assert "Nothing was changed." in text and "restored" not in text
     for text in (page(late), markdown(late)):
-        assert "was put back byte for byte" in text and "Nothing was changed." not in text
+        assert "was restored byte for byte" in text and "Nothing was changed." not in text
     assert "Nothing was changed." not in page(runs.drift_check(False).document())
     # two folders, two sentences: beside the cause that they share stands what they have in common
     both = runs.rollout(NAMES, crashed=NAMES[1:]).document()
     both["hosts"][0]["undone"] = both["hosts"][0]["undone"].replace("/home/mastodon/live", "/srv/mastodon")
-    assert "Everything was put back" in markdown(both)
+    assert "Everything was rolled back" in markdown(both)
     both["hosts"][0]["variables"]["put_back"] = False
-    assert "Everything was put back" not in markdown(both)
+    assert "Everything was rolled back" not in markdown(both)
 
 
 def test_services_that_nobody_touched_have_one_state() -> None:
@@ -310,7 +310,7 @@ def test_settings_are_in_the_operators_words_and_those_that_nobody_set_are_left_
 def test_a_message_that_begins_with_its_subject_says_it_once() -> None:
     made = runs.rollout(["a.example"], refused=["a.example"]).document()
     for text in (page(made), markdown(made), junit(made)):
-        assert "smtp.eu.mailgun.org:587 refuses" in text
+        assert "smtp.eu.mailgun.org:587 rejected" in text
         assert "smtp.eu.mailgun.org:587: smtp" not in text and "587&#58; smtp" not in text
 
 
@@ -320,7 +320,7 @@ def test_the_page_of_an_unfinished_run_says_what_was_under_way() -> None:
     for name in ("a.example", "b.example"):
         run.seen.started(name, task, run.now)
     run.now += 12
-    assert "Under way then: Rails: a.example, b.example, for 12 s." in page(run.document(RUNNING))
+    assert "In progress then: Rails: a.example, b.example, for 12 s." in page(run.document(RUNNING))
     assert "Under way" not in page(run.document(FINISHED))
 
 
@@ -328,8 +328,8 @@ def test_a_dry_run_speaks_of_no_backup_and_no_mail_as_if_there_were_one() -> Non
     run = runs.rollout(["a.example"], check_mode=True)
     run.step(run.task("Queue", "queued_mail_check"), ["a.example"], ("ok", {**runs.QUEUE, "outcome": "not_sent"}))
     text = page(run.document())
-    assert "none was sent" in text and "The file as it was before" not in text and "not_sent" not in text
-    assert "The file as it was before" in page(runs.rollout(["a.example"]).document())
+    assert "none was sent" in text and "The previous file is kept" not in text and "not_sent" not in text
+    assert "The previous file is kept" in page(runs.rollout(["a.example"]).document())
 
 
 def test_files_are_replaced_as_a_whole_and_nothing_is_left_beside(tmp_path: t.Any) -> None:
