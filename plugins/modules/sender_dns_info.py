@@ -256,7 +256,7 @@ findings:
       severity: error
       subject: social.example
       message: >-
-        Publish social.example TXT "v=spf1 include:_spf.relay.example.net ~all". Receivers check SPF on this domain, and
-        there is no SPF record.
+        Publish social.example TXT "v=spf1 include:_spf.relay.example.net ~all". Receivers check SPF on this domain, but
+        it has no SPF record.
       fix: Publish one SPF record.
 """

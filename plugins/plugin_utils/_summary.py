@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import TLS_WORDS
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns.check_names import CHECK_NAMES
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import renewed
 
 #: What is no fault, and yet what an operator must know: another file than the named one was edited.

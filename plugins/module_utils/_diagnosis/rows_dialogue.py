@@ -165,7 +165,7 @@ DIALOGUE: tuple[Row, ...] = (
     ),
     Row(
         "login-not-offered",
-        "{endpoint} knows no logins here, but the settings log in: {said}.",
+        "{endpoint} does not support logins here, but a login is configured: {said}.",
         "For a relay without login, remove {option[login]} and {option[password]} from the settings (a "
         "blank value makes "
         "Mastodon log in with an empty name) and set {option[auth]} to none.",

@@ -33,8 +33,8 @@ def _tls_on_plain_port(context: Context) -> bool:
 NETWORK: tuple[Row, ...] = (
     Row(
         "name-resolution-failed",
-        "The DNS of this host did not answer for {host} ({said}).",
-        "Repair name resolution where Sidekiq runs (in its container, if it has one), then try again.",
+        "This host's DNS did not answer for {host} ({said}).",
+        "Fix name resolution where Sidekiq runs (in its container, if it has one), then try again.",
         Sign(classes=("name-unanswered",)),
         Sign(
             classes=("SocketError", "Socket::ResolutionError"),
@@ -44,7 +44,7 @@ NETWORK: tuple[Row, ...] = (
     Row(
         "relay-name-unknown",
         "The name {host} does not resolve on this host ({said}).",
-        "Check {option[host]} for a typing error; in a container, check that its DNS works.",
+        "Check {option[host]} for a typo; in a container, check that its DNS works.",
         Sign(classes=("SocketError", "Socket::ResolutionError", "name-unknown")),
     ),
     Row(
@@ -286,8 +286,8 @@ NETWORK: tuple[Row, ...] = (
     ),
     Row(
         "relay-hung-up",
-        "{endpoint} hangs up at the login without an answer ({said}).",
-        "Check {option[login]} and {option[password]}; some relays hang up after a wrong password or too many of them.",
+        "{endpoint} closes the connection at the login without an answer ({said}).",
+        "Check {option[login]} and {option[password]}; some relays disconnect after one or several wrong passwords.",
         Sign(stages=("auth",), classes=HANG_UPS),
         hinted=True,
     ),

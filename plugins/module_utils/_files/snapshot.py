@@ -83,14 +83,14 @@ def trouble(error: OSError, path: str, doing: str) -> Finding:
     code = _CODES.get(error.errno or 0, "env-file-failed")
     reason = os.strerror(error.errno) if error.errno else type(error).__name__
     who = f" It was tried as {f'uid {os.geteuid()}' if os.geteuid() else 'root'}." if code == "env-file-denied" else ""
-    return TABLE.finding(code, path, f"The system refused to {doing}: {reason}.{who}")
+    return TABLE.finding(code, path, f"Could not {doing}: {reason}.{who}")
 
 
 def followed(place: Place) -> list[Finding]:
     """That the file is not where the path says."""
     if not place.links:
         return []
-    message = f"It goes through a symbolic link to {place.target}; that file is read and edited."
+    message = f"It is reached through a symbolic link to {place.target}; that file is read and edited."
     return [TABLE.finding("link-followed", place.asked, message)]
 
 
@@ -155,7 +155,7 @@ def _absent(path: str) -> Finding:
         where = os.readlink(path)
         return TABLE.finding("env-file-dangling", path, f"It is a link to {where}, which does not exist.")
     folder = os.path.dirname(os.path.abspath(path))
-    missing = "There is no such file." if os.path.isdir(folder) else f"There is no directory {folder}."
+    missing = "The file does not exist." if os.path.isdir(folder) else f"The directory {folder} does not exist."
     return TABLE.finding("env-file-missing", path, missing)
 
 

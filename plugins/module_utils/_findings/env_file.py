@@ -76,7 +76,7 @@ TABLE = Table(
     Code(
         "env-file-not-utf8",
         "error",
-        "The file is not UTF-8 text; the Ruby gem raises and systemd does not start the unit.",
+        "The file is not UTF-8 text; the Ruby gem raises an error and systemd does not start the unit.",
         "Convert it (iconv -f latin1 -t utf-8), or remove the stray bytes.",
         _PARSER,
         formerly=("env-not-utf8",),
@@ -163,7 +163,7 @@ TABLE = Table(
     Code(
         "env-file-missing",
         "error",
-        "There is no such file; it is never created here.",
+        "The file does not exist; the collection never creates it.",
         "Set mastodon_smtp_env_file to the file that holds SMTP_SERVER, usually .env.production in the app directory.",
         formerly=("path-missing",),
     ),
@@ -251,7 +251,7 @@ TABLE = Table(
         "env-file-failed",
         "error",
         "The system refused to read or write the file.",
-        "See the reason given.",
+        "See the reason in the message.",
         formerly=("env-file-unreadable",),
     ),
     Code(

@@ -87,8 +87,8 @@ def _port(case: Case) -> t.Iterator[Finding]:
         yield TABLE.finding(
             "port-contradicts-tls",
             f"{case.option('port')} {port}, {case.option('tls')} {tls}",
-            f"Port {port} speaks {speaks}, but {case.variable('tls')} is {tls} ({TLS_WORDS[tls]}): the connection "
-            "would hang or break off.",
+            f"Port {port} uses {speaks}, but {case.variable('tls')} is {tls} ({TLS_WORDS[tls]}): the connection "
+            "would hang or fail.",
             f"Set {case.variable('tls')}: {fitting[0]}, or {case.variable('port')}: {other}.",
         )
 
@@ -286,10 +286,10 @@ def _provider_endpoint(case: Case) -> t.Iterator[Finding]:
     elif spoken is not None and asked != spoken:
         subject = f"{case.option('port')} {relay.port}, {case.option('tls')} {relay.tls}"
         message = (
-            f"{preset.title} speaks {TLS_WORDS[spoken]} on port {relay.port}, and {case.variable('tls')} is "
+            f"{preset.title} uses {TLS_WORDS[spoken]} on port {relay.port}, but {case.variable('tls')} is "
             f"{relay.tls} ({TLS_WORDS[relay.tls]}). It documents {ports}."
         )
-        fix = f"Set {case.variable('tls')} to {spoken} or drop it, or choose a port that speaks {TLS_WORDS[asked]}."
+        fix = f"Set {case.variable('tls')} to {spoken} or drop it, or choose a port that uses {TLS_WORDS[asked]}."
         yield TABLE.finding("provider-tls-differs", subject, message, fix)
     elif asked != "none" and not any(one.tls == asked for one in preset.endpoints):
         message = f"{preset.title} has no port for {TLS_WORDS[relay.tls]}; it documents {ports}."

@@ -347,7 +347,7 @@ def _is_known(host: Host, task: Task, message: str) -> bool:
 
 def _message(result: t.Mapping[str, t.Any], entry: Entry | None, hidden: bool) -> str:
     if hidden:
-        return "Its output is hidden (no_log); run it again with mastodon_smtp_no_log: false to see the cause."
+        return "Its output is hidden (no_log). Run again with mastodon_smtp_no_log: false to see the cause."
     text = together(entry.problems) if entry and entry.problems else result.get("msg")
     text = text or result.get("module_stderr") or result.get("stderr") or "It ended without a message."
     return str(evidence.plain(text if isinstance(text, str) else str(text))).strip()

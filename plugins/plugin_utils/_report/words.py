@@ -192,7 +192,7 @@ PURPOSES: dict[str, Purpose] = {
             playbook="smtp_check.yml",
             parts=("check",),
         ),
-        Purpose("rollback", "roll-back", "Mail roll-back", playbook="smtp_rollback.yml", parts=("rollback",)),
+        Purpose("rollback", "rollback", "Mail rollback", playbook="smtp_rollback.yml", parts=("rollback",)),
         Purpose("adopt", "adoption", "Adoption of mail settings", playbook="smtp_adopt.yml", parts=("adopt",)),
         Purpose("other", "single steps", "Mail steps"),
     )
