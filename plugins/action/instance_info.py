@@ -9,13 +9,14 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import UNREACHED, HostStep
 
 
 class ActionModule(HostStep):
     """The controller's part of the step C(instance_info)."""
 
     KEY: t.ClassVar[str] = "instance"
+    UNREACHED: t.ClassVar[str] = UNREACHED
 
     def linked(self, options: Result, task_vars: Result) -> Result | None:  # noqa: ARG002
         """Nothing is looked at by variables that are wrong."""

@@ -27,7 +27,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._masking import f
 from ansible_collections.fediops.mastodon.plugins.module_utils._seal import new_key, unseal
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown_lines
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import UNREACHED, HostStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._inventory_file import (
     document,
     is_file_name,
@@ -49,6 +49,7 @@ class ActionModule(HostStep):
     """The step C(smtp_adopt)."""
 
     KEY: t.ClassVar[str] = "adopt"
+    UNREACHED: t.ClassVar[str] = UNREACHED
     CLOSING: t.ClassVar[str] = "Nothing has been written for this host."
 
     def linked(self, options: Result, task_vars: Result) -> Result | None:

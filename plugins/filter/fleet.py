@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ansible_collections.fediops.mastodon.plugins.plugin_utils import _gate
 
 
 def preflight_verdict(hosts: t.Sequence[str], passed: t.Container[str]) -> dict[str, list[str]]:
     return _gate.preflight_verdict(_gate.seen_of(hosts), hosts, passed)
+
+
+def preflight_standing(host: str, hosts: t.Sequence[str], passed: t.Container[str], strict: t.Any = False) -> str:
+    return _gate.preflight_standing(_gate.seen_of(hosts), host, hosts, passed, strict=boolean(strict, strict=False))
+
+
+def fleet_summary(hosts: t.Sequence[str]) -> list[str]:
+    return _gate.fleet_summary(_gate.seen_of(hosts), hosts)
 
 
 def unsettled_hosts(hosts: t.Sequence[str]) -> list[str]:
@@ -37,6 +47,8 @@ class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {
             "preflight_verdict": preflight_verdict,
+            "preflight_standing": preflight_standing,
+            "fleet_summary": fleet_summary,
             "unsettled_hosts": unsettled_hosts,
             "unfinished_hosts": unfinished_hosts,
             "rollout_standing": rollout_standing,

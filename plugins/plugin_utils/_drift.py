@@ -69,7 +69,7 @@ def drift_summary(verdict: t.Mapping[str, t.Any], instance: t.Mapping[str, t.Any
     seen = (
         f"Mastodon {instance['release']} in {instance['app_dir']}"
         if instance
-        else "The instance could not be read; see below."
+        else "The instance was not checked; see below."
     )
     lines = [Finding(**one).sentence() for one in verdict["findings"] if one["severity"] != "info"]
     kinds = [one["severity"] for one in verdict["findings"] if one["severity"] != "info"]

@@ -20,6 +20,18 @@ RESULT = "result"
 #: Findings that mean: there is no Mastodon on this host.
 NO_MASTODON = frozenset({"no-instance", "no-systemd", "no-compose-instance", "no-engine"})
 
+#: How the rollout of a host can end, in the words of the fleet's summary.
+_ENDS_OF = {
+    "changed": "Done",
+    "in order": "In order",
+    "would change": "Would change",
+    "in part": "Done in part",
+    "failed": "Failed",
+}
+_ABSENT = {"unreachable": "Did not answer", "without_mastodon": "Without Mastodon"}
+#: In the order in which they are told.
+ENDS = (*_ENDS_OF.values(), "Lost contact during the change", *_ABSENT.values(), "Not started")
+
 
 def seen_of(hosts: t.Iterable[str]) -> Seen:
     """What the steps of these hosts have left in this run."""
@@ -44,6 +56,45 @@ def _kind(known: Known) -> str:
         return "unreachable"
     codes = {one["code"] for one in known.result("instance").get("findings") or ()}
     return "without_mastodon" if codes & NO_MASTODON else "failed"
+
+
+def preflight_standing(seen: Seen, host: str, hosts: t.Sequence[str], passed: t.Container[str], *, strict: bool) -> str:
+    """What a host whose preflight failed says of the others. Ansible ends the run when all have failed.
+
+    :param hosts: all hosts of the run.
+    :param passed: those that are still in it.
+    :param strict: whether a host without Mastodon stops the rollout; else it goes on without that host.
+    """
+    silent = preflight_verdict(seen, hosts, passed)["unreachable"]
+    told = [f"Did not answer: {_some(silent)}."] if silent else []
+    skipped = not strict and _kind(seen[host]) == "without_mastodon"
+    told.append(
+        "Nothing has been changed on this host; the rollout continues without it."
+        if skipped and len(hosts) > 1
+        else "Nothing has been changed on any host."
+    )
+    return " ".join([*told, *unsettled_hosts(seen, [host])])
+
+
+def fleet_summary(seen: Seen, hosts: t.Sequence[str]) -> list[str]:
+    """How a rollout ended, a sentence for each kind of end, and then what is unfinished.
+
+    :param hosts: all hosts of the run.
+    """
+    ends: dict[str, list[str]] = {}
+    for host in hosts:
+        ends.setdefault(_end(seen[host]), []).append(host)
+    counted = [f"{end} ({len(ends[end])} of {len(hosts)}): {_some(ends[end])}." for end in ENDS if end in ends]
+    return counted + unsettled_hosts(seen, hosts)
+
+
+def _end(known: Known) -> str:
+    outcome = known.result(RESULT).get("outcome")
+    if outcome in _ENDS_OF:
+        return _ENDS_OF[outcome]
+    if any(step in known.entries for step in ROLLOUT):
+        return "Lost contact during the change"
+    return _ABSENT.get(_kind(known), "Not started")
 
 
 def unsettled_hosts(seen: Seen, hosts: t.Sequence[str]) -> list[str]:

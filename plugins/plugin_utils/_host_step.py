@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible import constants
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.utils.display import Display
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._masking import MASK, without
@@ -20,6 +20,11 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ST
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._answer import Answer, gated, refused
 
 _UNREADABLE = "The host's answer is not a valid module result and was discarded."
+#: What to do when a host does not answer, for the step that asks it first.
+UNREACHED = (
+    "Nothing has been changed on this host. Check ansible_host and ansible_user, and log in to it once by hand: SSH "
+    "asks about a host that it does not know, and Ansible cannot answer."
+)
 
 
 class HostStep(Step):
@@ -27,6 +32,9 @@ class HostStep(Step):
 
     The answer of a job in the background would come by Ansible's own async_status, and so past the gate.
     """
+
+    #: What is added when the host does not answer.
+    UNREACHED: t.ClassVar[str] = ""
 
     def perform(self, options: Result, task_vars: Result) -> Result:
         """Run the module. A subclass may do more."""
@@ -38,11 +46,13 @@ class HostStep(Step):
             answer = self._execute_module(task_vars=task_vars, module_args=_Arguments(module_args or {}), **how)
         except AnsibleError as lost:
             told = shown(bounded(str(lost)).strip())
-            if told == str(lost):
+            advice = self.UNREACHED if isinstance(lost, AnsibleConnectionFailure) else ""
+            if told == str(lost) and not advice:
                 raise
             # What this kind of error puts before its message by itself.
             before = str(type(lost)("?")).partition("?")[0]
-            raise type(lost)(told.removeprefix(before)) from None
+            raise type(lost)(f"{told.removeprefix(before)}
+{advice}".rstrip()) from None
         done: Result = without(answer, self._secrets)
         return done
 

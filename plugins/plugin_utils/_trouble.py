@@ -51,6 +51,8 @@ _KEPT_FROM_RUNNING: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
 )
 #: The exit statuses of a process that was killed, for Ansible itself and for a shell in between.
 _KILLED = (-9, 137)
+#: Those of a shell that could not start a program.
+_NOT_STARTED = (126, 127)
 #: Of Ansible, about output that is no result.
 _NO_RESULT = re.compile(r"Module result deserialization failed.*|MODULE FAILURE.*", re.DOTALL)
 #: The option whose value Ansible was working out; the role's variables are called like the options.
@@ -119,7 +121,9 @@ def _said(result: t.Mapping[str, t.Any]) -> str:
     if refusal:
         return refusal
     lines = [one for one in bounded(str(result["module_stderr"])).splitlines() if not _SMALL_TALK.match(one)]
-    last = one_line(redact(lines[-1])) if lines else ""
+    # A traceback ends with its cause; a shell that finds no program begins with it.
+    cause = lines[0 if result.get("rc") in _NOT_STARTED else -1] if lines else ""
+    last = one_line(redact(cause))
     first = "Python did not finish running the module on this host" if _NO_RESULT.fullmatch(message) else message
     code = f" (exit status {result['rc']})" if "rc" in result else ""
     told = f"{first.rstrip('.')}{code}{f': {last}' if last and last not in message else ''}"

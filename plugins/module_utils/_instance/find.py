@@ -63,8 +63,9 @@ def _nowhere(refusals: list[Finding]) -> Finding:
     for one in refusals:
         if one.code not in _ABSENT:
             return one
-    others = [f"{one.subject}: {one.message}" for one in refusals[1:]]
-    return dataclasses.replace(refusals[0], message=" ".join([*map(ended, [refusals[0].message, *others])]))
+    looked = [f"{one.subject}: {one.message}" for one in refusals]
+    message = " ".join(map(ended, ["No Mastodon was found on this host", *looked]))
+    return dataclasses.replace(refusals[0], subject="host", message=message)
 
 
 #: Where the search may have gone wrong by what it was given.

@@ -149,7 +149,7 @@ def test_a_step_that_failed_without_a_finding_is_not_in_order() -> None:
     assert codes(silent) == [("check-incomplete", "error")] and "failed without an error message" in silent["message"]
     nothing = drift({"instance": {"failed": True, "instance": None, "findings": [finding("no-instance", "error")]}})
     assert codes(nothing) == [("no-instance", "error")]
-    assert drift_summary(nothing, None)[1] == "The instance could not be read; see below."
+    assert drift_summary(nothing, None)[1] == "The instance was not checked; see below."
 
 
 def test_variables_of_the_wrong_type_are_not_in_order() -> None:

@@ -12,6 +12,8 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._gate import (
     batch_name,
+    fleet_summary,
+    preflight_standing,
     preflight_verdict,
     rollout_standing,
     unfinished_hosts,
@@ -52,6 +54,39 @@ def test_the_reasons_are_told_apart() -> None:
         "unreachable": ["gone", "lost"],
         "without_mastodon": ["other"],
     }
+
+
+def test_a_host_without_mastodon_stops_nobody_else() -> None:
+    """The run goes on and changes the others, so it cannot say that nothing has been changed on any host."""
+
+    def said(host: str, hosts: list[str], **how: bool) -> str:
+        return preflight_standing(seen(HOSTS), host, hosts, ["good"], **{"strict": False, **how})
+
+    alone = "Nothing has been changed on any host."
+    assert said("other", ["good", "other", "gone"]) == (
+        "Did not answer: gone. Nothing has been changed on this host; the rollout continues without it."
+    )
+    assert said("other", ["good", "other"], strict=True) == alone
+    assert said("other", ["other"]) == alone
+    assert said("wrong", ["good", "wrong", "other"]) == alone
+
+
+def test_the_fleet_is_summed_up_by_how_it_ended() -> None:
+    results = {"a": "changed", "b": "in order", "c": "failed", "d": "changed", "e": "would change", "f": "in part"}
+    ends = {host: {**LOOKED, "result": {"outcome": outcome}} for host, outcome in results.items()}
+    cut = {"cut": {**LOOKED, "edit": {"changed": True}}}
+    everything = seen({**ends, **cut, "gone": HOSTS["gone"], "other": HOSTS["other"], "later": LOOKED})
+    assert fleet_summary(everything, list(everything)) == [
+        "Done (2 of 10): a, d.",
+        "In order (1 of 10): b.",
+        "Would change (1 of 10): e.",
+        "Done in part (1 of 10): f.",
+        "Failed (1 of 10): c.",
+        "Lost contact during the change (1 of 10): cut.",
+        "Did not answer (1 of 10): gone.",
+        "Without Mastodon (1 of 10): other.",
+        "Not started (1 of 10): later.",
+    ]
 
 
 def test_a_host_that_passed_is_in_no_list() -> None:

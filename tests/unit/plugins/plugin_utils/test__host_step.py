@@ -13,7 +13,7 @@ import pytest
 from ansible.errors import AnsibleAuthenticationFailure, AnsibleConnectionFailure, AnsibleError
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import UNREACHED, HostStep
 
 HOSTILE = "x\n::stop-commands::t \x1b]0;a\x07 ##[set-output name=x;]y \u202e"
 
@@ -48,6 +48,16 @@ def test_a_harmless_one_stays_itself(step: HostStep, monkeypatch: pytest.MonkeyP
     with pytest.raises(AnsibleConnectionFailure) as caught:
         step.ask({})
     assert caught.value is error
+
+
+def test_a_step_that_asks_a_host_first_says_what_to_do_when_it_does_not_answer(
+    step: HostStep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = AnsibleConnectionFailure("Connection timed out.")
+    monkeypatch.setattr(step, "_execute_module", unittest.mock.Mock(side_effect=error))
+    monkeypatch.setattr(step, "UNREACHED", UNREACHED)
+    with pytest.raises(AnsibleConnectionFailure, match=r"timed out\.\nNothing has been changed on this host"):
+        step.ask({})
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,14 @@ NO_RESULT = "Module result deserialization failed: No start of json char found"
             "The module interpreter '/x' was not found (exit status 127).",
         ),
         (
+            {
+                "msg": NO_RESULT,
+                "rc": 127,
+                "module_stderr": "python3: command not found\n\nNote: See 'pyenv help global' for tips.\n",
+            },
+            "Python did not finish running the module on this host (exit status 127): python3: command not found.",
+        ),
+        (
             {"msg": NO_RESULT, "rc": 1, "module_stderr": "KeyError: password=hunter2-and-more"},
             "Python did not finish running the module on this host (exit status 1): KeyError: password=[secret].",
         ),

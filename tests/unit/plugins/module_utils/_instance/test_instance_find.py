@@ -65,7 +65,7 @@ def test_none_is_found(ways):
     ways(systemd=refusing("no-systemd", "first"), compose=refusing("no-instance", "second"))
     with pytest.raises(FindingError) as raised:
         finding.find(Hints())
-    assert raised.value.finding.subject == "first"
+    assert raised.value.finding.sentence().startswith("host: No Mastodon was found on this host. first: ")
 
 
 def test_what_several_ways_say_is_told_in_sentences():
@@ -73,7 +73,9 @@ def test_what_several_ways_say_is_told_in_sentences():
         return TABLE.finding("no-systemd", subject, message)
 
     both = finding._nowhere([made("systemctl", "It said: Host is down"), made("docker", "No container.")])
-    assert both.message == "It said: Host is down. docker: No container."
+    assert both.message == (
+        "No Mastodon was found on this host. systemctl: It said: Host is down. docker: No container."
+    )
     assert (
         finding._nowhere([made("systemctl", "It said: Host is down")]).sentence().count("down. A source install") == 1
     )
