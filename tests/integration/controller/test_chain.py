@@ -123,10 +123,19 @@ def test_a_second_run_changes_nothing_and_asks_nobody_to_mail(light: Light) -> N
 def test_a_preflight_says_everything_at_once(light: Light) -> None:
     """Each step has its turn, and the host fails once, with sentences."""
     light.variables(mastodon_smtp_from_adress="x@y.test", mastodon_smtp_provider="Mailgunn")
-    done = light.play("smtp_rollout", ANSIBLE_CALLBACK_RESULT_FORMAT="yaml")
+    done = light.play("smtp_rollout", **reported(light), ANSIBLE_CALLBACK_RESULT_FORMAT="yaml")
     (said,) = last_words(done)
     assert done.status == 2 and said.count("[setting-unknown]") == 1 and "did you mean mailgun?" in said, done.output
     assert said.endswith("Nothing has been changed on any host.") and "severity" not in said and "plan:" not in said
+    (host,) = report(light)["hosts"]
+    assert (host["state"], host["steps"]["settings"]["state"], host["cause"]["step"]) == (
+        "failed",
+        "failed",
+        "settings",
+    )
+    assert (
+        "setting-unknown" in [one["code"] for one in host["cause"]["findings"]] and len(report(light)["problems"]) == 1
+    )
 
 
 def test_a_task_that_cannot_begin_is_said_and_nothing_is_touched(light: Light) -> None:
@@ -195,7 +204,7 @@ def test_a_roll_back_that_fails_says_what_it_has_changed(light: Light) -> None:
     assert light.play("smtp_rollout").status == 0
     file = light.folder / "host000/.env.production"
     file.write_text(file.read_text() + "THEIRS=1\n")
-    done = light.play("smtp_rollback")
+    done = light.play("smtp_rollback", **reported(light))
     assert done.status == 2 and "[env-not-ours]" in flat(done) and "Nothing has been changed." in flat(done), (
         done.output
     )
