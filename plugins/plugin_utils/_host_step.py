@@ -51,8 +51,7 @@ class HostStep(Step):
                 raise
             # What this kind of error puts before its message by itself.
             before = str(type(lost)("?")).partition("?")[0]
-            raise type(lost)(f"{told.removeprefix(before)}
-{advice}".rstrip()) from None
+            raise type(lost)(f"{told.removeprefix(before)}\n{advice}".rstrip()) from None
         done: Result = without(answer, self._secrets)
         return done
 
