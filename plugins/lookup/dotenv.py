@@ -112,7 +112,8 @@ class LookupModule(LookupBase):
         path = self.find_file_in_search_path(variables, "files", given, ignore_missing=True)
         if not path:
             raise AnsibleLookupError(
-                f"There is no file {given} here. Give its path by file, or in the variable MASTODON_DOTENV_FILE."
+                f"The file {given} does not exist here. Set its path with file, or in the variable "
+                "MASTODON_DOTENV_FILE."
             )
         if os.stat(path).st_mode & (stat.S_IRGRP | stat.S_IROTH):
             Display().warning(f"{path} can be read by others on this machine: chmod 600 {path}")

@@ -85,7 +85,7 @@ TABLE = Table(
     Code(
         "env-file-path-unclear",
         "error",
-        "The Compose file names its environment file through a variable.",
+        "The Compose file sets the path of its environment file through a variable.",
         "Set mastodon_smtp_env_file to the file.",
     ),
     # What a new container would be

@@ -64,7 +64,7 @@ TABLE = Table(
         "info",
         "A comment after a value was moved to a separate line; a listed reader takes it as part of the value.",
         "Nothing to do.",
-        "systemd src/basic/env-file.c knows no comments behind a value",
+        "systemd src/basic/env-file.c: no comments after a value",
     ),
     Code(
         "env-dependent-variable",
@@ -103,7 +103,7 @@ TABLE = Table(
     Code(
         "env-quote-open",
         "warning",
-        "A quote is opened and not closed; a reader takes the lines below it as part of the value, or drops the line.",
+        "A quote is not closed; a reader takes the lines below it as part of the value, or drops the line.",
         "Close the quote.",
     ),
     Code(
@@ -122,7 +122,7 @@ TABLE = Table(
     Code(
         "env-export-empty",
         "warning",
-        "An export line has no value; dotenv 3.1.5 to 3.2 raise FormatError on it, and Mastodon does not boot.",
+        "An export line has no value; dotenv 3.1.5 to 3.2 raise FormatError, and Mastodon does not boot.",
         "Write NAME= without export, or give it a value.",
         _PARSER,
     ),

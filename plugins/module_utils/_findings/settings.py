@@ -242,7 +242,7 @@ TABLE = Table(
     Code(
         "provider-region-unknown",
         "error",
-        "The provider has no such region.",
+        "The provider does not have this region.",
         "Correct mastodon_smtp_region; providers.md lists the regions.",
     ),
     Code(

@@ -147,7 +147,7 @@ def problem(name: str, text: str, era: Era) -> str:
     path = {2: ("production",), 4: ("production", "smtp_settings"), 6: ("production", "bulk_mail", "smtp_settings")}
     for part in (*path[len(key) - len(key.lstrip())], key.strip()):
         found = found.get(part) if isinstance(found, dict) else None
-    return "" if is_text(found) and found == text else "the value becomes something else there"
+    return "" if is_text(found) and found == text else "the value is read as something else there"
 
 
 def _written(variables: t.Mapping[str, str], era: Era, local_domain: str) -> str:
@@ -192,7 +192,9 @@ def _blamed(variables: t.Mapping[str, str], era: Era, local_domain: str) -> str:
     alone = [({name: variables[name]}, "") for name in VARIABLES if name in variables]
     for given, domain in (*alone, ({}, local_domain)):
         found = _read(_written(given, era, domain))
-        reason = str(found) if isinstance(found, YamlRefusal) else "" if _is_whole(found) else "it holds a line break"
+        reason = (
+            str(found) if isinstance(found, YamlRefusal) else "" if _is_whole(found) else "it contains a line break"
+        )
         if reason:
             return f"{next(iter(given), LOCAL_DOMAIN)}: {reason}"
     return ""

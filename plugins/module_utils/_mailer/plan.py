@@ -291,7 +291,7 @@ def _leaves(value: object) -> t.Iterator[str]:
 def _harm(name: str, text: str, era: Era) -> str:
     if name.endswith("SMTP_PORT"):
         as_it_is = text.isdecimal() and not text.startswith("0")
-        return "" if as_it_is else "the value becomes something else there"
+        return "" if as_it_is else "the value is read as something else there"
     return email_yml.problem(name, text, era)
 
 

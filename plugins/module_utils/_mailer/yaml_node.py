@@ -56,7 +56,7 @@ class Parser:
             node = self._node()
             self._scanner.peek()
         except RecursionError:
-            raise syntax("it has too many brackets in each other") from None
+            raise syntax("its brackets are nested too deeply") from None
         return node
 
     @property

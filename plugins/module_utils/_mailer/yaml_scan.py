@@ -181,7 +181,7 @@ class Scanner:
     def _entry(self) -> None:
         if not self._flow:
             if not self._key_allowed:
-                raise syntax("a list begins where none can be: it begins with - and a blank")
+                raise syntax("it begins with - and a space, which starts a list where none is allowed")
             self._roll(self._cursor.column, "sequence")
         self._remove_key()
         self._mark("-", True)
@@ -189,7 +189,7 @@ class Scanner:
     def _explicit(self, kind: str) -> None:
         if not self._flow:
             if not self._key_allowed:
-                raise syntax("it holds a colon before a blank or at its end, or begins with ? and a blank")
+                raise syntax("it contains a colon before a space or at its end, or begins with ? and a space")
             self._roll(self._cursor.column, "mapping")
         if kind == "key":
             self._remove_key()

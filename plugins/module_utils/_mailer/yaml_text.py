@@ -56,7 +56,7 @@ class Cursor:
 
     def __init__(self, text: str) -> None:
         if _UNREADABLE.search(text):
-            raise syntax("it holds a control character or another one that YAML forbids")
+            raise syntax("it contains a control character or another one that YAML forbids")
         self._text = text + END * 5
         self.at = self.line = self.column = 0
 
@@ -301,7 +301,7 @@ def _uri(cursor: Cursor, pattern: t.Pattern[str]) -> str:
     try:
         return octets.encode("latin-1").decode("utf-8")
     except UnicodeDecodeError:
-        raise syntax("a tag holds a broken escape") from None
+        raise syntax("a tag contains a broken escape") from None
 
 
 _DIRECTIVES = {

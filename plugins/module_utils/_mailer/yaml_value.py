@@ -83,7 +83,7 @@ class _Visitor:
     def value(self, node: Node) -> t.Any:
         if node.kind == "alias":
             if node.text not in self._anchors:
-                reason = "it begins with an asterisk, which makes it the name of a value that is not there"
+                reason = "it begins with an asterisk, which makes it a reference to a value that does not exist"
                 raise YamlRefusal("Psych::AnchorNotDefined", reason)
             return self._anchors[node.text]
         if node.kind == "scalar":
@@ -146,13 +146,13 @@ def _binary(text: str) -> Json:
 
 def _as_float(value: Json) -> Json:
     if isinstance(value, bool) or value is None or isinstance(value, (Odd, Symbol)):
-        raise YamlRefusal("TypeError", "it is tagged as a number and is none")
+        raise YamlRefusal("TypeError", "it is tagged as a number but is not one")
     return _ruby_float(str(value))
 
 
 def _ruby_float(text: str) -> Json:
     if not re.fullmatch(r"[-+]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", text):
-        raise YamlRefusal("ArgumentError", "it looks like a number and is none")
+        raise YamlRefusal("ArgumentError", "it looks like a number but is not one")
     number = float(text)
     return number if math.isfinite(number) else Odd("Float")
 

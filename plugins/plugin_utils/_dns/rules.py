@@ -32,7 +32,7 @@ class Rule:
 
 RULES: tuple[Rule, ...] = (
     Rule("D1", "Does the From domain exist?", "RFC 5321, 2.3.5", domain.d1_from_domain_exists),
-    Rule("D2", "Can the From domain take mail?", "RFC 5321, 5.1", domain.d2_from_domain_reachable),
+    Rule("D2", "Can the From domain receive mail?", "RFC 5321, 5.1", domain.d2_from_domain_reachable),
     Rule("D3", "Does it accept mail (no null MX)?", "RFC 7505", domain.d3_accepts_mail),
     Rule("D4", "Are its mail hosts usable?", "RFC 2181, 10.3", domain.d4_mail_hosts_usable),
     Rule("S1", "Is there exactly one SPF record?", "RFC 7208, 4.5", spf.s1_one_policy),

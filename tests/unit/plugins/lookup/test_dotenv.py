@@ -72,7 +72,7 @@ def test_a_line_that_cannot_be_understood_is_named_by_its_number_alone(lookup: L
 
 
 def test_a_file_that_is_not_there(lookup: Lookup, tmp_path: Path) -> None:
-    with pytest.raises(AnsibleLookupError, match=r"There is no file .*nowhere\.env here\. Give its path"):
+    with pytest.raises(AnsibleLookupError, match=r"The file .*nowhere\.env does not exist here\. Set its path"):
         lookup("A", file=str(tmp_path / "nowhere.env"))
 
 
