@@ -130,12 +130,13 @@ def _unreachable(trouble: Failure, settings: Settings, result: Result, context: 
         if result.control is not None:
             also += f" {settings.control_host}:{CONTROL_PORT} {_CONTROL[result.control]}"
         return dataclasses.replace(finding, message=finding.message + also)
-    answering = listed([port_words(port) for port in result.ports if port.open])
+    answering = [port_words(port) for port in result.ports if port.open]
+    others = f"{listed(answering)} {'is' if len(answering) == 1 else 'are'} reachable"
     how = {"timed-out": "does not answer", "refused": "is refused"}.get(trouble.kind, "cannot be reached")
     return TABLE.finding(
         "relay-port-blocked",
         context.endpoint,
-        f"Port {context.port} of {context.host} {how} from this host, but {answering} is reachable.",
+        f"Port {context.port} of {context.host} {how} from this host, but {others}.",
         f"Set {context.option('port')} to {best.port} and {context.option('tls')} to {best.tls}, or have port "
         f"{context.port} opened for this host by its hosting provider.",
     )

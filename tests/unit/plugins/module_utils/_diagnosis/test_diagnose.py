@@ -99,7 +99,7 @@ def test_the_cause_is_the_same_where_sidekiq_logs_it_without_a_stage(case: Case)
         (Failure("connect", kind="timed-out"), "Net::OpenTimeout", "attempts (no answer in time)"),
         (Failure("auth", kind="closed"), "EOFError", "(the connection was closed)"),
         (Failure("connect", ("Errno::ECONNREFUSED",), "no", kind="refused"), "Errno::ECONNREFUSED", "ECONNREFUSED"),
-        (Failure("mail", ("Errno::ECONNRESET",), "reset", kind="closed"), "Errno::ECONNRESET", "was cut"),
+        (Failure("mail", ("Errno::ECONNRESET",), "reset", kind="closed"), "Errno::ECONNRESET", "was interrupted"),
         (Failure("tls", (), "alert", verify_code=10, kind="certificate"), "OpenSSL::SSL::SSLError", '("alert")'),
         (Failure("tls", (), "unsupported protocol", kind="tls"), "OpenSSL::SSL::SSLError", '("unsupported protocol")'),
     ],

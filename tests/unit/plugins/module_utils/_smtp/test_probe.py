@@ -81,7 +81,7 @@ def test_a_port_that_drops_and_one_that_answers(settings: Make) -> None:
     assert finding.code == "relay-port-blocked"
     assert finding.message == (
         f"Port {blocked} of localhost does not answer from this host, but {other.port} (TLS from the first byte) and "
-        f"{third.port} (STARTTLS) can be reached."
+        f"{third.port} (STARTTLS) are reachable."
     )
     assert finding.fix.startswith(f"Set mastodon_smtp_port to {other.port} and mastodon_smtp_tls to implicit")
 

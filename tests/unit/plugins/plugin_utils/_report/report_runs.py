@@ -448,7 +448,7 @@ def rollout(
     put_back = run.task("Put the environment file back as it was", "env_file", "undo", state="restored")
     run.step(put_back, back, ("changed", {"changed": True}), 0.8)
     run.step(run.task("Restart the services on it", "mail_services", "undo"), back, ("changed", services()), 20)
-    undone = "/home/mastodon/live/.env.production was put back byte for byte, and the services run on it again."
+    undone = "/home/mastodon/live/.env.production was restored byte for byte, and the services run on it again."
     told = summed_up("failed", undone=undone, summary=f"Restart stale services: {crash['msg']}\n{undone}")
     run.step(run.task("Sum up", "smtp_summary", "undo"), back, ("ok", told))
     end = Task("fail", "Report the first cause", "ansible.builtin.fail")
