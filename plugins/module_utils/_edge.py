@@ -29,10 +29,12 @@ if sys.version_info < (3, 9):
 
 from ._findings.instance import TABLE
 from ._findings.model import Finding, errors, explain, worst_first
-from ._instance.model import Hints
 from ._lifeline import Ended, within
 from ._masking import hidden_options, maskable, masked
 from ._text import shown, shown_value
+
+if t.TYPE_CHECKING:
+    from ._instance.model import Hints
 
 #: Seconds that a step may take beside what its options give it: finding the instance asks systemd or Docker a dozen
 #: questions, each of which takes moments.
@@ -60,6 +62,8 @@ PROOF_ARGUMENTS: dict[str, dict[str, t.Any]] = {"ticket": {"type": "str"}}
 
 def hints_from(params: t.Mapping[str, t.Any]) -> Hints:
     """The hints in a module's parameters; one that is empty counts as not given."""
+    from ._instance.model import Hints
+
     return Hints(
         deployment=params["deployment"] or None,
         app_dir=params["app_dir"] or None,

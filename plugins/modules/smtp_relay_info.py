@@ -433,7 +433,6 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     hints_from,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.probe import Result, probe
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.settings import Endpoint, Settings
 from ansible_collections.fediops.mastodon.plugins.module_utils._smtp.verdict import context_of, verdict
@@ -520,6 +519,9 @@ def run(module):
     if module.params["vantage"] == "host":
         result = probe(settings)
     else:
+        # Only from here on: a host compiles every file that a step reads.
+        from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
+
         try:
             result, about_place = tried_from_instance(find(hints_from(module.params)), settings)
         except FindingError as nothing:

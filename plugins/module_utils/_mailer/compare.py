@@ -11,8 +11,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .ruby_value import Json
 from .variables import SETTINGS
-from .yaml_value import Json
 
 #: The settings outside the relays, with the variable that decides each.
 _COMMON = {

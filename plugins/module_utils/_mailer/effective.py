@@ -14,9 +14,9 @@ import typing as t
 from . import email_yml
 from .address import names_nobody, ruby_refuses
 from .release import Era, Release, era_of
+from .ruby_value import Json, Symbol, is_empty, is_text, plain_value
 from .session import Refusal, TlsMode, VerifyMode, mechanism, session, truthy
 from .variables import BULK, FORMS, MAIN, SETTINGS, Reading, blank
-from .yaml_value import Json, Symbol, is_empty, is_text, plain_value
 
 #: Mastodon's sender when SMTP_FROM_ADDRESS is not set (config/environments/production.rb, config/email.yml).
 DEFAULT_FROM = "notifications@localhost"

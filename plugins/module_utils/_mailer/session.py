@@ -18,7 +18,7 @@ import re
 import typing as t
 
 from .release import Era
-from .yaml_value import Json, Odd, is_text
+from .ruby_value import Json, Odd, is_text
 
 TlsMode = t.Literal["implicit", "starttls", "starttls_optional", "none"]
 VerifyMode = t.Literal["peer", "none"]

@@ -16,7 +16,7 @@ import dataclasses
 import typing as t
 
 from .release import Era, since
-from .yaml_value import Json, is_text
+from .ruby_value import Json, is_text
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 MAIN, BULK = "SMTP_", "BULK_SMTP_"
