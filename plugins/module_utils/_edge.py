@@ -54,6 +54,8 @@ INSTANCE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "env_file": {"type": "path"},
     "services": {"type": "list", "elements": "str"},
     "project": {"type": "str"},
+    # No option of anybody's: the controller's part of a step gives it (_known.py), and it is checked before it is used.
+    "_seen": {"type": "dict"},
 }
 
 #: The option of every module that proves something about an edit; documented in doc_fragments/proof.py.
@@ -71,7 +73,16 @@ def hints_from(params: t.Mapping[str, t.Any]) -> Hints:
         env_file=params["env_file"] or None,
         services=tuple(name for name in params["services"] or () if name),
         project=params.get("project") or None,
+        **_seen(params.get("_seen") or {}),
     )
+
+
+def _seen(found: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What a step before has found, which the controller hands on."""
+    services, mark = found.get("services"), found.get("mark")
+    if not isinstance(services, list) or not isinstance(mark, str):
+        return {}
+    return {"seen": tuple(map(str, services)), "mark": mark}
 
 
 #: Ansible's own mask.

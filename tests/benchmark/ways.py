@@ -12,8 +12,7 @@ Usage, in a lane (script/bootstrap), with these hosts up: python tests/benchmark
 
 Counted are processor seconds: of each host by its control group (what the Engine says of the container, so everything
 that runs there, the boots of Rails too), less what its services use when nothing happens; and of the controller, by its
-child processes. No host but those named, and nothing else of the machine, is in the figures. Other work on the machine makes them
-larger, by a fifth or so: only figures of one run can be compared.
+child processes. Other work on the machine makes them larger, by a fifth or so: only figures of one run can be compared.
 """
 
 from __future__ import annotations
@@ -164,8 +163,6 @@ def ansible(*arguments: str) -> None:
         text=True,
         cwd=CHECKOUT,
     )
-    if os.environ.get("BENCHMARK_LOG"):
-        Path(os.environ["BENCHMARK_LOG"]).open("a").write(done.stdout)
     if done.returncode:
         sys.exit(done.stdout[-6000:])
 

@@ -92,7 +92,7 @@ def way(method: str) -> str | None:
 
 
 def modules() -> t.Iterator[tuple[str, ast.Module, types.ModuleType]]:
-    """Where it lies, its source and itself, of each module that works with regular expressions, or has a table of them."""
+    """Where it lies, its source and itself, of each module that has to do with regular expressions."""
     for path in sorted(PLUGINS.rglob("*.py")):
         source = path.read_text(encoding="utf-8")
         if "re." in source or path.name.startswith("rows_"):

@@ -21,6 +21,7 @@ from ..._findings.model import Finding, FindingError
 from .. import release
 from ..model import Hints, Role
 from ..procfs import Processes
+from . import places
 from .manager import Manager
 from .units import Unit, role_of
 
@@ -38,6 +39,7 @@ class Choice:
     user: str
     units: tuple[Unit, ...]
     roles: t.Mapping[str, Role]
+    mark: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +53,24 @@ class _Lead:
 
 def choose(hints: Hints, manager: Manager, processes: Processes) -> Choice:
     """Find the units of the one instance that the hints speak of. FindingError when that is none, or not one."""
+    return _as_seen(hints, manager, processes) or _searched(hints, manager, processes)
+
+
+def _as_seen(hints: Hints, manager: Manager, processes: Processes) -> Choice | None:
+    """The instance by the units that a step before found; None when another search might find others.
+
+    systemd is asked for these units anew, and all that they lead to is read anew.
+    """
+    if hints.services or not hints.seen or not hints.mark or hints.mark != places.mark():
+        return None
+    groups = list(_groups(_leads(manager.show(hints.seen), hints, processes), hints).values())
+    if len(groups) != 1 or {lead.unit.name for lead in groups[0]} != set(hints.seen):
+        return None
+    return _choice(groups[0], hints, hints.mark)
+
+
+def _searched(hints: Hints, manager: Manager, processes: Processes) -> Choice:
+    mark = "" if hints.services else places.mark()  # before the look: what comes meanwhile makes it wrong
     units = _named(hints, manager) if hints.services else manager.show(manager.unit_names())
     leads = _leads(units, hints, processes)
     groups = _groups(leads, hints)
@@ -59,6 +79,10 @@ def choose(hints: Hints, manager: Manager, processes: Processes) -> Choice:
     if len(groups) > 1:
         raise FindingError(_several(groups))
     (found,) = groups.values()
+    return _choice(found, hints, mark)
+
+
+def _choice(found: t.Sequence[_Lead], hints: Hints, mark: str) -> Choice:
     roles = {lead.unit.name: lead.role for lead in found}
     if not any(role in ("web", "sidekiq") for role in roles.values()):
         message = f"Only {', '.join(sorted(roles))} leads there."
@@ -68,6 +92,7 @@ def choose(hints: Hints, manager: Manager, processes: Processes) -> Choice:
         user=hints.user or _user(found),
         units=tuple(lead.unit for lead in found),
         roles=roles,
+        mark=mark,
     )
 
 
