@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import generations
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, accept, errors
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer import yaml_value  # noqa: F401
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.plan import plan
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings import (
     AUTH_METHODS,
@@ -22,6 +24,8 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import our
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
 
 READERS = ["ruby", "node", "compose", "python_dotenv", "systemd", "sh", "raw"]
+# What is read only when it is wanted, which yaml_value is as well: here once, not in the process of each host's task.
+generations(READERS)
 
 _RELAY_SPEC: dict[str, dict[str, t.Any]] = {
     "provider": {"type": "str"},

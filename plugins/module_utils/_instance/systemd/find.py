@@ -71,11 +71,16 @@ def _as_seen(hints: Hints, manager: Manager, processes: Processes) -> Choice | N
 
 def _searched(hints: Hints, manager: Manager, processes: Processes) -> Choice:
     mark = "" if hints.services else places.mark()  # before the look: what comes meanwhile makes it wrong
-    units = _named(hints, manager) if hints.services else manager.show(manager.unit_names())
+    if hints.services:
+        units = _named(hints, manager)
+        count = len(units)
+    else:
+        names, count = manager.unit_names(_may_lead)
+        units = manager.show(names)
     leads = _leads(units, hints, processes)
     groups = _groups(leads, hints)
     if not groups:
-        raise FindingError(_nothing(units, hints))
+        raise FindingError(_nothing(units, count, hints))
     if len(groups) > 1:
         raise FindingError(_several(groups))
     (found,) = groups.values()
@@ -217,8 +222,16 @@ def _user(found: t.Sequence[_Lead]) -> str:
         return str(owner)
 
 
-def _nothing(units: t.Sequence[Unit], hints: Hints) -> Finding:
-    """Why no instance was found, as exactly as it can be told."""
+def _may_lead(name: str, files: places.UnitFiles) -> bool:
+    """Whether a unit is worth asking for: all of Mastodon's by their names, the others by where they lead."""
+    return name.startswith(_OFFICIAL) or files.may_lead(name, is_app_dir)
+
+
+def _nothing(units: t.Sequence[Unit], count: int, hints: Hints) -> Finding:
+    """Why no instance was found, as exactly as it can be told.
+
+    :param count: how many units were looked at, those of which nothing had to be asked among them.
+    """
     if hints.app_dir:
         return _no_app_dir(hints.app_dir)
     official = [unit for unit in units if hints.services or (unit.exists and unit.name.startswith(_OFFICIAL))]
@@ -228,7 +241,7 @@ def _nothing(units: t.Sequence[Unit], hints: Hints) -> Finding:
     if official:
         names = ", ".join(unit.name for unit in official)
         return TABLE.finding("no-instance", names, "None of these units says where its Mastodon is.")
-    message = f"No Mastodon was found here: none of the {len(units)} units leads to a directory with {release.PATH}."
+    message = f"No Mastodon was found here: none of the {count} units leads to a directory with {release.PATH}."
     return TABLE.finding("no-instance", "systemd", message)
 
 

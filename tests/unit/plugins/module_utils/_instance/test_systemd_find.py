@@ -273,9 +273,11 @@ def seen(host, monkeypatch):
     before = choose(Hints(), host, host)
     host.searched = False
 
-    def unit_names():
+    search = host.unit_names
+
+    def unit_names(may_lead):
         host.searched = True
-        return list(host.units)
+        return search(may_lead)
 
     monkeypatch.setattr(host, "unit_names", unit_names)
     host.hints = Hints(app_dir=app_dir, seen=tuple(unit.name for unit in before.units), mark=before.mark)
