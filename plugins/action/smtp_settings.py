@@ -20,11 +20,13 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings 
     Wanted,
 )
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import ours, unknown, without_consequences
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import known, ours, unknown, without_consequences
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
 
 READERS = ["ruby", "node", "compose", "python_dotenv", "systemd", "sh", "raw"]
 # What is read only when it is wanted, which yaml_value is as well: here once, not in the process of each host's task.
+for _read in (known, presets):
+    _read()
 generations(READERS)
 
 _RELAY_SPEC: dict[str, dict[str, t.Any]] = {

@@ -27,6 +27,8 @@ _SECRET = tuple(PREFIX + name for name in ("password", "bulk_password", "login")
 _ARGUMENT = re.compile(r"^argument '(\w+)'")
 _NAME = re.compile(rf"\b{PREFIX}\w+")
 
+options()  # read here, once, not in the process of each host's task
+
 
 class ActionModule(ControllerStep):
     """The step C(smtp_variables)."""
