@@ -14,6 +14,7 @@ ROOT = "ansible_collections.fediops.mastodon.plugins"
 #: What only some instances, only some releases, or only failures need.
 SELDOM = (
     "_instance.compose.driver",
+    "_instance.compose.engine",
     "_mailer.yaml_",
     "_diagnosis.rows_",
     "_dotenv.compose",

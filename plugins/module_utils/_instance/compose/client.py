@@ -16,6 +16,8 @@ from ..._findings.model import Finding
 
 #: Where it is looked for.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
+#: Seconds that the replacement of containers may take.
+REPLACE = 300.0
 
 
 def missing() -> Finding | None:

@@ -35,9 +35,8 @@ _PROGRESS = re.compile(r"^[ \t]*(?:Container|Network|Volume|Image) \S+[ \t]+\S+[
 
 #: How this user's own clients find their Engine.
 _CLIENT = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "XDG_RUNTIME_DIR")
-#: Seconds that a question may take, and that the replacement of containers may take.
+#: Seconds that a question may take.
 _PATIENCE = 60.0
-REPLACE = 300.0
 #: A stopping Sidekiq has this long to finish its jobs: its own time-out is 25 s (Sidekiq, lib/sidekiq/config.rb).
 GRACE = 30
 _KEEP = (0, 32 * 1024 * 1024)
@@ -90,7 +89,7 @@ class Engine:
         for name, count in scale.items():
             options += ["--scale", f"{name}={count}"]
         with _lifeline.finished_first():  # half of it would leave services without a container
-            self.compose(project, ["up", *options, *services], code="containers-not-replaced", patience=REPLACE)
+            self.compose(project, ["up", *options, *services], code="containers-not-replaced", patience=client.REPLACE)
 
     def compose(
         self, project: Project, words: t.Sequence[str], *, code: str = "compose-refused", patience: float = _PATIENCE
