@@ -54,7 +54,8 @@ class ActionModule(HostStep):
             "provider_hint": relay.get("hint"),
             "sender": self.known.envelope_sender if told else None,
             "recipient": recipient if told else None,
-            "vantage": "instance",
+            # Units have the host's network, so that nothing but a file of authorities has to be looked at from theirs.
+            "vantage": "host" if instance.get("deployment") == "systemd" and not relay.get("ca_file") else "instance",
         }
         return {**{name: one for name, one in made.items() if one not in (None, "")}, **self.known.found}
 

@@ -28,6 +28,8 @@ _SECRET = tuple(PREFIX + name for name in (*PASSWORDS, "login"))
 _ARGUMENT = re.compile(r"^argument '(\w+)'")
 _NAME = re.compile(rf"\b{PREFIX}\w+")
 
+options()  # read here, once, not in the process of each host's task
+
 
 class ActionModule(ControllerStep):
     """The step C(smtp_variables)."""

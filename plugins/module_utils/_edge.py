@@ -28,10 +28,12 @@ if sys.version_info < (3, 9):
 
 from ._findings.instance import TABLE
 from ._findings.model import Finding, FindingError, errors, explain, worst_first
-from ._instance.model import DEPLOYMENTS, Hints
 from ._lifeline import Ended, within
 from ._masking import hidden_options, maskable, masked, without
 from ._text import shown, shown_value
+
+if t.TYPE_CHECKING:
+    from ._instance.model import Hints
 
 #: Seconds that a step may take beside what its options give it: finding the instance asks systemd or Docker a dozen
 #: questions, each of which takes moments.
@@ -48,12 +50,14 @@ CHAIN_ARGUMENTS: dict[str, dict[str, t.Any]] = {
 #: The options of every module that has to find the instance first; documented in doc_fragments/instance.py.
 INSTANCE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     **CHAIN_ARGUMENTS,
-    "deployment": {"type": "str", "choices": [*DEPLOYMENTS]},
+    "deployment": {"type": "str", "choices": ["systemd", "compose"]},
     "app_dir": {"type": "path"},
     "user": {"type": "str"},
     "env_file": {"type": "path"},
     "services": {"type": "list", "elements": "str"},
     "project": {"type": "str"},
+    # No option of anybody's: the controller's part of a step gives it (_known.py), and it is checked before it is used.
+    "_seen": {"type": "dict"},
 }
 
 #: The option of every module that proves something about an edit; documented in doc_fragments/proof.py.
@@ -62,6 +66,8 @@ PROOF_ARGUMENTS: dict[str, dict[str, t.Any]] = {"ticket": {"type": "str"}}
 
 def hints_from(params: t.Mapping[str, t.Any]) -> Hints:
     """The hints in a module's parameters; one that is empty counts as not given."""
+    from ._instance.model import Hints
+
     return Hints(
         deployment=params["deployment"] or None,
         app_dir=params["app_dir"] or None,
@@ -69,7 +75,16 @@ def hints_from(params: t.Mapping[str, t.Any]) -> Hints:
         env_file=params["env_file"] or None,
         services=tuple(name for name in params["services"] or () if name),
         project=params.get("project") or None,
+        **_seen(params.get("_seen") or {}),
     )
+
+
+def _seen(found: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What a step before has found, which the controller hands on."""
+    services, mark = found.get("services"), found.get("mark")
+    if not isinstance(services, list) or not isinstance(mark, str):
+        return {}
+    return {"seen": tuple(map(str, services)), "mark": mark}
 
 
 class ModuleLike(t.Protocol):

@@ -196,6 +196,13 @@ instance:
       type: str
       returned: always
       sample: null
+    mark:
+      description:
+        - Tells the steps after this one in the role whether they have to look for the services again.
+        - Empty where they always do.
+      type: str
+      returned: always
+      sample: 0c5e0dcb4f2fd0a2f0e5a0e1c6d1f8c4a1f2b8e0f4d7c9a3b6e5d4c3b2a19080
     mail_variables:
       description: Names of the variables in the environment file that begin with C(SMTP_) or C(BULK_SMTP_).
       type: list

@@ -202,7 +202,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import errors
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.engine import REPLACE
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.client import REPLACE
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Driver
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import Outcome, longest, predict, renew

@@ -425,7 +425,6 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     guarded,
     hints_from,
 )
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import (
     AUTH_METHODS,
     TLS_MODES,
@@ -515,6 +514,9 @@ def run(module):
     if module.params["vantage"] == "host":
         result = probe(settings)
     else:
+        # Only from here on: a host compiles every file that a step reads.
+        from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
+
         result, about_place = tried_from_instance(find(hints_from(module.params)), settings)
     context = context_of(settings, module.params["relay"], module.params["provider_hint"])
     findings = verdict(settings, result, context, module.params["certificate_warning_days"])

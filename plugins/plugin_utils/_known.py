@@ -65,8 +65,12 @@ class Known:
 
     @property
     def found(self) -> dict[str, t.Any]:
-        """The instance in the options of the steps."""
-        return {name: (self.instance or {})[name] for name in FOUND if (self.instance or {}).get(name)}
+        """The instance in the options of the steps; with its services, so that not each step looks for them again."""
+        instance = self.instance or {}
+        found = {name: instance[name] for name in FOUND if instance.get(name)}
+        if instance.get("mark"):
+            found["_seen"] = {"services": [one["name"] for one in instance["services"]], "mark": instance["mark"]}
+        return found
 
     @property
     def whole(self) -> bool:

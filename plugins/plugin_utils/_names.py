@@ -12,7 +12,7 @@ import functools
 import typing as t
 from pathlib import Path
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
@@ -39,7 +39,7 @@ _FOLLOWS = {
 @functools.cache
 def options() -> dict[str, dict[str, t.Any]]:
     """The role's variables as its argument specification has them."""
-    found: dict[str, dict[str, t.Any]] = yaml.safe_load(SPECS.read_text("utf-8"))["argument_specs"]["main"]["options"]
+    found: dict[str, dict[str, t.Any]] = yaml_load(SPECS.read_text("utf-8"))["argument_specs"]["main"]["options"]
     return found
 
 

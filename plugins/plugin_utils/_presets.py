@@ -12,7 +12,7 @@ import functools
 import typing as t
 from pathlib import Path
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings import (
     Endpoint,
@@ -25,7 +25,7 @@ FILE = Path(__file__).with_name("providers.yml")
 @functools.cache
 def documents() -> dict[str, dict[str, t.Any]]:
     """The entries as they stand in the file, by name of the provider; the key C(sender) is for the DNS check."""
-    loaded: dict[str, dict[str, t.Any]] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    loaded: dict[str, dict[str, t.Any]] = yaml_load(FILE.read_text(encoding="utf-8"))
     return loaded
 
 

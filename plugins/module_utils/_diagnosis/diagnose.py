@@ -9,19 +9,29 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import typing as t
 
 from .._findings.delivery import TABLE
 from .._findings.model import Finding
-from .._mailer.email_yml import variable_at
 from .model import Context, Failure
 from .redact import one_line, redact
-from .row import Row
-from .rows_dialogue import DIALOGUE
-from .rows_network import NETWORK
-from .rows_start import START
 
-#: In order: the first row that fits speaks. The last rows fit everything.
-ROWS: tuple[Row, ...] = START + NETWORK + DIALOGUE
+if t.TYPE_CHECKING:
+    from .row import Row
+
+
+@functools.cache
+def rows() -> tuple[Row, ...]:
+    """In order: the first row that fits speaks. The last rows fit everything.
+
+    Not read before something has failed: a host compiles every file that a step reads.
+    """
+    from .rows_dialogue import DIALOGUE
+    from .rows_network import NETWORK
+    from .rows_start import START
+
+    return START + NETWORK + DIALOGUE
 
 
 class _Options:
@@ -38,7 +48,7 @@ def row_for(failure: Failure, context: Context = Context()) -> Row:  # noqa: B00
     """The row that speaks for this failure; there always is one."""
     complete = failure.completed()
     context = _with_variable(complete, context)
-    return next(row for row in ROWS if row.matches(complete, context))
+    return next(row for row in rows() if row.matches(complete, context))
 
 
 def diagnose(failure: Failure, context: Context = Context()) -> Finding:  # noqa: B008 (frozen)
@@ -88,6 +98,8 @@ def _with_variable(failure: Failure, context: Context) -> Context:
     """Whoever knows the variables has named the one at fault; else the line may, which Rails names."""
     if context.variable or failure.stage != "boot" or "email.yml" not in failure.message:
         return context
+    from .._mailer.email_yml import variable_at
+
     return dataclasses.replace(context, variable=variable_at(failure.message))
 
 

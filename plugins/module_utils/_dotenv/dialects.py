@@ -12,16 +12,15 @@ A reader's name stands for all its generations: what is written must be read exa
 from __future__ import annotations
 
 import dataclasses
-import functools
 import typing as t
 
 from .._findings.env_file import TABLE
 from .._findings.model import FindingError
 from .._text import listed
-from . import compose, node, python_dotenv, raw, ruby, shell, systemd
 from .source import UNKNOWABLE, Reading, Source
 
 Environment = t.Mapping[str, str]
+_Read = t.Callable[[Source, Environment], Reading]
 _NOTHING: dict[str, str] = {}
 
 
@@ -36,7 +35,7 @@ class Generation:
 
     reader: str
     version: str
-    read: t.Callable[[Source, Environment], Reading]
+    read: _Read
 
 
 #: Reader -> what it is called in messages.
@@ -66,46 +65,93 @@ def named(some: t.Iterable[Generation]) -> str:
     return listed(words)
 
 
-def _ruby(rules: ruby.Rules, source: Source, environment: Environment) -> Reading:
-    return ruby.read(source, rules, environment)
+def _ruby() -> dict[str, _Read]:
+    from . import ruby
+
+    def reader(rules: ruby.Rules) -> _Read:
+        return lambda source, environment: ruby.read(source, rules, environment)
+
+    return {version: reader(rules) for version, rules in ruby.GENERATIONS.items()}
 
 
-def _node(source: Source, _environment: Environment) -> Reading:
-    return node.read(source)
+def _node() -> dict[str, _Read]:
+    from . import node
+
+    return {"15 and later": lambda source, _environment: node.read(source)}
 
 
-def _python_dotenv(rules: python_dotenv.Rules, source: Source, environment: Environment) -> Reading:
-    return python_dotenv.read(source, rules, environment)
+def _compose() -> dict[str, _Read]:
+    from . import compose
+
+    return {"v2": compose.read}
 
 
-def _systemd(rules: systemd.Rules, source: Source, _environment: Environment) -> Reading:
-    return systemd.read(source, rules)
+def _python_dotenv() -> dict[str, _Read]:
+    from . import python_dotenv
+
+    def reader(rules: python_dotenv.Rules) -> _Read:
+        return lambda source, environment: python_dotenv.read(source, rules, environment)
+
+    return {version: reader(rules) for version, rules in python_dotenv.GENERATIONS.items()}
 
 
-def _raw(rules: raw.Rules, source: Source, environment: Environment) -> Reading:
-    return raw.read(source, rules, environment)
+def _systemd() -> dict[str, _Read]:
+    from . import systemd
+
+    def reader(rules: systemd.Rules) -> _Read:
+        return lambda source, _environment: systemd.read(source, rules)
+
+    return {version: reader(rules) for version, rules in systemd.GENERATIONS.items()}
+
+
+def _shell() -> dict[str, _Read]:
+    from . import shell
+
+    return {"": shell.read}
+
+
+def _raw() -> dict[str, _Read]:
+    from . import raw
+
+    def reader(rules: raw.Rules) -> _Read:
+        return lambda source, environment: raw.read(source, rules, environment)
+
+    return {version: reader(rules) for version, rules in raw.GENERATIONS.items()}
+
+
+class _Readers(t.Mapping[str, tuple[Generation, ...]]):
+    """The readers by name. A host compiles every file that a step reads, so a reader's is read when it is asked for."""
+
+    def __init__(self, **makers: t.Callable[[], dict[str, _Read]]) -> None:
+        self._makers = makers
+        self._made: dict[str, tuple[Generation, ...]] = {}
+
+    def __getitem__(self, name: str) -> tuple[Generation, ...]:
+        if name not in self._made:
+            made = self._makers[name]()
+            self._made[name] = tuple(Generation(name, version, read) for version, read in made.items())
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers
+
+    def __iter__(self) -> t.Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
 
 
 #: Reader -> its generations, oldest first.
-READERS: dict[str, tuple[Generation, ...]] = {
-    "ruby": tuple(
-        Generation("ruby", version, functools.partial(_ruby, rules)) for version, rules in ruby.GENERATIONS.items()
-    ),
-    "node": (Generation("node", "15 and later", _node),),
-    "compose": (Generation("compose", "v2", compose.read),),
-    "python_dotenv": tuple(
-        Generation("python_dotenv", version, functools.partial(_python_dotenv, rules))
-        for version, rules in python_dotenv.GENERATIONS.items()
-    ),
-    "systemd": tuple(
-        Generation("systemd", version, functools.partial(_systemd, rules))
-        for version, rules in systemd.GENERATIONS.items()
-    ),
-    "sh": (Generation("sh", "", shell.read),),
-    "raw": tuple(
-        Generation("raw", program, functools.partial(_raw, rules)) for program, rules in raw.GENERATIONS.items()
-    ),
-}
+READERS: t.Mapping[str, tuple[Generation, ...]] = _Readers(
+    ruby=_ruby,
+    node=_node,
+    compose=_compose,
+    python_dotenv=_python_dotenv,
+    systemd=_systemd,
+    sh=_shell,
+    raw=_raw,
+)
 
 
 def generations(readers: t.Iterable[str]) -> tuple[Generation, ...]:

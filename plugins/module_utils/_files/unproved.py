@@ -25,9 +25,11 @@ import typing as t
 from .. import _lifeline
 from .._findings.env_file import TABLE
 from .._findings.model import Finding, FindingError
-from .._instance.model import Driver
 from .replace import ROLLING_BACKUP, UNPROVED, locked, put_beside
 from .snapshot import Snapshot, look, opened, trouble
+
+if t.TYPE_CHECKING:
+    from .._instance.model import Driver
 
 #: What an edit can need, in the order of the steps: Rails' verdict (and the test mail), the services, the queue.
 PROOFS = ("mailer", "services", "queue")

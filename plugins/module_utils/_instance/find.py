@@ -13,15 +13,31 @@ import typing as t
 
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, ended
-from .compose import driver as compose
+from .compose import client
 from .model import Deployment, Driver, Hints, InstanceError
-from .systemd import driver as systemd
 
-#: The one place where a way of running Mastodon is registered. Each takes the hints and returns a Driver. It raises
+
+def _systemd(hints: Hints) -> Driver:
+    from .systemd import driver
+
+    return driver.find(hints)
+
+
+def _compose(hints: Hints) -> Driver:
+    missing = None if hints.deployment or hints.project else client.missing()
+    if missing:
+        raise FindingError(missing)
+    from .compose import driver
+
+    return driver.find(hints)
+
+
+#: The one place where a way of running Mastodon is registered, each of which is read when it is tried: a host compiles
+#: every file that a step reads. Each takes the hints and returns a Driver. It raises
 #: FindingError when it finds no instance of its kind, or several; InstanceError when it found one that has faults.
 WAYS: dict[Deployment, t.Callable[[Hints], Driver]] = {
-    "systemd": systemd.find,
-    "compose": compose.find,
+    "systemd": _systemd,
+    "compose": _compose,
 }
 
 

@@ -41,6 +41,8 @@ class Hints:
     :ivar env_file: absolute path of the file that holds the mail variables.
     :ivar services: the names of the instance's services; empty means: find them.
     :ivar project: the name of its Compose project, where directories do not tell projects apart.
+    :ivar seen: the services that a step before found. They are looked at alone as long as C(mark) is still right.
+    :ivar mark: what systemd's units looked like then, see systemd/places.py.
     """
 
     deployment: Deployment | None = None
@@ -49,6 +51,8 @@ class Hints:
     env_file: str | None = None
     services: tuple[str, ...] = ()
     project: str | None = None
+    seen: tuple[str, ...] = ()
+    mark: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,6 +180,7 @@ class Instance:
     :ivar variables: all that Rails sees, from every layer. Holds secrets: never returned.
     :ivar readers: who reads the environment file, as names of _dotenv.dialects.
     :ivar mail_variables: the names in it that begin with SMTP_ or BULK_SMTP_, sorted.
+    :ivar mark: tells the steps after this one whether its services have to be looked for again; empty when they have.
     :ivar findings: warnings and infos met on the way; what is an error was raised.
     """
 
@@ -192,6 +197,7 @@ class Instance:
     overrides: tuple[Override, ...] = ()
     findings: tuple[Finding, ...] = ()
     code_dir: str = ""
+    mark: str = ""
     variables: t.Mapping[str, str] = dataclasses.field(
         default_factory=lambda: types.MappingProxyType({}), repr=False, compare=False
     )
@@ -221,6 +227,7 @@ class Instance:
             "services": [one.as_dict() for one in self.services],
             "mail_variables": list(self.mail_variables),
             "overrides": [one.as_dict() for one in self.overrides],
+            "mark": self.mark,
         }
 
 

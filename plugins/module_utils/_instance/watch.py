@@ -25,7 +25,10 @@ ENDING = 90.0
 #: Seconds after which a service that is stopped while it should boot is taken to stay so.
 _STOPPED = 10.0
 
-_POLL = 0.5
+#: Seconds between two looks while services boot, which takes ten or so; and while they are only to stay up: who ended
+#: and was started again meanwhile shows it by its start, and by the count of its restarts.
+_POLL = 1.0
+_CALM = 2.5
 
 
 class Clock(t.Protocol):
@@ -117,7 +120,7 @@ class Watch:
             left = until - self._clock.monotonic()
             if left <= (-ENDING if ending else 0):
                 return ending, []
-            self._clock.sleep(min(_POLL, left) if left > 0 else _POLL)
+            self._clock.sleep(min(_POLL if ending else _CALM, left) if left > 0 else _POLL)
 
     def _never_left_alone(self, service: Service, steady: float) -> Finding:
         message = (

@@ -35,15 +35,18 @@ _NAME = rf"(?:[.@]+|(?:[.@ \t]|{_COMMENT})*(?:{_ATEXT}|{_QUOTED}){_PHRASE}*)"
 _ONE = rf"(?:{_SPEC}|{_PHRASE}*<{_ROUTE}{_SPEC}>{_BLANKS}|[ \t]*)"
 _MEMBER = rf"(?:{_SPEC}|{_PHRASE}*<{_ROUTE}{_SPEC}>{_BLANKS}|{_BLANKS})"
 _GROUP = rf"{_NAME}:{_MEMBER}(?:,{_MEMBER})*;{_BLANKS}"
-_RUBY = re.compile(rf"(?:{_GROUP}|{_ONE})(?:[,;](?:{_GROUP}|{_ONE}))*")
+_RUBY = rf"(?:{_GROUP}|{_ONE})(?:[,;](?:{_GROUP}|{_ONE}))*"
 #: Without a domain, a name in angle brackets or right before a comment is no mailbox for the gem.
 _NOBODY = rf"(?:{_PHRASE}*<{_BLANKS}{_LOCAL}{_BLANKS}>{_BLANKS}|{_BLANKS}{_LOCAL}{_COMMENT}{_BLANKS})"
 _EMPTY_GROUP = rf"{_NAME}:{_BLANKS}(?:,{_BLANKS})*;{_BLANKS}"
 #: Only the first mailbox counts; empty members and groups before it are passed over.
-_RUBY_NOBODY = re.compile(
+_RUBY_NOBODY = (
     rf"(?:(?:{_EMPTY_GROUP}|[ \t]*)[,;])*"
     rf"(?:(?:{_NAME}:(?:{_BLANKS},)*)?{_NOBODY}(?=[,;]|\Z)|(?:{_EMPTY_GROUP}|[ \t]*)\Z)"
 )
+#: What nearly every sender looks like: to be answered without the two patterns above, which take long to compile.
+_USUAL = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
+_USUAL_NAMED = re.compile(rf"[A-Za-z0-9_-]+(?: [A-Za-z0-9_-]+)* <{_USUAL.pattern}>")
 #: What is dropped around an address; other blanks are a part of it, for Ruby too.
 OUTER_BLANKS = " \t\r\n"
 #: Ruby's idea of white space (mail/utilities.rb, C(blank?)).
@@ -84,12 +87,20 @@ class AddressProblem(ValueError):
 
 def ruby_refuses(text: str) -> bool:
     """Whether C(Mail::Address.new) of the mail gem raises, which keeps Mastodon from starting. A blank text passes."""
-    return bool(text.strip(_RUBY_BLANKS)) and not _RUBY.fullmatch(text.strip(" \t"))
+    if _is_usual(text):
+        return False
+    return bool(text.strip(_RUBY_BLANKS)) and not re.fullmatch(_RUBY, text.strip(" \t"))
 
 
 def names_nobody(text: str) -> bool:
     """Whether the mail gem finds no sender in a text that it does not refuse; it then sends nothing."""
-    return not text.strip(_RUBY_BLANKS) or bool(_RUBY_NOBODY.match(text.strip(" \t")))
+    if _is_usual(text):
+        return False
+    return not text.strip(_RUBY_BLANKS) or bool(re.match(_RUBY_NOBODY, text.strip(" \t")))
+
+
+def _is_usual(text: str) -> bool:
+    return bool(_USUAL.fullmatch(text) or _USUAL_NAMED.fullmatch(text))
 
 
 def mailbox(text: str) -> Mailbox:

@@ -12,8 +12,8 @@ import dataclasses
 import typing as t
 
 from .names import CREDENTIAL, PREFIXES
+from .ruby_value import Json
 from .variables import SETTINGS
-from .yaml_value import Json
 
 #: The settings outside the relays, with the variable that decides each.
 _COMMON = {

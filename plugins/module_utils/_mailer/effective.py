@@ -15,9 +15,9 @@ from . import email_yml
 from .address import names_nobody, ruby_refuses
 from .names import BULK, MAIN, TlsMode
 from .release import Era, Release, era_of
+from .ruby_value import Json, Symbol, is_empty, is_text, plain_value
 from .session import Refusal, VerifyMode, mechanism, session, truthy
 from .variables import FORMS, SETTINGS, Reading, blank
-from .yaml_value import Json, Symbol, is_empty, is_text, plain_value
 
 #: Mastodon's sender when SMTP_FROM_ADDRESS is not set (config/environments/production.rb, config/email.yml).
 DEFAULT_FROM = "notifications@localhost"

@@ -24,10 +24,9 @@ import typing as t
 
 from .names import BULK, MAIN
 from .release import Era, Release, era_of
+from .ruby_value import YamlRefusal, is_text
 from .session import Refusal
 from .variables import BUNDLE, VARIABLES
-from .yaml_text import YamlRefusal
-from .yaml_value import is_text, load
 
 LOCAL_DOMAIN = "LOCAL_DOMAIN"
 
@@ -172,6 +171,8 @@ _RAILS_ESCAPES = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
 @functools.lru_cache(maxsize=256)
 def _read(text: str) -> t.Any:
     """The file's content, or the YamlRefusal: the same few files are read again and again."""
+    from .yaml_value import load  # only some releases need the four files that read YAML
+
     try:
         return load(text)
     except YamlRefusal as refused:

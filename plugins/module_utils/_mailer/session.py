@@ -19,7 +19,7 @@ import typing as t
 
 from .names import TlsMode
 from .release import Era
-from .yaml_value import Json, Odd, is_text
+from .ruby_value import Json, Odd, is_text
 
 VerifyMode = t.Literal["peer", "none"]
 Settings = t.Mapping[str, Json]

@@ -17,7 +17,7 @@ import typing as t
 
 from .names import BULK, MAIN
 from .release import Era, since
-from .yaml_value import Json, is_text
+from .ruby_value import Json, is_text
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from .ruby_value import YamlRefusal
+
 BREAKS = "\r\n\x85\u2028\u2029"
 END = "\0"
 BLANKS = " \t"
@@ -29,17 +31,6 @@ _VERBATIM = re.compile(r"(?:[0-9A-Za-z_;/?:@&=+$.!~*'(),\[\]-]|%[0-9A-Fa-f]{2})*
 _PLAIN = re.compile(rf"[^:,\[\]{{}}{BLANK_OR_END}]+")
 _SINGLE = re.compile(f"[^'{BLANK_OR_END}]*")
 _DOUBLE = re.compile(rf'[^"\\{BLANK_OR_END}]*')
-
-
-class YamlRefusal(ValueError):
-    """The text makes the whole file unreadable. What it says holds nothing of the text, which may be a password.
-
-    :ivar error_class: the Ruby class that Psych raises.
-    """
-
-    def __init__(self, error_class: str, reason: str) -> None:
-        super().__init__(reason)
-        self.error_class = error_class
 
 
 def syntax(reason: str) -> YamlRefusal:

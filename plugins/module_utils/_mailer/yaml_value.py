@@ -19,32 +19,8 @@ import math
 import re
 import typing as t
 
+from .ruby_value import Json, Odd, Symbol, YamlRefusal, plain_value
 from .yaml_node import Node, Parser
-from .yaml_text import YamlRefusal
-
-Json = t.Union[None, bool, int, float, str, list[t.Any], dict[str, t.Any]]
-
-
-class Odd(str):
-    """A value that is neither text, number, truth value nor nil in Ruby: the text says what (C(Date), C(Array))."""
-
-    __slots__ = ()
-
-
-class Symbol(str):
-    """A Ruby symbol: shown as its text, and equal to no text in Ruby."""
-
-    __slots__ = ()
-
-
-def is_text(value: Json) -> bool:
-    """Whether the value is a String in Ruby."""
-    return isinstance(value, str) and not isinstance(value, (Odd, Symbol))
-
-
-def is_empty(value: Json) -> bool:
-    """Whether the value is an empty collection."""
-    return isinstance(value, Odd) and value.startswith("empty ")
 
 
 def load(text: str) -> t.Any:
@@ -65,13 +41,6 @@ def bare_value(text: str) -> Json:
     for key in ("production", "smtp_settings", "domain"):
         found = found.get(key) if isinstance(found, dict) else None
     return plain_value(found)
-
-
-def plain_value(value: t.Any) -> Json:
-    """A value of the file; of a collection its kind alone."""
-    if isinstance(value, (dict, list)):
-        return Odd(("" if value else "empty ") + ("Hash" if isinstance(value, dict) else "Array"))
-    return t.cast(Json, value)
 
 
 class _Visitor:

@@ -19,7 +19,6 @@ from .._findings.mailer import TABLE
 from .._findings.model import Finding
 from .._instance.model import Instance
 from .._mailer.compare import Difference, differences, shown
-from .._mailer.email_yml import broken_variable
 from .._mailer.names import CREDENTIALS
 from .._mailer.release import Release, era_of
 from .._mailer.session import mechanism, session
@@ -81,10 +80,10 @@ def conclude_from(
         file=instance.env_file,
         recipient=request.send_to or "",
         secrets=known_secrets(instance, request),
-        variable=broken_variable(_variables(instance, request), Release.parse(instance.release), instance.local_domain),
     )
     answer = asked.answer
     if answer is None:
+        known = dataclasses.replace(known, variable=_broken_variable(instance, request))
         return Verdict([_no_answer(instance, request, asked, known)])
     try:
         check_answer(answer)
@@ -159,6 +158,13 @@ def _variables(instance: Instance, request: Request) -> dict[str, str]:
         return dict(instance.variables)
     kept = {name: text for name, text in instance.variables.items() if name not in request.remove}
     return {**kept, **request.set, **request.secrets}
+
+
+def _broken_variable(instance: Instance, request: Request) -> str:
+    """The variable that keeps Rails from starting; to find it, its file is read once for each."""
+    from .._mailer.email_yml import broken_variable
+
+    return broken_variable(_variables(instance, request), Release.parse(instance.release), instance.local_domain)
 
 
 def _no_answer(instance: Instance, request: Request, asked: Asked, known: Context) -> Finding:

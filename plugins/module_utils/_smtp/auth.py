@@ -15,7 +15,6 @@ import hashlib
 import hmac
 import typing as t
 
-from .._mailer.session import cram_md5_fails
 from .reply import Reply
 from .settings import MECHANISMS
 from .trouble import Stopped
@@ -32,7 +31,11 @@ def refuse_unspeakable(mode: str, password: str) -> None:
 
     :raises Stopped: "not-ascii".
     """
-    if mode == "cram_md5" and cram_md5_fails(password):
+    if mode != "cram_md5":
+        return
+    from .._mailer.session import cram_md5_fails
+
+    if cram_md5_fails(password):
         raise Stopped("not-ascii", "incompatible character encodings")
 
 

@@ -23,13 +23,9 @@ from harness import Lab
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.address import names_nobody, ruby_refuses
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.effective import effective
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release import NEWEST_READ
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.ruby_value import Odd, Symbol, YamlRefusal
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.session import cram_md5_fails
-from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.yaml_value import (
-    Odd,
-    Symbol,
-    YamlRefusal,
-    bare_value,
-)
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.yaml_value import bare_value
 
 _BARE_ALPHABETS = (
     "0123456789_.,:-+exXobEn ",

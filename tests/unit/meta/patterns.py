@@ -92,10 +92,10 @@ def way(method: str) -> str | None:
 
 
 def modules() -> t.Iterator[tuple[str, ast.Module, types.ModuleType]]:
-    """Where it lies, its source and itself, of each module that works with regular expressions."""
+    """Where it lies, its source and itself, of each module that has to do with regular expressions."""
     for path in sorted(PLUGINS.rglob("*.py")):
         source = path.read_text(encoding="utf-8")
-        if "re." in source:
+        if "re." in source or path.name.startswith("rows_"):
             inside = path.relative_to(PLUGINS)
             name = ".".join((ROOT, *inside.with_suffix("").parts))
             yield str(inside), ast.parse(source), importlib.import_module(name)

@@ -21,7 +21,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance import 
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.last_words import fit_to_see
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import LogLine
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer import address
-from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.yaml_text import YamlRefusal
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.ruby_value import YamlRefusal
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.yaml_value import bare_value
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails import job_log
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.answer import boot_failure, marked

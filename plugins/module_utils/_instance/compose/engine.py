@@ -21,6 +21,7 @@ from ..._findings.instance import TABLE as INSTANCE
 from ..._findings.model import FindingError
 from .. import process
 from ..model import Completed
+from . import client
 from .containers import Container, parse_containers, parse_image, parse_internal
 from .project import Project
 
@@ -32,12 +33,10 @@ _NO_IMAGE = re.compile(r"No such image|pull access denied|manifest unknown|faile
 _QUOTED_LINE = re.compile(r"(unterminated quoted value|near|unexpected character .{0,300}? in) .*", re.S)
 _PROGRESS = re.compile(r"^[ \t]*(?:Container|Network|Volume|Image) \S+[ \t]+\S+[ \t\r]*$", re.M)
 
-_STANDARD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
 #: How this user's own clients find their Engine.
 _CLIENT = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "XDG_RUNTIME_DIR")
-#: Seconds that a question may take, and that the replacement of containers may take.
+#: Seconds that a question may take.
 _PATIENCE = 60.0
-REPLACE = 300.0
 #: A stopping Sidekiq has this long to finish its jobs: its own time-out is 25 s (Sidekiq, lib/sidekiq/config.rb).
 GRACE = 30
 _KEEP = (0, 32 * 1024 * 1024)
@@ -90,7 +89,7 @@ class Engine:
         for name, count in scale.items():
             options += ["--scale", f"{name}={count}"]
         with _lifeline.finished_first():  # half of it would leave services without a container
-            self.compose(project, ["up", *options, *services], code="containers-not-replaced", patience=REPLACE)
+            self.compose(project, ["up", *options, *services], code="containers-not-replaced", patience=client.REPLACE)
 
     def compose(
         self, project: Project, words: t.Sequence[str], *, code: str = "compose-refused", patience: float = _PATIENCE
@@ -149,7 +148,7 @@ class Engine:
     def environment(self) -> dict[str, str]:
         """What docker is called with: nothing of Ansible's own, which the Compose file might interpolate."""
         home = os.environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir
-        fixed = {"PATH": _STANDARD_PATH, "HOME": home, "LC_ALL": "C", "COMPOSE_ANSI": "never"}
+        fixed = {"PATH": client.PATH, "HOME": home, "LC_ALL": "C", "COMPOSE_ANSI": "never"}
         given = {name: os.environ[name] for name in _CLIENT if os.environ.get(name)}
         own = f"/run/user/{os.geteuid()}/docker.sock"
         if not {"DOCKER_HOST", "DOCKER_CONTEXT"} & set(given) and os.path.exists(own):
@@ -171,8 +170,7 @@ class Engine:
             if directory and not os.path.isdir(directory):
                 message = "The project's directory no longer exists."
                 raise FindingError(TABLE.finding("compose-file-missing", directory, message)) from None
-            message = f"{command[0]} cannot be run: {error.strerror}."
-            raise FindingError(TABLE.finding("no-engine", command[0], message)) from None
+            raise FindingError(client.unusable(command[0], error)) from None
         if done.timed_out:
             message = f"It did not answer within {patience:.0f} s."
             raise FindingError(TABLE.finding("engine-answer", " ".join(command[:2]), message))

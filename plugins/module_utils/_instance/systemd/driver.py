@@ -60,6 +60,7 @@ class SystemdDriver:
         self._account: Account | None = None
         self._sightings = file_times.Sightings(choice.app_dir)
         self._noted: dict[str, float] | None = None
+        self._mark = choice.mark
         self.instance = self._describe(choice.user)
 
     # What it is
@@ -80,6 +81,7 @@ class SystemdDriver:
             release="",
             local_domain="",
             services=tuple(self._as_services(self._units.values())),
+            mark=self._mark,
         )
         try:
             env_file = layers.read_env_file(self._env_path, files)

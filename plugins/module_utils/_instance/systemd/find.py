@@ -20,6 +20,7 @@ from ..._findings.model import Finding, FindingError
 from .. import release
 from ..model import Hints, Role
 from ..procfs import Processes
+from . import places
 from .environment import ABSOLUTE
 from .manager import Manager
 from .units import Unit, role_of
@@ -36,6 +37,7 @@ class Choice:
     user: str
     units: tuple[Unit, ...]
     roles: t.Mapping[str, Role]
+    mark: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +51,41 @@ class _Lead:
 
 def choose(hints: Hints, manager: Manager, processes: Processes) -> Choice:
     """Find the units of the one instance that the hints speak of. FindingError when that is none, or not one."""
-    units = _named(hints, manager) if hints.services else manager.show(manager.unit_names())
+    return _as_seen(hints, manager, processes) or _searched(hints, manager, processes)
+
+
+def _as_seen(hints: Hints, manager: Manager, processes: Processes) -> Choice | None:
+    """The instance by the units that a step before found; None when another search might find others.
+
+    systemd is asked for these units anew, and all that they lead to is read anew.
+    """
+    if hints.services or not hints.seen or not hints.mark or hints.mark != places.mark():
+        return None
+    groups = list(_groups(_leads(manager.show(hints.seen), hints, processes), hints).values())
+    if len(groups) != 1 or {lead.unit.name for lead in groups[0]} != set(hints.seen):
+        return None
+    return _choice(groups[0], hints, hints.mark)
+
+
+def _searched(hints: Hints, manager: Manager, processes: Processes) -> Choice:
+    mark = "" if hints.services else places.mark()  # before the look: what comes meanwhile makes it wrong
+    if hints.services:
+        units = _named(hints, manager)
+        count = len(units)
+    else:
+        names, count = manager.unit_names(_may_lead)
+        units = manager.show(names)
     leads = _leads(units, hints, processes)
     groups = _groups(leads, hints)
     if not groups:
-        raise FindingError(_nothing(units, hints))
+        raise FindingError(_nothing(units, count, hints))
     if len(groups) > 1:
         raise FindingError(_several(groups))
     (found,) = groups.values()
+    return _choice(found, hints, mark)
+
+
+def _choice(found: t.Sequence[_Lead], hints: Hints, mark: str) -> Choice:
     roles = {lead.unit.name: lead.role for lead in found}
     if not any(role in ("web", "sidekiq") for role in roles.values()):
         message = f"Only {', '.join(sorted(roles))} leads there."
@@ -66,6 +95,7 @@ def choose(hints: Hints, manager: Manager, processes: Processes) -> Choice:
         user=hints.user or _user(found),
         units=tuple(lead.unit for lead in found),
         roles=roles,
+        mark=mark,
     )
 
 
@@ -190,8 +220,16 @@ def _user(found: t.Sequence[_Lead]) -> str:
         return str(owner)
 
 
-def _nothing(units: t.Sequence[Unit], hints: Hints) -> Finding:
-    """Why no instance was found, as exactly as it can be told."""
+def _may_lead(name: str, files: places.UnitFiles) -> bool:
+    """Whether a unit is worth asking for: all of Mastodon's by their names, the others by where they lead."""
+    return name.startswith(_OFFICIAL) or files.may_lead(name, is_app_dir)
+
+
+def _nothing(units: t.Sequence[Unit], count: int, hints: Hints) -> Finding:
+    """Why no instance was found, as exactly as it can be told.
+
+    :param count: how many units were looked at, those of which nothing had to be asked among them.
+    """
     if hints.app_dir:
         return _no_app_dir(hints.app_dir)
     official = [unit for unit in units if hints.services or (unit.exists and unit.name.startswith(_OFFICIAL))]
@@ -201,7 +239,7 @@ def _nothing(units: t.Sequence[Unit], hints: Hints) -> Finding:
     if official:
         names = ", ".join(unit.name for unit in official)
         return TABLE.finding("no-instance", names, "None of these units has a Mastodon working directory.")
-    message = f"No Mastodon was found here: none of the {len(units)} units points to a directory with {release.PATH}."
+    message = f"No Mastodon was found here: none of the {count} units points to a directory with {release.PATH}."
     return TABLE.finding("no-instance", "systemd", message)
 
 

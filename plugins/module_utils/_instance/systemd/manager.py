@@ -17,6 +17,7 @@ from ..._findings.instance import TABLE
 from ..._findings.model import FindingError
 from .. import process
 from ..model import Completed, LogLine
+from . import places
 from .units import PROPERTIES, Unit, parse_names, parse_show
 
 #: What a tool says when there is no systemd to talk to.
@@ -44,12 +45,16 @@ _KEEP = (0, 32 * 1024 * 1024)
 class Manager:
     """The host's systemd. Methods raise FindingError (no-systemd, not-permitted, systemd-answer)."""
 
-    def unit_names(self) -> list[str]:
-        """Every service unit that is loaded or installed, without templates."""
+    def unit_names(self, may_lead: t.Callable[[str, places.UnitFiles], bool]) -> tuple[list[str], int]:
+        """Of the service units that are loaded or installed, those that may be looked for; how many there are.
+
+        :param may_lead: whether a unit may be, by its name and the files of units.
+        """
         kinds = ["--type=service", "--plain", "--no-legend", "--no-pager", "--full"]
         loaded = self._ask(["systemctl", "list-units", "--all", *kinds])
-        installed = self._ask(["systemctl", "list-unit-files", *kinds])
-        return list(dict.fromkeys([*parse_names(loaded), *parse_names(installed)]))
+        files = places.UnitFiles()
+        names = list(dict.fromkeys([*parse_names(loaded), *files.names]))
+        return [name for name in names if may_lead(name, files)], len(names)
 
     def show(self, names: t.Sequence[str]) -> list[Unit]:
         """These units, in one call. A unit that does not exist has C(exists) false; an alias appears as its unit."""

@@ -197,13 +197,35 @@ def test_the_relay_is_that_of_the_plan() -> None:
         "helo_domain": "masto1",
         "alternative_ports": RELAY["alternatives"],
         "provider_hint": "A key.",
-        "vantage": "instance",
+        "vantage": "host",
     }
     assert linked("smtp_relay_info", "preflight", {"relay": "bulk"}) is None
     silent = linked("smtp_relay_info", "preflight", {"recipient": "a@b.test"}, {"check_envelope": False})
     assert silent and not {"sender", "recipient"} & set(silent)
     never = linked("smtp_relay_info", "preflight", {"recipient": "a@b.test"}, {"send": "never"})
     assert never and "sender" in never and "recipient" not in never
+
+
+@pytest.mark.parametrize(
+    ("deployment", "ca_file", "vantage"),
+    [("systemd", None, "host"), ("systemd", "/etc/ssl/own.pem", "instance"), ("compose", None, "instance")],
+)
+def test_the_relay_is_tried_from_the_place_of_the_services(
+    monkeypatch: pytest.MonkeyPatch, deployment: str, ca_file: str | None, vantage: str
+) -> None:
+    monkeypatch.setitem(INSTANCE, "deployment", deployment)
+    monkeypatch.setitem(RELAY, "ca_file", ca_file)
+    given = linked("smtp_relay_info", "preflight", {})
+    assert given and given["vantage"] == vantage
+
+
+def test_the_services_that_were_found_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(
+        INSTANCE, "services", [{"name": "w.service", "role": "web", "stale": False, "state": "running"}]
+    )
+    monkeypatch.setitem(INSTANCE, "mark", "as it was")
+    given = linked("mailer_check", "rollout", {"secrets": SECRETS}, edit=EDIT)
+    assert given and given["_seen"] == {"services": ["w.service"], "mark": "as it was"}
 
 
 def test_the_plan_is_for_the_instance_that_was_found() -> None:

@@ -104,3 +104,19 @@ def test_the_text_of_a_defect_goes_the_same_way() -> None:
         _edge.guarded(module, body)
     assert LEFT_OUT in module.said["msg"] and shown(module.said["msg"]) == module.said["msg"]
     assert "'ab'" not in str(module.said) and " ab " not in str(module.said)
+
+
+@pytest.mark.parametrize(
+    ("seen", "services", "mark"),
+    [
+        ({"services": ["a.service"], "mark": "m"}, ("a.service",), "m"),
+        ({"services": "a.service", "mark": "m"}, (), ""),
+        ({"services": ["a.service"], "mark": None}, (), ""),
+        ({}, (), ""),
+        (None, (), ""),
+    ],
+)
+def test_what_was_seen_comes_in_only_as_the_controller_gives_it(seen: t.Any, services: t.Any, mark: str) -> None:
+    params = dict.fromkeys(_edge.INSTANCE_ARGUMENTS)
+    hints = _edge.hints_from({**params, "_seen": seen})
+    assert (hints.seen, hints.mark) == (services, mark)

@@ -12,6 +12,7 @@ import getpass
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import file_times
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import places
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.units import Unit
 
 VERSION_RB = (
@@ -74,8 +75,9 @@ class Host:
 
     # Manager
 
-    def unit_names(self):
-        return list(self.units)
+    def unit_names(self, may_lead):
+        files = places.UnitFiles()
+        return [name for name in self.units if may_lead(name, files)], len(self.units)
 
     def show(self, names):
         return [

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instance import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import find as finding
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose import client
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import (
     DEPLOYMENTS,
     Hints,
@@ -97,3 +99,22 @@ def test_an_instance_with_faults_is_not_passed_over(ways):
     ways(systemd=faulty, compose=refusing("no-instance", "compose"))
     with pytest.raises(InstanceError):
         finding.find(Hints())
+
+
+def test_where_no_docker_client_is_compose_is_not_even_read(monkeypatch):
+    monkeypatch.setattr(client, "PATH", "/nonexistent:/missing")
+    monkeypatch.setitem(sys.modules, f"{client.__package__}.driver", None)
+    with pytest.raises(FindingError) as raised:
+        finding._compose(Hints())
+    said = raised.value.finding
+    assert (said.code, said.subject, said.message) == (
+        "no-engine",
+        "docker",
+        "docker cannot be run: No such file or directory.",
+    )
+
+
+def test_a_docker_client_that_cannot_be_run_is_no_missing_one(monkeypatch, tmp_path):
+    (tmp_path / "docker").touch(0o644)
+    monkeypatch.setattr(client, "PATH", f"/nonexistent:{tmp_path}")
+    assert client.missing() is None

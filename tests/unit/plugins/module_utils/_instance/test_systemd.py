@@ -51,6 +51,7 @@ def test_everything_about_a_usual_instance(host):
         "services": instance.as_dict()["services"],
         "mail_variables": ["BULK_SMTP_SERVER", "SMTP_PASSWORD", "SMTP_SERVER"],
         "overrides": [],
+        "mark": instance.mark,
     }
     assert {one.name: one.role for one in instance.services} == {
         "mastodon-web.service": "web",

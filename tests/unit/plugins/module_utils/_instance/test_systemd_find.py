@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
 from pathlib import Path
@@ -12,12 +13,17 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Hints
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import places
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.find import choose
 
 
 def refusal(host, **hints):
+    return refusal_of(host, Hints(**hints))
+
+
+def refusal_of(host, hints):
     with pytest.raises(FindingError) as raised:
-        choose(Hints(**hints), host, host)
+        choose(hints, host, host)
     return raised.value.finding
 
 
@@ -253,3 +259,101 @@ def test_a_closed_home_is_a_matter_of_permission_not_of_absence(host):
         finally:
             os.seteuid(0)
     assert finding.code == "not-permitted" and "become: true" in finding.fix
+
+
+# What a step before has seen
+
+
+@pytest.fixture
+def seen(host, monkeypatch):
+    """An instance, and the hints with which a later step begins; C(searched) says whether it looked through all."""
+    monkeypatch.setattr(places, "mark", lambda: "as it was")
+    app_dir = host.app()
+    host.usual(app_dir)
+    before = choose(Hints(), host, host)
+    host.searched = False
+
+    search = host.unit_names
+
+    def unit_names(may_lead):
+        host.searched = True
+        return search(may_lead)
+
+    monkeypatch.setattr(host, "unit_names", unit_names)
+    host.hints = Hints(app_dir=app_dir, seen=tuple(unit.name for unit in before.units), mark=before.mark)
+    return host
+
+
+def test_what_was_seen_is_not_looked_for_again(seen):
+    seen.change("mastodon-web.service", main_pid=77)
+    choice = choose(seen.hints, seen, seen)
+    assert not seen.searched
+    assert choice.mark == "as it was" and choice.app_dir == seen.hints.app_dir and len(choice.units) == 3
+    assert {unit.main_pid for unit in choice.units if unit.name == "mastodon-web.service"} == {77}
+
+
+@pytest.mark.parametrize("change", ["mark", "no mark", "gone", "elsewhere", "no app", "came"])
+def test_what_may_have_changed_is_looked_for_again(seen, monkeypatch, change):
+    if change == "mark":
+        monkeypatch.setattr(places, "mark", lambda: "another")
+    elif change == "came":
+        seen.unit("mastodon-sidekiq-2.service", seen.hints.app_dir, "sidekiq")
+        monkeypatch.setattr(places, "mark", lambda: "another")
+    elif change == "no mark":
+        seen.hints = dataclasses.replace(seen.hints, mark="")
+    elif change == "gone":
+        seen.change("mastodon-streaming.service", load_state="not-found")
+    elif change == "elsewhere":
+        seen.change("mastodon-sidekiq.service", working_directory=seen.app("other"))
+    else:
+        seen.change("mastodon-sidekiq.service", working_directory="/nowhere", exec_start=("/bin/true /bin/true",))
+    choice = choose(seen.hints, seen, seen)
+    assert seen.searched and choice.app_dir == seen.hints.app_dir
+    assert ("mastodon-sidekiq-2.service" in names(choice)) is (change == "came")
+
+
+def test_an_instance_that_is_gone_is_not_found_by_what_was_seen(seen):
+    os.unlink(os.path.join(seen.hints.app_dir, "lib/mastodon/version.rb"))
+    assert refusal_of(seen, seen.hints).code == "app-dir-not-mastodon"
+
+
+def test_services_that_the_operator_names_outrank_what_was_seen(seen):
+    hints = dataclasses.replace(seen.hints, services=("mastodon-web",), mark="as it was")
+    assert names(choose(hints, seen, seen)) == ["mastodon-web.service"]
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    units, active = tmp_path / "units", tmp_path / "active"
+    for folder in (units / "multi-user.target.wants", active):
+        folder.mkdir(parents=True)
+    monkeypatch.setattr(places, "PLACES", (str(units), f"{units}/*.wants"))
+    monkeypatch.setattr(places, "ACTIVE", str(active))
+    (active / "invocation:mastodon-web.service").touch()
+    return tmp_path
+
+
+def test_the_mark_stays_as_long_as_no_unit_comes_or_goes(tree):
+    before = places.mark()
+    (tree / "active" / "invocation:apt-daily.service").touch()
+    assert before and places.mark() == before
+
+
+@pytest.mark.parametrize(
+    "come",
+    [
+        "units/mastodon-sidekiq-2.service",
+        "units/multi-user.target.wants/x",
+        "active/invocation:mastodon-sidekiq@2.service",
+    ],
+)
+def test_the_mark_differs_when_a_unit_came(tree, come):
+    before = places.mark()
+    (tree / come).touch()
+    os.utime((tree / come).parent, ns=(1, 1))
+    assert places.mark() != before
+
+
+def test_without_the_list_of_active_units_there_is_no_mark(tree, monkeypatch):
+    monkeypatch.setattr(places, "ACTIVE", str(tree / "missing"))
+    assert places.mark() == ""

@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import LogLine
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import manager as systemd_manager
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import places
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.manager import Manager
 
 LINE = {"__REALTIME_TIMESTAMP": "1795426747595879", "__CURSOR": "s=1;i=2", "_SYSTEMD_UNIT": "a.service", "_PID": "812"}
@@ -38,14 +39,79 @@ def answer(text, status=0, stderr=""):
     return f"cat <<'END'\n{text}\nEND\necho '{stderr}' >&2\nexit {status}"
 
 
-def test_names_come_from_both_lists_once(scripts):
-    calls = scripts(
-        "systemctl",
-        'case "$1" in list-units) echo "a.service x";; *) echo "b.service x"; echo "a.service x";; esac',
-    )
-    assert Manager().unit_names() == ["a.service", "b.service"]
-    assert [call.split()[1] for call in calls()] == ["list-units", "list-unit-files"]
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """A folder in which systemd looks for units."""
+    folder = tmp_path / "units"
+    folder.mkdir()
+    monkeypatch.setattr(places, "PLACES", (str(folder), f"{folder}/*.wants", "/nonexistent*"))
+    return folder
+
+
+def test_names_come_from_both_lists_once(scripts, files):
+    calls = scripts("systemctl", 'echo "a.service x"')
+    for name in ("a.service", "b.service", "c@.service", "d.socket"):
+        (files / name).touch()
+    assert Manager().unit_names(lambda _name, _files: True) == (["a.service", "b.service"], 2)
+    assert [call.split()[1] for call in calls()] == ["list-units"]
     assert "--all" in calls()[0]
+
+
+def test_only_those_that_may_be_looked_for_are_named_and_all_are_counted(scripts, files):
+    scripts("systemctl", 'echo "a.service x"')
+    (files / "b.service").touch()
+    assert Manager().unit_names(lambda name, _files: name == "b.service") == (["b.service"], 2)
+
+
+@pytest.mark.parametrize(
+    ("unit", "leads"),
+    [
+        ("WorkingDirectory=/srv/live", True),
+        ("WorkingDirectory=-/srv/live", True),
+        ("  WorkingDirectory = /srv/live/public", True),
+        ("WorkingDirectory=~", True),
+        ("WorkingDirectory=/home/%i/live", True),
+        ("ExecStart=/bin/sh -c 'cd /srv/live && exec bin/x'", True),
+        ("ExecStart=@-/usr/bin/env X=1 \\\n  /srv/live/bin/puma", True),
+        ("ExecStart=/bin/sh -c 'cd /srv\\x2flive'", True),
+        ("ExecStart=/usr/sbin/sshd -D\nExecStartPre=/srv/live/bin/x", False),
+        ("WorkingDirectory=/srv/other\nExecStart=/usr/bin/x", False),
+        ("", False),
+    ],
+)
+def test_a_unit_may_lead_where_its_file_names_a_path_there(files, unit, leads):
+    (files / "a.service").write_text(f"[Service]\n{unit}\n".replace("\\n", "\n"))
+    assert places.UnitFiles().may_lead("a.service", lambda path: path == "/srv/live") is leads
+
+
+@pytest.mark.parametrize(
+    ("folder", "leads"),
+    [
+        ("a-b@1.service.d", True),
+        ("a-b@.service.d", True),
+        ("a-.service.d", True),
+        ("service.d", True),
+        ("a.service.d", False),
+    ],
+)
+def test_settings_that_are_added_to_a_unit_count(files, folder, leads):
+    (files / "a-b@.service").write_text("[Service]\nExecStart=/usr/bin/x\n")
+    (files / folder).mkdir()
+    (files / folder / "own.conf").write_text("[Service]\nWorkingDirectory=/srv/live\n")
+    assert places.UnitFiles().may_lead("a-b@1.service", lambda path: path == "/srv/live") is leads
+
+
+@pytest.mark.usefixtures("files")
+def test_a_unit_without_a_file_may_lead_anywhere():
+    assert places.UnitFiles().may_lead("transient.service", lambda _path: False)
+
+
+def test_a_unit_that_is_masked_or_unreadable_is_no_fault(files):
+    (files / "a.service").symlink_to("/dev/null")
+    (files / "b.service").symlink_to("/nonexistent")
+    (files / "c.service").mkdir()
+    found = places.UnitFiles()
+    assert [found.may_lead(name, lambda _path: True) for name in ("a.service", "b.service", "c.service")] == [False] * 3
 
 
 def test_all_units_are_shown_in_one_call(scripts):
@@ -98,7 +164,7 @@ def test_a_question_that_fails_otherwise_keeps_the_words(scripts):
 def test_without_systemctl_there_is_no_systemd(tmp_path, monkeypatch):
     monkeypatch.setitem(systemd_manager._ENVIRONMENT, "PATH", str(tmp_path))
     with pytest.raises(FindingError) as raised:
-        Manager().unit_names()
+        Manager().unit_names(lambda _name, _files: True)
     assert raised.value.finding.code == "no-systemd"
 
 

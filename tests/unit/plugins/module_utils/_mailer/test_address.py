@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer import address
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.address import (
     AddressProblem,
     Mailbox,
@@ -196,3 +199,29 @@ def test_no_host(host: str, word: str) -> None:
     problem = host_problem(host)
     assert problem is not None
     assert word in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "usual"),
+    [
+        ("notifications@social.example", True),
+        ("a_b-c.d@localhost", True),
+        ("-@-", True),
+        ("Mastodon <notifications@social.example>", True),
+        ("My own Server <n@s.example>", True),
+        ("n@s.example ", False),
+        ("Dr. X <n@s.example>", False),
+        ("a..b@s.example", False),
+        ("a@b@c", False),
+        ("n@s.example\n", False),
+        ("notifications", False),
+        ("X <n@s.example> (y)", False),
+        ("", False),
+    ],
+)
+def test_the_usual_sender_is_what_the_gem_takes(text, usual):
+    """The short way must give the answers of the long one."""
+    assert address._is_usual(text) is usual
+    if usual:
+        assert re.fullmatch(address._RUBY, text) and not re.match(address._RUBY_NOBODY, text)
+        assert not ruby_refuses(text) and not names_nobody(text)

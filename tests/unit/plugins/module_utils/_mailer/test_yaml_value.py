@@ -13,12 +13,8 @@ import typing as t
 
 import pytest
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.yaml_value import (
-    Odd,
-    Symbol,
-    YamlRefusal,
-    bare_value,
-)
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.ruby_value import Odd, Symbol, YamlRefusal
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.yaml_value import bare_value
 
 VALUES: list[tuple[str, t.Any]] = [
     ("123456", 123456), ("0123", 83), ("0x1F", 31), ("1_000", 1000), (".5", 0.5), ("12:30:45", 45045),

@@ -1,0 +1,138 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The files of systemd's units: which there are, which can lead to a directory, and whether one came or went.
+
+systemd itself tells the same, and more exactly; but to list all files and to show all units costs it more than all else
+that is done to find an instance. So the files say which units are worth asking for, in doubt too many.
+"""
+
+# Private to this collection: it may change in any release without notice.
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import re
+import typing as t
+
+#: Where units lie, and where links enable them. Source: systemd.unit(5).
+PLACES = (
+    "/etc/systemd/system",
+    "/etc/systemd/system/*.wants",
+    "/etc/systemd/system.control",
+    "/etc/systemd/system.attached",
+    "/run/systemd/system",
+    "/run/systemd/system.control",
+    "/run/systemd/system.attached",
+    "/run/systemd/transient",
+    "/run/systemd/generator*",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
+#: Of a unit so much is read.
+_LARGEST = 256 * 1024
+_LINES = re.compile(r"^[ \t]*(?:WorkingDirectory|ExecStart)[ \t]*=(.*)$", re.MULTILINE)
+_PATHS = re.compile(r"/[^\s'\";]+")
+
+#: Has a link for each unit that is active. Source: systemd src/core/unit.c, unit_export_invocation_id.
+ACTIVE = "/run/systemd/units"
+
+
+def mark() -> str:
+    """Stays the same as long as no unit comes or goes: of files that are laid down, and of instances of a template.
+
+    Of the units that are active only those that are called after Mastodon count: others come and go all the time.
+    """
+    seen: list[object] = []
+    for place in PLACES:
+        for path in sorted(glob.glob(place)):
+            try:
+                status = os.stat(path)
+            except OSError:
+                continue
+            seen.append((path, status.st_dev, status.st_ino, status.st_mtime_ns))
+    try:
+        seen += sorted(name for name in os.listdir(ACTIVE) if "mastodon" in name)
+    except OSError:
+        return ""
+    return hashlib.sha256(repr(seen).encode()).hexdigest()
+
+
+class UnitFiles:
+    """The files of all service units as they are now, read once."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, list[str]] = {}
+        self._additions: dict[str, list[str]] = {}
+        self._homes: dict[str, bool] = {}
+        folders = (path for place in PLACES if not place.endswith(".wants") for path in sorted(glob.glob(place)))
+        for folder in dict.fromkeys(map(os.path.realpath, folders)):
+            self._read(folder)
+
+    def _read(self, folder: str) -> None:
+        for name in _listed(folder):
+            path = os.path.join(folder, name)
+            if name.endswith(".service"):
+                self._texts.setdefault(name, []).append(_text(path))
+            elif name.endswith("service.d"):
+                parts = [one for one in _listed(path) if one.endswith(".conf")]
+                self._additions.setdefault(name, []).extend(_text(os.path.join(path, one)) for one in parts)
+
+    @property
+    def names(self) -> list[str]:
+        """The units that have a file, without templates."""
+        return sorted(name for name in self._texts if not name.endswith("@.service"))
+
+    def may_lead(self, name: str, is_home: t.Callable[[str], bool]) -> bool:
+        """Whether a unit's settings can name a path in a directory that is looked for; true where that is not known.
+
+        :param is_home: whether a directory is one of those.
+        """
+        template = re.sub("@.*", "@.service", name)
+        texts = self._texts.get(name) or self._texts.get(template)
+        if texts is None:
+            return True
+        texts = [*texts, *(one for key in _additions_of(name, template) for one in self._additions.get(key, ()))]
+        lines = [line for text in texts for line in _LINES.findall(text.replace("\\\n", " "))]
+        # What systemd puts in for % and ~, and what it makes of a backslash, is its own affair.
+        if any(set("%~\\") & set(line) for line in lines):
+            return True
+        folders = {folder for line in lines for folder in _folders(line)}
+        for folder in folders - self._homes.keys():
+            self._homes[folder] = is_home(folder)
+        return any(self._homes[folder] for folder in folders)
+
+
+def _additions_of(name: str, template: str) -> t.Iterator[str]:
+    """The folders in which settings for a unit may lie. Source: systemd.unit(5)."""
+    yield from ("service.d", f"{name}.d", f"{template}.d")
+    stem = name[: -len(".service")]
+    for found in re.finditer("-", stem):
+        yield f"{stem[: found.end()]}.service.d"
+
+
+def _folders(line: str) -> t.Iterator[str]:
+    for path in _PATHS.findall(line):
+        while path != "/" and path:
+            yield path
+            path = os.path.dirname(path)
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def _text(path: str) -> str:
+    """The text of a unit's file, which is root's; one that is masked has none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(_LARGEST)
+    except OSError:
+        return ""
