@@ -105,6 +105,15 @@ def test_what_only_the_test_could_not_do_undoes_nothing_and_fails_the_run(light:
     assert "accepted the test message" not in flat(done)
 
 
+def test_each_batch_says_its_name_and_hosts(tmp_path: Path) -> None:
+    fleet = Light(tmp_path, hosts=3)
+    done = fleet.play("smtp_rollout", "-e", '{"mastodon_smtp_batches": [1, "100%"]}')
+    assert re.findall(r"Rollout\b[^\"]*: host[^\"]*", done.output) == [
+        "Rollout, canary: host000",
+        "Rollout, batch 2: host001, host002",
+    ], done.output
+
+
 def test_an_undo_that_is_switched_off_by_a_text_is_off(light: Light) -> None:
     fails(light, "mailer_check", "login-refused")
     done = light.play("smtp_rollout", "-e", "mastodon_smtp_undo=false")
