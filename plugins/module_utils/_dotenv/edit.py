@@ -53,7 +53,7 @@ def texts(options: c.Mapping[str, object]) -> tuple[dict[str, str], list[Finding
         elif isinstance(value, (int, float, str)):
             found[str(name)] = str(value)
         else:
-            problems.append(TABLE.finding("env-value-not-text", str(name), "The value is not a text."))
+            problems.append(TABLE.finding("env-value-not-text", str(name), "The value is not a string."))
     return found, problems
 
 

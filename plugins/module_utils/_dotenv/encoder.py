@@ -164,7 +164,7 @@ def refusal(name: str, value: str, readers: t.Sequence[str]) -> Finding | None:
         message = f"The value cannot be written so that {listed(hard)} would read it back"
     else:
         culprits = [one for one in wanted if any(one in who for who, _why in reasons)] or wanted
-        message = f"No way to write the value is read alike by {listed(culprits if len(culprits) > 1 else wanted)}"
+        message = f"No way of writing the value is read the same by {listed(culprits if len(culprits) > 1 else wanted)}"
     if reasons:
         message += f": it has {reasons[0][1]}"
     return TABLE.finding("env-value-not-writable", name, message + ".")

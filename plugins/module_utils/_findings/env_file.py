@@ -250,7 +250,7 @@ TABLE = Table(
     Code(
         "env-file-failed",
         "error",
-        "The system refused to read or write the file.",
+        "The file could not be read or written.",
         "See the reason in the message.",
         formerly=("env-file-unreadable",),
     ),

@@ -131,7 +131,7 @@ class Watch:
 
     def _tell_of_others(self) -> None:
         for name, count in self._others.items():
-            message = f"Something else restarted or stopped it {_times(count)} while it was watched."
+            message = f"Something else restarted or stopped it {_times(count)} during the check."
             self.said.append(TABLE.finding("service-restarted-elsewhere", name, message))
 
     def not_current(self) -> list[Finding]:
@@ -139,7 +139,10 @@ class Watch:
         found = []
         for service in self._look():
             if service.differs:
-                message = f"It runs, but with other values than the files now hold for {', '.join(service.differs)}."
+                message = (
+                    "It is running, but with different values than the files now have for "
+                    f"{', '.join(service.differs)}."
+                )
                 found.append(TABLE.finding("service-not-current", service.name, message))
         return found
 
@@ -152,7 +155,7 @@ class Watch:
             return False
         ready = self._driver.ready(service)
         if ready is None:
-            message = "It runs, but its processes may not be looked into."
+            message = "It is running, but access to its processes is denied."
             self.said = [one for one in self.said if one.subject != service.name]
             self.said.append(TABLE.finding("readiness-unknown", service.name, message))
         return ready is not False
@@ -162,7 +165,7 @@ class Watch:
         fewest = min(service.restarts, self._fewest_restarts.get(service.name, service.restarts))
         self._fewest_restarts[service.name] = fewest
         if service.restarts - fewest >= _LOOP:
-            message = f"It has ended and been started again {service.restarts - fewest} times."
+            message = f"It has crashed and restarted {service.restarts - fewest} times."
             return [self._with_log("service-crash-loop", service, message)]
         if service.state == "failed" or self._stays_stopped(service):
             return [self._with_log("service-failed", service, f"It is {service.detail}.")]

@@ -41,7 +41,7 @@ UDP_PAYLOAD = 1232
 LONGEST_CHAIN = 8
 #: Questions without any answer after which a name server that never answered is not waited for any more.
 PATIENCE = 3
-ENDLESS = "its CNAME records never end"
+ENDLESS = "its CNAME records form a loop"
 
 _FAILURES: dict[str, Status] = {"SERVFAIL": "servfail", "REFUSED": "refused"}
 
@@ -126,7 +126,7 @@ class _Server(Do53Nameserver):
         # Without authority or recursion, an empty answer does not mean "no such record" (RFC 2308, section 2.2).
         empty = not reply.answer and not reply.flags & (dns.flags.AA | dns.flags.RA)
         if empty and any(one.rdtype == dns.rdatatype.NS for one in reply.authority):
-            raise self._useless("only points to other name servers: it does not look up names")
+            raise self._useless("only refers to other name servers: it is not a resolver")
         return reply
 
     def _reply(self, request: t.Any, timeout: float, *, tcp: bool) -> t.Any:
@@ -202,7 +202,7 @@ class Resolver:
     def _look_up(self, name: dns.name.Name, rtype: str) -> tuple[Status, dns.message.ChainingResult]:
         """Every server in turn, and again; the last failure when none of them gives an answer."""
         if self._unheard >= PATIENCE and self.remaining() and not any(one.answered for one in self._servers):
-            raise _NoAnswer("timeout", "no name server has answered anything so far")
+            raise _NoAnswer("timeout", "no name server has answered so far")
         last = _NoAnswer("timeout", "no name server is known")
         for _try in range(self.settings.tries):
             try:
