@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS, generations
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, errors
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
-from ansible_collections.fediops.mastodon.plugins.module_utils._mailer import yaml_value  # noqa: F401
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer import yaml_value
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import (
     AUTH_METHODS,
     TLS_MODES,
@@ -26,10 +26,8 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Co
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import known, ours, unknown, without_consequences
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
 
-# What is read only when it is wanted, which yaml_value is as well: here once, not in the process of each host's task.
-for _read in (known, presets):
-    _read()
-generations(READERS)
+# Read here, once, not in the process of each host's task.
+_READ = (known(), presets(), generations(READERS), yaml_value)
 
 _RELAY_SPEC: dict[str, dict[str, t.Any]] = {
     "provider": {"type": "str"},

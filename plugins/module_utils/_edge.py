@@ -56,8 +56,7 @@ INSTANCE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "env_file": {"type": "path"},
     "services": {"type": "list", "elements": "str"},
     "project": {"type": "str"},
-    # No option of anybody's: the controller's part of a step gives it (_known.py), and it is checked before it is used.
-    "_seen": {"type": "dict"},
+    "seen": {"type": "dict", "options": {"services": {"type": "list", "elements": "str"}, "mark": {"type": "str"}}},
 }
 
 #: The option of every module that proves something about an edit; documented in doc_fragments/proof.py.
@@ -75,7 +74,7 @@ def hints_from(params: t.Mapping[str, t.Any]) -> Hints:
         env_file=params["env_file"] or None,
         services=tuple(name for name in params["services"] or () if name),
         project=params.get("project") or None,
-        **_seen(params.get("_seen") or {}),
+        **_seen(params.get("seen") or {}),
     )
 
 

@@ -69,7 +69,7 @@ class Known:
         instance = self.instance or {}
         found = {name: instance[name] for name in FOUND if instance.get(name)}
         if instance.get("mark"):
-            found["_seen"] = {"services": [one["name"] for one in instance["services"]], "mark": instance["mark"]}
+            found["seen"] = {"services": [one["name"] for one in instance["services"]], "mark": instance["mark"]}
         return found
 
     @property

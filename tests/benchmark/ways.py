@@ -164,6 +164,7 @@ def ansible(*arguments: str) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         cwd=CHECKOUT,
+        check=False,
     )
     if done.returncode:
         sys.exit(done.stdout[-6000:])

@@ -225,7 +225,7 @@ def test_the_services_that_were_found_are_handed_on(monkeypatch: pytest.MonkeyPa
     )
     monkeypatch.setitem(INSTANCE, "mark", "as it was")
     given = linked("mailer_check", "rollout", {"secrets": SECRETS}, edit=EDIT)
-    assert given and given["_seen"] == {"services": ["w.service"], "mark": "as it was"}
+    assert given and given["seen"] == {"services": ["w.service"], "mark": "as it was"}
 
 
 def test_the_plan_is_for_the_instance_that_was_found() -> None:

@@ -118,5 +118,5 @@ def test_the_text_of_a_defect_goes_the_same_way() -> None:
 )
 def test_what_was_seen_comes_in_only_as_the_controller_gives_it(seen: t.Any, services: t.Any, mark: str) -> None:
     params = dict.fromkeys(_edge.INSTANCE_ARGUMENTS)
-    hints = _edge.hints_from({**params, "_seen": seen})
+    hints = _edge.hints_from({**params, "seen": seen})
     assert (hints.seen, hints.mark) == (services, mark)
