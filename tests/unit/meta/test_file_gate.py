@@ -28,7 +28,7 @@ MAY = {
     "module_utils/_instance/file_times.py": "/run/fediops.mastodon, which is root's",
     "module_utils/_instance/procfs.py": "what the kernel shows below /proc",
     "module_utils/_instance/compose/network.py": "namespaces below /proc, its own pipe and its own temporary folder",
-    "module_utils/_instance/systemd/places.py": "the names in /run/systemd/units, which is root's",
+    "module_utils/_instance/systemd/places.py": "the names in the folders of units, which are root's",
     "module_utils/_instance/sendmail.py": "/usr/sbin/sendmail, which is root's",
     "module_utils/_smtp/tls.py": "a descriptor of the gate",
 }

@@ -18,6 +18,8 @@ import os
 import re
 import typing as t
 
+from ..._files import gate
+
 #: Where units lie, and where links enable them. Source: systemd.unit(5).
 PLACES = (
     "/etc/systemd/system",
@@ -35,6 +37,8 @@ PLACES = (
 )
 #: Of a unit so much is read.
 _LARGEST = 256 * 1024
+#: Characters of a path: PATH_MAX of Linux.
+_LONGEST = 4096
 _LINES = re.compile(r"^[ \t]*(?:WorkingDirectory|ExecStart)[ \t]*=(.*)$", re.MULTILINE)
 _PATHS = re.compile(r"/[^\s'\";]+")
 
@@ -66,8 +70,8 @@ class UnitFiles:
     """The files of all service units as they are now, read once."""
 
     def __init__(self) -> None:
-        self._texts: dict[str, list[str]] = {}
-        self._additions: dict[str, list[str]] = {}
+        self._texts: dict[str, list[str | None]] = {}
+        self._additions: dict[str, list[str | None]] = {}
         self._homes: dict[str, bool] = {}
         folders = (path for place in PLACES if not place.endswith(".wants") for path in sorted(glob.glob(place)))
         for folder in dict.fromkeys(map(os.path.realpath, folders)):
@@ -94,12 +98,11 @@ class UnitFiles:
         """
         template = re.sub("@.*", "@.service", name)
         texts = self._texts.get(name) or self._texts.get(template)
-        if texts is None:
-            return True
-        texts = [*texts, *(one for key in _additions_of(name, template) for one in self._additions.get(key, ()))]
-        lines = [line for text in texts for line in _LINES.findall(text.replace("\\\n", " "))]
+        added = (one for key in _additions_of(name, template) for one in self._additions.get(key, ()))
+        known = [None] if texts is None else [*texts, *added]
+        lines = [line for text in known if text for line in _LINES.findall(text.replace("\\\n", " "))]
         # What systemd puts in for % and ~, and what it makes of a backslash, is its own affair.
-        if any(set("%~\\") & set(line) for line in lines):
+        if None in known or any(set("%~\\") & set(line) for line in lines):
             return True
         folders = {folder for line in lines for folder in _folders(line)}
         for folder in folders - self._homes.keys():
@@ -117,7 +120,7 @@ def _additions_of(name: str, template: str) -> t.Iterator[str]:
 
 def _folders(line: str) -> t.Iterator[str]:
     for path in _PATHS.findall(line):
-        while path != "/" and path:
+        while len(path) < _LONGEST and path != "/" and path:
             yield path
             path = os.path.dirname(path)
 
@@ -129,10 +132,11 @@ def _listed(folder: str) -> list[str]:
         return []
 
 
-def _text(path: str) -> str:
-    """The text of a unit's file, which is root's; one that is masked has none."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(_LARGEST)
-    except OSError:
+def _text(path: str) -> str | None:
+    """The text of a unit's file; empty when it is masked, None where it cannot be read, as with a link to a pipe."""
+    if os.path.realpath(path) == os.devnull:
         return ""
+    try:
+        return gate.read(path, _LARGEST).decode("utf-8", "replace")
+    except OSError:
+        return None

@@ -10,6 +10,7 @@ What the real ones answer is in recorded/ and in the tests on the lab.
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -111,7 +112,8 @@ def test_a_unit_that_is_masked_or_unreadable_is_no_fault(files):
     (files / "b.service").symlink_to("/nonexistent")
     (files / "c.service").mkdir()
     found = places.UnitFiles()
-    assert [found.may_lead(name, lambda _path: True) for name in ("a.service", "b.service", "c.service")] == [False] * 3
+    leads = [found.may_lead(name, lambda _path: True) for name in ("a.service", "b.service", "c.service")]
+    assert leads == [False, True, True]  # of what cannot be read, systemd is asked
 
 
 def test_all_units_are_shown_in_one_call(scripts):
@@ -225,3 +227,17 @@ def test_a_journal_that_may_not_be_read(scripts):
     with pytest.raises(FindingError) as raised:
         Manager().log_since(["a.service"], "s=1")
     assert raised.value.finding.code == "not-permitted"
+
+
+def test_a_linked_unit_of_a_tenant_keeps_nobody_waiting(files, tmp_path):
+    """systemctl link takes a file from anybody's folder; its owner may put a pipe there, or a text made to be slow."""
+    tenant = tmp_path / "home"
+    tenant.mkdir()
+    os.mkfifo(tenant / "pipe.service")
+    (tenant / "long.service").write_text("[Service]\nExecStart=" + "/a" * 100_000 + "\n")
+    for name in ("pipe.service", "long.service"):
+        (files / name).symlink_to(tenant / name)
+    asked: list[str] = []
+    assert places.UnitFiles().may_lead("pipe.service", lambda _path: False)
+    assert not places.UnitFiles().may_lead("long.service", lambda path: bool(asked.append(path)))
+    assert not asked
