@@ -167,7 +167,7 @@ def _seen_dns(seen: t.Mapping[str, t.Any]) -> str:
     """What receivers see of a sender: how many checks passed, and which did not."""
     by_outcome: dict[str, list[str]] = {}
     for rule in seen["rules"]:
-        by_outcome.setdefault(rule["outcome"], []).append(CHECK_NAMES[rule["id"]])
+        by_outcome.setdefault(rule["outcome"], []).append(CHECK_NAMES.get(rule["id"], rule["id"]))
     kept = len(by_outcome.get("ok", []) + by_outcome.get("info", []))
     words = {"error": "failed", "warning": "with a warning", "unknown": "not answered"}
     others = [f"{len(found)} {words[one]} ({', '.join(found)})" for one in words if (found := by_outcome.get(one))]

@@ -10,6 +10,7 @@ import re
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns.check_names import CHECK_NAMES
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns.rules import RULES
 from ansible_collections.fediops.mastodon.tests.unit.plugins.plugin_utils._dns import (
     test_dkim,
@@ -82,3 +83,7 @@ def test_who_follows_the_advice_is_well(case: Case) -> None:
 def test_the_advice_is_followed_in_most_cases() -> None:
     """Keeps the test above from passing because nothing matches."""
     assert sum(bool(advice_of(case)) for case in ADVISED) > len(ADVISED) // 2
+
+
+def test_each_rule_has_a_name_for_people() -> None:
+    assert list(CHECK_NAMES) == [rule.id for rule in RULES]
