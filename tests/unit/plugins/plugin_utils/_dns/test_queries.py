@@ -155,7 +155,7 @@ def truncated_forever(query: dns.message.Message, transport: str) -> t.Iterator[
         pytest.param(wrong_question, "bad_answer", "none was the answer", id="answers another question"),
         pytest.param(garbage, "bad_answer", "none was the answer", id="garbage"),
         pytest.param(cut_off, "bad_answer", "none was the answer", id="cut off"),
-        pytest.param(referral, "bad_answer", "does not look up names", id="referral"),
+        pytest.param(referral, "bad_answer", "it is not a resolver", id="referral"),
         pytest.param(truncated_forever, "timeout", "127.0.0.1", id="truncated, and TCP says nothing"),
     ],
 )
