@@ -183,7 +183,7 @@ findings:
     - code: service-crash-loop
       severity: error
       subject: mastodon-sidekiq.service
-      message: "It has ended and been started again 2 times. The end of its log: Could not find rake-13.2.1 in locally
+      message: "It has crashed and restarted 2 times. The end of its log: Could not find rake-13.2.1 in locally
         installed gems"
       fix: The last lines of its log are in the message; the whole log is in journalctl.
 """
