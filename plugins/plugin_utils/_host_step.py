@@ -14,6 +14,7 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.utils.display import Display
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import ended
 from ansible_collections.fediops.mastodon.plugins.module_utils._masking import MASK, without
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import bounded, shown
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import STOPPING, Result, Step
@@ -51,7 +52,8 @@ class HostStep(Step):
                 raise
             # What this kind of error puts before its message by itself.
             before = str(type(lost)("?")).partition("?")[0]
-            raise type(lost)(f"{told.removeprefix(before)}\n{advice}".rstrip()) from None
+            told = told.removeprefix(before)
+            raise type(lost)(f"{ended(told)} {advice}" if advice else told) from None
         done: Result = without(answer, self._secrets)
         return done
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import time
 import typing as t
 from pathlib import Path
 
@@ -64,13 +65,20 @@ class Host:
     def file_is_as_it_should(self) -> None:
         assert (self.lab.checksum(self.name) == self.checksum) is (self.row["file"] == "same"), self.row
 
+    def states(self) -> list[str]:
+        return self.lab.ssh(self.name, f"systemctl is-active {UNITS}", check=False).split()
+
     def services_are_as_they_should(self) -> None:
         wanted = self.row["services"]
         if wanted == "same":
             assert self.lab.processes(self.name) == self.processes
             return
-        states = self.lab.ssh(self.name, f"systemctl is-active {UNITS}", check=False).split()
+        states = self.states()
         if wanted == "down":
+            until = time.monotonic() + 30  # the step ends with the first that failed; systemd goes on with the others
+            while states[0] != "active" and time.monotonic() < until:
+                time.sleep(1)
+                states = self.states()
             assert states[0] == states[2] == "active" and states[1] != "active"
             return
         assert states == ["active"] * 3
