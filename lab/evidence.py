@@ -1,9 +1,9 @@
 # Copyright: the fediops.mastodon contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What script/demo ends with: per instance what Rails uses, what runs since when, and the message in the mailbox.
+"""The end of script/demo: for each instance the settings that Rails uses, since when its services run, and its mails.
 
-Usage: evidence.py FILE      FILE: what lab/demo.yml kept. Exits with 1 when a message has not arrived.
+Usage: evidence.py FILE      FILE: written by lab/demo.yml. Exits with 1 if a message has not arrived.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def tell(host: str, result: dict[str, t.Any], boxes: Mailboxes) -> bool:
     """Print one instance; whether every message of it has arrived."""
     print(f"\n{host}: Mastodon {result['release']}, Rails {result['rails']['rails']}, {result['outcome']}")
     settings = result["effective"]["main"]["settings"]
-    print("  settings that Rails actually uses")
+    print("  settings that Rails uses")
     for name in SHOWN:
         if settings.get(name) is not None:
             print(f"    {name:<20} {settings[name]}")
@@ -36,9 +36,9 @@ def tell(host: str, result: dict[str, t.Any], boxes: Mailboxes) -> bool:
     print("  services")
     renewed = "recreated" if result["deployment"] == "compose" else "restarted"
     for one in result["services"]:
-        what = f"{renewed} by this run" if one["restarted"] else "left alone"
+        what = f"{renewed} by this run" if one["restarted"] else f"not {renewed}"
         print(f"    {one['name']:<31} {one['after']['state']} since {one['after']['since']}  {what}")
-    print("  the message in the mailbox behind the relay")
+    print("  test message in the mailbox behind the relay")
     arrived = bool(result["test_messages"])
     for one in result["test_messages"]:
         found = boxes.find(one["message_id"], one["to"], wait=PATIENCE)
@@ -49,18 +49,18 @@ def tell(host: str, result: dict[str, t.Any], boxes: Mailboxes) -> bool:
         for header in SHOWN_HEADERS:
             print(f"    {header + ':':<12} {found.get(header, '')}")
     if not result["test_messages"]:
-        print("    this run sent none: nothing had changed")
+        print("    this run sent none, because nothing had changed")
     return tell_queued(result, boxes) and arrived
 
 
 def tell_queued(result: dict[str, t.Any], boxes: Mailboxes) -> bool:
-    """Print what became of the mail through the queue; whether it has arrived."""
+    """Print the outcome of the mail through the queue; whether it has arrived."""
     queued = result["queued_mail"]
     if queued is None:
         return False
     print(f"  the {'mail' if queued['way'] == 'plain' else 'password reset'} that Sidekiq delivered")
     job = queued["job"]
-    print(f"    {'Job:':<12} {job['id']} of the queue {job['queue']}, {queued['outcome']} after {queued['waited']} s")
+    print(f"    {'Job:':<12} {job['id']} in the queue {job['queue']}: {queued['outcome']} after {queued['waited']} s")
     found = newest(boxes, queued, result)
     if found is None:
         print(f"    it did NOT arrive in {queued['to']} within {PATIENCE:.0f} s")
@@ -92,7 +92,7 @@ def parse(moment: str) -> datetime:
 def main() -> int:
     evidence = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     boxes = Mailboxes()
-    # Each host is told of, whatever the one before had to say.
+    # Each host is printed, whatever the outcome of the one before.
     verdicts = [tell(host, result, boxes) for host, result in evidence.items()]
     good = sum(verdicts)
     print(f"\nAfter: mail arrives from {good} of {len(verdicts)} servers (test message and password reset)")

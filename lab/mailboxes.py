@@ -2,11 +2,11 @@
 # Copyright: the fediops.mastodon contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Look into the lab's mailboxes over IMAP: what really arrived behind the relay.
+"""Read the lab's mailboxes over IMAP: what really arrived behind the relay.
 
 Importable (Mailboxes), and a command:
 
-  lab/mailboxes.py find MESSAGE-ID [--mailbox admin@example.com] [--wait 30]   headers as JSON; exit status 1: not there
+  lab/mailboxes.py find MESSAGE-ID [--mailbox admin@example.com] [--wait 30]   headers as JSON; exit status 1: not found
   lab/mailboxes.py list [--mailbox admin@example.com]                          headers of all messages, a JSON list
   lab/mailboxes.py count                                                       messages per mailbox as JSON
 """
@@ -25,14 +25,14 @@ import typing as t
 from pathlib import Path
 
 WHERE = Path(__file__).resolve().parents[1] / ".work" / "lab" / "mailboxes.json"
-#: The headers that tell where a message came from and how; "Received" is a list.
+#: The headers that show where a message came from and how; "Received" is a list.
 HEADERS = ("Message-ID", "From", "To", "Reply-To", "Return-Path", "Subject", "Date")
 
 
 class Mailboxes:
     """The mailboxes of the lab of this checkout.
 
-    :param where: the file that script/lab up wrote; FileNotFoundError when there is no lab.
+    :param where: the file that script/lab up wrote; FileNotFoundError if there is no lab.
     """
 
     def __init__(self, where: Path = WHERE) -> None:
@@ -44,7 +44,7 @@ class Mailboxes:
         return list(self._where["mailboxes"])
 
     def find(self, message_id: str, mailbox: str, wait: float = 0) -> dict[str, t.Any] | None:
-        """The headers of the message with this Message-ID, looked for so many seconds; None if it is not there."""
+        """The headers of the message with this Message-ID, waiting for it; None if it is not there."""
         wanted = f"<{message_id.strip().strip('<>')}>"
         until = time.monotonic() + wait
         while True:
@@ -100,7 +100,7 @@ def _headers(raw: bytes) -> dict[str, t.Any]:
 
 def main(arguments: list[str]) -> int:
     """The command; its exit status."""
-    parser = argparse.ArgumentParser(description="Look into the lab's mailboxes over IMAP.")
+    parser = argparse.ArgumentParser(description="Read the lab's mailboxes over IMAP.")
     actions = parser.add_subparsers(dest="action", required=True)
     finder = actions.add_parser("find", help="the headers of one message as JSON")
     finder.add_argument("message_id")
@@ -113,7 +113,7 @@ def main(arguments: list[str]) -> int:
     try:
         mailboxes = Mailboxes()
     except FileNotFoundError:
-        print("error: the lab is not up: script/lab up", file=sys.stderr)
+        print("error: the lab is not up. Start it with script/lab up.", file=sys.stderr)
         return 2
     result: t.Any
     if options.action == "find":

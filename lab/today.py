@@ -1,10 +1,10 @@
 # Copyright: the fediops.mastodon contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user gets who asks for a new password right now: on each instance, what became of that mail.
+"""Requests a password reset on each instance and shows what happens to the mail.
 
-Usage: today.py [HOST ...]      default: all instances that run. A mail that failed is taken out of Sidekiq's list of
-jobs to try again, so that it does not arrive later. Exits with 1 when an instance could not be asked.
+Usage: today.py [HOST ...]      default: all running instances. A failed mail is removed from Sidekiq's retry set, so
+that it does not arrive later. Exits with 1 if an instance could not be asked.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from control.progress import LabError
 from mailboxes import Mailboxes
 
 ACCOUNT = "alice@example.com"
-#: Fills in the form as a browser does, then looks for the job in Sidekiq's list of those that failed.
+#: Fills in the form as a browser does, then looks for the job in Sidekiq's retry set.
 PROGRAM = r"""
 import json, re, subprocess, sys, time, urllib.error, urllib.parse, urllib.request
 
@@ -59,12 +59,12 @@ for job in found:
     job = json.loads(job)
     print("does not arrive:", job["error_class"] + ":", job["error_message"].splitlines()[0])
 if not found:
-    print("no failure was seen" if status == 303 else f"the form was refused with {status}")
+    print("no failed job was seen" if status == 303 else f"the form answered {status}")
 """
 
 
 def ask(machine: fleet.Machine) -> str:
-    """What became of the mail, in one sentence."""
+    """What happened to the mail, in one sentence."""
     redis = ["redis-cli"]
     if machine.kind == "compose":
         redis = ["docker", "compose", "--project-directory", project.DIRECTORY, "exec", "-T", "redis", "redis-cli"]
@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> int:
     except (LabError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"\nSomebody asks for a new password ({ACCOUNT}); the page says that a mail is on its way")
+    print(f"\n{ACCOUNT} requests a password reset; the page says that a mail is on its way")
     for machine, answer in zip(machines, answers):
         print(f"  {machine.name}  {answer}")
     print(f"  the mailbox of {ACCOUNT} holds {boxes.counts()[ACCOUNT]} messages")

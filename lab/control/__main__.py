@@ -5,13 +5,13 @@
 
 usage: script/lab COMMAND
 
-  up [HOST ...]         make what is missing and start it: images, containers, inventory (default: all but masto4;
-                        the relay comes along)
+  up [HOST ...]         create what is missing and start it: images, containers, inventory (default: all but masto4;
+                        the relay is always included)
   down [--purge]        remove the containers and the network (--purge: keys, secrets and inventory too), and stop the
-                        Docker Engine, if this checkout started it and no other containers run on it
-  status                what runs, where, on which release (exit status 1 when the lab is not up)
+                        Docker Engine if this checkout started it and no other containers run on it
+  status                what runs, where, on which release (exit status 1 if the lab is not up)
   reset [HOST ...]      back to the first state: settings that do not work, empty mailboxes (default: all)
-  unthrottle [HOST ...] forget how often a password reset was asked for: Mastodon allows five in half an hour
+  unthrottle [HOST ...] clear the counters of password resets: Mastodon allows five in half an hour
   release HOST VERSION  change the Mastodon release of a host as an upgrade does (masto3: another image), and restart it
   logs [HOST] [ARGS]    the journal of a host (ARGS go to journalctl, e.g. -u mastodon-sidekiq -n 50); without HOST: all
   ssh HOST [COMMAND]    a root shell on a host, or one command
@@ -22,9 +22,9 @@ Groups: mastodon (1, 2), mastodon_compose (3), mastodon_newest (5), fleet (these
 On request: masto4 (as masto2), in the group mastodon_spare.
 Ansible: ansible -i .work/lab/inventory fleet -m ping   (with ANSIBLE_CONFIG=lab/ansible.cfg)
 
-Needs root on Debian or Ubuntu, where it installs and starts what is missing; or any user to whom `docker version` shows
-a Server, with mmdebstrap installed or LAB_BASE_TRIXIE, LAB_BASE_BOOKWORM and LAB_BASE_FORKY naming Debian images
-(such as debian:trixie-slim). docs/lab.md says more.
+Needs root on Debian or Ubuntu, where it installs and starts what is missing. Any other user needs a Docker Engine
+(`docker version` shows a Server) and either mmdebstrap or Debian images such as debian:trixie-slim in LAB_BASE_TRIXIE,
+LAB_BASE_BOOKWORM and LAB_BASE_FORKY. See docs/lab.md.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _make(machines: t.Sequence[fleet.Machine]) -> None:
     containers.wait(addresses)
     with step("writing the inventory"):
         inventory.write(addresses, containers.host_keys(), secrets)
-    say("the lab is up: script/lab status, script/lab ssh masto1, script/lab reset, script/lab down")
+    say("the lab is up. Next: script/lab status, script/lab ssh masto1, script/lab reset, script/lab down")
 
 
 def down(arguments: list[str]) -> int:
@@ -109,7 +109,7 @@ def down(arguments: list[str]) -> int:
         say("removed the containers and the network of this lab")
         engine.stop_if_ours()
     else:
-        say("no Docker Engine answers: there is nothing to remove")
+        say("no Docker Engine answers, so there is nothing to remove")
     shutil.rmtree(inventory.FOLDER, ignore_errors=True)
     if arguments:
         shutil.rmtree(fleet.HOME, ignore_errors=True)
@@ -127,7 +127,7 @@ def status(arguments: list[str]) -> int:
         lines = list(pool.map(lambda machine: _describe(machine, states.get(machine.name)), shown))
     print("\n".join(lines))
     if not _is_up(fleet.USUAL):
-        print("not up as it should be: script/lab up")
+        print("the lab is incomplete or out of date. Run script/lab up.")
         return 1
     return 0
 
@@ -180,11 +180,11 @@ def logs(arguments: list[str]) -> int:
 
 def ssh(arguments: list[str]) -> int:
     if not arguments:
-        raise LabError("which host? script/lab ssh HOST [COMMAND]")
+        raise LabError("ssh needs a host: script/lab ssh HOST [COMMAND]")
     machine = _machine(arguments[0])
     address = containers.states()[machine.name].address if machine.name in containers.states() else ""
     if not address:
-        raise LabError(f"{machine.name} does not run: script/lab up")
+        raise LabError(f"{machine.name} does not run. Start it with script/lab up {machine.name}.")
     command = containers.ssh_command(machine, address, inventory.KNOWN_HOSTS)
     words = arguments[1:]
     if not words:
@@ -227,13 +227,14 @@ def _machine(name: str) -> fleet.Machine:
     try:
         return fleet.machine(name)
     except KeyError:
-        raise LabError(f"there is no host {name!r}: {', '.join(each.name for each in fleet.MACHINES)}") from None
+        raise LabError(f"there is no host {name!r}. Hosts: {', '.join(each.name for each in fleet.MACHINES)}") from None
 
 
 def _require_up(machines: t.Sequence[fleet.Machine], addresses: t.Mapping[str, str]) -> None:
     missing = [machine.name for machine in machines if machine.name not in addresses]
     if missing or not machines:
-        raise LabError(f"the lab is not up{f' ({missing[0]} does not run)' if missing else ''}: script/lab up")
+        detail = f" ({missing[0]} does not run)" if missing else ""
+        raise LabError(f"the lab is not up{detail}. Start it with script/lab up.")
 
 
 def _expect(arguments: list[str], count: int) -> None:
@@ -248,7 +249,7 @@ def _locked() -> None:
         lock = os.open(fleet.HOME.parent / "lab.lock", os.O_CREAT | os.O_WRONLY, 0o600)
     except OSError as error:
         raise LabError(f"this user cannot write to {fleet.HOME.parent}: {error.strerror}") from error
-    hold(lock, fcntl.LOCK_EX, "another script/lab is at work in this checkout; waiting for it ...")
+    hold(lock, fcntl.LOCK_EX, "another script/lab is running in this checkout; waiting for it ...")
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def ensure(machines: t.Sequence[fleet.Machine]) -> dict[str, str]:
     found = addresses()
     for machine in machines:
         if machine.name not in found:
-            raise LabError(f"{machine.name} ended as soon as it was started: docker logs {machine.container}")
+            raise LabError(f"{machine.name} exited right after its start. See docker logs {machine.container}")
     return found
 
 
@@ -163,7 +163,7 @@ def not_ready(machine: fleet.Machine, address: str) -> str | None:
             with socket.create_connection((address, port), timeout=2) as connection:
                 connection.settimeout(5)
                 if port != 465 and not connection.recv(1):
-                    return f"port {port} closes at once"
+                    return f"port {port} closes the connection immediately"
         except OSError as error:
             return f"port {port} of {address}: {error}"
     if machine.kind != "relay":

@@ -44,11 +44,11 @@ def ensure() -> None:
         return
     if os.geteuid() != 0:
         raise LabError(
-            "no Docker Engine can be reached as this user. Start one and make sure that `docker version` shows "
-            "its Server (group docker, or DOCKER_HOST), or run this command as root: then it installs and starts one."
+            "this user reaches no Docker Engine. Start one and make sure that `docker version` shows "
+            "its Server (group docker, or DOCKER_HOST), or run this command as root, which installs and starts one."
         )
     if os.environ.get("DOCKER_HOST") and not os.environ["DOCKER_HOST"].startswith("unix://"):
-        raise LabError(f"DOCKER_HOST is {os.environ['DOCKER_HOST']}, and no Engine answers there")
+        raise LabError(f"no Docker Engine answers at DOCKER_HOST, {os.environ['DOCKER_HOST']}")
     with alone():
         if not shutil.which("dockerd"):
             install(["docker.io"], "the Docker Engine")
@@ -61,7 +61,7 @@ def install(packages: list[str], what: str) -> None:
     """Debian packages on this machine; root only."""
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise LabError(
-            f"{what} is missing: install {' '.join(packages)} (or run this command as root on Debian or Ubuntu)"
+            f"{what} is missing. Install {' '.join(packages)}, or run this command as root on Debian or Ubuntu."
         )
     with step(f"installing {what} ({', '.join(packages)})"):
         logged("install", str(fleet.CHECKOUT / "script/lib/install-packages"), *packages)
@@ -117,7 +117,7 @@ def alone() -> t.Iterator[None]:
                 if error.errno != errno.EADDRINUSE:
                     raise
             if not told:
-                say("another lab of this machine starts the Engine or makes images; waiting for it ...")
+                say("another lab on this machine is starting the Engine or building images; waiting for it ...")
                 told = True
             time.sleep(0.5)
         yield
@@ -167,7 +167,7 @@ def stop_if_ours() -> None:
         try:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("the Docker Engine keeps running: another lab is being made on it")
+            say("the Docker Engine keeps running: another lab is being created on it")
             return
         others = capture("docker", "--host", SOCKET, "ps", "--quiet").split()
         if others:
@@ -177,4 +177,4 @@ def stop_if_ours() -> None:
         until = time.monotonic() + 30
         while running_pid() is not None and time.monotonic() < until:
             time.sleep(0.2)
-    say("stopped the Docker Engine that this checkout had started")
+    say("stopped the Docker Engine that this checkout started")

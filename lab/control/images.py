@@ -122,7 +122,7 @@ def _ensure_suite(suite: str, wanted: t.Sequence[fleet.Machine]) -> None:
         return
     tag, ours = base(suite)
     if ours and not exists(tag):
-        with step(f"making a minimal Debian ({suite})"):
+        with step(f"building a minimal Debian ({suite})"):
             _make_base(suite, tag)
     for machine in machines:
         _ensure(packages(machine))
@@ -168,7 +168,7 @@ def _make_base(suite: str, tag: str) -> None:
         except LabError as error:
             name = f"LAB_BASE_{suite.upper()}"
             raise LabError(
-                f"{error}\nIf this machine reaches an image registry: {name}=debian:{suite}-slim script/lab up"
+                f"{error}\nIf this machine reaches an image registry, run {name}=debian:{suite}-slim script/lab up"
             ) from error
         logged(f"base-{suite}", "docker", "import", archive, tag)
 

@@ -20,7 +20,7 @@ HEADER = "# Written by script/lab up; it is written anew each time.\n---\n"
 
 
 def write(addresses: t.Mapping[str, str], host_keys: t.Mapping[str, str], secrets: seed.Secrets) -> None:
-    """The inventory folder, known_hosts, and where the mailboxes are (for lab/mailbox.py)."""
+    """The inventory folder, known_hosts, and where the mailboxes are (for lab/mailboxes.py)."""
     seed.write(KNOWN_HOSTS, "".join(f"{addresses[name]} {host_keys[name]}\n" for name in addresses))
     everything = {
         "ansible_ssh_private_key_file": str(seed.SSH_KEY),

@@ -24,7 +24,7 @@ def ensure(machine: fleet.Machine) -> None:
     _wait_for_engine(machine)
     tags = [f"{name}:v{machine.release}" for name in (NAME, STREAMING)]
     if not succeeds("docker", "exec", machine.container, "docker", "image", "inspect", *tags):
-        with step(f"giving {machine.name} its image"):
+        with step(f"copying the image to {machine.name}"):
             _copy_image(images.container(machine).tag, machine)
             for tag in tags:
                 capture("docker", "exec", machine.container, "docker", "tag", images.container(machine).tag, tag)
@@ -36,7 +36,7 @@ def _wait_for_engine(machine: fleet.Machine) -> None:
     while not succeeds("docker", "exec", machine.container, "docker", "info"):
         if time.monotonic() > until:
             raise LabError(
-                f"the Docker Engine in {machine.name} does not start: script/lab logs {machine.name} -u docker"
+                f"the Docker Engine in {machine.name} does not start. See script/lab logs {machine.name} -u docker"
             )
         time.sleep(0.5)
 

@@ -395,7 +395,7 @@ plan:
               say about a refused login.
           type: str
           returned: always
-          sample: "Resend: the login is the word resend; the password is an API key, it begins with re_."
+          sample: "Resend: the login is the word resend; the password is an API key that starts with re_."
     bulk_relay:
       description: The bulk relay, as RV(plan.relay). Null without one.
       type: dict

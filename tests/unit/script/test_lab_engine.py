@@ -120,7 +120,7 @@ def test_an_engine_on_which_another_lab_is_being_made_keeps_running(
 ) -> None:
     with engine.in_use():
         engine.stop_if_ours()
-        assert running.lives and "another lab is being made on it" in capsys.readouterr().out
+        assert running.lives and "another lab is being created on it" in capsys.readouterr().out
     engine.stop_if_ours()
     assert not running.lives
 

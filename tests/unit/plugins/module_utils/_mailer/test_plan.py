@@ -151,8 +151,8 @@ def test_the_relay_with_its_defaults_for_the_probe() -> None:
             {"port": 25, "tls": "starttls"},
         ],
         "hint": "Mailgun: the login is the full address of an SMTP credential of the sending domain, "
-        "postmaster@mg.example.org for instance; the password is the SMTP credential's own password, not the one of "
-        "the dashboard and not an API key.",
+        "such as postmaster@mg.example.org; the password is the SMTP credential's own password, not the dashboard "
+        "password and not an API key.",
     }
     assert shown["sender"] == {"address": "notifications@example.com", "domain": "example.com"}
 
