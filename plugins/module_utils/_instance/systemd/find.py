@@ -147,13 +147,12 @@ def _role(unit: Unit, processes: Processes) -> Role | None:
 
 def app_dir_of(unit: Unit) -> str:
     """The Mastodon directory that a unit's WorkingDirectory= or program leads to; empty when there is none."""
-    places = [_home(unit.user) if unit.working_directory == "~" else unit.working_directory]
-    places += [path for program in unit.exec_start for path in ABSOLUTE.findall(program)]
-    for place in places:
-        while place.startswith("/") and place != "/":
-            if is_app_dir(place):
-                return place
-            place = os.path.dirname(place)
+    leads = [_home(unit.user) if unit.working_directory == "~" else unit.working_directory]
+    leads += [path for program in unit.exec_start for path in ABSOLUTE.findall(program)]
+    for place in leads:
+        for folder in places.upwards(place):
+            if is_app_dir(folder):
+                return folder
     return ""
 
 

@@ -120,9 +120,18 @@ def _additions_of(name: str, template: str) -> t.Iterator[str]:
 
 def _folders(line: str) -> t.Iterator[str]:
     for path in _PATHS.findall(line):
-        while len(path) < _LONGEST and path != "/" and path:
-            yield path
-            path = os.path.dirname(path)
+        yield from upwards(path)
+
+
+def upwards(path: str) -> t.Iterator[str]:
+    """An absolute path and the folders above it, without the root; nothing for a path that no system can have.
+
+    The folder above C(//) is C(//) again, so no end is found by the name C(/).
+    """
+    above = os.path.dirname(path)
+    while path != above and path.startswith("/") and len(path) < _LONGEST:
+        yield path
+        path, above = above, os.path.dirname(above)
 
 
 def _listed(folder: str) -> list[str]:

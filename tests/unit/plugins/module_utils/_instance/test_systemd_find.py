@@ -65,8 +65,9 @@ def test_several_sidekiqs_by_hand_and_by_template(host):
         "/bin/bash /bin/bash -lc cd {app} && exec bundle exec puma",
         "{app}/bin/puma {app}/bin/puma -C config/puma.rb",
         "/usr/bin/env /usr/bin/env BUNDLE_GEMFILE={app}/Gemfile bundle exec puma",
+        "/bin/x /bin/x -b //::1 // {app}/bin/puma",
     ],
-    ids=["cd in a shell", "program inside", "as a value"],
+    ids=["cd in a shell", "program inside", "as a value", "after two slashes"],
 )
 def test_a_unit_without_working_directory_leads_there_by_its_program(host, program):
     app_dir = host.app()

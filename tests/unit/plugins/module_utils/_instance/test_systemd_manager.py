@@ -241,3 +241,11 @@ def test_a_linked_unit_of_a_tenant_keeps_nobody_waiting(files, tmp_path):
     assert places.UnitFiles().may_lead("pipe.service", lambda _path: False)
     assert not places.UnitFiles().may_lead("long.service", lambda path: bool(asked.append(path)))
     assert not asked
+
+
+def test_two_slashes_lead_nowhere_and_end(files):
+    """docker.service has -H fd://, and dirname('//') is '//'."""
+    (files / "docker.service").write_text("[Service]\nExecStart=/usr/sbin/dockerd -H fd:// --x=//srv/live //\n")
+    asked: list[str] = []
+    assert not places.UnitFiles().may_lead("docker.service", lambda path: bool(asked.append(path)))
+    assert sorted(asked) == ["//srv", "//srv/live", "/usr", "/usr/sbin", "/usr/sbin/dockerd"]
