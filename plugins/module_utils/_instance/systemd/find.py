@@ -71,7 +71,7 @@ def _as_seen(hints: Hints, manager: Manager, processes: Processes) -> Choice | N
 
 
 def _searched(hints: Hints, manager: Manager, processes: Processes) -> Choice:
-    mark = "" if hints.services else places.mark()  # taken before the search, so that units added meanwhile invalidate it
+    mark = "" if hints.services else places.mark()  # before the search: units added during it invalidate the mark
     if hints.services:
         units = _named(hints, manager)
         count = len(units)
