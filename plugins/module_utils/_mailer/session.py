@@ -153,7 +153,7 @@ def _verify_refusal(found: Session, verify: Json) -> Refusal | None:
 
 
 def _verify_mode(found: Session, verify: Json) -> VerifyMode:
-    """Net::SMTP's own context verifies certificates (Ruby 3 and later); so does the gem's if its mode is nil or false."""
+    """Net::SMTP's own context verifies certificates (Ruby 3 and later); so does the gem's with mode nil or false."""
     if found.tls_mode == "none":
         return "none"
     off = (is_text(verify) and str(verify).lower() == "none") or (verify == 0 and truthy(verify))
