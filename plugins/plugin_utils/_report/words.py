@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The words of the report: the steps of the chain and the states of a host, each with what a person reads."""
+"""The vocabulary of the report: steps, states and purposes, with their labels for people."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -18,8 +18,8 @@ NAMESPACE = "fediops.mastodon"
 class Step:
     """One column of the matrix.
 
-    :ivar waiting: what is waited for while the step runs, in words that follow "waiting for".
-    :ivar limits: its options that say how long it may take at most, in seconds, with their defaults; they add up.
+    :ivar waiting: what the step waits for, as words that follow "waiting for".
+    :ivar limits: its options that limit its duration in seconds, with their defaults; the sum is the limit.
     """
 
     key: str
@@ -49,18 +49,18 @@ STEPS: tuple[Step, ...] = (
 )
 BY_KEY = {step.key: step for step in STEPS}
 _BY_ACTION = {step.action: step for step in STEPS if step.action}
-#: Steps that change the host; a host that has seen none of them has not been touched.
+#: Steps that change the host; a host without any of them is unchanged.
 TOUCHING = frozenset({"edit", "services", "undo"})
 
 
 def step_of(action: str) -> Step | None:
-    """The step that a module or action is; None for what belongs to others."""
+    """The step of a module or action; None for those of others."""
     namespace, _dot, name = action.rpartition(".")
     return _BY_ACTION.get(name) if namespace in ("", NAMESPACE) else None
 
 
 def label_of(key: str) -> str:
-    """The name of a step for a person; empty for a task of others."""
+    """The label of a step; empty for a task of others."""
     return BY_KEY[key].label if key in BY_KEY else ""
 
 
@@ -68,8 +68,8 @@ def label_of(key: str) -> str:
 class State:
     """How a host or a step ended.
 
-    :ivar label: a word or two; never carried by colour alone.
-    :ivar tone: the colour family of the page (bad, warn, busy, good, quiet, idle).
+    :ivar label: a word or two, so that colour is never the only sign.
+    :ivar tone: its colour in the page (bad, warn, busy, good, quiet, idle).
     """
 
     key: str
@@ -113,7 +113,7 @@ HOST_STATES: dict[str, State] = {
     )
 }
 
-#: Worst first: of several runs of a step on a host the worst is shown.
+#: Worst first: if a step ran several times on a host, the worst state is shown.
 CELL_STATES: dict[str, State] = {
     one.key: one
     for one in (
@@ -148,7 +148,7 @@ def worse(one: str, other: str) -> str:
 
 
 def cell_label(state: str, check_mode: bool) -> str:
-    """The state of a step in words; a dry run changes nothing."""
+    """The label of a step's state; in a dry run "changed" reads as "would change"."""
     return "would change" if check_mode and state == "changed" else CELL_STATES[state].label
 
 
@@ -156,10 +156,10 @@ def cell_label(state: str, check_mode: bool) -> str:
 class Purpose:
     """What a run is for.
 
-    :ivar label: in a sentence; a dry run of it is a "dry run of the ..." unless it changes nothing anyway.
-    :ivar title: the report's title where the operator gave none.
-    :ivar failed: what stands above the causes.
-    :ivar playbook: the playbook that is for it.
+    :ivar label: its name in a sentence; a dry run is a "dry run of the ..." unless the purpose changes nothing anyway.
+    :ivar title: the report's title if the operator gave none.
+    :ivar failed: the heading above the causes.
+    :ivar playbook: the playbook for it.
     :ivar parts: the parts of the role that belong to it.
     """
 
