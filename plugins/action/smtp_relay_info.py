@@ -83,8 +83,8 @@ def note_about(options: t.Mapping[str, t.Any]) -> Note | None:
 def take_turn(probe: Probe, note: Note, host: str) -> Result:
     """Log in first, after the first host, or not at all.
 
-    A host that does not get as far as the login leaves it undecided, and the next one is then first. Before that, the
-    other hosts probe in parallel without the login, so that a blocked port does not delay them one after the other.
+    A host that does not get as far as the login leaves it undecided. The others then probe in parallel without the
+    login, and the first of them that gets through logs in next, so that a blocked port does not delay each in turn.
     """
     gets_there = False
     while True:

@@ -20,7 +20,7 @@ RESULT = "result"
 #: Findings that mean: there is no Mastodon on this host.
 NO_MASTODON = frozenset({"no-instance", "no-systemd", "no-compose-instance", "no-engine"})
 
-#: How the rollout of a host can end, in the words of the fleet's summary.
+#: Outcome of a host's rollout -> its wording in the fleet's summary.
 _ENDS_OF = {
     "changed": "Done",
     "in order": "In order",

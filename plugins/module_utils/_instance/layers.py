@@ -63,7 +63,7 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True)
 class EnvFile:
-    """The environment file as it was read.
+    """The environment file and its content.
 
     :ivar path: with symbolic links resolved.
     :ivar followed: a finding if links were followed.

@@ -106,7 +106,7 @@ def run(
 ) -> Completed:
     """Run a program to its end, or to C(timeout) seconds, after which it is killed with all its children.
 
-    It gets a session of its own, exactly this environment, and C(stdin) followed by end of file.
+    It runs in a new session, with exactly this environment, and reads C(stdin) followed by end of file.
 
     :param keep: bytes to keep of the beginning and the end of each output.
     :param account: the user to run it as (only root can switch to another user).

@@ -14,7 +14,7 @@ import typing as t
 try:
     import dns.exception
     import dns.name
-except ImportError:  # said by the step, in words; see libraries.py
+except ImportError:  # reported by the step; see libraries.py
     pass
 
 #: RFC 1035, section 2.3.4: 255 octets on the wire are 253 characters in text.

@@ -33,7 +33,7 @@ try:
     import dns.resolver
     from dns.exception import DNSException, FormError, Timeout
     from dns.nameserver import Do53Nameserver
-except ImportError:  # said by the step, in words; see libraries.py
+except ImportError:  # reported by the step; see libraries.py
     Do53Nameserver, FormError = object, Exception  # type: ignore[misc, assignment]
 
 #: Payload size that survives every path unfragmented (DNS flag day 2020).

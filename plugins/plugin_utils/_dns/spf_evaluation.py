@@ -21,7 +21,7 @@ from .answers import Answer, Ask, mail_hosts
 
 try:
     from spftrace import BaseResolver, Evaluator, Limits, SpfError, parse
-except ImportError:  # said by the step, in words; see libraries.py
+except ImportError:  # reported by the step; see libraries.py
     BaseResolver = object  # type: ignore[misc, assignment]
 
 Verdict = t.Literal["pass", "fail", "softfail", "neutral", "none", "permerror", "temperror"]

@@ -33,6 +33,6 @@ def wrapped(
     # The container has its own time limit, so it ends even if this process and the client are killed.
     script = f'command -v timeout >/dev/null && set -- timeout -k 5 {timeout + _SLACK:.0f} "$@"; exec "$@"'
     if setup:
-        # dd, because it never reads beyond what it is told.
+        # dd, because it never reads more than the given count.
         script = f'eval "$(dd bs=1 count={len(setup)} 2>/dev/null)"; {script}'
     return ["sh", "-c", script, "sh", *command], setup
