@@ -150,7 +150,7 @@ def _flags_of(folder: int, name: str) -> int:
 
 
 def blocked(place: Place, writings: t.Iterable[Writing]) -> list[Finding]:
-    """The errors for what blocks the path of a backup or a note: a directory, or something not a file."""
+    """The errors for what is in the place of a backup or a note and cannot be replaced."""
     found = []
     for one in writings:
         there = place.beside(one.suffix)

@@ -274,7 +274,7 @@ def _plan(
     outcome.changed = True
     outcome.changes = list(changes)
     outcome.checksum_after = checksum(data)
-    with contextlib.suppress(FindingError):  # a backup may be of a file that no reader takes
+    with contextlib.suppress(FindingError):  # a backup may be a file that no reader accepts
         reader = _first(request.readers)
         outcome.diff = mask.diff(decode(seen.data), decode(data), changes, secrets, reader)
 

@@ -63,7 +63,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], t.Callable[[re.Match[str], _Environment], 
 #: 4.4 and later: an entry of the section "version" of config/mastodon.yml, up to 4.4.0-alpha.2 through another method.
 _CONFIGURED = re.compile(r"(?:version_configuration|configuration\.version)\[:(\w+)\](?:\.presence)?(?: \|\| .*)?")
 
-#: The section of config/mastodon.yml, and an entry of it. 4.4.2 and later put .to_json behind the expression.
+#: The section of config/mastodon.yml, and an entry of it. 4.4.2 and later append .to_json to the expression.
 _SECTION = re.compile(r"^(?P<indent>[ ]+)version:[ ]*\n(?P<entries>(?:(?P=indent)[ ]+\S.*(?:\n|\Z))+)", re.MULTILINE)
 _ENTRY = re.compile(r"^[ \t]*(\w+):[ ]*(?:<%=([^%\n]*)%>|([\w.+-]+|'[^'\n]*'|\"[^\"\\\n]*\"))[ \t]*$", re.MULTILINE)
 #: The section's content when the file cannot be read: upstream's.
@@ -96,7 +96,7 @@ def read(source: str, environment: _Environment, config: str = "") -> str | None
         configured = _CONFIGURED.fullmatch(body)
         return _value(section.get(configured[1], "") if configured else body, environment)
 
-    if "flags" in bodies or "suffix" in bodies:  # up to 4.1: written one after the other, as they are
+    if "flags" in bodies or "suffix" in bodies:  # up to 4.1: appended literally, one after the other
         return release + value("flags") + value("suffix")
     prerelease = value("prerelease") or value("default_prerelease")
     metadata = [value("build_metadata"), *(value(name) for name in _ADDED.findall(plain) if name != "build_metadata")]

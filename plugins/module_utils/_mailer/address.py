@@ -93,7 +93,7 @@ def ruby_refuses(text: str) -> bool:
 
 
 def names_nobody(text: str) -> bool:
-    """Whether the mail gem finds no sender in a text that it does not refuse; it then sends nothing."""
+    """Whether the mail gem accepts a text but finds no sender in it; it then sends nothing."""
     if _is_usual(text):
         return False
     return not text.strip(_RUBY_BLANKS) or bool(re.match(_RUBY_NOBODY, text.strip(" \t")))

@@ -186,7 +186,7 @@ class Resolver:
         try:
             target = dns.name.from_text(name)
         except (DNSException, UnicodeError):
-            return Answer(name, rtype, "nxdomain")  # a name that DNS cannot carry cannot be in it
+            return Answer(name, rtype, "nxdomain")  # a name that is not valid in DNS cannot exist
         try:
             while True:
                 status, found = self._look_up(target, rtype)

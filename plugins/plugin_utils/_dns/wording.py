@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How findings speak: first the record to publish, then why."""
+"""Wording of the findings: first the record to publish, then the reason."""
 
 # Private to this collection: it may change in any release without notice.
 

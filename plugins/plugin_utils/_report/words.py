@@ -172,7 +172,7 @@ class Purpose:
     parts: tuple[str, ...] = ()
 
 
-#: The last is a playbook that uses the modules without the role.
+#: The last one is for a playbook that uses the modules without the role.
 PURPOSES: dict[str, Purpose] = {
     one.key: one
     for one in (
@@ -202,7 +202,7 @@ PURPOSE_OF_PART = {part: one.key for one in PURPOSES.values() for part in one.pa
 
 
 def mode_label(purposes: t.Sequence[str], check_mode: bool) -> str:
-    """What a run is for and whether it touches anything: V(rollout), V(dry run of the rollout), V(drift check)."""
+    """The purpose of a run and whether it changes anything: V(rollout), V(dry run of the rollout), V(drift check)."""
     wanted = [PURPOSES[one] for one in purposes]
     label = ", ".join(one.label for one in wanted)
     if all(one.reads_only for one in wanted) or not check_mode:
@@ -216,7 +216,7 @@ def touches(purposes: t.Sequence[str], check_mode: bool) -> bool:
 
 
 def title_of(purposes: t.Sequence[str], check_mode: bool) -> str:
-    """The title of a report to which the operator gave none."""
+    """The default title of a report."""
     title = PURPOSES[purposes[0]].title if len(purposes) == 1 else f"Mail: {mode_label(purposes, False)}"
     return title if mode_label(purposes, check_mode) == mode_label(purposes, False) else f"{title} (dry run)"
 
@@ -227,7 +227,7 @@ def plural(number: int, noun: str, several: str = "") -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """As a person says it: V(0.4 s), V(12 s), V(3 min 5 s), V(1 h 2 min)."""
+    """A duration for people: V(0.4 s), V(12 s), V(3 min 5 s), V(1 h 2 min)."""
     if seconds is None:
         return ""
     if seconds < 9.95:
@@ -243,7 +243,7 @@ def duration(seconds: float | None) -> str:
 
 
 def text_of(value: t.Any) -> str:
-    """A value of a setting as a person reads it."""
+    """A setting's value, formatted for people."""
     if value is None:
         return "not set"
     if isinstance(value, bool):

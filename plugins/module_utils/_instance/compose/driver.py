@@ -330,7 +330,7 @@ class ComposeDriver:
     def _url(self, web: Container) -> str:
         pids = self._processes.beside(web.pid)
         titles = map(self._processes.title, pids)
-        environment = web.environment  # what env_file and environment: gave, which is all that its processes have
+        environment = web.environment  # from env_file and environment:, which is all that its processes have
         found = web_address.choose(self._processes.listeners(pids), environment, titles, environment)
         path = found.path if found else environment.get("SOCKET", "")
         if path:

@@ -114,7 +114,7 @@ def _copies(root: str, folder: str) -> dict[str, str]:
 
 def _copy(root: str, folder: str, path: str) -> str:
     """Copy one of the container's files and return the copy's path; the copy is missing if the file is."""
-    copy = os.path.join(folder, os.path.normpath(f"/{path}").lstrip("/"))  # never outside, whatever the path holds
+    copy = os.path.join(folder, os.path.normpath(f"/{path}").lstrip("/"))  # inside the folder, whatever the path contains
     try:
         data = gate.read(path, _LARGEST, root=root)
     except OSError:
@@ -126,7 +126,7 @@ def _copy(root: str, folder: str, path: str) -> str:
 
 
 def _enter(pid: int, process: str, copies: t.Mapping[str, str]) -> None:
-    # Name resolution loads its libraries at the first use: now, from the host.
+    # Name resolution loads its libraries on first use: do that now, from the host's files.
     socket.getaddrinfo("localhost", None)
     "localhost".encode("idna")
     libc = ctypes.CDLL(None, use_errno=True)
