@@ -114,7 +114,7 @@ def _copies(root: str, folder: str) -> dict[str, str]:
 
 def _copy(root: str, folder: str, path: str) -> str:
     """Copy one of the container's files and return the copy's path; the copy is missing if the file is."""
-    copy = os.path.join(folder, os.path.normpath(f"/{path}").lstrip("/"))  # inside the folder, whatever the path contains
+    copy = os.path.join(folder, os.path.normpath(f"/{path}").lstrip("/"))  # inside it, whatever the path contains
     try:
         data = gate.read(path, _LARGEST, root=root)
     except OSError:
