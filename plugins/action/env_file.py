@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The edit and its way back; the module of the same name does the work on the host."""
+"""The edit and its undo; the module of the same name does the work on the host."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class ActionModule(HostStep):
     SECRETS: t.ClassVar[frozenset[str]] = frozenset({"secrets"})
 
     def key(self, options: Result) -> str:
-        """The edit and its way back are two steps."""
+        """The edit and the restore are two steps."""
         return "restored" if options.get("state") == "restored" else "edit"
 
     def linked(self, options: Result, task_vars: Result) -> Result | None:  # noqa: ARG002
-        """The edit goes by the plan. An undo goes by what the edit left, and only where there is something to undo."""
+        """The edit takes its variables from the plan, an undo its backup from the edit, if there is one to undo."""
         if self.part == "undo":
             return self._undone(options) if self.known.undo else None
         instance = self.instance()
@@ -37,7 +37,7 @@ class ActionModule(HostStep):
             "path": instance["env_file"],
             "expected_checksum": instance["env_file_checksum"],
             "prove": self.known.proofs,
-            # A step of a run that died may still be at work here.
+            # A step of a run that died may still be running and hold the lock.
             "busy_timeout": self.known.longest_step,
             **planned,
         }

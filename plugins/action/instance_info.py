@@ -19,5 +19,5 @@ class ActionModule(HostStep):
     UNREACHED: t.ClassVar[str] = UNREACHED
 
     def linked(self, options: Result, task_vars: Result) -> Result | None:  # noqa: ARG002
-        """Nothing is looked at by variables that are wrong."""
+        """Skip the step if the role's variables are wrong."""
         return None if self.known.wrong("variables") else options

@@ -16,21 +16,21 @@ class ActionModule(HostStep):
     """The controller's part of the step C(mail_services)."""
 
     def key(self, options: Result) -> str:  # noqa: ARG002
-        """What the undo restarts does not take the place of what the rollout restarted."""
+        """The restart of an undo has its own key, so that it does not overwrite the rollout's."""
         return "services_back" if self.part == "undo" else "services"
 
-    #: Whether the host has to be asked: not where instance_info has seen that there is nothing to restart.
+    #: Whether to run the module; not needed if instance_info has seen that no service needs a restart.
     _asks = True
 
     def perform(self, options: Result, task_vars: Result) -> Result:
-        """Run the module, or say what is known already."""
+        """Run the module, or return what is already known."""
         if self._asks:
             return super().perform(options, task_vars)
         services = [_untouched(one) for one in (self.known.instance or {})["services"]]
         return {"changed": False, "services": services, "ready_after": 0.0, "findings": []}
 
     def linked(self, options: Result, task_vars: Result) -> Result | None:  # noqa: ARG002
-        """In a dry run the file is still the old one, so nothing looks stale yet: say what the edit would entail."""
+        """In a dry run the file is unchanged, so nothing looks stale yet: predict the restarts that an edit needs."""
         known, instance = self.known, self.instance()
         if instance is None:
             return None
@@ -44,7 +44,7 @@ class ActionModule(HostStep):
 
 
 def _untouched(service: t.Mapping[str, t.Any]) -> Result:
-    """A service of instance_info as the module returns one that it left alone."""
+    """A service of instance_info in the form of a service that the module did not restart."""
     told = {name: service[name] for name in ("name", "role", "stale")}
     side = {name: one for name, one in service.items() if name not in told}
     return {**told, "restarted": False, "before": side, "after": side}

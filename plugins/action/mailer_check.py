@@ -21,7 +21,7 @@ class ActionModule(HostStep):
     SECRETS: t.ClassVar[frozenset[str]] = frozenset({"secrets"})
 
     def linked(self, options: Result, task_vars: Result) -> Result | None:
-        """Rails is held to the plan, and a test message is sent where one is worth it."""
+        """Compare Rails with the plan, and send a test message if Known.send_message says so."""
         instance = self.instance()
         planned = instance and self.planned(options, instance)
         if not planned:
@@ -42,5 +42,5 @@ class ActionModule(HostStep):
         }
 
     def _send_anyway(self, task_vars: Result) -> bool:
-        """Whether the drift check is to send one; the step itself is never in check mode there."""
+        """Whether the drift check sends a test message. Uses the run's check mode; the step is never in check mode."""
         return bool(self.known.setting("check_send")) and not task_vars.get("ansible_check_mode")

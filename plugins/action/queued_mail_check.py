@@ -18,7 +18,7 @@ class ActionModule(HostStep):
     KEY: t.ClassVar[str] = "queue"
 
     def linked(self, options: Result, task_vars: Result) -> Result | None:  # noqa: ARG002
-        """A mail goes through the queue only where there is something to prove, and somebody to get it."""
+        """Send a mail through the queue only if there is something to prove and somebody to receive it."""
         known = self.known
         if self.instance() is None or not known.prove_queue:
             return None

@@ -25,7 +25,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns.presets impo
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import documents
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._run import Busy, Note
 
-#: Senders that are looked at side by side.
+#: Number of senders that are checked in parallel.
 AT_ONCE = 8
 #: Seconds for one SPF evaluation (RFC 7208, section 4.6.4, asks for at least 20).
 EVALUATION = 20.0
@@ -72,7 +72,7 @@ class ActionModule(ControllerStep):
     KEY: t.ClassVar[str] = "dns"
 
     def linked(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any] | None:  # noqa: ARG002
-        """The sender is that of the plan."""
+        """Take the sender from the plan."""
         sender_of_plan = (self.known.plan or {}).get("sender")
         return {**options, "from_address": sender_of_plan["address"]} if sender_of_plan else None
 
@@ -81,7 +81,7 @@ class ActionModule(ControllerStep):
         options: dict[str, t.Any],
         task_vars: dict[str, t.Any],  # noqa: ARG002
     ) -> tuple[list[Finding], dict[str, t.Any]]:
-        """What DNS says about each sender; every sender once, every question once."""
+        """Check the DNS of each sender; every sender and every query only once."""
         wanting = libraries.missing()
         if wanting:
             message = f"The Python that runs ansible-playbook lacks {' and '.join(wanting)}."
@@ -97,7 +97,7 @@ class ActionModule(ControllerStep):
         return findings, _evidence(findings, judged, settings)
 
     def blocking(self, findings: list[Finding], options: dict[str, t.Any]) -> list[Finding]:
-        """Those that C(fail_on) makes blocking."""
+        """The findings that C(fail_on) makes blocking."""
         return [one for one in findings if one.severity in _BLOCKING[options["fail_on"]]]
 
 
@@ -106,7 +106,7 @@ def _nothing() -> dict[str, t.Any]:
 
 
 def _senders(options: dict[str, t.Any]) -> tuple[list[sender.Sender], list[Finding]]:
-    """The senders to look at, each once, and what is wrong with the others."""
+    """The senders to check, without duplicates, and findings about invalid ones."""
     found: dict[sender.Sender, None] = {}
     findings: list[Finding] = []
     for entry in [options] if options["senders"] is None else options["senders"]:
@@ -156,7 +156,7 @@ def _settings(options: dict[str, t.Any]) -> queries.Settings:
 
 @dataclasses.dataclass(frozen=True)
 class _Judged:
-    """What one sender came to, in a form that hosts can hand to each other.
+    """The result for one sender, in a form that hosts can share.
 
     :ivar shown: its entry in the result.
     """
@@ -194,7 +194,7 @@ def _judge(senders: list[sender.Sender], settings: queries.Settings, *, share: b
 
 
 def _once(which: sender.Sender, settings: queries.Settings, look: t.Callable[[sender.Sender], _Judged]) -> _Judged:
-    """Look, unless another host of this run has looked for the same with the same name servers; then wait for it."""
+    """Check a sender, or wait for the result if another host of this run checks it with the same name servers."""
     note = Note("sender", repr(which), repr(settings))
     with contextlib.suppress(Busy), note.locked(settings.lifetime + EVALUATION):
         known = note.read()

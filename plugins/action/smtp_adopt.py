@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A running instance -> the inventory. The module of the same name documents it, and is its part on the target."""
+"""A running instance -> the inventory. The module of the same name documents it and runs on the host."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._inventory_file i
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import ours, unknown
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._summary import adopt_summary
 
-#: A file of the inventory: its path, its text, the text that is there or None, and its mode.
+#: A file of the inventory: its path, its new text, its present text or None, and its mode.
 _File = tuple[str, str, t.Optional[str], int]
 
 
@@ -53,12 +53,12 @@ class ActionModule(HostStep):
     CLOSING: t.ClassVar[str] = "Nothing has been written for this host."
 
     def linked(self, options: Result, task_vars: Result) -> Result | None:
-        """Every variable with our prefix must be one of ours, unless the operator has accepted that."""
+        """Refuse unknown variables with the role's prefix, unless the operator has accepted them."""
         accepted = "setting-unknown" in (self.known.setting("accept") or ())
         return {**options, "variables": [] if accepted else ours(task_vars)}
 
     def perform(self, options: Result, task_vars: Result) -> Result:
-        """Read on the target, write on the controller. The result holds names of variables and never a value."""
+        """Read on the host, write on the controller. The result has names of variables, never values."""
         strangers = unknown(options.get("variables") or ())
         if strangers:
             return _failed(strangers)
@@ -70,7 +70,7 @@ class ActionModule(HostStep):
         key = new_key()
         seen = self.ask(task_vars, module_name="fediops.mastodon.smtp_adopt", module_args={**given, "seal": key})
         sealed = seen.pop("sealed", None)
-        if sealed is None:  # failed, unreachable, or wrong options: as the module says it
+        if sealed is None:  # failed, unreachable, or wrong options: return the module's result
             return seen
         try:
             adopted, findings = _read(seen, unseal(str(sealed), key))
@@ -89,7 +89,7 @@ class ActionModule(HostStep):
         return {**done, "summary": adopt_summary(done, host, bool(self._task.check_mode))}
 
     def _put(self, adopted: Adopted, folder: str, options: Result) -> Result:
-        """Write the files that say something else than is there, all or none."""
+        """Write the files whose content differs from the present one, all or none."""
         refuse_hidden(folder)
         into_vault = options.get("secrets") == "vault"
         text = document(adopted.settings, ["What this instance uses, adopted by fediops.mastodon.smtp_adopt."])
@@ -130,7 +130,7 @@ class ActionModule(HostStep):
         return {**done, "diff": differences} if self._task.diff else done
 
     def _present(self, path: str) -> str | None:
-        """The text that is there, decrypted; None when nothing is. One that cannot be read is another text."""
+        """The present text, decrypted; None if there is no file; empty if it cannot be decrypted or decoded."""
         data = read(path)
         if data is None:
             return None
@@ -166,9 +166,9 @@ class ActionModule(HostStep):
 
 
 def folder_of(dest: t.Any, task_vars: t.Mapping[str, t.Any]) -> str:
-    """The folder to write into: the operator's own, else the host's own beneath the inventory.
+    """The folder to write into: the operator's choice, else the host's folder in the inventory.
 
-    :raises FindingError: the name of the host is no file name, or there is no inventory to write into.
+    :raises FindingError: the host's name is not a valid file name, or there is no inventory to write into.
     """
     host = str(task_vars.get("inventory_hostname") or "")
     if not is_file_name(host):
@@ -184,7 +184,7 @@ def folder_of(dest: t.Any, task_vars: t.Mapping[str, t.Any]) -> str:
 
 
 def _before(path: str, text: str | None, adopted: Adopted) -> str:
-    """What a diff may show of the text that is there; nothing of a file that somebody has encrypted."""
+    """What a diff may show of the present text; nothing of an encrypted file."""
     if is_encrypted(read(path) or b""):
         return "(encrypted)\n"
     return shown_lines(without(without_secrets(text or ""), forms(adopted.secrets.values())))
@@ -200,7 +200,10 @@ def _flag(options: Result, name: str) -> bool:
 
 
 def _read(seen: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> tuple[Adopted, list[Finding]]:
-    """What is adopted, and all there is to say about it. KeyError, TypeError, ValueError: no module answered that."""
+    """The adopted settings, and all findings about them.
+
+    :raises KeyError: the answer is not that of our module; or TypeError, ValueError.
+    """
     texts = [*variables, *variables.values(), seen["release"], seen["local_domain"], *seen["stale"]]
     if not all(isinstance(one, str) for one in texts):
         raise TypeError("no text")

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose turn it is to log in; the module of the same name does the work on the target.
+"""Decides which host logs in to the relay first; the module of the same name does the work on the host.
 
-Relays lock accounts. So of all hosts with the same login and password one tries it first, alone, whatever the strategy.
-When it is let in, the others follow side by side. When it is refused, they leave the login out and fail.
+Relays lock accounts after failed logins. So of all hosts with the same login and password, one tries it first, alone,
+whatever the strategy. If it succeeds, the others follow in parallel. If it is refused, they skip the login and fail.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Re
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._run import Busy, Note
 
-#: Seconds that a host waits for its turn: several of the longest dialogues, with a slow way to each host.
+#: Seconds that a host waits for its turn: several of the longest dialogues, with slow connections to the hosts.
 PATIENCE = 600.0
 
 
 class Probe(t.Protocol):
-    """Runs the module on the target, with the task's options but for what is changed."""
+    """Runs the module on the host with the task's options and the given changes."""
 
     def __call__(self, **changes: t.Any) -> Result: ...
 
 
 class ActionModule(HostStep):
-    """The controller's half of the step C(smtp_relay_info)."""
+    """The controller's part of the step C(smtp_relay_info)."""
 
     SECRETS: t.ClassVar[frozenset[str]] = frozenset({"password"})
     QUIET: t.ClassVar[frozenset[str]] = frozenset({"login"})
 
     def key(self, options: Result) -> str:
-        """The two relays are two steps."""
+        """The main relay and the bulk relay are two steps."""
         return "relay_bulk" if options.get("relay") == "bulk" else "relay"
 
     def linked(self, options: Result, task_vars: Result) -> Result | None:
-        """The relay is that of the plan. It is told the sender, and who gets the test message."""
+        """Take the relay from the plan, and try the envelope with the sender and the test recipient."""
         instance = self.instance()
         relay = (self.known.plan or {}).get("bulk_relay" if options.get("relay") == "bulk" else "relay")
         if instance is None or not relay:
@@ -54,13 +54,13 @@ class ActionModule(HostStep):
             "provider_hint": relay.get("hint"),
             "sender": self.known.envelope_sender if told else None,
             "recipient": recipient if told else None,
-            # Units have the host's network, so that nothing but a file of authorities has to be looked at from theirs.
+            # Units have the host's network, so only a CA file needs to be checked from their point of view.
             "vantage": "host" if instance.get("deployment") == "systemd" and not relay.get("ca_file") else "instance",
         }
         return {**{name: one for name, one in made.items() if one not in (None, "")}, **self.known.found}
 
     def perform(self, options: Result, task_vars: Result) -> Result:
-        """Run the module, with the login or without, as the other hosts' logins went."""
+        """Run the module with or without the login, depending on how it went for the other hosts."""
 
         def probe(**changes: t.Any) -> Result:
             return self.ask(task_vars, module_args={**options, **changes})
@@ -71,7 +71,7 @@ class ActionModule(HostStep):
 
 
 def note_about(options: t.Mapping[str, t.Any]) -> Note | None:
-    """The note about a login at a relay; None where none is tried, or each host is to try for itself."""
+    """The shared note about a login; None if no login is tried, or each host tries for itself."""
     if not boolean(options.get("share_verdict", True), strict=False) or options.get("auth") == "none":
         return None
     host, login, password = (str(options.get(name) or "") for name in ("host", "login", "password"))
@@ -81,10 +81,10 @@ def note_about(options: t.Mapping[str, t.Any]) -> Note | None:
 
 
 def take_turn(probe: Probe, note: Note, host: str) -> Result:
-    """Log in first, after the first, or not at all.
+    """Log in first, after the first host, or not at all.
 
-    A host that does not get as far as the login says nothing about it. The next one is then first. Those that wait look
-    side by side how far they get without the login, so that a blocked port does not cost each host's time in a row.
+    A host that does not get as far as the login leaves it undecided. The others then probe in parallel without the
+    login, and the first of them that gets through logs in next, so that a blocked port does not delay each in turn.
     """
     gets_there = False
     while True:
@@ -107,7 +107,7 @@ def take_turn(probe: Probe, note: Note, host: str) -> Result:
 
 
 def _told(result: Result, note: Note, host: str, *, only_refusal: bool = False) -> Result:
-    """The result, after the others were told how the login went. One without an answer counts as refused."""
+    """Record for the other hosts how the login went, and return the result. No answer counts as refused."""
     login = (result.get("relay") or {}).get("auth") or {}
     accepted = bool(login.get("accepted")) if login.get("tried") else None
     if not only_refusal or accepted is False:

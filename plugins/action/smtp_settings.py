@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Settings and release -> the variables to set and to remove. Its documentation is the module of the same name."""
+"""Settings and release -> the variables to set and to remove. Documented in the module of the same name."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Co
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import known, ours, unknown, without_consequences
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
 
-# Read here, once, not in the process of each host's task.
+# Loaded here, once, instead of in the process of each host's task.
 _READ = (known(), presets(), generations(READERS), yaml_value)
 
 _RELAY_SPEC: dict[str, dict[str, t.Any]] = {
@@ -46,7 +46,7 @@ _RELAY_SPEC: dict[str, dict[str, t.Any]] = {
 class ActionModule(ControllerStep):
     """The step C(smtp_settings)."""
 
-    # A provider may use one token as login and password.
+    # Some providers use one token as both login and password.
     QUIET: t.ClassVar[frozenset[str]] = frozenset({"login", "bulk"})
     ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {
         **_RELAY_SPEC,
@@ -69,7 +69,7 @@ class ActionModule(ControllerStep):
     EXACT: t.ClassVar[frozenset[str]] = frozenset({"plan"})
 
     def linked(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any] | None:
-        """The plan is for the instance that was found, and every variable with our prefix must be one of ours."""
+        """Plan for the instance that was found, and refuse unknown variables with the role's prefix."""
         instance = self.known.instance
         if instance is None:
             return None
@@ -87,17 +87,17 @@ class ActionModule(ControllerStep):
         options: dict[str, t.Any],
         task_vars: dict[str, t.Any],  # noqa: ARG002
     ) -> tuple[list[Finding], dict[str, t.Any]]:
-        """The plan, and everything there is to say about the settings."""
+        """The plan, and all findings about the settings."""
         done, findings = plan(_request(options), presets(), options["accept"])
         strangers = TABLE.accept(unknown(options["variables"]), options["accept"])
-        # One that is accepted is the operator's own, and gives nothing in place of a setting.
+        # An accepted unknown variable is the operator's own and not a misspelt setting, so it has no consequences.
         findings = [*strangers, *without_consequences(findings, errors(strangers))]
         return findings, {"plan": done.as_dict()}
 
     def unmasked(self, findings: list[Finding]) -> frozenset[str]:
-        """The plan, once the operator has accepted that a public value of it holds the text of a password.
+        """The plan, if the operator has accepted that one of its public values contains the text of a password.
 
-        Masked, it would put asterisks into the environment file.
+        Masking it would put asterisks into the environment file.
         """
         accepted = any(one.code == "secret-in-value" and one.severity == "info" for one in findings)
         return frozenset(["plan"]) if accepted else frozenset()

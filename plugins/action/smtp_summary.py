@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the steps of a host left -> how the host ended. Its documentation is the module of the same name."""
+"""What the steps of a host recorded -> how the host ended. Documented in the module of the same name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _OF: dict[str, t.Callable[..., Result]] = {
 class ActionModule(ControllerStep):
     """The step C(smtp_summary)."""
 
-    # Not worked out before it is needed: it asks what became of all the other hosts.
+    # Templated only when needed, because it reads the results of all other hosts.
     QUIET: t.ClassVar[frozenset[str]] = frozenset({"others"})
     ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {
         "failed_task": {"type": "str", "default": ""},
@@ -33,11 +33,11 @@ class ActionModule(ControllerStep):
     }
 
     def key(self, options: Result) -> str:  # noqa: ARG002
-        """The gates between the plays ask how the rollout of a host ended, not its preflight."""
+        """Preflight and drift check have their own keys: the checks between the plays read only C(result)."""
         return {"preflight": "preflight", "check": "drift"}.get(self.part, "result")
 
     def perform(self, options: Result, task_vars: Result) -> Result:  # noqa: ARG002
-        """Sum up; only a preflight that did not pass fails."""
+        """Summarize; the step fails only if the preflight did not pass."""
         if self.part not in _OF:
             raise AnsibleActionFail(f"chain must be one of {', '.join(sorted(_OF))}.")
         given = self.validated(options)
@@ -60,10 +60,10 @@ class ActionModule(ControllerStep):
             return ""
 
     def _refused(self, variables: Result) -> Result | None:  # noqa: ARG002
-        return None  # the step that checks the variables has said it
+        return None  # smtp_variables has already reported it
 
     def problems(self, result: Result) -> list[str]:
-        """The message is the operator's already."""
+        """The message is already worded for the operator."""
         return [str(result["msg"])]
 
     def _ended(self, outcome: str, problems: list[str], done: Result) -> Result:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The role's variables -> what is wrong with them. Its documentation is the module of the same name."""
+"""The role's variables -> what is wrong with them. Documented in the module of the same name."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import OF_
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Record
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import unworkable
 
-#: The variables that hold a secret; a provider may use one token as login and password.
+#: The variables that hold a secret; some providers use one token as both login and password.
 _SECRET = tuple(PREFIX + name for name in (*PASSWORDS, "login"))
 #: "argument 'mastodon_smtp_port' is of type str and we were unable to convert to int: ..."
 _ARGUMENT = re.compile(r"^argument '(\w+)'")
 _NAME = re.compile(rf"\b{PREFIX}\w+")
 
-options()  # read here, once, not in the process of each host's task
+options()  # loaded here, once, instead of in the process of each host's task
 
 
 class ActionModule(ControllerStep):
@@ -37,14 +37,14 @@ class ActionModule(ControllerStep):
     KEY: t.ClassVar[str] = "variables"
 
     def _begin(self, record: Record) -> None:
-        """This is the first step of every part of the role but those that go on with what others began."""
+        """Clear the record: this is the first step of every part of the role that does not continue another one."""
         record.begin()
 
     def conclude_from(self, options: Result, task_vars: Result) -> tuple[list[Finding], Result]:  # noqa: ARG002
-        """Work out each variable, and look at its type.
+        """Template each variable and check its type.
 
-        An error of a template ends here as a finding: ansible-core would show the lines of the inventory around it, and
-        the password may be one of them.
+        Template errors become findings here: ansible-core would print the surrounding lines of the inventory, one of
+        which may hold the password.
         """
         values, findings = self._values(task_vars)
         self.keep_secret(values[name] for name in _SECRET if name in values)
@@ -73,7 +73,7 @@ def _unworkable(name: str, said: str) -> Finding:
 
 
 def _typed(values: Result) -> tuple[Result, list[Finding]]:
-    """The role's variables with their types, and what is wrong with those that have another one."""
+    """The role's variables converted to their types, and findings about those that cannot be converted."""
     validated = ArgumentSpecValidator(options()).validate({name: values[name] for name in values if name in options()})
     findings = []
     for error in validated.error_messages:

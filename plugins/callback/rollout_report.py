@@ -118,9 +118,9 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.evidence 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.files import FILES, append, render, replace
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.words import step_of
 
-#: Seconds between two writings while the run goes on, unless writing takes long.
+#: Seconds between two writes during the run, unless a write takes long.
 PAUSE = 2.0
-#: The share of the time that may go into writing meanwhile.
+#: The share of the time that writing may take.
 SHARE = 0.1
 #: Where the role sets the option chain of its steps.
 CHAIN = "group/fediops.mastodon.chain"
@@ -128,7 +128,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class CallbackModule(CallbackBase):
-    """Passes the events of a run on to a collector, and writes what it makes of them."""
+    """Passes the events of a run to a collector, and writes the report from it."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -139,7 +139,7 @@ class CallbackModule(CallbackBase):
         super().__init__()
         self._seen = Collector()
         self._said = progress.Memory()
-        # Events come from two threads, and a signal may come in the middle of one.
+        # Events come from two threads, and a signal may interrupt the handling of one.
         self._guard = threading.RLock()
         self._changed = threading.Event()
         self._over = threading.Event()
@@ -157,7 +157,7 @@ class CallbackModule(CallbackBase):
         self._summary = str(self.get_option("summary_file") or "")
         self._patience = int(self.get_option("progress_after"))
 
-    # What Ansible calls.
+    # Called by Ansible.
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
         flags = {name: bool(context.CLIARGS.get(name)) for name in ("check", "diff")}
@@ -197,7 +197,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats: t.Any) -> None:  # noqa: ARG002
         self._finish(FINISHED)
 
-    # What it does with it.
+    # Internals.
 
     def _ended(self, result: t.Any, state: str) -> None:
         host = str(result.host.get_name())
@@ -211,11 +211,11 @@ class CallbackModule(CallbackBase):
         self._changed.set()
 
     def _begin(self) -> None:
-        """Write, go on writing beside the run, and see to the ends that Ansible does not tell of."""
+        """Write the report, keep writing it during the run, and catch ends that Ansible does not report."""
         self._over.clear()
         if self._writer is None and threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
-                # Under nohup, SIGHUP ends nothing.
+                # Under nohup, SIGHUP is ignored and must stay so.
                 if signal.getsignal(number) != signal.SIG_IGN:
                     self._previous[number] = signal.signal(number, self._on_signal)
             atexit.register(self._on_exit)
@@ -243,11 +243,11 @@ class CallbackModule(CallbackBase):
         for line in lines:
             self._display.display(shown(line), color="bright gray")
         if lines:
-            # Into a pipe, Python would keep it back until the run is over.
+            # Python would buffer output to a pipe until the end of the run.
             sys.stdout.flush()
 
     def _write(self, state: str, detail: str = "") -> bool:
-        """Write all files; a folder that cannot be written is said once, and ends the report, not the run."""
+        """Write all files. If the folder is not writable, report that once and stop the report, not the run."""
         try:
             with self._guard:
                 made = document(self._seen, state, time.time(), detail=detail, title=self._title, versions=_versions())
@@ -275,7 +275,7 @@ class CallbackModule(CallbackBase):
             self._display.display(f"Report: {self._directory} ({names})")
 
     def _on_signal(self, number: int, frame: t.Any) -> None:
-        """Write what is known, then let the signal do what it would have done."""
+        """Write what is known, then let the signal have its normal effect."""
         if os.getpid() == self._process:
             self._finish(INTERRUPTED, f"it got the signal {signal.Signals(number).name}.")
         previous = self._previous.get(number, signal.SIG_DFL)
@@ -290,7 +290,7 @@ class CallbackModule(CallbackBase):
             self._finish(INTERRUPTED, "Ansible stopped early and said why in its own output.")
 
     def _limit(self, host: t.Any, task: t.Any) -> float | None:
-        """How many seconds the task may take on this host at most, where its options say so."""
+        """How many seconds the task may take on this host at most, according to its options; None if unknown."""
         step = step_of(str(task.action))
         if self._patience <= 0 or step is None or not step.limits:
             return None
@@ -303,9 +303,9 @@ class CallbackModule(CallbackBase):
             return None
 
     def _secrets(self, host: t.Any, task: t.Any) -> dict[str, t.Any]:
-        """The secret options of one of the collection's steps, for them to be cut out of every text.
+        """The secret options of one of the collection's steps, to be masked in every text.
 
-        A step keeps them out of its task; until it runs, they are templates there.
+        A step removes their values from its task; before it runs, the task has only their templates.
         """
         if step_of(str(task.action)) is None or not isinstance(task.args, t.Mapping):
             return {}
@@ -313,7 +313,7 @@ class CallbackModule(CallbackBase):
         return dict(zip(given, self._template(host, task, list(given.values())), strict=True)) if given else {}
 
     def _template(self, host: t.Any, task: t.Any, given: list[t.Any]) -> list[t.Any]:
-        """The values of options that are templates, such as V({{ mastodon_smtp_rails_timeout }}); None without one."""
+        """The values of templated options such as V({{ mastodon_smtp_rails_timeout }}); None if one has no value."""
         manager = self._play.get_variable_manager()
         variables = manager.get_vars(play=self._play, host=host, task=task, include_hostvars=False)
         templar = Templar(loader=self._play.get_loader(), variables=variables)
@@ -327,7 +327,7 @@ class CallbackModule(CallbackBase):
 
 
 def _left(host: str, task: Task, state: str, result: t.Mapping[str, t.Any]) -> Entry | None:
-    """What a step of the role has left in the record, where its result does not show all of it."""
+    """The step's entry in the record, if its result does not show everything."""
     if not task.part or not (state == "failed" or "msg" in result or _is_hidden(result)):
         return None
     return next((one for one in Record(host).entries().values() if one.uuid == task.uuid), None)
@@ -348,14 +348,14 @@ def _task(task: t.Any) -> Task:
 
 
 def _part_of(task: t.Any) -> str:
-    """The part of the role that a step belongs to: its option, which the role sets for a whole block."""
+    """The part of the role that a step belongs to, from its option C(chain), which the role sets for a block."""
     defaults = [one.get(CHAIN) for one in task.module_defaults or () if isinstance(one, t.Mapping)]
     given = [*defaults, task.args]
     return next((str(one["chain"]) for one in reversed(given) if isinstance(one, t.Mapping) and "chain" in one), "")
 
 
 def _file_of(play: t.Any) -> str:
-    """The name of the playbook that a play stands in; empty when Ansible does not say."""
+    """The name of the playbook file that contains a play; empty if Ansible does not provide it."""
     return os.path.basename(str(play.get_path() or "").rpartition(":")[0])
 
 

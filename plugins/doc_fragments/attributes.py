@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the attributes mean, and the support that modules have in common. Each module states what is its own."""
+"""The meaning of the attributes, and the support that modules have in common. Each module states the rest itself."""
 
 from __future__ import annotations
 

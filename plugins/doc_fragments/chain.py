@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The option by which a step is one of the role's."""
+"""The option that makes a step part of the role."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Filters about a fleet: what the steps of its hosts have left in this run decides whether a rollout may go on."""
+"""Filters about a fleet: whether a rollout may go on, from what the steps of its hosts recorded in this run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def batch_name(hosts: t.Sequence[str], batch: t.Sequence[str], sizes: t.Any) -> 
 
 
 class FilterModule:
-    """Whether a rollout may go on, and what to say of the other hosts."""
+    """Whether a rollout may go on, and what to report about the other hosts."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {

@@ -80,12 +80,12 @@ except ImportError:
 else:
     HAS_DOTENV = True
 
-#: Stands for "no default was given"; None may be one.
+#: Means "no default was given", since None is a valid default.
 NOTHING: t.Any = object()
 
 
 class LookupModule(LookupBase):
-    """Thin: finds and reads the file, and lets python-dotenv understand it."""
+    """Finds and reads the file; python-dotenv parses it."""
 
     def run(self, terms: t.Any, variables: t.Any = None, **kwargs: t.Any) -> list[t.Any]:
         self.set_options(var_options=variables, direct=kwargs)
@@ -99,7 +99,7 @@ class LookupModule(LookupBase):
         text = self._loader.get_text_file_contents(path)
         broken = line_of_nonsense(text)
         if broken:
-            # Never the line itself: it may hold a secret.
+            # Never show the line itself: it may hold a secret.
             raise AnsibleLookupError(
                 f"{path}, line {broken}: this is not NAME=value. Correct it, or put a # before it."
             )
@@ -121,12 +121,12 @@ class LookupModule(LookupBase):
 
 
 def line_of_nonsense(text: str) -> int:
-    """The number of the first line that python-dotenv would skip with a mere log message; 0 when there is none."""
+    """The number of the first line that python-dotenv would skip with only a log message; 0 if there is none."""
     return next((one.original.line for one in parse_stream(io.StringIO(text)) if one.error), 0)
 
 
 def value_of(name: str, found: t.Mapping[str, str | None], path: str, default: t.Any) -> t.Any:
-    """The value of a variable, or the default; it fails when there is neither."""
+    """The value of a variable, or the default; raises an error if there is neither."""
     value = found.get(name)
     if value is not None:
         return value

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What modules do the same way: the hints about an instance come in, findings go out and errors become a failure.
+"""Common to all modules: read the hints about an instance, return findings, and turn errors into a failure.
 
-Nothing leaves a module but through conclude() and guarded(): as _text.shown writes it, without its secrets.
+All output of a module passes conclude() or guarded(), which make it safe to show (_text.shown) and mask secrets.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -17,7 +17,7 @@ import sys
 import traceback
 import typing as t
 
-# The text of an error of import would stay with Ansible, so this is said as ansible-core's own modules say it.
+# Ansible would hide the text of an ImportError, so this reports it as ansible-core's own modules do.
 if sys.version_info < (3, 9):
     TOO_OLD = (
         f"The modules need Python 3.9 or newer on the host, and {sys.executable} is {sys.version.split()[0]}. Name "
@@ -35,14 +35,14 @@ from ._text import shown, shown_value
 if t.TYPE_CHECKING:
     from ._instance.model import Hints
 
-#: Seconds that a step may take beside what its options give it: finding the instance asks systemd or Docker a dozen
-#: questions, each of which takes moments.
+#: Seconds that a step may take in addition to what its options allow: finding the instance takes a dozen short queries
+#: of systemd or Docker.
 OWN_WORK = 120.0
 
-#: Seconds, a day: no option of a module may ask for more.
+#: Seconds (one day): the maximum for every option of a module.
 _LONGEST = 86400
 
-#: The option of every module; the action takes it, see doc_fragments/chain.py.
+#: The option of every module; the action plugin handles it, see doc_fragments/chain.py.
 CHAIN_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "chain": {"type": "str", "choices": ["preflight", "rollout", "undo", "rollback", "check", "adopt"]}
 }
@@ -64,7 +64,7 @@ PROOF_ARGUMENTS: dict[str, dict[str, t.Any]] = {"ticket": {"type": "str"}}
 
 
 def hints_from(params: t.Mapping[str, t.Any]) -> Hints:
-    """The hints in a module's parameters; one that is empty counts as not given."""
+    """The hints in a module's parameters; an empty one counts as not given."""
     from ._instance.model import Hints
 
     return Hints(
@@ -79,7 +79,7 @@ def hints_from(params: t.Mapping[str, t.Any]) -> Hints:
 
 
 def _seen(found: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """What a step before has found, which the controller hands on."""
+    """The services that an earlier step found, passed on by the controller."""
     services, mark = found.get("services"), found.get("mark")
     if not isinstance(services, list) or not isinstance(mark, str):
         return {}
@@ -87,7 +87,7 @@ def _seen(found: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 class ModuleLike(t.Protocol):
-    """The parts of AnsibleModule that are touched here, so that a test can stand in with a stub."""
+    """The parts of AnsibleModule that are used here, so that tests can use a stub."""
 
     def exit_json(self, **result: t.Any) -> t.NoReturn: ...
 
@@ -98,26 +98,29 @@ _Module = t.TypeVar("_Module", bound=ModuleLike)
 
 
 def check_seconds(module: ModuleLike, params: t.Mapping[str, t.Any], least: float, *names: str) -> None:
-    """End the module where one of these options is no time that a step can take."""
+    """Fail the module if one of these options is not a valid number of seconds.
+
+    :param least: the smallest valid number.
+    """
     for name in names:
         if not least <= params[name] <= _LONGEST:
             module.fail_json(msg=f"{name} must be between {least:g} and {_LONGEST} seconds, not {params[name]:g}.")
 
 
 def guarded(module: _Module, body: t.Callable[[_Module], None], limit: float = 0.0, **nothing: t.Any) -> None:
-    """Run a module. What it raises ends it with findings or a sentence, in which the module hides its secrets.
+    """Run a module. Exceptions end it with findings or one sentence, with secrets masked.
 
-    Ansible keeps the text of an exception from a task that has failed_when.
+    An uncaught exception would not do: Ansible hides its text from a task with failed_when.
 
-    :param limit: seconds that the module's own options give to its work; see _lifeline.
-    :param nothing: the module's return values where it could not do its work (FindingError).
+    :param limit: seconds that the module's options allow for its work; see _lifeline.
+    :param nothing: the module's return values if it could not do its work (FindingError).
     """
     try:
         with within(limit + OWN_WORK):
             body(module)
     except Ended as ended:
         if ended.reason == "controller":
-            raise SystemExit(1) from None  # nobody takes an answer
+            raise SystemExit(1) from None  # the controller is gone, so nobody reads an answer
         message = (
             f"It did not finish within {ended.limit:.0f} s. It was stopped, along with the programs that it started."
         )
@@ -139,16 +142,16 @@ def guarded(module: _Module, body: t.Callable[[_Module], None], limit: float = 0
 
 
 def conclude(module: ModuleLike, findings: t.Iterable[Finding], **evidence: t.Any) -> t.NoReturn:
-    """End the module: failed when a finding is an error, with the same evidence either way.
+    """End the module: failed if a finding is an error, with the same return values either way.
 
     :param evidence: the module's return values; C(findings) is added, worst first.
     """
     hidden = _secrets_of(module)
     options = _shown_options(module)
-    if "diff" in evidence:  # lines of the file, which are not our words
+    if "diff" in evidence:  # lines of the file, not our own text
         for side in ("before", "after"):
             evidence["diff"][side] = masked(evidence["diff"][side], hidden)
-    # Ansible would not find its secrets any more in the way that they are shown.
+    # After shown(), Ansible's own masking would no longer find the secrets.
     ranked = [Finding(**without(one.as_dict(), maskable(hidden))).shown() for one in worst_first(findings)]
     evidence = shown_value(without(evidence, maskable(hidden)))
     evidence["findings"] = [one.as_dict() for one in ranked]
@@ -163,7 +166,7 @@ def _secrets_of(module: ModuleLike) -> list[str]:
 
 
 def _shown_options(module: ModuleLike) -> dict[str, t.Any]:
-    """What the result says of the module's options. Ansible masks no short secret any more then, see _masking."""
+    """The module's options for the result. With them, Ansible's own masking is off for short secrets, see _masking."""
     params, specification = getattr(module, "params", None), getattr(module, "argument_spec", None)
     known = getattr(module, "no_log_values", None)
     if params is None or specification is None or known is None:

@@ -2,15 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A step ends when its time is up, and when nobody is there any more to take its answer; and nothing outlives it.
+"""Ends a step when its time is up or its controller is gone, together with all programs that it runs.
 
-Once a second the kernel interrupts the step, which then looks at the clock and at its standard output: when the
-connection is cut or the controller has ended, the other end of that is closed. With a terminal (ssh -tt) there is a
-SIGHUP besides. The step is then ended by an exception, so that what it has begun is cleared away as always. A second
-look ends it without that, should it hang. No thread is needed, so that a fork stays safe.
+Once a second a timer signal interrupts the step, which then checks the clock and its standard output: if the connection
+is cut or the controller has ended, the other end of that is closed. With a terminal (ssh -tt) SIGHUP comes as well. The
+step is then ended by an exception, so that it cleans up as usual. If it hangs, a later check ends it without cleaning
+up. No thread is used, so that fork stays safe.
 
-What must not be left half done (the replacement of containers, an edit) is finished first. Should the step itself be
-killed, the kernel ends the programs that it runs (PR_SET_PDEATHSIG).
+What must not be interrupted (recreating containers, an edit) is finished first. If the step itself is killed, the
+kernel kills the programs that it runs (PR_SET_PDEATHSIG).
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -27,10 +27,10 @@ import time
 import types
 import typing as t
 
-#: Why a step is ended.
+#: Why a step was ended.
 Reason = t.Literal["controller", "deadline"]
 
-#: Seconds between two looks, and for clearing away before the step is ended without that.
+#: Seconds between two checks, and seconds for cleaning up before the step is ended regardless.
 _PAUSE = 1.0
 _CLEARING = 30.0
 _LAST_WORDS = b'{"failed": true, "msg": "The step did not finish within %.0f s, and hung when it was stopped."}\n'
@@ -41,9 +41,9 @@ _prctl = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)
 
 
 class Ended(BaseException):
-    """Raised in the middle of a step to end it; no Exception, so that nobody takes it for a failure of the work.
+    """Raised inside a step to end it. Not an Exception, so that no handler mistakes it for a failure of the work.
 
-    :ivar limit: the seconds that the step had.
+    :ivar limit: the seconds that the step was allowed.
     """
 
     def __init__(self, reason: Reason, limit: float) -> None:
@@ -53,7 +53,7 @@ class Ended(BaseException):
 
 
 class _Lifeline:
-    """What is known of the step that runs in this process."""
+    """The state of the step that runs in this process."""
 
     def __init__(self, limit: float, output: int) -> None:
         self.owner = os.getpid()
@@ -65,17 +65,17 @@ class _Lifeline:
         self.ended_at: float | None = None
         self.programs: set[int] = set()
         self._poll = select.poll()
-        self._poll.register(output, 0)  # an error and a hang-up are always told
+        self._poll.register(output, 0)  # errors and hang-ups are always reported
 
     def look(self, _number: int, _frame: types.FrameType | None) -> None:
         if os.getpid() != self.owner:
             return
         now = time.monotonic()
         if self.ended_at is not None:
-            # Even what must be finished has had its time when the deadline is past.
+            # Past the deadline, even work that should be finished first is ended.
             if now - self.ended_at > _CLEARING and (not self.holds or now > self.deadline):
                 self.end_programs()
-                with contextlib.suppress(OSError):  # where nobody is there to take it
+                with contextlib.suppress(OSError):  # nobody may be reading
                     os.write(self.output, _LAST_WORDS % self.limit)
                 os._exit(1)
         elif any(events & (select.POLLERR | select.POLLHUP) for _unused, events in self._poll.poll(0)):
@@ -105,11 +105,11 @@ _current: _Lifeline | None = None
 
 @contextlib.contextmanager
 def within(limit: float, output: int = _OUTPUT) -> t.Iterator[None]:
-    """Do something in a bounded time, and only for as long as somebody takes what comes of it.
+    """Run the block with a time limit, and only as long as somebody reads the output.
 
     :param limit: seconds.
-    :param output: where the answer goes.
-    :raises Ended: in the middle of it.
+    :param output: descriptor of the output for the answer.
+    :raises Ended: inside the block, when it is ended.
     """
     global _current
     if threading.current_thread() is not threading.main_thread() or _current is not None:
@@ -126,17 +126,17 @@ def within(limit: float, output: int = _OUTPUT) -> t.Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, _PAUSE, _PAUSE)
         yield
     finally:
-        lifeline.holds += 1  # nothing is interrupted any more
+        lifeline.holds += 1  # from here on nothing is interrupted
         signal.setitimer(signal.ITIMER_REAL, 0)
         _current = None
-        lifeline.end_programs()  # there are none, but for one that an end caught between two lines
+        lifeline.end_programs()  # normally there are none left, unless the step was ended between two lines
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 @contextlib.contextmanager
 def finished_first() -> t.Iterator[None]:
-    """What must not be left half done: the step is ended only after it. It needs bounds of its own."""
+    """A block that must not be interrupted: the step is ended only after it. It needs its own time limit."""
     lifeline = _current
     if lifeline is None:
         yield
@@ -153,10 +153,10 @@ def finished_first() -> t.Iterator[None]:
 
 @contextlib.contextmanager
 def waiting(longest: float) -> t.Iterator[t.Callable[[], None]]:
-    """Time that does not count, as when another run holds the lock.
+    """A block whose waiting time does not count against the limit, such as waiting for a lock.
 
-    :param longest: seconds that the waiting may take.
-    :returns: what to call when it is over; the end of the block is its end at the latest.
+    :param longest: seconds that the wait may take.
+    :returns: a function to call when the wait is over; it is over at the end of the block at the latest.
     """
     lifeline, began, over = _current, time.monotonic(), False
     if lifeline is not None:
@@ -175,21 +175,21 @@ def waiting(longest: float) -> t.Iterator[t.Callable[[], None]]:
 
 
 def began(pid: int) -> None:
-    """Know of a program that leads a process group, so that it is ended with the step whatever happens."""
+    """Register a program that leads a process group, so that it is always ended with the step."""
     if _current is not None:
         _current.programs.add(pid)
 
 
 def is_over(pid: int) -> None:
-    """It has ended, and its group with it."""
+    """Unregister a program: it has ended, with its process group."""
     if _current is not None:
         _current.programs.discard(pid)
 
 
 def end_with_parent(parent: int) -> None:
-    """To be called in a new process: the kernel kills it when the thread that made it ends. prctl(2).
+    """To be called in a new process: makes the kernel kill it when the thread that created it ends. prctl(2).
 
-    :param parent: the process that made it; it may have ended already.
+    :param parent: the process that created it; it may already have ended.
     """
     if _prctl is not None:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -198,7 +198,7 @@ def end_with_parent(parent: int) -> None:
 
 
 def leave() -> None:
-    """To be called in a new process that goes on with our own code: what ends the step does not clear away here."""
+    """To be called in a forked process that runs our own code: ending the step must not clean up in it."""
     for number in (signal.SIGALRM, signal.SIGHUP, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

@@ -14,12 +14,12 @@ import socket
 
 #: Names of the machine itself: RFC 6761 section 6.3, and /etc/hosts of Debian and Red Hat.
 _NAMES = re.compile(r"(?:[^.\s]+\.)*localhost|localhost6?\.localdomain6?|localhost6|ip6-localhost|ip6-loopback")
-#: An IPv4 address that the system's resolver takes, also short (127.1) or as one number: inet_aton(3).
+#: An IPv4 address in any form that the system's resolver accepts, such as 127.1 or one number: inet_aton(3).
 _NUMBERS = re.compile(r"[0-9a-fx.]+")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a connection to this name or address stays on the machine that makes it."""
+    """Whether a connection to this name or address stays on the connecting machine."""
     name = host.strip().rstrip(".").lower().strip("[]").partition("%")[0]
     if _NAMES.fullmatch(name):
         return True

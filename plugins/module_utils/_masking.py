@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is a secret by its name, which secrets may be cut out of a text, and what happens to the texts with the others.
+"""Decides which names denote secrets, which secrets can be masked in a text, and what to do about the others.
 
-A mask must not tell what it hides. One within an ordinary word does: C(unavail[secret]le) tells everybody that the
-password is "ab", and C(Authentication [secret]) that it is "failed". So a short secret is never masked. Inside of a
-longer word it is not the secret, and the word stays. A line of another program's words in which it stands as a word is
-not shown at all. Our own sentences hold no secret, so they are left alone, whichever words they share with one.
+A mask must not reveal what it hides. Within ordinary words it does: C(unavail[secret]le) reveals the password "ab", and
+C(Authentication [secret]) reveals "failed". So short secrets are never masked. As part of a longer word, a short secret
+is left in place. A line of another program that contains it as a whole word is dropped. Our own sentences contain no
+secrets, so they are left alone, even if they share a word with one.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -18,31 +18,31 @@ import json
 import re
 import typing as t
 
-#: What names a secret, in any text: the beginning of what may go on as a name.
+#: The part of a name that shows that its value is a secret; more of the name may follow.
 TELLING = r"passw(?:or)?d | passphrase | secret | token | private_?key | api_?key | credential"
-#: Names of variables whose values are secrets; Mastodon's .env.production.sample and config/ have all of these kinds.
+#: Names of variables whose values are secrets; all kinds occur in Mastodon's .env.production.sample and config/.
 SECRET_NAME = re.compile(
     rf"{TELLING} | pass | key | private | salt | vault"
     r"| auth_(?!method) | (?<!smtp)_auth$ | database_url | redis_url | db_url | _dsn",
     re.VERBOSE | re.IGNORECASE,
 )
 
-#: A secret with fewer characters may be an ordinary word, or a part of one.
+#: A secret with fewer characters may be an ordinary word or part of one.
 SHORT = 8
 #: Ansible's own mask.
 MASK = "********"
 LEFT_OUT = "[not shown: this line may hold a secret]"
-#: Ansible's own word for the value of an option that is secret.
+#: Ansible's own replacement for the value of a secret option.
 _OPTION = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
 def maskable(secrets: t.Iterable[str]) -> list[str]:
-    """Those that are long enough for a mask to tell nothing, longest first. Blank ones are none."""
+    """The secrets long enough to be masked safely, longest first, without blank ones."""
     return sorted({secret for secret in secrets if len(secret) >= SHORT and secret.strip()}, key=len, reverse=True)
 
 
 def masked(text: str, secrets: t.Iterable[str], mask: str = MASK) -> str:
-    """Another program's words without the secrets: long ones are masked, lines with a short one are left out."""
+    """Another program's text without the secrets: long ones are masked, lines with a short one are dropped."""
     known = [secret for secret in secrets if secret.strip() and secret in text]
     for secret in maskable(known):
         text = text.replace(secret, mask)
@@ -55,7 +55,7 @@ def masked(text: str, secrets: t.Iterable[str], mask: str = MASK) -> str:
 
 
 def stands(secret: str, line: str) -> bool:
-    """Whether it is there as a word: with no letter or digit beside its own first and last one."""
+    """Whether the secret occurs in the line as a whole word: with no letter or digit next to its first and last one."""
     at = line.find(secret)
     while at >= 0:
         end = at + len(secret)
@@ -69,7 +69,7 @@ def stands(secret: str, line: str) -> bool:
 def hidden_options(
     options: t.Mapping[str, t.Any], specification: t.Mapping[str, t.Mapping[str, t.Any]]
 ) -> dict[str, t.Any]:
-    """A module's options as its result may show them: secret ones are hidden by their names, not by their values."""
+    """A module's options for its result, with secret ones hidden by option name, not by value."""
     return {name: _hidden(value, specification.get(name, {})) for name, value in options.items()}
 
 
@@ -85,7 +85,7 @@ def _hidden(value: t.Any, rule: t.Mapping[str, t.Any]) -> t.Any:
 
 
 def forms(secrets: t.Iterable[t.Any]) -> tuple[str, ...]:
-    """What to look for, longest first: each secret as it is and as it is quoted, once or twice.
+    """The texts to mask, longest first: each secret literally, and as it appears when quoted once or twice.
 
     :param secrets: texts and numbers, or lists and dictionaries of them (their keys are names, not secrets).
     """
@@ -97,12 +97,12 @@ def forms(secrets: t.Iterable[t.Any]) -> tuple[str, ...]:
 
 
 def without(value: t.Any, hidden: t.Sequence[str]) -> t.Any:
-    """A copy of a result, or of a text of our own, without the secrets. Keys, V(true) and V(false) stay as they are.
+    """A copy of a result, or of our own text, with the secrets masked. Keys, V(true) and V(false) are unchanged.
 
-    ansible-core's own C(remove_values) knows a secret as it is only: a message that quotes it as Python or JSON writes
-    it (a backslash doubled, a letter as an escape) would show it.
+    ansible-core's own C(remove_values) only finds a secret literally, not in a message that quotes it as Python or JSON
+    do (with a doubled backslash or an escaped letter).
 
-    :param hidden: from C(forms), or the secrets as they are, longest first.
+    :param hidden: from C(forms), or the literal secrets, longest first.
     """
     if isinstance(value, str):
         for form in hidden:
@@ -132,6 +132,6 @@ def _leaves(value: t.Any) -> t.Iterator[str]:
 
 
 def _quoted(text: str) -> set[str]:
-    """The text, and what stands between the quotes where Python, JSON or YAML quote it."""
+    """The text, and its forms between the quotes when Python, JSON or YAML quote it."""
     python = {repr(text)[1:-1], ascii(text)[1:-1]}
     return {text, *python, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], text.replace("'", "''")}

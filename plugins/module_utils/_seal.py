@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Hides values on the way from a module to its action plugin, so that no log of results (-vvv) can show them.
+"""Hides values between a module and its action plugin, so that no log of results (-vvv) shows them.
 
-A key serves one message, as a one-time pad of SHAKE-256 output; what protects the connection is still the connection.
+Each key is used for one message, as a one-time pad of SHAKE-256 output. It does not replace a secure connection.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -24,12 +24,15 @@ def new_key() -> str:
 
 
 def seal(values: t.Mapping[str, str], key: str) -> str:
-    """The values as text that tells nothing without the key."""
+    """The values as a text that is unreadable without the key."""
     return base64.b64encode(_mix(json.dumps(dict(values)).encode("ascii"), key)).decode("ascii")
 
 
 def unseal(sealed: str, key: str) -> dict[str, str]:
-    """What was sealed with this key. ValueError when it was not."""
+    """The values that were sealed with this key.
+
+    :raises ValueError: the text was not sealed with this key.
+    """
     found = json.loads(_mix(base64.b64decode(sealed), key))
     if not isinstance(found, dict):
         raise ValueError("no sealed values")

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Text from outside (of a host, a relay, a DNS record, a program): how much of it is looked at, and its one gate out.
+"""Untrusted text (from a host, a relay, a DNS record, a program): limits on its size, and making it safe to show.
 
-No pattern sees more than bounded() leaves. Nobody reads it but as shown() writes it.
+Patterns are applied only to text bounded by bounded(). People see it only as shown() writes it.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -15,25 +15,25 @@ import re
 import typing as t
 import unicodedata
 
-#: Of one line so many characters are kept; its end too, because Ruby and Sidekiq say there what it comes to.
+#: Characters kept of one line; including its end, where Ruby and Sidekiq put the essential part.
 LINE = 2048
 _LINE_END = 512
-#: Of a whole text so many are kept, most of them of its end, where results stand.
+#: Characters kept of a whole text, most of them from its end, where results are.
 WHOLE = 64 * 1024
 _WHOLE_HEAD = 16 * 1024
-#: Stands where something was left out.
+#: Marks the place where something was cut.
 CUT = "…"
 
 
 def listed(words: t.Sequence[str]) -> str:
-    """Words in a row: a, b and c."""
+    """The words as a list: a, b and c."""
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def bounded(text: str) -> str:
-    """The text, cut in its middle when it is too long, and each of its lines likewise; the mark says where."""
+    """The text, cut in the middle (at the mark) if it is too long, and each of its lines likewise."""
     if len(text) > WHOLE:
-        # Whole lines, where there are some: what begins inside of one would read as another.
+        # Cut at line ends if possible: a partial line could be read as a different one.
         head, tail = text[:_WHOLE_HEAD], text[len(text) - (WHOLE - _WHOLE_HEAD - 3) :]
         if "\n" in head and "\n" in tail:
             text = f"{head[: head.rindex(chr(10))]}\n{CUT}\n{tail[tail.index(chr(10)) + 1 :]}"
@@ -45,36 +45,37 @@ def bounded(text: str) -> str:
 
 
 def bounded_line(line: str) -> str:
-    """One line, cut in its middle when it is too long."""
+    """One line, cut in the middle if it is too long."""
     if len(line) <= LINE:
         return line
     return f"{line[: LINE - _LINE_END - len(CUT)]}{CUT}{line[-_LINE_END:]}"
 
 
-#: What does something instead of standing there: control characters (with ESC and those of C1), marks of the writing
-#: direction and whatever else is unseen, separators of lines and paragraphs, halves of surrogate pairs.
+#: Categories of characters with an effect instead of an appearance: control characters (including ESC and C1), marks of
+#: the writing direction and other invisible ones, line and paragraph separators, halves of surrogate pairs.
 _ACTING = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-#: GitHub's runner takes ##[command] anywhere in a line (actions/runner: src/Runner.Common/ActionCommand.cs, TryParse),
-#: Azure's takes ##vso[command] and ##[command] at its start.
+#: GitHub's runner obeys ##[command] anywhere in a line (actions/runner: src/Runner.Common/ActionCommand.cs, TryParse),
+#: Azure's obeys ##vso[command] and ##[command] at its start.
 _HASHED = re.compile(r"(?<=#)#(?=\[|vso\[)", re.IGNORECASE)
-#: GitHub's takes ::command:: after nothing but blanks (TryParseV2). After any blank, since YAML folds long lines there.
-#: No command is made of hexadecimal digits: an IPv6 address may stand.
+#: GitHub's obeys ::command:: at the start of a line, after blanks (TryParseV2). Escaped after any blank, because YAML
+#: may fold long lines there. No command consists of hexadecimal digits, so IPv6 addresses are left alone.
 _COLONS = re.compile(r"(?<!\S):(?=:(?![0-9A-Fa-f:.]*(?![\w-])))")
-#: Texts of many lines in what a step returns: they are shown line by line.
+#: Return values that are texts of many lines; they are made safe line by line.
 _MANY_LINES = frozenset({"before", "after", "module_stdout", "module_stderr", "stdout", "stderr"})
-#: Answers are not nested deeper, and their numbers not larger.
+#: No real answer is nested deeper or has larger numbers.
 _DEEPEST = 24
 _HIGHEST = 2**63
 
 
 def shown(text: str) -> str:
-    """The text as a person may read it: on one line, and such that no terminal, log, page or CI runner obeys it.
+    """The text, safe to show: on one line, and without anything that a terminal, log, page or CI runner would obey.
 
-    What would be obeyed is written as the escape of its code point that Python, C and YAML have (C(\\x1b), C(\\u202e),
-    C(\\U000e0001), and the short C(\\n), C(\\r), C(\\t)), so a reader sees what was there. A command of a CI runner is
-    broken by one such escape: C(##[x]) becomes C(#\\x23[x]), and C(::x::) at the start of a line or after a blank
-    C(\\x3a:x::). Everything else stays, blanks and all scripts included, and so does a text that went through before.
+    Such characters are written as escapes of their code points, as in Python, C and YAML (C(\\x1b), C(\\u202e),
+    C(\\U000e0001), and the short C(\\n), C(\\r), C(\\t)), so that a reader sees what was there. A command for a CI
+    runner is broken by one such escape: C(##[x]) becomes C(#\\x23[x]), and C(::x::) at the start of a line or after a
+    blank becomes C(\\x3a:x::). Everything else is unchanged, including blanks and all scripts. Applying it twice has no
+    further effect.
     """
     if not text.isprintable():
         text = "".join(char if char.isprintable() else _escaped(char) for char in text)
@@ -84,16 +85,16 @@ def shown(text: str) -> str:
 
 
 def shown_lines(text: str) -> str:
-    """The same for a text of many lines, each of which is shown by itself; tabs stay."""
+    """The same for a text of many lines: each line separately, and tabs are kept."""
     return "\n".join("\t".join(map(shown, line.split("\t"))) for line in text.replace("\r\n", "\n").split("\n"))
 
 
 def shown_value(value: t.Any, *, name: str = "", deepest: int = _DEEPEST) -> t.Any:
-    """The same for all texts in lists and dictionaries, keys included, as JSON holds them.
+    """The same for all texts in lists and dictionaries, including keys, as in JSON.
 
-    What no answer of ours holds is named in its place: numbers that are none or too large, nesting without end.
+    What no answer of ours contains (NaN, too large numbers, too deep nesting) is replaced by its description.
 
-    :param name: the key that the value has; it tells which texts have many lines.
+    :param name: the key of the value; decides whether its text has many lines.
     """
     if isinstance(value, str):
         return shown_lines(value) if name in _MANY_LINES else shown(value)

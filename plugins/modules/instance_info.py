@@ -281,7 +281,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release i
 
 
 def evidence(instance: Instance) -> dict[str, t.Any]:
-    """The instance as it is returned, with what Rails makes of its settings as far as they are known."""
+    """The instance as the module returns it, with the effective settings derived from its known variables."""
     known = bool(instance.release and instance.env_file_checksum)
     verdict = effective(instance.variables, Release.parse(instance.release), instance.local_domain) if known else None
     return {**instance.as_dict(), "effective": verdict.as_dict() if verdict else None}

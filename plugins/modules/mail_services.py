@@ -209,7 +209,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal
 
 
 def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Outcome:
-    """Do it, or in check mode only say it."""
+    """Restart the services; in check mode only predict it."""
     if check_mode:
         return predict(driver, params["state"])
     return renew(driver, params["state"], steady=params["steady"], timeout=params["timeout"])

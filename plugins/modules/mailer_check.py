@@ -294,7 +294,10 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._rails.verdict im
 
 
 def request_from(params: t.Mapping[str, t.Any], check_mode: bool) -> Request:
-    """What the options ask of Rails. FindingError for a value that cannot be written."""
+    """The request that the options describe.
+
+    :raises FindingError: a value cannot be written to the file.
+    """
     planned, not_text = texts(params["set"] or {})
     secrets, no_secret = texts(params["secrets"] or {})
     for problem in (*not_text, *no_secret):
@@ -313,7 +316,7 @@ def request_from(params: t.Mapping[str, t.Any], check_mode: bool) -> Request:
 
 
 def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Verdict:
-    """Ask, and conclude."""
+    """Ask Rails and draw the conclusions."""
     request = request_from(params, check_mode)
     asked = ask(driver, request)
     hints = {"main": params["provider_hint"] or "", "bulk": params["bulk_provider_hint"] or ""}

@@ -210,7 +210,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._rails.queue_chec
 
 
 def question_from(params: t.Mapping[str, t.Any]) -> Question:
-    """What the options ask for."""
+    """The question that the options describe."""
     return Question(
         reset=params["reset"] or "",
         enqueue=params["enqueue"] or "",
@@ -223,7 +223,7 @@ def question_from(params: t.Mapping[str, t.Any]) -> Question:
 
 
 def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Verdict:
-    """Send and follow; in check mode nothing."""
+    """Send the mail and follow it; in check mode do nothing."""
     return Verdict() if check_mode else QueueCheck(driver, question_from(params)).run()
 
 
@@ -264,7 +264,7 @@ def main() -> None:
         required_one_of=[("reset", "enqueue")],
         supports_check_mode=True,
     )
-    # Rails is booted to queue the mail, to ask for it, and to take it back.
+    # Rails is booted to enqueue the mail, to look for it, and to remove it.
     limit = module.params["deadline"] + 4 * module.params["timeout"]
     guarded(module, run, limit=limit, **Verdict().as_dict())
 

@@ -490,14 +490,14 @@ PLAIN_SETTINGS = (
 
 
 def settings_from(options):
-    """The probe's settings; what is not given keeps the probe's own default."""
+    """The probe's settings; options that are not given keep the probe's defaults."""
     ports = tuple(Endpoint(**one) for one in options["alternative_ports"])
     given = {name: options[name] for name in PLAIN_SETTINGS if options[name] is not None}
     return Settings(alternative_ports=ports, **given)
 
 
 def tried_from_instance(driver, settings):
-    """The probe's result from the place of the instance's sidekiq, and what there is to say about that place."""
+    """The probe's result from where the instance's sidekiq runs, and findings about that place."""
 
     def tried(translate):
         ca_file = settings.ca_file and translate(settings.ca_file)
@@ -514,7 +514,7 @@ def run(module):
     if module.params["vantage"] == "host":
         result = probe(settings)
     else:
-        # Only from here on: a host compiles every file that a step reads.
+        # Imported only here, because the host compiles every file that a step imports.
         from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
 
         result, about_place = tried_from_instance(find(hints_from(module.params)), settings)
@@ -528,7 +528,7 @@ def main():
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, required_if=with_login, supports_check_mode=True)
     given = module.params
     nothing = Result(given["host"], given["port"], given["tls"], mechanism=given["auth"]).as_dict()
-    # The dialogue, the search for a cause, and the look at other ports.
+    # The dialogue, the search for the cause, and the test of other ports.
     guarded(module, run, limit=2 * given["timeout"] + 10 * given["connect_timeout"], relay=nothing)
 
 

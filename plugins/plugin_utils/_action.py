@@ -2,17 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The base of every step's part on the controller: what holds for all of them, whatever they do.
+"""The base class of all action plugins. It guarantees four things for every step:
 
-- No secret is in the arguments of the task when anything shows them: task banners (C(DISPLAY_ARGS_TO_STDOUT)), debug
-  output, and other callbacks, as that of ansible-runner. A secret option stays the template that it is in the playbook
-  until the step itself works it out.
-- No secret is in the result, in whatever form a message quotes it.
-- Facts of the host set none of our variables, and the answer of a module brings none.
-- In the role (the option C(chain)) it takes what it needs from the steps before it, leaves what it found for those
-  after it (C(_record)), and fails with its sentences alone. The rest of a failing result is in
-  C(_ansible_evidence), which ansible-core neither shows nor registers, and which C(ansible_failed_result) has in a
-  C(rescue).
+- The task's arguments hold no secret when something prints them: task banners (C(DISPLAY_ARGS_TO_STDOUT)), debug
+  output, or another callback such as ansible-runner's. A secret option stays an untemplated expression until the step
+  itself templates it.
+- The result holds no secret, in whatever form a message quotes it.
+- The host's facts cannot set the role's variables, and a module's answer cannot set facts.
+- In the role (option C(chain)), a step reads the results of earlier steps from the record (C(_record)) and writes its
+  own result there. When it fails, only its messages are shown. The rest of the failed result is in
+  C(_ansible_evidence), which ansible-core neither prints nor registers but passes to a C(rescue) in
+  C(ansible_failed_result).
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -44,25 +44,25 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import i
 
 Result = dict[str, t.Any]
 
-#: The parts of the role (the option C(chain)). In those that only look, and in an undo, every step has its turn, and
-#: C(smtp_summary) says all bad news at once; in the others a step with bad news fails.
+#: The parts of the role (option C(chain)). In a collecting part every step runs, and C(smtp_summary) reports all
+#: problems at the end; in a stopping part a step with problems fails at once.
 COLLECTING = frozenset({"preflight", "check", "undo"})
 STOPPING = frozenset({"rollout", "rollback", "adopt"})
-#: What Ansible itself needs of a result.
+#: Keys of a result that Ansible itself needs.
 _OF_ANSIBLE = frozenset({"changed", "warnings", "deprecations"})
 
 
 class Step(ActionBase):
-    """A step; a subclass gives C(perform), and which of its options are secret."""
+    """A step. A subclass defines C(perform) and names its secret options."""
 
-    #: Options whose values are secret: neither the task's arguments nor the result show them.
+    #: Options whose values are secret; hidden in the task's arguments and in the result.
     SECRETS: t.ClassVar[frozenset[str]] = frozenset()
-    #: Options whose values may hold a secret (a login that is a token as well): the task's arguments do not show them.
+    #: Options whose values may contain a secret (such as a token used as the login); hidden in the task's arguments.
     QUIET: t.ClassVar[frozenset[str]] = frozenset()
 
-    #: What the step is called in the record of a run.
+    #: The step's key in the record of the run.
     KEY: t.ClassVar[str] = ""
-    #: What it says last in the role when it fails.
+    #: Last line of the message when the step fails in the role.
     CLOSING: t.ClassVar[str] = ""
 
     TRANSFERS_FILES = False
@@ -71,13 +71,13 @@ class Step(ActionBase):
 
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
-        # A task that is tried again gets the same object and would find the mask.
+        # A retried task reuses the same task object, whose arguments are masked by then.
         self._given = {name: one for name, one in self._task.args.items() if name != "chain"}
-        #: The part of the role that the step belongs to; empty for a step that somebody uses by itself.
+        #: The part of the role that the step belongs to; empty for a step used outside the role.
         self.part = str(self._task.args.get("chain") or "")
-        #: What the steps before have left.
+        #: What earlier steps recorded.
         self.known = Known({})
-        #: What the step leaves for those after it beside its result.
+        #: What the step records for later steps in addition to its result.
         self.unshown: Result = {}
         self._forms: tuple[str, ...] = ()
         self._secrets: list[str] = []
@@ -94,26 +94,26 @@ class Step(ActionBase):
 
     @classmethod
     def finalize_task_arg(cls, name: str, value: t.Any, *others: t.Any) -> t.Any:
-        """How ansible-core works out an option before the step begins: not at all where it may be secret.
+        """Stop ansible-core from templating the hidden options before the step begins.
 
-        It keeps what it has worked out in the task, and shows it when the step cannot even begin.
+        ansible-core keeps templated values in the task and prints them when the step cannot start.
         """
         return value if name in cls._hidden() else super().finalize_task_arg(name, value, *others)
 
     def perform(self, options: Result, task_vars: Result) -> Result:
-        """The step itself: its result, in which secrets will be hidden."""
+        """Do the step's work and return its result; secrets in it are masked later."""
         raise NotImplementedError
 
     def key(self, options: Result) -> str:  # noqa: ARG002
-        """What the step is called in the record of a run; its options may decide."""
+        """The step's key in the record of the run; it may depend on the options."""
         return self.KEY
 
     def linked(self, options: Result, task_vars: Result) -> Result | None:  # noqa: ARG002
-        """In the role: the options with what the steps before have found out; None when there is nothing to do."""
+        """In the role: the options completed with what earlier steps found; None when there is nothing to do."""
         return options
 
     def problems(self, result: Result) -> list[str]:
-        """What is wrong, a sentence each."""
+        """The problems in a failed result, one sentence each."""
         return problems_of(result)
 
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
@@ -127,7 +127,7 @@ class Step(ActionBase):
         return result
 
     def _run_linked(self, variables: Result) -> Result:
-        """The same as a step of the role: it begins with what the record has, and leaves its own result there."""
+        """Run as a step of the role: start from the record, and leave the result there."""
         if self.part not in COLLECTING | STOPPING:
             raise AnsibleActionFail(f"chain must be one of {', '.join(sorted(COLLECTING | STOPPING))}.")
         record, key = Record(str(variables.get("inventory_hostname") or "")), self.key(self._given)
@@ -150,18 +150,18 @@ class Step(ActionBase):
         return self._ended(outcome, problems, done)
 
     def _begin(self, record: Record) -> None:
-        """What has to happen to the record before the step."""
+        """Prepare the record before the step runs."""
 
     def _performed_linked(self, variables: Result) -> Result:
         given = self._worked_out()
-        self._hide(given)  # the task is shown even when the step leaves itself out
+        self._hide(given)  # the task is printed even when the step is skipped
         options = self.linked(given, variables)
         if options is None:
             return {"changed": False, "skipped": True, "skip_reason": "There is nothing to do."}
         return self._performed(options, variables)
 
     def _ended(self, outcome: str, problems: list[str], done: Result) -> Result:
-        """The result as Ansible shows and registers it."""
+        """The result as Ansible prints and registers it."""
         if outcome not in ("failed", "not_proved"):
             return done
         message = f"{together(problems)}\n{self.CLOSING}".rstrip()
@@ -173,7 +173,7 @@ class Step(ActionBase):
         return {"changed": False, **shown_too, "failed": True, "msg": message, "_ansible_evidence": evidence}
 
     def _refused(self, variables: Result) -> Result | None:
-        """The result of a host that sets variables of ours; None for any other."""
+        """The failed result for a host whose facts set the role's variables; None for any other host."""
         refused = self._facts_that_set(variables)
         if not refused:
             return None
@@ -189,21 +189,21 @@ class Step(ActionBase):
             told = self._told(text)
             if told == text:
                 raise
-            # Ansible would print the text of the exception and of its causes.
+            # Without "from None", Ansible would also print the original exception and its causes.
             raise AnsibleActionFail(told) from None
 
     def _hide(self, options: Result) -> None:
-        """Hide the values of the secret options; in the task too, where one may stand for another by mistake."""
+        """Mask the values of the secret options, also where one was put into another option by mistake."""
         self.keep_secret(options[name] for name in self.secret_options() if name in options)
         self._task.args = without(self._task.args, self._secrets)
 
     def keep_secret(self, values: t.Iterable[t.Any]) -> None:
-        """Hide these values in all that the step says from now on."""
+        """Mask these values in everything that the step outputs from now on."""
         self._forms = forms(values)
         self._secrets = maskable(self._forms)
 
     def _told(self, text: str) -> str:
-        """A message of somebody else as it may be shown."""
+        """A message from elsewhere, masked and safe to print."""
         return shown(masked(text, self._forms))
 
     def _facts_that_set(self, variables: Result) -> list[Finding]:
@@ -212,7 +212,7 @@ class Step(ActionBase):
         return set_by_facts(variables.get("ansible_facts"), str(variables.get("inventory_hostname") or "this host"))
 
     def _worked_out(self) -> Result:
-        """The options, with those that ansible-core was kept from working out."""
+        """The options, with the hidden ones templated here instead of by ansible-core."""
         options = {}
         for name, value in self._given.items():
             try:
@@ -220,29 +220,29 @@ class Step(ActionBase):
             except AnsibleValueOmittedError:
                 continue
             except AnsibleError as undefined:
-                # As ansible-core says it of every other option.
+                # The same wording as ansible-core's for every other option.
                 raise AnsibleError(f"Error while resolving value for {name!r}.", obj=value) from undefined
         return options
 
 
 class ControllerStep(Step):
-    """A step without a connection.
+    """A step that runs on the controller, without a connection.
 
-    ansible-core masks the C(no_log) options of a module in its result, but not those of an action plugin. This base
-    validates the options and masks, so that a step on the controller is as safe as one on a target.
+    ansible-core masks a module's C(no_log) options in the result, but not those of an action plugin. This class
+    validates and masks the options itself, so that a step on the controller is as safe as one on the host.
 
-    A subclass gives C(ARGUMENT_SPEC) (and C(SPEC_RULES), the required_if and friends) and C(conclude_from).
+    A subclass defines C(ARGUMENT_SPEC) (and C(SPEC_RULES): required_if and the like) and C(conclude_from).
     """
 
     ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {}
     SPEC_RULES: t.ClassVar[dict[str, t.Any]] = {}
-    #: Return values that later steps take as they are; nothing in them is from outside but what went through the gate.
+    #: Return values that later steps use unchanged; they hold no outside text but what has passed the gate.
     EXACT: t.ClassVar[frozenset[str]] = frozenset()
     _requires_connection = False
 
     @classmethod
     def secret_options(cls) -> frozenset[str]:
-        """Those with C(no_log)."""
+        """The options in C(SECRETS) and those with C(no_log)."""
         return cls.SECRETS | {name for name, option in cls.ARGUMENT_SPEC.items() if option.get("no_log")}
 
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
@@ -250,25 +250,28 @@ class ControllerStep(Step):
         self._blocking: list[str] = []
 
     def problems(self, result: Result) -> list[str]:
-        """Those that the step itself has called blocking."""
+        """The findings that C(blocking) returned; without any, the problems in the result."""
         return self._blocking or super().problems(result)
 
     def conclude_from(self, options: Result, task_vars: Result) -> tuple[list[Finding], Result]:
-        """The step itself: findings, and the other return values."""
+        """Do the step's work and return its findings and the other return values."""
         raise NotImplementedError
 
     def blocking(self, findings: list[Finding], options: Result) -> list[Finding]:  # noqa: ARG002
-        """The findings with which the step fails. Options of a subclass may decide."""
+        """The findings that make the step fail; a subclass may let its options decide."""
         return errors(findings)
 
     def unmasked(self, findings: list[Finding]) -> frozenset[str]:  # noqa: ARG002
-        """The return values that masking must leave alone, because no secret is in them."""
+        """The names of return values that masking must leave alone because they hold no secret."""
         return frozenset()
 
     def validated(self, options: Result) -> Result:
-        """The options with their types; all that is wrong with them is one failure, which shows no secret."""
+        """The options converted to their types.
+
+        :raises AnsibleActionFail: everything that is wrong with the options, in one message without secrets.
+        """
         validated = ArgumentSpecValidator(self.ARGUMENT_SPEC, **self.SPEC_RULES).validate(options)
-        # Those of inner options as well, and what the types have made of them.
+        # _no_log_values also has the secrets of suboptions and the converted values.
         given = [options[name] for name in self.secret_options() if name in options]
         self.keep_secret([*given, *validated._no_log_values])
         if validated.error_messages:
@@ -277,7 +280,7 @@ class ControllerStep(Step):
         return made
 
     def perform(self, options: Result, task_vars: Result) -> Result:
-        """Validate, run, mask; the result fails when a finding is an error."""
+        """Validate, run and mask; the result is failed when a finding is blocking."""
         validated = self.validated(options)
         try:
             findings, evidence = self.conclude_from(validated, task_vars)
@@ -302,7 +305,7 @@ def _outcome_of(result: Result) -> str:
 
 
 def _complaint(problems: AnsibleValidationErrorMultiple) -> str:
-    """What is wrong with the options, in the words that modules use."""
+    """What is wrong with the options, in the wording that modules use."""
     return "; ".join(
         f"Unsupported parameters: {one.msg}" if isinstance(one, UnsupportedError) else str(one.msg)
         for one in problems.errors

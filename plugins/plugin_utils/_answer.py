@@ -2,11 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The gate on the controller: what a host answers becomes what Ansible reads of it.
+"""The gate on the controller: sanitizes a host's answer before Ansible reads it.
 
-A hostile host does not run our modules, so nothing of an answer is taken as they would have written it. It has a
-bounded size, its texts are safe to show, its findings have the form of findings, and it holds nothing by which an
-answer tells Ansible what to do.
+A hostile host need not run our modules, so an answer is not trusted to look like theirs. Behind the gate its size is
+bounded, its texts are safe to print, its findings are well-formed, and no key in it makes Ansible act.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -34,22 +33,22 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._text import (
     shown_value,
 )
 
-#: Characters. A module's answer has some thousand.
+#: Characters. A module's answer normally has a few thousand.
 LARGEST = 4 * 1024 * 1024
-#: No host has more to say.
+#: Far more than any real host has.
 MOST_FINDINGS = 500
-#: What makes Ansible set facts and statistics, and add hosts and groups, whichever module returns it
-#: (ansible-core: lib/ansible/plugins/strategy/__init__.py, _process_pending_results).
+#: Keys by which any module makes Ansible set facts and statistics, or add hosts and groups.
+#: Source: ansible-core, lib/ansible/plugins/strategy/__init__.py, _process_pending_results.
 _ORDERS = frozenset({"add_group", "add_host", "ansible_facts", "ansible_stats", "results"})
 _NOT_READ = "It was discarded. Check what runs as Ansible's user, or as root, on this host."
 
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What Ansible is to read.
+    """A host's answer as Ansible may read it.
 
-    :ivar stdout: JSON; or, where there was none, what was said instead.
-    :ivar warnings: what stood around the JSON.
+    :ivar stdout: the module's JSON; the host's output where there was no JSON.
+    :ivar warnings: the output around the JSON.
     """
 
     stdout: str
@@ -58,7 +57,7 @@ class Answer:
 
 
 def gated(stdout: str, stderr: str) -> Answer:
-    """What a host answered, as Ansible may read it."""
+    """Sanitize what a host answered."""
     said = shown_lines(bounded(stderr))
     if len(stdout) > LARGEST:
         size = f"{len(stdout) / 1024 / 1024:.0f} MB"
@@ -70,19 +69,19 @@ def gated(stdout: str, stderr: str) -> Answer:
         return refused(f"The host's answer is nested too deeply. {_NOT_READ}")
     except (
         ValueError
-    ):  # Ansible says that there is none, with the output beside it, in which it must not find one either
+    ):  # Ansible reports that there is no JSON and prints the output; the "| " keeps it from finding JSON there
         lines = shown_lines(bounded(stdout)).split("\n")
         return Answer("\n".join(f"| {one}" if one.lstrip().startswith("{") else one for one in lines), said)
     return Answer(json.dumps(answer_of(answer)), said, tuple(shown(bounded_line(one)) for one in junk))
 
 
 def refused(message: str) -> Answer:
-    """An answer that is not taken, as a module would fail."""
+    """The answer of a failed module, in place of one that was discarded."""
     return Answer(json.dumps({"failed": True, "changed": False, "msg": message}), "")
 
 
 def answer_of(given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """An answer without orders to Ansible, each text shown; its message is that of its findings."""
+    """The answer without keys that make Ansible act, its texts safe to print; errors among its findings set C(msg)."""
     wanted = {name: one for name, one in given.items() if name not in _ORDERS and not name.startswith("_")}
     answer: dict[str, t.Any] = shown_value(wanted)
     if "findings" in given:
@@ -94,7 +93,7 @@ def answer_of(given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def findings_of(given: t.Any) -> list[Finding]:
-    """The findings among whatever a host calls its findings, worst first."""
+    """The well-formed findings in what a host returned as C(findings), worst first."""
     names = [field.name for field in dataclasses.fields(Finding)]
     found = []
     for one in given[:MOST_FINDINGS] if isinstance(given, list) else ():

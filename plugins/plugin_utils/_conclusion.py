@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a host ended: from what its steps left to the facts C(mastodon_smtp_result) and C(mastodon_smtp_drift)."""
+"""The result of a host, C(mastodon_smtp_result) or C(mastodon_smtp_drift), from what its steps recorded."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -17,19 +17,19 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._summary import h
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import said, together
 
 Result = dict[str, t.Any]
-#: What is to be said of the other hosts; asked for only where a host fails.
+#: Returns the sentences about the other hosts; called only when a host fails.
 Others = t.Callable[[], str]
 _DRY = "This was a dry run: nothing has been changed."
 _QUEUED = ("way", "to", "outcome", "job", "message_id", "waited")
 
 
 def unforeseen(task: str, message: str) -> Entry:
-    """A task that failed before its step could begin, such as one with a variable that cannot be worked out."""
+    """The entry of a task that failed before its step began, for example because a variable cannot be templated."""
     return Entry(task, "failed", (said({"msg": message}),), {"findings": []})
 
 
 def preflight(known: Known, broken: Entry | None, others: Others) -> Result:
-    """Fails with everything that is wrong with a host, all steps together."""
+    """A failed result with the problems of all preflight steps; empty when there are none."""
     wrong = known.wrong(*PREFLIGHT)
     problems = [one for entry in wrong for one in entry.problems]
     if broken and not wrong:
@@ -40,7 +40,7 @@ def preflight(known: Known, broken: Entry | None, others: Others) -> Result:
 
 
 def rollout(known: Known, broken: Entry | None, others: Others) -> Result:
-    """The fact of a rollout: what was proved, or why not and what became of the file and the services."""
+    """The result of a rollout: what was proved, or why it failed and in what state the file and the services are."""
     wrong = known.wrong(*ROLLOUT) or ([broken] if broken else [])
     if wrong:
         return _failed(known, wrong, undone(known, of_test=_of_test(wrong)), others)
@@ -76,7 +76,7 @@ def _outcome(known: Known) -> str:
 
 
 def rollback(known: Known, broken: Entry | None, others: Others) -> Result:
-    """The fact of a roll-back."""
+    """The result of a rollback."""
     wrong = known.wrong(*ROLLBACK) or ([broken] if broken else [])
     if wrong:
         return _failed(known, wrong, left_by_rollback(known), others)
@@ -96,7 +96,7 @@ def rollback(known: Known, broken: Entry | None, others: Others) -> Result:
 
 
 def check(known: Known, broken: Entry | None, others: Others) -> Result:  # noqa: ARG001
-    """The verdict of the drift check, C(mastodon_smtp_drift)."""
+    """The result of the drift check, C(mastodon_smtp_drift)."""
     steps: Result = {key: _as_step(entry) for key, entry in known.entries.items()}
     if broken:
         steps["cause"] = together(broken.problems)
@@ -109,7 +109,7 @@ def _as_step(entry: Entry) -> Result:
 
 
 def _failed(known: Known, wrong: t.Sequence[Entry], what_became: str, others: Others) -> Result:
-    """The first cause is what the operator needs, with what became of the host."""
+    """The result of a failed host: the first failed step as the cause, and the state that the host is in now."""
     message = together(one for entry in wrong for one in entry.problems)
     findings = [one for entry in wrong for one in entry.result.get("findings") or ()]
     afterwards = " ".join(one for one in (what_became, others()) if one)
@@ -127,7 +127,7 @@ def _of_test(wrong: t.Sequence[Entry]) -> bool:
 
 
 def _findings(known: Known, *keys: str) -> list[Result]:
-    """What these steps found, each finding once."""
+    """The findings of these steps, without duplicates."""
     found: list[Result] = []
     for key in keys:
         found += [one for one in known.result(key).get("findings") or () if one not in found]
@@ -135,7 +135,10 @@ def _findings(known: Known, *keys: str) -> list[Result]:
 
 
 def undone(known: Known, *, of_test: bool = False) -> str:
-    """What became of the file and the services after a failure, in one sentence."""
+    """The state of the file and the services after a failed rollout, for the operator.
+
+    :param of_test: whether the only failure is a test that could not be made.
+    """
     file = str((known.instance or {}).get("env_file") or "the environment file")
     if known.dry:
         return _DRY
@@ -174,7 +177,7 @@ def _kept(known: Known) -> str:
 
 
 def left_by_rollback(known: Known) -> str:
-    """What a roll-back that failed has changed, in one sentence."""
+    """What a failed rollback has changed, for the operator."""
     if known.dry:
         return _DRY
     if known.result("restored").get("changed"):

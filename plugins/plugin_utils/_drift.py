@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From what the steps of the drift check saw to the verdict: is this instance as the inventory says?"""
+"""The verdict of the drift check: does this instance match the inventory?"""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -24,24 +24,24 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.compare i
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import on_older_settings
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import said, went_wrong
 
-#: The steps in the order in which they are asked.
+#: The steps, in the order in which their findings are collected.
 STEPS = ("variables", "instance", "settings", "relay", "relay_bulk", "dns", "edit", "mailer", "services")
-#: Findings of mailer_check that only say what the file says as well.
+#: Findings of mailer_check that can merely be a consequence of drift in the file.
 _OF_THE_FILE = frozenset({"effective-differs", "password-misread", "login-misread"})
 
-#: Variables that only together say how a connection is encrypted: one of them shows in the settings of others.
+#: Variables that together decide how a connection is encrypted: a change to one affects the settings of the others.
 _ENCRYPTION = re.compile(r"((?:BULK_)?SMTP_)(?:TLS|SSL|ENABLE_STARTTLS|ENABLE_STARTTLS_AUTO)")
 
-#: What env_file would do to a variable, as it is now.
+#: What env_file would do to a variable -> the state that the variable is in now.
 DRIFT_WORDS = {"added": "missing", "changed": "other value", "removed": "not wanted", "requoted": "read differently"}
 
 
 def drift(steps: t.Mapping[str, t.Any], fail_on: str = "error") -> dict[str, t.Any]:
-    """The verdict: C(in_order), all C(findings) worst first, C(blocking), and C(message) about those that block.
+    """The verdict: C(in_order), C(findings) (all, worst first), C(blocking), and C(message) about the blocking ones.
 
-    :param steps: what the steps were registered as, by the names in C(STEPS); one that did not run may be missing.
-        C(cause) is the message with which the preflight ended, if it did.
-    :param fail_on: the mildest severity that blocks, or C(never).
+    :param steps: the results of the steps, by the names in C(STEPS); steps that did not run may be missing. C(cause)
+        is the message of a task that failed outside a step, if one did.
+    :param fail_on: the lowest severity that blocks, or C(never).
     """
     results = {name: steps.get(name) or {} for name in STEPS}
     findings = [*_about_file(results), *_about_services(results["instance"])]
@@ -61,7 +61,7 @@ def drift(steps: t.Mapping[str, t.Any], fail_on: str = "error") -> dict[str, t.A
 
 
 def drift_summary(verdict: t.Mapping[str, t.Any], instance: t.Mapping[str, t.Any] | None) -> list[str]:
-    """The verdict in sentences: what is in order, and every finding that is more than an info."""
+    """The verdict in sentences: whether the instance is in order, and every finding above severity info."""
     first = "In order: file, effective settings and running services are as the inventory says."
     if not verdict["in_order"]:
         number = len(verdict["blocking"])
@@ -77,13 +77,13 @@ def drift_summary(verdict: t.Mapping[str, t.Any], instance: t.Mapping[str, t.Any
 
 
 def _about_file(results: t.Mapping[str, t.Any]) -> list[Finding]:
-    """The file against the inventory, in one finding: what Rails uses instead follows from it."""
+    """One finding for all differences between file and inventory, with what Rails uses as a result."""
     changed = results["edit"].get("changed_variables") or []
     if not changed:
         return []
     told = {}
     for one in results["mailer"].get("differences") or ():
-        # Of a login or password, Rails only says whether there is one.
+        # For a login or password, Rails only reports whether one is set.
         if not one["setting"].endswith("_set") and _is_of_file(one["variable"], results):
             told[one["variable"]] = f": Rails uses {shown(one['actual'])} instead of {shown(one['expected'])}"
     what = ", ".join(
@@ -99,7 +99,7 @@ def _about_file(results: t.Mapping[str, t.Any]) -> list[Finding]:
 
 
 def _follows_from_file(one: Finding, results: t.Mapping[str, t.Any]) -> bool:
-    """Whether a finding about Rails is explained by variables of the file that are not as the inventory says."""
+    """Whether a finding about Rails only follows from variables in the file that differ from the inventory."""
     if one.code not in _OF_THE_FILE:
         return False
     variables = {each["setting"]: each["variable"] for each in results["mailer"].get("differences") or ()}
@@ -107,10 +107,10 @@ def _follows_from_file(one: Finding, results: t.Mapping[str, t.Any]) -> bool:
 
 
 def _is_of_file(variable: str, results: t.Mapping[str, t.Any]) -> bool:
-    """Whether what Rails makes of a variable is explained by the file."""
+    """Whether drift in the file explains the value that Rails has for a variable."""
     overrides = (results["instance"].get("instance") or {}).get("overrides") or ()
     if variable in {override["variable"] for override in overrides}:
-        return False  # what wins over the file is another cause, and stays when the file is mended
+        return False  # an override is a separate cause, and remains after the file is fixed
     changed = results["edit"].get("changed_variables") or ()
     return _group(variable) in {_group(entry["name"]) for entry in changed}
 
@@ -143,5 +143,5 @@ def _of_step(name: str, result: t.Mapping[str, t.Any], results: t.Mapping[str, t
 
 
 def _weighed(one: Finding) -> Finding:
-    """The finding as it counts here: an edit that is not proved is no mere info."""
+    """The finding with its severity in a drift check, where an unproved edit is an error."""
     return dataclasses.replace(one, severity="error") if one.code == "edit-unproved" else one

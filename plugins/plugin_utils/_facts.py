@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Facts are what a host says of itself. They must not set our variables.
+"""Facts come from the host, so they must not set the role's variables.
 
-In ansible-core the facts of a host outrank the defaults of roles and everything that the inventory says
-(C(VariableManager.get_vars) in C(ansible/vars/manager.py) merges the fact cache after C(host_vars)). A fact need not
-begin with C(ansible_), and every answer of every module can bring some, not only that of C(setup). Even
-C(inventory_dir) and C(inventory_hostname) can be facts. So a host could set what the operator meant to set.
+In ansible-core, facts take precedence over role defaults and the inventory (C(VariableManager.get_vars) in
+C(ansible/vars/manager.py) merges the fact cache after C(host_vars)). A fact need not begin with C(ansible_), and any
+module's answer can set facts, not only that of C(setup); even C(inventory_dir) and C(inventory_hostname). So a host
+could override what the operator has set.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -20,17 +20,17 @@ import typing as t
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
 
-#: How the names of variables begin that the collection reads or leaves, and of those that adopting refers to.
+#: Prefixes of the variables that the collection reads or sets, and of those that adopted settings refer to.
 PREFIXES = ("mastodon_smtp_", "__mastodon_smtp_", "vault_mastodon_smtp_")
-#: Names that ansible-core itself gives each host, and that paths on the controller are made of.
+#: Variables that ansible-core itself sets for each host, and from which paths on the controller are built.
 OF_ANSIBLE = frozenset({"inventory_dir", "inventory_file", "inventory_hostname", "inventory_hostname_short"})
-#: A host chooses these names; others are counted only.
+#: The host chooses these names, so only harmless ones are shown; others are only counted.
 _SHOWN = re.compile(r"[A-Za-z0-9_]{1,80}")
 _AT_MOST = 5
 
 
 def set_by_facts(facts: t.Any, host: str) -> list[Finding]:
-    """A finding when a host's facts have names of ours; at most one, since they come together.
+    """The finding when a host's facts set the collection's variables; at most one, for all of them.
 
     :param facts: C(ansible_facts) of the host.
     :param host: its name, for the message.

@@ -15,12 +15,12 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Re
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import on_older_settings
 
 Seen = t.Mapping[str, Known]
-#: How the record calls what the rollout of a host came to.
+#: The record's key for the result of a host's rollout.
 RESULT = "result"
 #: Findings that mean: there is no Mastodon on this host.
 NO_MASTODON = frozenset({"no-instance", "no-systemd", "no-compose-instance", "no-engine"})
 
-#: How the rollout of a host can end, in the words of the fleet's summary.
+#: Outcome of a host's rollout -> its wording in the fleet's summary.
 _ENDS_OF = {
     "changed": "Done",
     "in order": "In order",
@@ -29,20 +29,20 @@ _ENDS_OF = {
     "failed": "Failed",
 }
 _ABSENT = {"unreachable": "Did not answer", "without_mastodon": "Without Mastodon"}
-#: In the order in which they are told.
+#: All ends, in the order in which they are reported.
 ENDS = (*_ENDS_OF.values(), "Lost contact during the change", *_ABSENT.values(), "Not started")
 
 
 def seen_of(hosts: t.Iterable[str]) -> Seen:
-    """What the steps of these hosts have left in this run."""
+    """What the steps of this run recorded for these hosts."""
     return {host: Known(Record(host).entries()) for host in hosts}
 
 
 def preflight_verdict(seen: Seen, hosts: t.Sequence[str], passed: t.Container[str]) -> dict[str, list[str]]:
-    """Why hosts have dropped out of the preflight: C(unreachable), C(without_mastodon), or it C(failed).
+    """The hosts that did not pass the preflight, by reason: C(failed), C(unreachable), C(without_mastodon).
 
     :param hosts: all hosts of the run.
-    :param passed: those that are still in it.
+    :param passed: the hosts that are still in the run.
     """
     verdict: dict[str, list[str]] = {"failed": [], "unreachable": [], "without_mastodon": []}
     for host in hosts:
@@ -59,11 +59,11 @@ def _kind(known: Known) -> str:
 
 
 def preflight_standing(seen: Seen, host: str, hosts: t.Sequence[str], passed: t.Container[str], *, strict: bool) -> str:
-    """What a host whose preflight failed says of the others. Ansible ends the run when all have failed.
+    """What a host whose preflight failed reports about the run. Ansible ends the run when all hosts have failed.
 
     :param hosts: all hosts of the run.
-    :param passed: those that are still in it.
-    :param strict: whether a host without Mastodon stops the rollout; else it goes on without that host.
+    :param passed: the hosts that are still in the run.
+    :param strict: whether a host without Mastodon stops the rollout; otherwise the rollout continues without it.
     """
     silent = preflight_verdict(seen, hosts, passed)["unreachable"]
     told = [f"Did not answer: {_some(silent)}."] if silent else []
@@ -77,7 +77,7 @@ def preflight_standing(seen: Seen, host: str, hosts: t.Sequence[str], passed: t.
 
 
 def fleet_summary(seen: Seen, hosts: t.Sequence[str]) -> list[str]:
-    """How a rollout ended, a sentence for each kind of end, and then what is unfinished.
+    """How the rollout ended: one sentence for each kind of end, then one for each unfinished host.
 
     :param hosts: all hosts of the run.
     """
@@ -98,10 +98,10 @@ def _end(known: Known) -> str:
 
 
 def unsettled_hosts(seen: Seen, hosts: t.Sequence[str]) -> list[str]:
-    """What is half done on hosts that this run did not bring to an end: a sentence for each such host.
+    """What is unfinished on these hosts: one sentence for each host that this run did not finish.
 
-    It may be left by an earlier run, or by this one where the host was lost on the way. A host without Sidekiq is half
-    of a server: it is done when a host of the run has proved the queue of the same server.
+    An earlier run may have left it, or this run lost contact with the host. A host without Sidekiq is only part of a
+    server: it is unfinished until another host of the run has proved the queue of the same server.
 
     :param hosts: the hosts in question.
     """
@@ -112,7 +112,7 @@ def unsettled_hosts(seen: Seen, hosts: t.Sequence[str]) -> list[str]:
 
 
 def _is_alone(host: str, seen: Seen, hosts: t.Sequence[str]) -> bool:
-    """Whether a host without Sidekiq is done, and no host of the run sends the mail of its server."""
+    """Whether a host without Sidekiq is finished, but no host of the run proved the queue of its server."""
     own = seen[host].result(RESULT)
     if own.get("check_mode", True) or "sidekiq" in own.get("roles", ["sidekiq"]):
         return False
@@ -152,13 +152,13 @@ def _unsettled(known: Known) -> list[str]:
 
 
 def unfinished_hosts(seen: Seen, hosts: t.Sequence[str], batch: t.Sequence[str], tolerated: float = 0) -> list[str]:
-    """The hosts before this batch that have not ended well; empty as long as no more of them than tolerated.
+    """The failed hosts of earlier batches; empty as long as they are within the tolerated share.
 
-    A host that was lost on the way has not ended at all, so it is one of them.
+    A host that lost contact during the change has no result and counts as failed.
 
-    :param hosts: all hosts of the rollout, in its order.
+    :param hosts: all hosts of the rollout, in order.
     :param batch: the hosts that are about to begin.
-    :param tolerated: per cent of the hosts before this batch; more stop the rollout.
+    :param tolerated: percentage of the hosts before this batch; if more failed, the rollout stops.
     """
     before = list(hosts[: hosts.index(batch[0])]) if batch else []
     bad = [host for host in before if seen[host].result(RESULT).get("outcome", "failed") == "failed"]
@@ -166,11 +166,11 @@ def unfinished_hosts(seen: Seen, hosts: t.Sequence[str], batch: t.Sequence[str],
 
 
 def batch_name(hosts: t.Sequence[str], batch: t.Sequence[str], sizes: t.Any) -> str:
-    """A batch of the rollout on screen, with its hosts: the first one is the canary where others follow it.
+    """The title of a batch with its hosts; the first batch is the canary if others follow.
 
-    :param hosts: all hosts of the rollout, in its order.
+    :param hosts: all hosts of the rollout, in order.
     :param batch: the hosts that are about to begin.
-    :param sizes: those of the batches, as in C(serial); a dry run has one batch.
+    :param sizes: the batch sizes, as in C(serial); a dry run has one batch.
     """
     begin = hosts.index(batch[0]) if batch else 0
     number, start, steps = 1, 0, sizes if isinstance(sizes, list) else [sizes]
@@ -181,21 +181,21 @@ def batch_name(hosts: t.Sequence[str], batch: t.Sequence[str], sizes: t.Any) -> 
 
 
 def _batch_size(size: t.Any, hosts: int) -> int:
-    """As ansible-core counts it: a percentage is of all hosts and at least one host, and 0 means all of them."""
+    """A batch size counted as ansible-core does: a percentage of all hosts, at least one host; 0 means all hosts."""
     text = str(size)
     number = int(float(text[:-1]) / 100 * hosts) or 1 if text.endswith("%") else int(text)
     return number if number > 0 else hosts
 
 
-#: So many hosts are named; of the others only the number is said.
+#: At most so many hosts are named; the rest are only counted.
 _NAMED = 8
 
 
 def rollout_standing(seen: Seen, hosts: t.Sequence[str], batch: t.Sequence[str]) -> str:
-    """What a failing host says of the hosts around it: which are done, lost, half done, and which nobody has touched.
+    """What a failed host reports about the others: finished, lost contact during the change, not started.
 
-    :param hosts: all hosts of the rollout, in its order.
-    :param batch: the hosts that are still at work; Ansible has taken out those of the batch that failed or were lost.
+    :param hosts: all hosts of the rollout, in order.
+    :param batch: the hosts still at work; Ansible removes those of the batch that failed or became unreachable.
     """
     begin = hosts.index(batch[0]) if batch else 0
     done = [host for host in hosts[:begin] if seen[host].result(RESULT).get("outcome", "failed") != "failed"]

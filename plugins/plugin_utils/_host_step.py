@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The base of the steps that a module does on the host: what the host answers goes through the gate."""
+"""The base class of steps whose module runs on the host; the host's answer passes the gate (C(_answer))."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -21,7 +21,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ST
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._answer import Answer, gated, refused
 
 _UNREADABLE = "The host's answer is not a valid module result and was discarded."
-#: What to do when a host does not answer, for the step that asks it first.
+#: Advice for a host that does not answer, for the first step that connects to it.
 UNREACHED = (
     "Nothing has been changed on this host. Check ansible_host and ansible_user, and log in to it once by hand: SSH "
     "asks about a host that it does not know, and Ansible cannot answer."
@@ -31,10 +31,10 @@ UNREACHED = (
 class HostStep(Step):
     """A step whose module runs on the host. A subclass may do more on the controller, around C(ask).
 
-    The answer of a job in the background would come by Ansible's own async_status, and so past the gate.
+    Async is not supported: Ansible's async_status would fetch the answer and bypass the gate.
     """
 
-    #: What is added when the host does not answer.
+    #: Advice added to the message when the host does not answer.
     UNREACHED: t.ClassVar[str] = ""
 
     def perform(self, options: Result, task_vars: Result) -> Result:
@@ -42,7 +42,7 @@ class HostStep(Step):
         return self.ask(task_vars, module_args=options)
 
     def ask(self, task_vars: Result | None, module_args: Result | None = None, **how: t.Any) -> Result:
-        """The module's answer. What SSH or sudo said where the host cannot be reached is the host's word, too."""
+        """Run the module and return its answer. The text of a connection error is untrusted too: the host sends it."""
         try:
             answer = self._execute_module(task_vars=task_vars, module_args=_Arguments(module_args or {}), **how)
         except AnsibleError as lost:
@@ -50,7 +50,7 @@ class HostStep(Step):
             advice = self.UNREACHED if isinstance(lost, AnsibleConnectionFailure) else ""
             if told == str(lost) and not advice:
                 raise
-            # What this kind of error puts before its message by itself.
+            # The prefix that this exception class adds to its message.
             before = str(type(lost)("?")).partition("?")[0]
             told = told.removeprefix(before)
             raise type(lost)(f"{ended(told)} {advice}" if advice else told) from None
@@ -60,7 +60,7 @@ class HostStep(Step):
     def instance(self) -> Result | None:
         """In the role: the instance; None when there is none to work on.
 
-        :raises AnsibleActionFail: the step that finds it was left out.
+        :raises AnsibleActionFail: a stopping part needs the instance, and the step that finds it did not run.
         """
         if self.known.instance is None and self.part in STOPPING:
             message = "The preflight of this host did not run. Run again without --start-at-task."
@@ -68,9 +68,9 @@ class HostStep(Step):
         return t.cast("Result | None", self.known.instance)
 
     def planned(self, options: Result, instance: t.Mapping[str, t.Any]) -> Result | None:
-        """In the role: the options with the variables of the plan; None when there is no plan.
+        """In the role: the options with the planned variables; None when there is no plan.
 
-        :param options: C(secrets) has all that may be secret; those that the plan calls secret are used.
+        :param options: C(secrets) has every variable that may be secret; only those the plan names are used.
         """
         plan = self.known.plan
         if plan is None:
@@ -80,11 +80,11 @@ class HostStep(Step):
         return {"readers": instance["readers"], **options, **written}
 
     def hint(self, relay: str) -> str:
-        """In the role: what to know about the logins of a relay's provider."""
+        """In the role: the plan's hint about logins at the relay's provider; empty without one."""
         return str(((self.known.plan or {}).get(relay) or {}).get("hint") or "")
 
     def cleanup(self, force: bool = False) -> None:
-        """Remove what Ansible has put on the host; with a secret in it, even where all is to be kept there."""
+        """Remove Ansible's temporary files on the host, even with ANSIBLE_KEEP_REMOTE_FILES if they hold a secret."""
         folder = self._connection._shell.tmpdir
         if folder and self._forms and constants.DEFAULT_KEEP_REMOTE_FILES:
             name = self._task.action
@@ -93,14 +93,14 @@ class HostStep(Step):
         super().cleanup(force=force)
 
     def _parse_returned_data(self, res: dict[str, t.Any], *profile: t.Any) -> t.Any:
-        """Ansible's own reading, of what the gate leaves."""
+        """Let Ansible parse the answer after it has passed the gate."""
         answer = gated(res.get("stdout") or "", res.get("stderr") or "")
         for one in answer.warnings:
             Display().warning(one)
         try:
             return self._read(res, answer, profile)
         except Exception:  # pylint: disable=broad-exception-caught
-            # Of the forms in which Ansible passes warnings and errors on, one that is none.
+            # A malformed serialized warning or error, which Ansible fails to deserialize.
             return self._read(res, refused(_UNREADABLE), profile)
 
     def _read(self, res: dict[str, t.Any], answer: Answer, profile: tuple[t.Any, ...]) -> t.Any:
@@ -110,7 +110,7 @@ class HostStep(Step):
 
 
 class _Arguments(dict[str, t.Any]):
-    """The arguments of a module, which nobody can print (C(ANSIBLE_DEBUG) does)."""
+    """A module's arguments, whose values are masked when printed (C(ANSIBLE_DEBUG) prints them)."""
 
     def __repr__(self) -> str:
         return repr(dict.fromkeys(self, MASK))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Variables of a host as files of the inventory: what goes into them, and putting them there."""
+"""Writes a host's variables as inventory files: their content, and storing them safely."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -21,21 +21,21 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names imp
 from ansible_collections.fediops.mastodon.plugins.module_utils._masking import SECRET_NAME
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
 
-#: Bytes of a file name that the usual file systems take.
+#: Bytes of a file name that common file systems accept.
 _LONGEST = 255
-#: What Ansible would take for a template.
+#: What Ansible would treat as a template.
 _TEMPLATES = ("{{", "{%", "{#")
 
 
 class _Unsafe(str):
-    """A text that Ansible must not take for a template."""
+    """A text that Ansible must not treat as a template."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what is not to be seen, or would be obeyed by who shows the file, so that it is read as it was.
+    """Escapes invisible and acting characters, so that the file is safe to show and is read back exactly.
 
-    The gate's escapes are those of YAML's double quotes. PyYAML itself writes marks of the writing direction as they
-    are, and line breaks of Unicode (U+0085, U+2028) as such, which are read as other blanks.
+    The escapes of _text.shown are those of YAML's double quotes. PyYAML itself writes marks of the writing direction
+    literally, and Unicode line breaks (U+0085, U+2028) as line breaks, which are read back as other blanks.
     """
 
     def write_double_quoted(self, text: str, split: bool = True) -> None:  # noqa: ARG002
@@ -53,19 +53,19 @@ _Dumper.add_representer(_Unsafe, lambda dumper, text: dumper.represent_scalar("!
 
 
 def document(variables: t.Mapping[str, t.Any], heading: t.Sequence[str]) -> str:
-    """A file of variables as text; the names get the role's prefix."""
+    """The text of a file of variables; the names get the role's prefix."""
     content = {ROLE + name: _safe(value) for name, value in variables.items()}
     comment = "".join(f"# {line}\n" for line in heading)
     return f"---\n{comment}{yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=4096)}"
 
 
 def placeholders(names: t.Iterable[str]) -> str:
-    """Lines that refer to variables of a vault that is still to be made."""
+    """Lines that refer to vault variables, which the operator has yet to create."""
     return "".join(f'{ROLE}{name}: "{{{{ {placeholder(name)} }}}}"\n' for name in names)
 
 
 def placeholder(name: str) -> str:
-    """The variable of the vault that a secret is referred to by."""
+    """The name of the vault variable for a secret."""
     return f"vault_{ROLE}{name}"
 
 
@@ -78,9 +78,9 @@ def _safe(value: t.Any) -> t.Any:
 
 
 def without_secrets(text: str) -> str:
-    """A file of variables as a diff may show it: what somebody has written there as a secret is hidden.
+    """A file of variables for a diff, with secret values hidden.
 
-    Told by the names of the variables; a reference to a variable of a vault is no secret.
+    Secrets are recognised by the names of the variables; a reference to a vault variable is not a secret.
     """
     shown, within = [], -1
     for line in text.split("\n"):
@@ -100,17 +100,20 @@ def without_secrets(text: str) -> str:
 
 
 def is_file_name(name: str) -> bool:
-    """Whether a host of this name can have a file or folder of its own, in the folder where it is put.
+    """Whether a host's name can be used as the name of its file or folder.
 
-    A dynamic inventory may call a host what it likes: "../../x" would lead elsewhere. One with a leading dot is hidden
-    from Ansible.
+    A dynamic inventory may use any host name: "../../x" would lead elsewhere, and Ansible ignores names with a leading
+    dot.
     """
     plain = name.isprintable() and not name.startswith(".") and "/" not in name
     return bool(name.strip()) and plain and len(name.encode()) <= _LONGEST
 
 
 def refuse_hidden(folder: str) -> None:
-    """FindingError when making the folder would make Ansible overlook a file of the same name."""
+    """Refuse a folder that would make Ansible ignore an existing file of the same name.
+
+    :raises FindingError: there is such a file.
+    """
     if os.path.isdir(folder):
         return
     for name in (folder, *(folder + ending for ending in (".yml", ".yaml", ".json"))):
@@ -120,7 +123,7 @@ def refuse_hidden(folder: str) -> None:
 
 
 def read(path: str) -> bytes | None:
-    """What is there; None when nothing is."""
+    """The content of a file; None if it does not exist."""
     try:
         with open(path, "rb") as stream:
             return stream.read()
@@ -131,7 +134,7 @@ def read(path: str) -> bytes | None:
 
 
 def write(path: str, data: bytes, mode: int) -> None:
-    """Put a file there as a whole, never readable by more than the mode says."""
+    """Write a file atomically; at no time is it readable beyond its mode."""
     folder = os.path.dirname(path)
     new = ""
     try:
@@ -151,7 +154,7 @@ def write(path: str, data: bytes, mode: int) -> None:
 
 
 def write_all(files: t.Iterable[tuple[str, bytes, int]]) -> None:
-    """Put files there (path, content, mode), all or none: where one cannot be, those before it become as they were."""
+    """Write files given as (path, content, mode), all or none: if one fails, those before it are restored."""
     done: list[tuple[str, bytes | None, int]] = []
     try:
         for path, data, mode in files:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The decisions of the chain: what is pending, whether to send and to prove the queue, whether and how far to undo.
+"""The decisions of the role: what is pending, whether to send a message and prove the queue, and what to undo.
 
-Everything is decided from what the steps before have left in this run (C(_record)). Nothing here does any I/O.
+All decisions rest on what earlier steps of this run recorded (C(_record)). Nothing here does I/O.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -18,18 +18,18 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import En
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import MAIL_ROLES
 
 Result = t.Mapping[str, t.Any]
-#: The options of an instance that a step before has found out for the steps after it.
+#: The instance options that a step can take from the record.
 FOUND = ("deployment", "app_dir", "user", "env_file")
-#: The steps of the preflight and of the rollout, in their order.
+#: The steps of the preflight, the rollout and the rollback, in order.
 PREFLIGHT = ("variables", "instance", "settings", "relay", "relay_bulk", "dns")
 ROLLOUT = ("edit", "mailer", "services", "queue")
 ROLLBACK = ("variables", "instance", "restored", "services")
 
 
 class Known:
-    """What is known of a host so far.
+    """What the run knows about a host so far.
 
-    :param entries: what its steps left, by their keys.
+    :param entries: the recorded steps, by key.
     :param dry: whether this is a dry run.
     """
 
@@ -42,15 +42,18 @@ class Known:
         return self.entries[key].result if key in self.entries else {}
 
     def ran(self, key: str) -> bool:
-        """Whether a step began and did not leave itself out."""
+        """Whether a step began and was not skipped."""
         return key in self.entries and self.entries[key].outcome != "skipped"
 
     def wrong(self, *keys: str) -> list[Entry]:
-        """Those of these steps that have bad news."""
+        """Those of these steps that failed or could not make their test."""
         return [self.entries[key] for key in keys if key in self.entries and self.entries[key].went_wrong]
 
     def setting(self, name: str) -> t.Any:
-        """A variable of the role, with its type, by its name without the prefix; None when it is not set."""
+        """The value of a role variable, converted to its type; None when unset.
+
+        :param name: without the role's prefix.
+        """
         return self.result("variables").get("variables", {}).get(name)
 
     @functools.cached_property
@@ -60,12 +63,12 @@ class Known:
 
     @functools.cached_property
     def plan(self) -> Result | None:
-        """The plan of smtp_settings; None when there is none to carry out."""
+        """The plan of smtp_settings; None when the step failed or did not run."""
         return None if self.wrong("settings") else self.result("settings").get("plan")
 
     @property
     def found(self) -> dict[str, t.Any]:
-        """The instance in the options of the steps; with its services, so that not each step looks for them again."""
+        """The step options that describe the instance, with its services, so that no step searches for them again."""
         instance = self.instance or {}
         found = {name: instance[name] for name in FOUND if instance.get(name)}
         if instance.get("mark"):
@@ -74,29 +77,29 @@ class Known:
 
     @property
     def whole(self) -> bool:
-        """Whether every step of the rollout had its turn: with C(--tags) some have not."""
+        """Whether every step of the rollout has begun; with C(--tags) some have not."""
         return all(key in self.entries for key in ROLLOUT)
 
     # What is pending.
 
     @property
     def _noted(self) -> Result:
-        """The journal: as the edit left it, or as it was found where only later steps run (C(--tags))."""
+        """The journal as the edit left it; where the edit did not run (C(--tags)), as instance_info found it."""
         return self.result("edit") or self.instance or {}
 
     @property
     def pending(self) -> t.Sequence[str]:
-        """The proofs that the edit still needs."""
+        """The proofs that the edit still lacks."""
         return self._noted.get("unproved") or ()
 
     @property
     def ticket(self) -> str | None:
-        """With which a step may note its proof."""
+        """The ticket that lets a step record its proof in the journal."""
         return self._noted.get("ticket")
 
     @property
     def _edited_by_hand(self) -> bool:
-        """Services run on older settings although no run has noted an edit. That state was never proved either."""
+        """Whether services are stale though no edit is pending: somebody edited the file, and nothing proved it."""
         return not self.pending and any(one["stale"] for one in self._mail_services)
 
     @property
@@ -107,24 +110,24 @@ class Known:
 
     @property
     def somebody_gets_mail(self) -> bool:
-        """Whether somebody is named to whom a mail through the queue can go; which mail, mailer_check says."""
+        """Whether an account or a recipient is set to which a mail through the queue can go."""
         return bool(self.setting("test_account") or self.setting("test_recipient"))
 
     @property
     def proofs(self) -> list[str]:
-        """What an edit of this run needs before it counts as done."""
+        """The proofs that an edit of this run needs before it counts as done."""
         queue = self.setting("send") != "never" and self.somebody_gets_mail
         return ["mailer", "services", *(["queue"] if queue else [])]
 
     @property
     def send_message(self) -> bool:
-        """Whether a test message is worth sending: for a state that is not proved, by this run or one that died."""
+        """Whether to send a test message: by default only for settings that are not proved yet."""
         send = self.setting("send")
         return send == "always" or (send == "changed" and ("mailer" in self.pending or self._edited_by_hand))
 
     @property
     def prove_queue(self) -> bool:
-        """Whether a mail is to go through the queue; nothing is sent in a dry run."""
+        """Whether to send a mail through the queue; never in a dry run."""
         send = self.setting("send")
         if self.dry or not self.somebody_gets_mail or send == "never":
             return False
@@ -133,13 +136,13 @@ class Known:
 
     @property
     def longest_step(self) -> float:
-        """Seconds that a step of a run that died may be at work; the queue's may need three boots of Rails."""
+        """Seconds that a step of a run that died may still take; the queue step may boot Rails three times."""
         restart = self.setting("service_timeout") + self.setting("steady")
         return float(max(restart, 3 * self.setting("rails_timeout") + self.setting("queue_deadline") + 70))
 
     @property
     def envelope_sender(self) -> str:
-        """The envelope sender that Mastodon will use: the return path where one is set."""
+        """The envelope sender that Mastodon will use: the return path if set, else the From address."""
         plan = self.plan or {}
         return str((plan.get("effective") or {}).get("return_path") or (plan.get("sender") or {}).get("address") or "")
 
@@ -147,7 +150,7 @@ class Known:
 
     @property
     def services_are_current(self) -> bool:
-        """Whether no service needs a restart: nothing was edited or is pending, and all were seen at work on it."""
+        """Whether no service needs a restart: nothing was edited or is pending, and all run on the current file."""
         seen = self._mail_services
         edited = self.pending or self.result("edit").get("changed") or not self.ran("edit")
         return not edited and bool(seen) and all(one["state"] == "running" and not one["stale"] for one in seen)
@@ -156,7 +159,7 @@ class Known:
 
     @property
     def taken_over(self) -> bool:
-        """Whether another rollout has taken over the edit."""
+        """Whether a step of the rollout failed because another rollout has taken over the edit."""
         wrong = self.wrong(*ROLLOUT)
         return any(
             one.get("code") == "edit-taken-over" for entry in wrong for one in entry.result.get("findings") or ()
@@ -164,9 +167,9 @@ class Known:
 
     @property
     def undo(self) -> bool:
-        """Whether the file is to be put back, now that a step has failed.
+        """Whether to restore the file after a step failed.
 
-        Only an edit that is not proved is, be it of this run or of one that died and that this one carries on.
+        Only an unproved edit is undone: this run's own, or that of an earlier run which this one continues.
         """
         edit = self.result("edit")
         return bool(
@@ -180,12 +183,12 @@ class Known:
 
     @property
     def undo_services(self) -> bool:
-        """Whether a service may have read the edit: up to mailer_check none has, from the first restart on any may."""
+        """Whether a service may have read the edit: none has before mailer_check ends, any may after a restart."""
         return self.ran("services") or self._was_read
 
     @property
     def _was_read(self) -> bool:
-        """Whether a service may have read the edit before this run did anything: one of a run that died later."""
+        """Whether a service may have read the edit before this run: an earlier run made it, and died later."""
         before = (self.instance or {}).get("unproved") or ()
         read = [one for one in self._mail_services if not one["stale"] and one["state"] != "stopped"]
         return bool(before) and ("mailer" not in before or bool(read))

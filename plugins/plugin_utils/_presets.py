@@ -24,7 +24,7 @@ FILE = Path(__file__).with_name("providers.yml")
 
 @functools.cache
 def documents() -> dict[str, dict[str, t.Any]]:
-    """The entries as they stand in the file, by name of the provider; the key C(sender) is for the DNS check."""
+    """The entries of the file, by name of the provider; the key C(sender) is for the DNS check."""
     loaded: dict[str, dict[str, t.Any]] = yaml_load(FILE.read_text(encoding="utf-8"))
     return loaded
 

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the steps of this run found and did on a host: each step leaves its own name, outcome and result.
+"""The record of a run: each step leaves its task name, outcome and result here, per host.
 
-The steps after it take what they need from here, and so do the summary, the gates between the plays and the report. A
-failing step shows its sentences alone, and Ansible registers no more than it shows; the whole result is here.
+Later steps, the summary, the checks between the plays and the report read it. A failed step prints only its messages,
+and Ansible registers no more than it prints; the whole result is here.
 
-The files lie in the folder that ansible-core makes for each run, for its user only, and are gone at its end.
+The files are in the private folder that ansible-core creates for each run and deletes when the run ends.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -23,9 +23,9 @@ from pathlib import Path
 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._run import folder_of_this_run
 
-#: How a step can end. A step that only could not make its test is C(not_proved): that says nothing about the mail.
+#: How a step can end. C(not_proved): its test could not be made, which says nothing about the mail.
 OUTCOMES = ("ok", "changed", "failed", "not_proved", "skipped", "unreachable", "running")
-#: Of a result, what nobody needs later: options, lines of a file, and words for Ansible itself.
+#: Keys of a result that are not recorded: options, lines of a file, and what is meant for Ansible itself.
 _NOT_KEPT = frozenset({"diff", "exception", "invocation", "deprecations", "warnings"})
 
 
@@ -33,11 +33,11 @@ _NOT_KEPT = frozenset({"diff", "exception", "invocation", "deprecations", "warni
 class Entry:
     """One step of one host.
 
-    :ivar task: what the task is called, for people.
+    :ivar task: the task's name, for people.
     :ivar outcome: one of C(OUTCOMES).
-    :ivar problems: what is wrong, a sentence each.
-    :ivar result: all that it returned, without its secrets.
-    :ivar uuid: of the task, for the report.
+    :ivar problems: the problems, one sentence each.
+    :ivar result: everything that the step returned, with secrets masked.
+    :ivar uuid: the task's UUID, for the report.
     """
 
     task: str
@@ -48,7 +48,7 @@ class Entry:
 
     @property
     def went_wrong(self) -> bool:
-        """Whether it has bad news."""
+        """Whether the step failed or could not make its test."""
         return self.outcome in ("failed", "not_proved")
 
 
@@ -60,12 +60,12 @@ class Record:
         self._stem = f"fediops-host-{hashlib.sha256(host.encode()).hexdigest()[:32]}-"
 
     def begin(self) -> None:
-        """Forget what an earlier playbook, or an earlier try, of the same run left."""
+        """Delete what an earlier playbook or an earlier try in the same run recorded."""
         for file in self._home.glob(f"{self._stem}*.json"):
             file.unlink(missing_ok=True)
 
     def leave(self, key: str, entry: Entry) -> None:
-        """Keep how a step ended. Readers see the old or the new, never half of it."""
+        """Record how a step ended. The write is atomic: readers see the old entry or the new one."""
         kept = {name: one for name, one in entry.result.items() if name not in _NOT_KEPT and name[:9] != "_ansible_"}
         text = json.dumps({**dataclasses.asdict(dataclasses.replace(entry, result={})), "result": kept}, default=str)
         fresh = self._file(key).with_suffix(f".{os.getpid()}")
@@ -74,7 +74,7 @@ class Record:
         fresh.replace(self._file(key))
 
     def entry(self, key: str) -> Entry | None:
-        """What a step left; None when it has not begun."""
+        """The entry of a step; None when it has not begun."""
         try:
             found = json.loads(self._file(key).read_text("utf-8"))
         except FileNotFoundError:
@@ -82,7 +82,7 @@ class Record:
         return Entry(**{**found, "problems": tuple(found["problems"])})
 
     def entries(self) -> dict[str, Entry]:
-        """All steps that have begun, by their keys."""
+        """The entries of all steps that have begun, by key."""
         keys = [file.name[len(self._stem) : -len(".json")] for file in self._home.glob(f"{self._stem}*.json")]
         found = ((key, self.entry(key)) for key in sorted(keys))
         return {key: entry for key, entry in found if entry is not None}

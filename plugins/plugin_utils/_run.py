@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the hosts of one run tell each other, whatever the strategy: small notes in a folder of this run alone.
+"""Shares results between the hosts of one run, whatever the strategy, in small files in the run's private folder.
 
-Variables of other hosts are no way to do it: with the strategy C(free) they may not be there yet, and C(run_once) is
-not heeded. ansible-core makes one folder for each C(ansible-playbook), for its user only; its workers share it, and it
+Other hosts' variables do not work for that: with strategy C(free) they may not be set yet, and C(run_once) is ignored.
+ansible-core creates one folder for each C(ansible-playbook), accessible to its user only; its workers share it, and it
 is removed at the end.
 """
 
@@ -24,14 +24,15 @@ from pathlib import Path
 
 from ansible import constants
 
-#: Seconds between two looks at a lock that somebody else has.
+#: Seconds between two tries to get a lock.
 _PAUSE = 0.05
-#: Makes guessing a password from the name of its note slow (OWASP's figure is for stores that last; this is minutes).
+#: Makes guessing a password from its note's file name slow. OWASP's higher figure is for permanent stores; this one
+#: exists for minutes.
 _ROUNDS = 100_000
 
 
 class Busy(Exception):
-    """Somebody else had the lock for all the time that there was."""
+    """Another host held the lock for the whole waiting time."""
 
 
 def folder_of_this_run() -> Path:
@@ -42,8 +43,8 @@ def folder_of_this_run() -> Path:
 class Note:
     """One small JSON document that all hosts of a run read and write, one at a time.
 
-    :param topic: what it is about; a word.
-    :param key: of whom or what. It may hold a secret: it is stretched and hashed, and written nowhere.
+    :param topic: its topic, one word.
+    :param key: identifies the note within the topic. May hold a secret: only its slow hash is stored.
     """
 
     def __init__(self, topic: str, *key: str, folder: Path | None = None) -> None:
@@ -54,10 +55,10 @@ class Note:
 
     @contextlib.contextmanager
     def locked(self, patience: float) -> t.Iterator[None]:
-        """Alone with the note. A worker that dies lets go of the lock.
+        """Hold the note's lock. A worker that dies releases it.
 
-        :param patience: seconds to wait for it.
-        :raises Busy: it was not to be had.
+        :param patience: seconds to wait for the lock.
+        :raises Busy: the lock was not free in that time.
         """
         end = time.monotonic() + patience
         lock = os.open(self._file.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
@@ -71,7 +72,7 @@ class Note:
             os.close(lock)
 
     def read(self) -> dict[str, t.Any] | None:
-        """What was written last; None when nobody has written yet."""
+        """What was written last; None if nothing has been written yet."""
         try:
             found: dict[str, t.Any] = json.loads(self._file.read_text("utf-8"))
         except FileNotFoundError:
@@ -79,7 +80,7 @@ class Note:
         return found
 
     def write(self, value: t.Mapping[str, t.Any]) -> None:
-        """Say something to the others. Readers see the old or the new, never half of it."""
+        """Write the note for the other hosts. The write is atomic: readers see the old or the new content."""
         fresh = self._file.with_suffix(f".{os.getpid()}")
         with open(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             json.dump(value, file)

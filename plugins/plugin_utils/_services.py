@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which services of an instance are not as a rollout leaves them."""
+"""Which services of an instance still run with old settings."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import typing as t
 
-#: Services that a rollout restarts for the mail; others run on older settings for other reasons.
+#: Roles of the services that a rollout restarts; others may run with older settings for other reasons.
 MAIL_ROLES = frozenset({"web", "sidekiq"})
-#: What is done to a service, by the way of deployment: a container keeps its environment, so it is replaced.
+#: Deployment -> what is done to a service: a container keeps its environment, so it is recreated.
 _RENEWED = {"compose": "recreated"}
 
 
 def renewed(deployment: t.Any) -> str:
-    """What a service was, when it was brought onto the present settings."""
+    """The word for what was done to a service to make it use the new settings: restarted or recreated."""
     return _RENEWED.get(str(deployment), "restarted")
 
 

@@ -16,7 +16,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names imp
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns.check_names import CHECK_NAMES
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import renewed
 
-#: What is no fault, and yet what an operator must know: another file than the named one was edited.
+#: Infos that an operator must see all the same: another file than the named one was edited.
 TOLD = {"link-followed"}
 
 
@@ -44,7 +44,7 @@ def host_summary(result: t.Mapping[str, t.Any]) -> list[str]:
 
 
 def _nothing_sent(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
-    """A change that no mail has proved must not read like one that was."""
+    """A line saying that no mail was sent, so that an unproved change does not read like a proved one."""
     if dry or result["outcome"] != "changed" or result["test_messages"] or result.get("queued_mail"):
         return []
     return [
@@ -54,7 +54,7 @@ def _nothing_sent(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
 
 
 def _rollback(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
-    """The same for smtp_rollback, which neither asks Rails nor sends."""
+    """The same for smtp_rollback, which neither asks Rails nor sends mail."""
     if result["restored_from"]:
         verb = "would be restored" if dry else "was restored"
         kinds = _by_kind(result["changed_variables"])
@@ -66,7 +66,7 @@ def _rollback(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
 
 
 def adopt_summary(adopted: t.Mapping[str, t.Any], host: str, dry: bool) -> list[str]:
-    """What was adopted, where it is written, and what to do next.
+    """What was adopted, where it was written, and what to do next.
 
     :param adopted: the result of smtp_adopt.
     """
@@ -126,7 +126,7 @@ def _by_kind(changed: t.Iterable[t.Mapping[str, str]]) -> str:
 
 
 def encryption(mode: str) -> str:
-    """What the settings ask for."""
+    """The encryption that the settings ask for, in words."""
     return TLS_WORDS.get(mode, "none") + (" required" if mode == "starttls" else "")
 
 
@@ -146,7 +146,7 @@ def _relay(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
 
 
 def _seen_relay(seen: t.Mapping[str, t.Any]) -> str:
-    """What the probe saw of a relay from this host."""
+    """The probe's result for a relay, from this host."""
     used = next((one for one in seen["addresses"] if one["outcome"] == "answered"), None)
     tls = seen["tls_details"]
     facts = [
@@ -164,7 +164,7 @@ def _seen_tls(tls: t.Mapping[str, t.Any]) -> str:
 
 
 def _seen_dns(seen: t.Mapping[str, t.Any]) -> str:
-    """What receivers see of a sender: how many checks passed, and which did not."""
+    """The DNS result for a sender: how many checks passed, and which did not."""
     by_outcome: dict[str, list[str]] = {}
     for rule in seen["rules"]:
         by_outcome.setdefault(rule["outcome"], []).append(CHECK_NAMES.get(rule["id"], rule["id"]))
@@ -191,7 +191,7 @@ def _services(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
     ]
 
 
-#: How a mail through the queue ended well, or as well as the log can tell.
+#: Successful outcomes of a mail through the queue, as far as the log shows them.
 FATE_WORDS = {
     "delivered": "Sidekiq delivered it to the relay",
     "performed": "Sidekiq's job ended without an error",

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What went wrong in a step, in sentences: of its findings, or of what Ansible and the host said instead."""
+"""What went wrong in a step, in sentences: from its findings, or from what Ansible and the host reported instead."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -17,14 +17,14 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.queue i
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import bounded, shown_lines
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import PREFIX, known
 
-#: Lines of a module's error output that say nothing: blank, indented (a traceback's), Python's and SSH's small talk.
+#: Lines of a module's error output without information: blank, indented (traceback), noise of Python, SSH and sudo.
 _SMALL_TALK = re.compile(
     r"\s|$|<no Python frame>|Current thread|Thread 0x|Extension modules:|Shared connection to|\[sudo\]|"
     r"sudo: unable to resolve host|su: warning"
 )
 _PYTHON_ADVICE = "The modules need Python 3.9 or newer there; ansible_python_interpreter names another one."
-#: What kept a module from running: how a line of its error output begins, what else is in it, what that means, the fix.
-#: sudo, su and doas begin what they say themselves with their names; sudo's policy does not.
+#: What kept a module from running: the start of a line of its error output, a text in that line, the meaning, the fix.
+#: sudo, su and doas prefix their own messages with their names; sudo's policy plugin does not.
 _KEPT_FROM_RUNNING: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
     (
         re.compile(r"[^:]{1,200}: can't open file"),
@@ -49,16 +49,16 @@ _KEPT_FROM_RUNNING: tuple[tuple[re.Pattern[str], str, str, str], ...] = (
         "Free some space where Ansible keeps its temporary files there (ansible_remote_tmp), then run again.",
     ),
 )
-#: The exit statuses of a process that was killed, for Ansible itself and for a shell in between.
+#: Exit statuses of a killed process, as Ansible reports it and as a shell in between does.
 _KILLED = (-9, 137)
-#: Those of a shell that could not start a program.
+#: Exit statuses of a shell that could not start a program.
 _NOT_STARTED = (126, 127)
-#: Of Ansible, about output that is no result.
+#: Ansible's message when a module's output is not a result.
 _NO_RESULT = re.compile(r"Module result deserialization failed.*|MODULE FAILURE.*", re.DOTALL)
-#: The option whose value Ansible was working out; the role's variables are called like the options.
+#: Captures the option that Ansible was templating; the role's variables are named like the options.
 _OPTION = re.compile(r"Error while resolving value for '(\w+)'")
 _PLACE = " (Ansible names its file and line above)"
-#: How Ansible says that a value cannot be worked out, what that is, and what to do.
+#: Ansible's message about a value that cannot be templated, what it means, and the fix.
 _UNWORKABLE: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (
         re.compile("no vault secrets found"),
@@ -76,35 +76,35 @@ _UNWORKABLE: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "Correct the name, or define it, for instance in a vault of the host or of one of its groups.",
     ),
 )
-#: What a step that broke off leaves where failed_when has let it end well; the text of the error is not in it.
+#: Set by Ansible when failed_when turned an exception of a step into success; it does not have the error's text.
 _SUPPRESSED = "failed_when_suppressed_exception"
 
 
 def problems_of(result: t.Mapping[str, t.Any]) -> list[str]:
-    """What is wrong with a step that failed, a sentence each: its errors, else what it or Ansible said."""
+    """The problems of a failed step, one sentence each: its errors, else the message of the step or of Ansible."""
     errors = [Finding(**one) for one in result.get("findings") or () if one.get("severity") == "error"]
     return [one.shown().sentence() for one in errors] or [said(result)]
 
 
 def together(problems: t.Iterable[str]) -> str:
-    """One message about several problems, each said once."""
+    """One message for several problems, without duplicates."""
     told = list(dict.fromkeys(problems))
     return told[0] if len(told) == 1 else f"{len(told)} problems:\n" + "\n".join(f"- {one}" for one in told)
 
 
 def is_of_test(result: t.Mapping[str, t.Any]) -> bool:
-    """Whether a step failed only since it could not make its test, which says nothing about the mail."""
+    """Whether a step failed only because its test could not be made, which says nothing about the mail."""
     errors = {one.get("code") for one in result.get("findings") or () if one.get("severity") == "error"}
     return bool(errors) and errors <= OF_TEST
 
 
 def went_wrong(result: t.Mapping[str, t.Any]) -> bool:
-    """Whether a step refused to go on or broke off. One that was left out did neither, though it may have a message."""
+    """Whether a step failed. A skipped step did not, though it may have a message."""
     return bool(result.get("msg") or result.get(_SUPPRESSED)) and not result.get("skipped")
 
 
 def said(result: t.Mapping[str, t.Any]) -> str:
-    """The message of a step that went wrong; where no module could answer, with what is known of that."""
+    """The message of a failed step; where the module could not answer, with the likely cause."""
     return shown_lines(_said(result))
 
 
@@ -121,7 +121,7 @@ def _said(result: t.Mapping[str, t.Any]) -> str:
     if refusal:
         return refusal
     lines = [one for one in bounded(str(result["module_stderr"])).splitlines() if not _SMALL_TALK.match(one)]
-    # A traceback ends with its cause; a shell that finds no program begins with it.
+    # A traceback ends with its cause; the output of a shell that cannot start a program begins with it.
     cause = lines[0 if result.get("rc") in _NOT_STARTED else -1] if lines else ""
     last = one_line(redact(cause))
     first = "Python did not finish running the module on this host" if _NO_RESULT.fullmatch(message) else message
@@ -131,7 +131,7 @@ def _said(result: t.Mapping[str, t.Any]) -> str:
 
 
 def _kept_from_running(result: t.Mapping[str, t.Any]) -> str:
-    """Why the module did not run although Python is good, and what to do; empty where nothing is known of that."""
+    """Why the module did not run although Python works, and the fix; empty when the cause is unknown."""
     output = bounded("\n".join(str(result.get(name) or "") for name in ("module_stderr", "module_stdout")))
     for line in map(str.strip, output.splitlines()):
         for sign, word, what, advice in () if _SMALL_TALK.match(line) else _KEPT_FROM_RUNNING:
@@ -146,7 +146,7 @@ def _kept_from_running(result: t.Mapping[str, t.Any]) -> str:
 
 
 def _about_template(message: str) -> str:
-    """What Ansible says where a value cannot be worked out, with what to do; any other message as it is."""
+    """Ansible's message about a value that cannot be templated, rewritten with a fix; any other message unchanged."""
     where = _OPTION.search(message)
     name = PREFIX + where[1] if where and where[1] in known() else "A variable of the inventory"
     what, fix = unworkable(message)
@@ -154,9 +154,9 @@ def _about_template(message: str) -> str:
 
 
 def unworkable(message: str) -> tuple[str, str]:
-    """Why a value cannot be worked out, in words that follow its name, and what to do; empty for any other message.
+    """Why a value cannot be templated, as words that follow its name, and the fix; both empty for other messages.
 
-    :param message: Ansible's.
+    :param message: Ansible's message.
     """
     for sign, what, fix in _UNWORKABLE:
         found = sign.search(message)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a failure to its cause and its fix: the first row of the table that fits."""
+"""Diagnose a failure: the first row of the table that matches gives its cause and its fix."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -23,9 +23,9 @@ if t.TYPE_CHECKING:
 
 @functools.cache
 def rows() -> tuple[Row, ...]:
-    """In order: the first row that fits speaks. The last rows fit everything.
+    """The rows, in order; the first that matches decides, and the last ones match everything.
 
-    Not read before something has failed: a host compiles every file that a step reads.
+    Imported only after a failure, because the host compiles every file that a step imports.
     """
     from .rows_dialogue import DIALOGUE
     from .rows_network import NETWORK
@@ -35,7 +35,7 @@ def rows() -> tuple[Row, ...]:
 
 
 class _Options:
-    """Lets a template write option[port] and get what the role calls it for this relay."""
+    """Makes option[port] in a template expand to the role variable for this relay."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -45,7 +45,7 @@ class _Options:
 
 
 def row_for(failure: Failure, context: Context = Context()) -> Row:  # noqa: B008 (frozen)
-    """The row that speaks for this failure; there always is one."""
+    """The first row that matches this failure; there always is one."""
     complete = failure.completed()
     context = _with_variable(complete, context)
     return next(row for row in rows() if row.matches(complete, context))
@@ -54,8 +54,8 @@ def row_for(failure: Failure, context: Context = Context()) -> Row:  # noqa: B00
 def diagnose(failure: Failure, context: Context = Context()) -> Finding:  # noqa: B008 (frozen)
     """What the failure means and what to do about it.
 
-    The finding's subject is the relay's host and port (or the environment file, where Rails did not start); its message
-    quotes the program's or the relay's own words without secrets and without other people's addresses.
+    The finding's subject is the relay's host and port (or the environment file, if Rails did not start). Its message
+    quotes the program or the relay, without secrets and without other people's addresses.
     """
     complete = failure.completed()
     context = _with_variable(complete, context)
@@ -80,12 +80,12 @@ def diagnose(failure: Failure, context: Context = Context()) -> Finding:  # noqa
     return TABLE.finding(row.code, _subject(row.code, complete, context), row.message.format_map(fields), fix)
 
 
-#: What the probe meets without a word of anybody's.
+#: Failures of the probe that come without a message -> the words for them.
 _WORDLESS = {"timed-out": "no answer in time", "closed": "the connection was closed"}
 
 
 def said(failure: Failure, context: Context = Context()) -> str:  # noqa: B008 (frozen)
-    """The program's or relay's own words, fit to be shown: class and message, one line, redacted."""
+    """The message of the program or relay, made safe to show: class and message on one line, redacted."""
     text = redact(failure.message, context.secrets, (context.sender, context.recipient))
     number = str(failure.code) if failure.code is not None else ""
     words = one_line(text if number in text[:6] else f"{number} {text}")
@@ -95,7 +95,7 @@ def said(failure: Failure, context: Context = Context()) -> str:  # noqa: B008 (
 
 
 def _with_variable(failure: Failure, context: Context) -> Context:
-    """Whoever knows the variables has named the one at fault; else the line may, which Rails names."""
+    """The context with the faulty variable; if the caller has not named it, from the line in Rails' error."""
     if context.variable or failure.stage != "boot" or "email.yml" not in failure.message:
         return context
     from .._mailer.email_yml import variable_at
@@ -103,7 +103,7 @@ def _with_variable(failure: Failure, context: Context) -> Context:
     return dataclasses.replace(context, variable=variable_at(failure.message))
 
 
-#: Failures of the boot that no line of the environment file need be guilty of.
+#: Failures of the boot whose cause need not be in the environment file.
 _OF_THE_APP = frozenset({"rails-does-not-boot", "ruby-not-found", "redis-unreachable"})
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What went wrong on the way of a mail, in one shape for Ruby's exceptions, what our probe meets, and SMTP replies."""
+"""A failure to send mail, in one form for Ruby's exceptions, failures of our probe, and SMTP replies."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -19,31 +19,31 @@ Stage = t.Literal[
     "boot", "build", "connect", "banner", "tls", "starttls", "ehlo", "auth", "mail", "rcpt", "data", "queue"
 ]
 
-#: In the order in which a mail passes them: Rails boots, the mailer is built, then the dialogue; "queue" is Sidekiq's.
+#: In the order of sending: Rails boots, the mailer is built, then the SMTP dialogue; "queue" is Sidekiq's.
 STAGES: tuple[Stage, ...] = t.get_args(Stage)
 
-#: What the probe tells apart.
+#: The kinds of failure that the probe distinguishes.
 Kind = t.Literal[
     "",
     "name-unknown",  # the name has no address
-    "name-unanswered",  # the resolver did not answer, or not for now
+    "name-unanswered",  # the resolver did not answer, or failed temporarily
     "timed-out",
     "refused",
     "unreachable",
-    "closed",  # by the other side, where an answer was due
-    "reply",  # an SMTP reply that says no
+    "closed",  # by the other side, instead of an answer
+    "reply",  # a negative SMTP reply
     "garbage",  # not an SMTP reply
     "too-long",  # a line or a reply without end
-    "plaintext",  # readable text where TLS was due
-    "certificate",  # the certificate does not pass verification
+    "plaintext",  # readable text instead of TLS
+    "certificate",  # the certificate fails verification
     "tls",  # any other failure of TLS
     "ca-file",  # the file of trusted certificates cannot be used
     "no-starttls",
-    "injected",  # bytes after the answer to STARTTLS and before the handshake
+    "injected",  # bytes between the answer to STARTTLS and the handshake
     "no-auth",
     "no-mechanism",
-    "not-ascii",  # a login that Ruby cannot say, although others can
-    "no-encryption",  # the login would travel in the clear although nobody asked for that
+    "not-ascii",  # a login that Ruby cannot send, although other clients can
+    "no-encryption",  # the login would be sent unencrypted although the settings do not allow that
 ]
 
 #: RFC 3463 and RFC 2034: the enhanced code is at the start of the reply's text.
@@ -54,16 +54,16 @@ _REPLY = re.compile(r"^\W*([2-5]\d\d)(?=[ -])")
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """One failure, as seen by whoever met it.
+    """One failure, as Rails or the probe saw it.
 
-    :ivar stage: what was going on.
-    :ivar classes: names of the exception and of its causes, outermost first, as Ruby calls them (C(Net::OpenTimeout),
+    :ivar stage: the stage in which it happened.
+    :ivar classes: Ruby's class names of the exception and of its causes, outermost first (C(Net::OpenTimeout),
         C(Errno::ECONNREFUSED)). Empty for a bare reply.
     :ivar message: the exception's messages or the text of the reply.
     :ivar code: SMTP reply code.
     :ivar enhanced: enhanced status code (RFC 3463), such as C(5.7.8).
     :ivar verify_code: OpenSSL's number of a failed certificate check (X509_V_ERR_*).
-    :ivar kind: what it is, where the probe met it; empty where Rails did.
+    :ivar kind: its kind if the probe saw it; empty if Rails did.
     """
 
     stage: Stage
@@ -75,7 +75,7 @@ class Failure:
     kind: Kind = ""
 
     def completed(self) -> Failure:
-        """The same failure with the codes that are only in its message; the message is cut to what is looked at."""
+        """The same failure with codes filled in from its message, and the message cut to a bounded length."""
         message = bounded(self.message)
         code, enhanced = self.code, self.enhanced
         if code is None:
@@ -91,21 +91,21 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """What is known around a failure; it makes the words exact and chooses between causes. All of it is optional.
+    """What is known about the circumstances of a failure: it refines messages and selects causes. All is optional.
 
     :ivar host: the relay's name or address.
     :ivar port: the relay's port.
-    :ivar tls: C(implicit), C(starttls), C(starttls_optional) or C(none), as the settings want it.
-    :ivar auth: mechanism that the settings want (C(plain), C(login), C(cram_md5), C(none)).
-    :ivar relay: which of Mastodon's two relays it is about; decides which options a fix names.
+    :ivar tls: C(implicit), C(starttls), C(starttls_optional) or C(none), according to the settings.
+    :ivar auth: mechanism according to the settings (C(plain), C(login), C(cram_md5), C(none)).
+    :ivar relay: which of Mastodon's two relays it is; decides which options a fix names.
     :ivar sender: envelope sender or From; may be shown.
     :ivar recipient: recipient of the test message; may be shown.
     :ivar release: Mastodon's release, as text.
     :ivar file: path of the environment file.
-    :ivar variable: the mail variable that breaks config/email.yml, where that is known.
-    :ivar as_intended: login and password were compared with what is intended, and nothing has changed them on the way.
-    :ivar hint: what the provider's preset says about its logins, as a sentence of its own.
-    :ivar secrets: texts that must never be shown; they are cut out of every message.
+    :ivar variable: the mail variable that breaks config/email.yml, if known.
+    :ivar as_intended: login and password were checked and are the intended ones.
+    :ivar hint: the provider preset's hint about logins, as a full sentence.
+    :ivar secrets: texts that must never be shown; they are removed from every message.
     """
 
     host: str = ""
@@ -131,5 +131,5 @@ class Context:
         return host if self.port is None else f"{host}:{self.port}"
 
     def option(self, name: str) -> str:
-        """How the role calls a setting of this relay."""
+        """The role variable for a setting of this relay."""
         return variable(name, bulk=self.relay == "bulk")

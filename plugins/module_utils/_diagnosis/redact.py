@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Take out of other programs' words what nobody should read: passwords, tokens, addresses of people."""
+"""Remove from other programs' messages what nobody should read: passwords, tokens, people's addresses."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -18,34 +18,34 @@ from .._text import CUT, bounded
 SECRET = "[secret]"
 ADDRESS = "[address]"
 
-#: Names of settings whose value is a secret, in any notation (KEY=value, "key": "value", key => value), from the
-#: telling part of the name on.
+#: Settings whose name shows that their value is secret, in any notation (KEY=value, "key": "value", key => value);
+#: matches from the telling part of the name on.
 _NAMED = re.compile(
     rf"""( (?: {TELLING} ) [\w-]{{0,64}} )
         (["']? \s* (?: => | [=:] ) \s* )
         ( "(?:[^"\\]|\\.)*" | '[^']*' | [^\s,;}}]+ )""",
     re.VERBOSE | re.IGNORECASE,
 )
-#: What a relay that cannot make sense of a login repeats in its answer.
+#: An AUTH command with credentials, as a relay may repeat it in an error reply.
 _AUTH = re.compile(r"(?i)\b(AUTH\s+(?:PLAIN|LOGIN|CRAM-MD5|XOAUTH2))\s+[A-Za-z0-9+/=]{4,}")
 #: Connection strings with a password inside: scheme://user:password@host
 _URL_PASSWORD = re.compile(r"(?i)(?<=[a-z0-9+.-])(://[^\s:/@]*):[^\s/@]+@")
-#: From the beginning of a word only: from anywhere in it, a long word would be gone through for each of its letters.
+#: Anchored at the beginning of a word: otherwise a long word would be scanned again from each of its letters.
 _ADDRESS = re.compile(r"(?<![^\s<>()\[\],;:\"'=])[^\s<>()\[\],;:\"'=]+@[^\s<>()\[\],;:\"'=]*[^\s<>()\[\],;:\"'=.]")
-#: A mail's own identifier has an address's form and tells nobody anything. It is looked for right before the address.
+#: What comes right before a Message-ID, which has the form of an address but is harmless.
 _MESSAGE_ID = re.compile(r"(?i)(message-id:?\s*<?|\bmail\s+<?)$")
 _BEFORE = 40
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]+")
-#: So many letters of a secret beside a place where the text was cut are taken for a piece of it.
+#: At least so many letters of a secret at a place where the text was cut count as part of the secret.
 _PIECE = 3
 
 
 def redact(text: str, secrets: t.Iterable[str] = (), keep: t.Iterable[str] = ()) -> str:
-    """The text without secrets and without addresses other than those to keep, and not longer than bounded() leaves it.
+    """The text, cut to the length of bounded(), without secrets and without addresses other than those to keep.
 
-    :param secrets: values to cut out, also in the forms in which they travel (Base64, percent-encoded is not used);
-        a line with a short one is left out as a whole, see _masking.
-    :param keep: mail addresses that may stand, compared without case.
+    :param secrets: values to remove, also in the Base64 forms in which they are sent; a line with a short secret is
+        dropped as a whole, see _masking.
+    :param keep: mail addresses to leave in the text, compared without case.
     """
     forms = sorted(_forms(secrets), key=len, reverse=True)
     text = _without_pieces(bounded(masked(text, forms, SECRET)), forms)
@@ -64,7 +64,7 @@ def redact(text: str, secrets: t.Iterable[str] = (), keep: t.Iterable[str] = ())
 
 
 def _without_pieces(text: str, secrets: t.Sequence[str]) -> str:
-    """The text without the pieces of secrets that stand where it was cut, here or by whoever read it."""
+    """The text without parts of secrets next to a place where it was cut, here or before."""
     head, *others = text.split(CUT)
     for other in others:
         left = max((_overlap(head, secret) for secret in secrets), default=0)
@@ -74,19 +74,19 @@ def _without_pieces(text: str, secrets: t.Sequence[str]) -> str:
 
 
 def _overlap(first: str, second: str) -> int:
-    """How many letters at the end of one text are the beginning of the other, short of all of it."""
+    """The number of letters at the end of one text that begin the other (but are not all of it)."""
     longest = min(len(first), len(second), 512)
     return next((size for size in range(longest, _PIECE - 1, -1) if first.endswith(second[:size])), 0)
 
 
 def one_line(text: str, limit: int = 300) -> str:
-    """The text on one line, without control characters, cut at a length that a person still reads."""
+    """The text on one line, without control characters, cut to a readable length."""
     line = " ".join(_CONTROL.sub(" ", bounded(text)).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def _forms(secrets: t.Iterable[str]) -> set[str]:
-    """The secrets themselves, and each as AUTH LOGIN sends it. Blank ones would match everywhere."""
+    """The secrets, and each as AUTH LOGIN sends it; without blank ones, which would match everywhere."""
     forms: set[str] = set()
     for secret in secrets:
         if secret.strip():

@@ -15,22 +15,22 @@ import typing as t
 from .._loopback import is_loopback
 from .model import Context, Failure, Stage
 
-#: Ports on which TLS begins with the first byte (RFC 8314 for 465; the others are providers' twins of it).
+#: Ports with implicit TLS (RFC 8314 for 465; the others are providers' alternatives to it).
 IMPLICIT_TLS_PORTS = frozenset({443, 465, 2465, 8465})
 
 
 @dataclasses.dataclass(frozen=True)
 class Sign:
-    """One way to recognise a failure: all conditions that are given must hold. Without any it fits everything.
+    """One way to recognise a failure: all given conditions must hold. Without conditions it matches everything.
 
     :ivar stages: any of these.
-    :ivar classes: names of exceptions, any of which is in the chain, and what the probe calls the same (Kind).
-    :ivar text: regular expression, searched in the message without case.
+    :ivar classes: any of these exception names in the chain, or the probe's kind of failure (Kind).
+    :ivar text: regular expression, searched in the message, ignoring case.
     :ivar status: regular expression for the whole SMTP code, such as C(53[05]).
     :ivar enhanced: regular expression for the whole enhanced code.
     :ivar verify_codes: OpenSSL's numbers of a failed certificate check.
-    :ivar when: a condition on what is known around the failure.
-    :ivar source: where the fact comes from, when the code's own source does not say it.
+    :ivar when: a condition on the failure's context.
+    :ivar source: where the fact comes from, if that is not the source of the code.
     """
 
     stages: tuple[Stage, ...] = ()
@@ -43,7 +43,7 @@ class Sign:
     source: str = ""
 
     def fits(self, failure: Failure, context: Context) -> bool:
-        """Whether that failure, whose codes have been completed, shows this sign."""
+        """Whether a completed failure (see Failure.completed) matches this sign."""
         return (
             (not self.stages or failure.stage in self.stages)
             and (not self.classes or not {*(failure.classes or (failure.kind,))}.isdisjoint(self.classes))
@@ -56,14 +56,14 @@ class Sign:
 
 
 class Row:
-    """One row of the table: what is said of a failure that shows any of the signs.
+    """One row of the table: the finding for a failure that matches any of the signs.
 
     :ivar code: the finding's code.
-    :ivar message: what is wrong. Fields: endpoint, host, port, sender, recipient, file, release, said (the program's
-        or relay's own words), and option[x], the role's name for an option.
-    :ivar fix: what to do, with the same fields; empty takes the code's remedy.
-    :ivar hinted: the provider's hint belongs to the fix.
-    :ivar of_file: what is added to the fix where the settings come from the environment file, with the same fields.
+    :ivar message: what is wrong. Fields: endpoint, host, port, sender, recipient, file, release, said (the message of
+        the program or relay), and option[x], the role's name for an option.
+    :ivar fix: what to do, with the same fields; empty uses the code's remedy.
+    :ivar hinted: whether the provider's hint is added to the fix.
+    :ivar of_file: added to the fix if the settings come from the environment file, with the same fields.
     """
 
     def __init__(
@@ -77,27 +77,27 @@ class Row:
         self.of_file = of_file
 
     def matches(self, failure: Failure, context: Context) -> bool:
-        """Whether this row is about that failure, whose codes have been completed."""
+        """Whether a completed failure (see Failure.completed) matches any sign of this row."""
         return any(sign.fits(failure, context) for sign in self.signs)
 
 
 def implicit_port(context: Context) -> bool:
-    """The port is one on which TLS begins with the first byte."""
+    """Whether the port is one for implicit TLS."""
     return context.port in IMPLICIT_TLS_PORTS
 
 
 def wants_implicit(context: Context) -> bool:
-    """The settings begin TLS with the first byte."""
+    """Whether the settings ask for implicit TLS."""
     return context.tls == "implicit"
 
 
 def plain_mode_known(context: Context) -> bool:
-    """The settings are known to begin without TLS."""
+    """Whether the settings are known not to ask for implicit TLS."""
     return context.tls in ("starttls", "starttls_optional", "none")
 
 
 def loopback(context: Context) -> bool:
-    """The relay is the host itself, or the container itself."""
+    """Whether the relay is the host or container itself."""
     return is_loopback(context.host)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Refusals in the SMTP dialogue, from EHLO to the end of DATA, and what the queue can say."""
+"""Rows for refusals in the SMTP dialogue, from EHLO to the end of DATA, and for failures of the queue."""
 
 # Private to this collection: it may change in any release without notice.
 

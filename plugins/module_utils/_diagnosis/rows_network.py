@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Failures of the connection: name, route, port, banner, TLS, certificate."""
+"""Rows for failures of the connection: name, route, port, banner, TLS, certificate."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -11,9 +11,9 @@ from __future__ import annotations
 from .model import Context
 from .row import Row, Sign, implicit_port, loopback, plain_mode_known, wants_implicit
 
-#: What Ruby, the system and the probe call a wait that took too long.
+#: Names of a timeout in Ruby, the system and the probe.
 TIMEOUTS = ("Net::OpenTimeout", "Net::ReadTimeout", "Timeout::Error", "Errno::ETIMEDOUT", "timed-out")
-#: What a plain-text client sees when the other side ends the conversation.
+#: Names of a connection closed by the other side, as an unencrypted client sees it.
 HANG_UPS = ("EOFError", "closed")
 RESETS = ("Errno::ECONNRESET", "Errno::EPIPE", "Errno::ECONNABORTED")
 SSL_ERRORS = ("OpenSSL::SSL::SSLError", "certificate", "tls")
@@ -22,7 +22,7 @@ _CLOUD_PORTS = "Cloud providers block 25, many 465 and some 587; try {option[por
 
 
 def _plain_on_tls_port(context: Context) -> bool:
-    """A client that waits for a banner, where the port is one that waits for TLS; also when neither is known."""
+    """Whether a client may wait for a banner on a port that expects TLS; also true if neither is known."""
     return not wants_implicit(context) and (implicit_port(context) or context.port is None)
 
 

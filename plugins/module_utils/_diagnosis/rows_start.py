@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Failures before the first byte goes to the relay: Rails does not boot, or the mailer cannot be built."""
+"""Rows for failures before the relay is contacted: Rails does not boot, or the mailer cannot be built."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -26,7 +26,7 @@ _BARE = (
 
 
 def _upgrade_helps(context: Context) -> bool:
-    """4.4.0 quotes no value, later releases most of them (mastodon#35314)."""
+    """Whether an upgrade helps: 4.4.0 quotes no value in config/email.yml, later releases most (mastodon#35314)."""
     era = era_of(Release.parse(context.release.removeprefix("Mastodon ")))
     return era.name == "4.4.0" and context.variable.partition(" ")[0] not in (*_STILL_BARE, "LOCAL_DOMAIN")
 

@@ -4,8 +4,8 @@
 
 """How Docker Compose v2 reads an C(env_file:).
 
-Its parser (a descendant of godotenv) stops at the first line that it does not understand, and then takes nothing
-from the file. Source: compose-spec/compose-go, dotenv/parser.go and template/template.go.
+Its parser (derived from godotenv) fails at the first line that it cannot parse, and then uses nothing of the file.
+Source: compose-spec/compose-go, dotenv/parser.go and template/template.go.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -39,7 +39,7 @@ class _Refused(Exception):
 
 
 def read(source: Source, environment: t.Mapping[str, str]) -> Reading:
-    """What Compose sees, or why it refuses the file."""
+    """The variables that Compose sees, or why it rejects the file."""
     return _Parser(source, environment).read()
 
 
@@ -81,7 +81,7 @@ class _Parser:
                     return Reading(self.statements, [*self.traps, trap], trap)
 
     def statement(self, start: int) -> int:
-        """Read the statement at an offset; the offset behind it."""
+        """Read the statement at an offset; return the offset after it."""
         text = self.text
         export = _EXPORT.match(text, start)
         position = start
@@ -105,7 +105,7 @@ class _Parser:
         return behind
 
     def name(self, position: int) -> tuple[str, int, str]:
-        """The name at an offset, the offset behind its separator, and the separator (empty at the end of the text)."""
+        """The name at an offset, the offset after its separator, and the separator (empty at the end of the text)."""
         text, start = self.text, position
         while position < len(text):
             found = _NAME.match(text, position)
@@ -123,7 +123,7 @@ class _Parser:
         return "", start, ""
 
     def value(self, start: int) -> tuple[str, int, int]:
-        """The value at an offset, the offset of its end as written, and where to go on."""
+        """The value at an offset, the offset where its text ends, and the offset from which to continue."""
         text = self.text
         quote = text[start : start + 1]
         if quote not in ("'", '"') or not quote:
@@ -193,7 +193,7 @@ def _expand(template: str, lookup: Lookup, brought: Brought) -> str:
 
 
 def _braces_end(template: str, start: int) -> int:
-    """Behind the closing brace of what an opening one begins. The last one of the line counts where none closes it."""
+    """The offset after the closing brace that matches an opening one; after the line's last brace if none matches."""
     found = _BRACED.match(template, start)
     if not found:
         raise _Refused("refused-template")

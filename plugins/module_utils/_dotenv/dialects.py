@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The readers of an environment file by name, each with the generations that are met in the field.
+"""The readers of an environment file by name, each with the generations in use.
 
-A reader's name stands for all its generations: what is written must be read exactly so by every one of them.
+A reader's name stands for all its generations: all of them must read what is written in the same way.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -26,11 +26,11 @@ _NOTHING: dict[str, str] = {}
 
 @dataclasses.dataclass(frozen=True)
 class Generation:
-    """One reader in one span of versions.
+    """One reader in one range of versions.
 
-    :ivar reader: its name among the readers.
+    :ivar reader: the reader's name.
     :ivar version: the versions, for messages.
-    :ivar read: (text, process environment for C($NAME)) -> what it sees.
+    :ivar read: (text, process environment for C($NAME)) -> what the reader sees.
     """
 
     reader: str
@@ -38,7 +38,7 @@ class Generation:
     read: _Read
 
 
-#: Reader -> what it is called in messages.
+#: Reader -> its name in messages.
 TITLES: dict[str, str] = {
     "ruby": "the Ruby gem dotenv",
     "node": "npm dotenv",
@@ -51,7 +51,7 @@ TITLES: dict[str, str] = {
 
 
 def named(some: t.Iterable[Generation]) -> str:
-    """Generations in words; a reader's versions are told only when not all of them are meant."""
+    """Generations in words; a reader's versions are named only if not all of them are meant."""
     found: dict[str, list[Generation]] = {}
     for one in some:
         if one not in found.setdefault(one.reader, []):
@@ -120,7 +120,7 @@ def _raw() -> dict[str, _Read]:
 
 
 class _Readers(t.Mapping[str, tuple[Generation, ...]]):
-    """The readers by name. A host compiles every file that a step reads, so a reader's is read when it is asked for."""
+    """The readers by name, imported only on demand, because the host compiles every file that a step imports."""
 
     def __init__(self, **makers: t.Callable[[], dict[str, _Read]]) -> None:
         self._makers = makers
@@ -155,14 +155,14 @@ READERS: t.Mapping[str, tuple[Generation, ...]] = _Readers(
 
 
 def generations(readers: t.Iterable[str]) -> tuple[Generation, ...]:
-    """All generations of the named readers, once each.
+    """All generations of the named readers, without duplicates.
 
-    :raises KeyError: for a name that is no reader.
+    :raises KeyError: a name is not that of a reader.
     """
     return tuple(one for name in dict.fromkeys(readers) for one in READERS[name])
 
 
-#: Why a reader refuses the whole file -> the words for it.
+#: Why a reader rejects the whole file -> its description.
 REFUSALS: dict[str, str] = {
     "refused-line": "it does not understand this line",
     "refused-template": "the ${...} in this value is not supported, or a variable that it requires is not set",
@@ -175,7 +175,7 @@ REFUSALS: dict[str, str] = {
 def decode(data: bytes) -> Source:
     """The text of a file.
 
-    :raises FindingError: C(env-file-not-utf8), C(env-nul): the Ruby gem and systemd do not take such a file.
+    :raises FindingError: C(env-file-not-utf8), C(env-nul): the Ruby gem and systemd do not accept such a file.
     """
     try:
         text = data.decode("utf-8")
@@ -193,11 +193,11 @@ def decode(data: bytes) -> Source:
 def values(data: bytes, reader: str, environment: Environment | None = None) -> dict[str, str]:
     """What the newest generation of a reader sees in a file; the last assignment wins.
 
-    A variable that the reader would take from elsewhere (a lone word) is left out. What a reader would compute by
-    running a command stands as it is written; nothing is run.
+    A variable that the reader would take from elsewhere (a lone word) is left out. A command that a reader would run is
+    left as written; nothing is run.
 
-    :param environment: the process environment that C($NAME) in a value may refer to; empty when not given.
-    :raises FindingError: when the reader refuses the file.
+    :param environment: the process environment for C($NAME) in values; empty when not given.
+    :raises FindingError: the reader rejects the file.
     """
     source = decode(data)
     generation = READERS[reader][-1]

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Editing an environment file without loss: change what is asked for, prove it with every reader, touch nothing else.
+"""Edits an environment file without side effects, and proves that with every reader.
 
-An edit is made on the text, then the whole result is read again by each generation of each named reader: the wanted
-variables must be seen exactly as wanted, every other one as before. If that does not hold, nothing is changed and the
-finding says which reader would see what.
+The edit is made on the text. Then each generation of each named reader reads the whole result: the wanted variables
+must have exactly the wanted values, and all others the same as before. Otherwise nothing is changed, and a finding says
+which reader would see what.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -31,11 +31,11 @@ Readings = list[tuple[Generation, Reading]]
 
 @dataclasses.dataclass(frozen=True)
 class Edit:
-    """What an edit comes to.
+    """The result of an edit.
 
-    :ivar data: the new bytes; the old ones when there is nothing to change or when a finding is an error.
-    :ivar changes: what happened to each variable, in the order of the request; empty when a finding is an error.
-    :ivar findings: traps in the file, what was done besides, and what is in the way. Never a value.
+    :ivar data: the new bytes; the old ones if there is nothing to change or a finding is an error.
+    :ivar changes: what happened to each variable, in the order of the request; empty if a finding is an error.
+    :ivar findings: traps in the file, additional changes, and obstacles. Never a value.
     """
 
     data: bytes
@@ -44,7 +44,7 @@ class Edit:
 
 
 def texts(options: c.Mapping[str, object]) -> tuple[dict[str, str], list[Finding]]:
-    """The values of an option as the texts that go into the file, and a finding for each that has none."""
+    """The values of an option as texts for the file, and a finding for each value that cannot be a text."""
     found: dict[str, str] = {}
     problems = []
     for name, value in options.items():
@@ -66,8 +66,8 @@ def edit(
 ) -> Edit:
     """The file with variables set and removed.
 
-    A value that every reader already sees as wanted is left as it is written. Errors come as findings, all at once,
-    and leave the data as it was.
+    A value that every reader already reads as wanted is left as written. All errors are returned together as findings;
+    the data is then unchanged.
 
     :param readers: names of readers (see dialects.READERS); each stands for all its generations.
     """
@@ -99,7 +99,7 @@ def edit(
 
 
 class _Attempt:
-    """One way to make the edit: new variables next to their kin, or all of them at the end."""
+    """One way to make the edit: new variables next to related ones, or all of them at the end."""
 
     def __init__(
         self,
@@ -152,9 +152,9 @@ class _Attempt:
         return Edit(result.text.encode("utf-8"), self.changes, worst_first(found))
 
     def _views(self, name: str) -> list[Statement]:
-        """How the readers that see the variable see its last statement.
+        """The variable's last statement, as each reader that has the variable sees it.
 
-        What only looks like a statement, being text inside another variable's value for other readers, is none.
+        A text that looks like a statement, but is part of another variable's value for other readers, does not count.
         """
         last = [statement for _one, reading in self.before if (statement := reading.last().get(name))]
         return [
@@ -175,7 +175,7 @@ class _Attempt:
         line_start = self.source.line_start(last)
         hidden = len(views) < len(self.targets) and self.source.text[:line_start].rstrip("\r\n").endswith("\\")
         if hidden:
-            # Some reader takes the line for a part of the one above.
+            # Some reader treats the line as part of the one above.
             self.splices.append(Splice(line_start, line_start, self.newline))
         self.splices.append(splice)
         seen = [reading.value(name) for _one, reading in self.before]
@@ -218,7 +218,7 @@ class _Attempt:
             self.changes.append(Change(name, "removed"))
 
     def _prove(self, result: Source, after: Readings) -> None:
-        """Every reader sees the wanted values, no removed variable, and everything else as before."""
+        """Check that every reader sees the wanted values, no removed variable, and everything else as before."""
         ours = {*self.wanted, *self.remove}
         dependent: dict[str, None] = {}
         unsafe: dict[str, list[Generation]] = {}
@@ -260,12 +260,12 @@ class _Attempt:
 
 
 _ABSENT = object()
-#: What some readers take for a part of the name: a byte order mark, C(export), blanks, a colon and what follows.
+#: What some readers treat as part of the name: a byte order mark, C(export), blanks, a colon and what follows.
 _AS_SEEN = re.compile(rf"^{BYTE_ORDER_MARK}?(?:export\s+)?|(?<!\s)\s+(?:$|:.*$)|:.*$", re.DOTALL)
 
 
 def _newline(text: str) -> str:
-    """The line break of the file: that of its first line; a carriage return alone counts only where nothing else is."""
+    """The line break of the file's first line; a carriage return alone counts only if the file has no other."""
     found = re.search("\r?\n", text)
     return found[0] if found else "\r" if "\r" in text else "\n"
 

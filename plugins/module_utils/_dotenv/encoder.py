@@ -4,9 +4,9 @@
 
 """How to write a value so that every named reader reads back exactly that value.
 
-The plainest spelling wins: nothing around it, single quotes, double quotes, and only then what fewer readers share.
-Which spelling is right is not decided by rules about characters but by the reading models: a spelling counts only if
-each generation of each named reader reads it back, alone and between lines full of quotes and comments.
+The simplest spelling wins: bare, in single quotes, in double quotes, and only then forms that fewer readers support.
+The models of the readers decide which spelling is right, not rules about characters: a spelling is used only if each
+generation of each named reader reads it back, alone and between lines full of quotes and comments.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -27,25 +27,25 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _HARMLESS_VALUE = re.compile(rf"[{HARMLESS}]*")
 
-#: What Python makes of bytes that are no UTF-8 text (half of a surrogate pair).
+#: Python's representation of bytes that are not UTF-8 (half of a surrogate pair).
 _NOT_UTF8 = re.compile("[\ud800-\udfff]")
 
-#: What may stand above and below a written line; a spelling must be read alike in each. C({n}) begins names not ours.
+#: Lines above and below the written line; a spelling must be read the same in each. C({n}) begins unused names.
 _SURROUNDINGS = (
     ("", ""),
     ("{n}1='b'\n# it's \"odd\n", "\n{n}1='c' # it's\n{n}2=\"d\"\n# ' \" `\n{n}3=e\n"),
-    # A quote that seems to close the value is an escaped one for readers that find a fitting one below.
+    # For readers that find a matching quote below, a quote that seems to close the value is an escaped one.
     ("", "\n{n}1='#c'\n"),
     ("", '\n{n}1="#c"\n'),
 )
 
 
 def spellings(value: str) -> t.Iterator[str]:
-    """Every way that may be right, the plainest first; the models decide.
+    """All spellings that may be right, the simplest first; the models decide.
 
-    The first three are the portable rule (bare, single quotes, double quotes, nothing escaped); the others are right
-    for some readers alone: bare text, npm dotenv's backticks, Compose's and the Ruby gem's escapes, the shell's joined
-    quotes, python-dotenv's escapes; and last what looks odd (quotes inside the same quotes) and is still right.
+    The first three are portable (bare, single quotes, double quotes, nothing escaped). The others work only for some
+    readers: bare text, npm dotenv's backticks, Compose's and the Ruby gem's escapes, the shell's joined quotes,
+    python-dotenv's escapes, and last the odd but valid ones (quotes inside the same quotes).
     """
     if _HARMLESS_VALUE.fullmatch(value):
         yield value
@@ -77,11 +77,11 @@ def encode(
     tail: str = "",
     quoted: bool = False,
 ) -> str | None:
-    """The plainest spelling that all targets read back, or None.
+    """The simplest spelling that all targets read back, or None.
 
-    :param prefix: what stands before the value, name and separator included; C(NAME=) when empty.
-    :param tail: what stays behind the value (a blank and a comment).
-    :param quoted: whether the spelling has to have quotes, even where an empty value needs none.
+    :param prefix: the text before the value, including name and separator; C(NAME=) when empty.
+    :param tail: the text that stays after the value (a blank and a comment).
+    :param quoted: whether the spelling must have quotes, even if an empty value needs none.
     """
     if "\0" in value or "\r" in value or _NOT_UTF8.search(value):
         return None
@@ -113,13 +113,13 @@ def _reads_back(line: str, name: str, value: str, target: Generation) -> bool:
 
 @functools.cache
 def _alone(target: Generation, number: int, letter: str) -> dict[str, str | None] | None:
-    """What a reader sees of the surroundings when there is no line between them; None when it refuses even those."""
+    """What a reader sees in the surroundings without a line between them; None if it rejects even those."""
     above, below = _SURROUNDINGS[number]
     reading = target.read(Source((above + below).replace("{n}", letter)), {})
     return None if reading.refusal else reading.values()
 
 
-#: What may be in a value -> which readers stumble over it, and how. Only for the words of the message.
+#: (content of a value, readers that cannot read it, why), only for the wording of the message.
 _STUMBLES: tuple[tuple[t.Callable[[str], bool], frozenset[str], str], ...] = (
     (lambda value: "\0" in value, frozenset(READERS), "a NUL character, which no environment can hold"),
     (lambda value: "\r" in value, frozenset(READERS), "a carriage return, which readers turn into another line end"),
@@ -149,7 +149,7 @@ _STUMBLES: tuple[tuple[t.Callable[[str], bool], frozenset[str], str], ...] = (
 
 
 def refusal(name: str, value: str, readers: t.Sequence[str]) -> Finding | None:
-    """Whether a value can be written for these readers at all: None when it can, else the finding that says why not.
+    """The finding when a value cannot be written for these readers; None if it can.
 
     The finding names the readers and the kind of character, never the value.
     """

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A diff of variables by name, in which no secret can stand: neither one of ours nor one of the file's."""
+"""A diff of variables by name that contains no secrets, neither given ones nor those of the file."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -16,7 +16,7 @@ from .dialects import Generation
 from .rewrite import Change
 from .source import Source
 
-#: An address with a login in it.
+#: A URL that contains a login.
 _LOGIN_IN_ADDRESS = re.compile(r"://[^/\s]*@")
 
 HIDDEN = "(hidden)"
@@ -29,10 +29,10 @@ def diff(
     secret_values: t.Mapping[str, str],
     reader: Generation,
 ) -> tuple[str, str]:
-    """The changed variables before and after, one line each as they are written in the file, secrets hidden.
+    """The changed variables before and after, one line each as written in the file, with secrets hidden.
 
-    :param secret_values: what was given as secret, by name; such a value is hidden wherever it stands.
-    :param reader: through whose eyes the lines are found.
+    :param secret_values: the given secrets, by name; such a value is hidden wherever it occurs.
+    :param reader: the reader that determines which lines belong to a variable.
     """
     old, new = _written(before, reader), _written(after, reader)
     shown_before: list[str] = []

@@ -4,8 +4,8 @@
 
 """How npm dotenv (15 and later) reads a file: Mastodon's streaming server loads .env.production with it.
 
-It undoes no escape but backslash-n and backslash-r in double quotes, knows a third kind of quote (the backtick), and
-interpolates nothing. Source: motdotla/dotenv, lib/main.js; the white space is ECMAScript's.
+It expands only the escapes backslash-n and backslash-r in double quotes, accepts the backtick as a third quote, and
+does not interpolate. Source: motdotla/dotenv, lib/main.js; white space is ECMAScript's.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -35,7 +35,7 @@ _QUOTED = re.compile(rf"(?:^|(?<=[\n\r\u2028\u2029]))(['\"`])([\s\S]*)\1{_ENDS}"
 
 
 def read(source: Source) -> Reading:
-    """What npm dotenv sees. Positions are those of the original text."""
+    """The variables that npm dotenv sees. Positions are those of the original text."""
     unified = source.unified
     text, plain = unified.text, unified.plain
     statements: list[Statement] = []
@@ -81,7 +81,7 @@ def _unquoted(value: str, traps: list[Trap], odd: Trap) -> str:
             traps.append(odd._replace(kind="quote-not-closed") if value.count(first) == 1 else odd)
         elif first in inner.replace("\\" + first, ""):
             traps.append(odd)
-    # Not only at the value's beginning: behind a line separator of Unicode quotes are taken off too.
+    # Not only at the start of the value: quotes after a Unicode line separator are removed as well.
     value = _QUOTED.sub(lambda found: found[2], value)
     if first == '"':
         value = value.replace(r"\n", "\n").replace(r"\r", "\r")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where a new variable goes: next to its kin, as a person would put it."""
+"""Where a new variable is inserted: next to related ones, as a person would do."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -13,12 +13,12 @@ import typing as t
 
 from .source import Reading, Source
 
-#: Blocks of variables that belong together in Mastodon's .env.production.sample; else the first word of the name.
+#: Prefixes of blocks in Mastodon's .env.production.sample; other blocks go by the first word of the name.
 _BLOCKS = ("BULK_SMTP_", "SMTP_")
 
 
 class Extent(t.NamedTuple):
-    """The text of a statement: from its beginning to the end of its value as written."""
+    """The extent of a statement in the text: from its start to the end of its value as written."""
 
     name: str
     start: int
@@ -26,9 +26,9 @@ class Extent(t.NamedTuple):
 
 
 def extents(readings: t.Iterable[Reading], length: int) -> list[Extent]:
-    """The statements that any reader sees, each once with the widest value; in order.
+    """The statements that any reader sees, in order, each once with its longest value.
 
-    A value that runs to the end of the text because its quote is never closed counts only to its beginning.
+    Of a value that runs to the end of the text because its quote is never closed, only the start counts.
     """
     widest: dict[tuple[str, int], int] = {}
     for reading in readings:
@@ -42,14 +42,14 @@ def extents(readings: t.Iterable[Reading], length: int) -> list[Extent]:
 
 
 def block_of(name: str) -> str:
-    """The prefix that a variable shares with its kin."""
+    """The prefix that a variable shares with the others of its block."""
     return next((one for one in _BLOCKS if name.startswith(one)), name.split("_")[0] + "_")
 
 
 def place(source: Source, name: str, known: t.Sequence[Extent]) -> int | None:
-    """The start of the line that a new variable goes before, or None for the end of the text.
+    """The start of the line before which a new variable is inserted, or None for the end of the text.
 
-    Below the commented-out twin of the same name, else below the last variable of the same block.
+    That is below a commented-out line with the same name, else below the last variable of the same block.
     """
     twin = _commented_twin(source, name, known)
     if twin is not None:

@@ -20,7 +20,7 @@ from .source import BYTE_ORDER_MARK, Brought, Reading, Source, Statement, Trap
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """1.2.3 made escapes pairs and skips a byte order mark; 1.2.4 reads C(K= # c) as empty."""
+    """From 1.2.3 on escapes are read in pairs and a byte order mark is skipped; 1.2.4 reads C(K= # c) as empty."""
 
     paired_escapes: bool
     skips_mark: bool
@@ -57,9 +57,9 @@ class _Unreadable(Exception):
 
 
 def read(source: Source, rules: Rules, environment: t.Mapping[str, str]) -> Reading:
-    """What python-dotenv sees; a line that it cannot read is skipped.
+    """The variables that python-dotenv sees; lines that it cannot parse are skipped.
 
-    It opens the file as text, so Python makes all line ends alike before the parser sees them.
+    It opens the file as text, so Python converts all line ends before the parser sees them.
     """
     unified = source.unified
     text, plain, end = unified.text, unified.plain, len(unified.text)
@@ -98,7 +98,7 @@ def _behind_line(text: str, position: int) -> int:
 
 
 def _binding(text: str, start: int, rules: Rules, traps: list[Trap]) -> tuple[Statement, int]:
-    """The statement at an offset, and the offset of its last line's end (line break not included)."""
+    """The statement at an offset, and the offset of the end of its last line (without the line break)."""
     export = _EXPORT.match(text, start)
     position = export.end() if export else start
     if text.startswith("#", position):  # "export # comment"
@@ -141,7 +141,7 @@ def _value(text: str, start: int, rules: Rules, spaced: bool) -> tuple[str, int]
 
 
 def _resolve(value: str, values: t.Mapping[str, str | None], environment: t.Mapping[str, str]) -> str:
-    """C(${NAME}) and C(${NAME:-default}) replaced; a name may be any text without a closing brace or a colon."""
+    """Expand C(${NAME}) and C(${NAME:-default}); a name may be any text without a closing brace or a colon."""
     parts: list[str] = []
     brought = Brought()
     position = 0

@@ -23,12 +23,12 @@ _BLANKS = " \t"
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """docker and Compose skip a byte order mark and refuse a name with blanks; podman takes both as they are.
+    """docker and Compose skip a byte order mark and reject a name with blanks; podman keeps both.
 
-    :ivar before: what is taken off before a name; None: all white space of Unicode.
-    :ivar after: the same after a value; empty: nothing.
+    :ivar before: characters stripped before a name; None: all Unicode white space.
+    :ivar after: characters stripped after a value; None: all Unicode white space; empty: none.
     :ivar ends: the characters that end a line.
-    :ivar python: a name alone takes back what stands above it, and a value may have no name.
+    :ivar python: a lone name cancels an assignment above it, and a value may have no name.
     """
 
     strict: bool
@@ -39,7 +39,7 @@ class Rules:
 
 
 GENERATIONS: dict[str, Rules] = {
-    # Python: codecs.open() takes the lines that str.splitlines() knows.
+    # Python's codecs.open() splits lines like str.splitlines().
     "Compose 1.25": Rules(True, None, None, r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029", python=True),
     "docker": Rules(True, GO_SPACE),
     "podman": Rules(False, _BLANKS),
@@ -47,7 +47,7 @@ GENERATIONS: dict[str, Rules] = {
 
 
 def read(source: Source, rules: Rules, environment: t.Mapping[str, str]) -> Reading:
-    """What a container gets from the file."""
+    """The variables that a container gets from the file."""
     statements: list[Statement] = []
     traps: list[Trap] = []
     for line in re.finditer(f"[^{rules.ends}]+", source.text):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Changing or removing one variable in the text: which characters go, and what comes in their place."""
+"""Change or remove one variable in the text: which characters are replaced, and by what."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -24,7 +24,7 @@ What = t.Literal["added", "changed", "requoted", "removed"]
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """What happened to one variable. C(requoted): some readers saw the wanted value already, others did not."""
+    """What happened to one variable. C(requoted): some readers already saw the wanted value, others did not."""
 
     name: str
     what: What
@@ -39,7 +39,7 @@ class Splice(t.NamedTuple):
 
 
 def apply(text: str, splices: t.Sequence[Splice]) -> str:
-    """The text with all replacements made; at one place they come in the given order."""
+    """The text with all replacements made; those at the same place in the given order."""
     parts: list[str] = []
     position = 0
     for splice in sorted(splices, key=lambda one: (one.start, one.end)):
@@ -58,13 +58,13 @@ def rewritten(
     targets: tuple[Generation, ...],
     newline: str,
 ) -> tuple[Splice | None, list[Finding]]:
-    """The statement with a new value: only what is between its separator and the value's end, if that will do.
+    """Give a statement a new value, replacing only the text from its separator to the value's end if possible.
 
-    The form of the line (C(export), blanks, a colon) is kept if all targets understand it, a comment behind the value
-    stays behind one blank if all targets take it as one; else the line becomes C(NAME=value), and the comment goes on
-    a line of its own above. Both are said in the findings.
+    The form of the line (C(export), blanks, a colon) is kept if all targets understand it, and a comment after the
+    value is kept, after one blank, if all targets read it as a comment. Otherwise the line becomes C(NAME=value), and
+    the comment moves to a separate line above. Both are reported as findings.
 
-    :param views: how the readers that see this statement see it.
+    :param views: the statement as each reader sees it that has it.
     """
     text = source.text
     line = f"line {source.line(extent.start)} ({name})"
@@ -96,7 +96,7 @@ def rewritten(
 
 
 def _end(source: Source, extent: Extent) -> int:
-    """Where the value ends, a carriage return of the line's end not counted (a shell counts it)."""
+    """The end of the value, without a carriage return of the line end (which a shell includes)."""
     end = extent.end
     while end > extent.start and source.text[end - 1] == "\r" and source.text[end : end + 1] == "\n":
         end -= 1
@@ -104,9 +104,9 @@ def _end(source: Source, extent: Extent) -> int:
 
 
 def _comment(source: Source, views: t.Sequence[Statement], end: int) -> tuple[str, int]:
-    """A comment behind the value (blank, then a number sign) in the eyes of the reader that sees the shortest value.
+    """The comment after the value (blank, then a number sign), as the reader with the shortest value sees it.
 
-    Text glued to the value is never kept: it is a part of the old value that some reader cuts off.
+    Text directly after the value is never kept: it is part of the old value, which that reader cuts off.
     """
     text = source.text
     shortest = min(one.value_end for one in views)
@@ -119,9 +119,9 @@ def _comment(source: Source, views: t.Sequence[Statement], end: int) -> tuple[st
 
 
 def removals(source: Source, name: str, own: t.Sequence[Extent], known: t.Sequence[Extent]) -> list[Splice]:
-    """The lines of a variable, all of them: an earlier duplicate would come to life when only the last one went.
+    """Remove all lines of a variable, since an earlier duplicate would take effect if only the last one were removed.
 
-    With them go the lines that only export it.
+    Lines that only export it are removed as well.
     """
     splices = []
     for extent in own:

@@ -4,9 +4,9 @@
 
 """How the Ruby gem dotenv reads a file: Mastodon itself on a source install.
 
-Mastodon's Gemfile does not pin the gem: 2.7 to 3.2 are met, and Debian's packages have 2.4. From 2.7 on the gem
-matches one expression over the whole text, so blanks (line ends included) may separate the parts of a statement, and
-an expression that fails with a quoted value falls back to a bare one that takes the rest of the line.
+Mastodon's Gemfile does not pin the gem: 2.7 to 3.2 are in use, and Debian's packages have 2.4. From 2.7 on the gem
+matches one regular expression over the whole text, so blanks (including line ends) may separate the parts of a
+statement. If the match fails with a quoted value, it falls back to a bare value that takes the rest of the line.
 Source: bkeepers/dotenv, lib/dotenv/parser.rb and lib/dotenv/substitutions/ at those versions.
 """
 
@@ -23,13 +23,13 @@ from .source import UNKNOWABLE, Brought, Reading, Source, Statement, Trap
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """Where the generations of the gem differ."""
+    """The differences between the generations of the gem."""
 
     whole_text: bool = True
     lone_words: bool = False  # a word without a separator is an empty variable
     bare_backslash_goes: bool = True
     line_breaks: bool = False  # backslash-n in double quotes is a line break
-    commands_first: bool = False  # else a variable that brings $(...) into a value has it run
+    commands_first: bool = False  # if false, $(...) that comes from a variable's value is run, too
 
 
 GENERATIONS: dict[str, Rules] = {
@@ -45,7 +45,7 @@ _VALUE = r"""\s*'(?:\\'|[^'])*'|\s*"(?:\\"|[^"])*"|[^#\n]+"""
 _REST = r"\s*(?:#.*)?$"
 _NEEDS_SEPARATOR = re.compile(rf"(export\s+)?([\w.]+)(\s*=\s*?|:\s+?)({_VALUE})?{_REST}", re.ASCII | re.MULTILINE)
 _LONE_WORD_TOO = re.compile(rf"(export\s+)?([\w.]+)(?:(\s*=\s*?|:\s+?)({_VALUE})?)?{_REST}", re.ASCII | re.MULTILINE)
-#: 2.4 looks at each line alone, and a quoted string reaches to the last such quote that fits.
+#: 2.4 reads each line separately, and a quoted string extends to the last matching quote.
 _ONE_LINE = re.compile(r"""\s*(export\s+)?([\w.]+)(\s*=\s*|:\s+?)('.*'|".*"|[^#\n]+)?\s*(?:#.*)?""", re.ASCII)
 _LINES = re.compile(r"[^\n\r]+")
 _BLANKS = re.compile(r"\s*", re.ASCII)
@@ -64,7 +64,7 @@ class _Match(t.NamedTuple):
 
 
 def read(source: Source, rules: Rules, environment: t.Mapping[str, str]) -> Reading:
-    """What a generation of the gem sees. Positions are those of the original text."""
+    """The variables that a generation of the gem sees. Positions are those of the original text."""
     if rules.whole_text:
         unified = source.unified
         matches, others = _shared_scan(unified, rules.lone_words)
@@ -83,8 +83,8 @@ def _shared_scan(source: Source, lone_words: bool) -> tuple[list[_Match], list[i
 def _scan_text(source: Source, pattern: re.Pattern[str]) -> tuple[list[_Match], list[int]]:
     """The matches of the gem's expression, and the starts of the lines that it does not match.
 
-    Every try begins at a line's start and takes all blanks first; when it fails behind them, it fails from every
-    line in between too, so the next try is the next line. That keeps this linear where the expression is not.
+    Every attempt begins at the start of a line and first takes all blanks. If it fails after them, it also fails from
+    every line in between, so the next attempt skips those. That makes this linear, unlike the expression itself.
     """
     text, plain = source.text, source.plain
     matches: list[_Match] = []
@@ -180,7 +180,7 @@ def _interpret(
         elif rules.whole_text:
             traps.append(Trap("skipped-line", position))
     if not rules.whole_text:
-        # 2.4 sees the lines of a quoted value one by one: what it finds odd there is not what a person wrote.
+        # 2.4 reads the lines of a quoted value one by one, so these traps are not about what the author wrote.
         traps = [one for one in traps if one.kind not in ("quote-not-closed", "text-after-quote")]
     return Reading(statements, traps, refusal)
 
@@ -245,7 +245,7 @@ def _variable(found: re.Match[str], values: t.Mapping[str, str], environment: t.
 
 
 def _commands(text: str, traps: list[Trap], trap: Trap) -> str:
-    """The value with each C($(...)) that the gem would run marked as unknowable; an escaped one loses its backslash."""
+    """The value with each C($(...)) that the gem would run marked as UNKNOWABLE; an escaped one loses its backslash."""
     parts: list[str] = []
     position = 0
     closing = _closing(text)
@@ -267,7 +267,7 @@ def _commands(text: str, traps: list[Trap], trap: Trap) -> str:
 
 
 def _closing(text: str) -> dict[int, int]:
-    """Opening parenthesis -> the offset behind the one that closes it; not if an empty pair is inside."""
+    """Offset of an opening parenthesis -> offset after its closing one; without those around an empty pair."""
     found: dict[int, int] = {}
     opened: list[int] = []
     empty = -1  # where the last empty pair was opened

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How a POSIX shell reads a file that is sourced (C(set -a; . ./.env.production)), as admin scripts do.
+"""How a POSIX shell reads a sourced file (C(set -a; . ./.env.production)), as administrators' scripts do.
 
-Only assignments are followed, with the quoting and C($NAME), C(${NAME}) and C(${NAME:-text}) in them; whatever else
-a shell would compute is marked as unknowable, and a line that is a command is a trap. Source: POSIX.1-2017, Shell
-Command Language, 2.2 Quoting, 2.3 Token Recognition, 2.6 Word Expansions, 2.9.1 Simple Commands.
+Only assignments are evaluated, with their quoting and C($NAME), C(${NAME}) and C(${NAME:-text}). Other expansions are
+marked as UNKNOWABLE, and a line that is a command is a trap. Source: POSIX.1-2017, Shell Command Language, 2.2 Quoting,
+2.3 Token Recognition, 2.6 Word Expansions, 2.9.1 Simple Commands.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -26,15 +26,15 @@ _BARE = re.compile(r"[^\s'\"\\$`;&|<>()#~\x00]+")
 _IN_DOUBLE = re.compile(r'[^"\\$`]*')
 _PARAMETER = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}'\"\\$`]*))?\})")
 _BACKTICKS = re.compile(r"`(?:[^`\\]|\\[\s\S])*`")
-#: What stands between the braces or parentheses of an expansion: quoted or escaped, they do not count.
+#: A token inside the braces or parentheses of an expansion; quoted and escaped ones do not count as nesting.
 _INSIDE = re.compile(r"""\\[\s\S]|'[^']*'|"(?:[^"\\]|\\[\s\S])*"|\$\{|[\s\S]""")
-#: What makes a dollar sign mean something; C($[) is bash's old arithmetic.
+#: Characters after which a dollar sign has a meaning; C($[) is bash's old arithmetic.
 _SPECIAL = "0123456789@*#?$!-{(["
 _OPERATORS = ";&|<>()"
 
 
 class _Broken(Exception):
-    """What dash takes as a syntax error: it then refuses the whole file."""
+    """A syntax error for dash, which then rejects the whole file."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
@@ -42,7 +42,7 @@ class _Broken(Exception):
 
 
 def read(source: Source, environment: t.Mapping[str, str]) -> Reading:
-    """What the shell has after it sourced the file."""
+    """The variables that the shell has after sourcing the file."""
     return _Shell(source, environment).read()
 
 
@@ -54,7 +54,7 @@ class _Shell:
         self.values: dict[str, str] = {}
         self.brought = Brought()  # by all references of the file
         self.statements: list[Statement] = []
-        #: Assigned earlier on the same line: visible to some shells (bash) already, to others (dash) not yet.
+        #: Assigned earlier on the same line; already visible in some shells (bash), not yet in others (dash).
         self.pending: list[Statement] = []
         self.traps: list[Trap] = []
 
@@ -87,7 +87,7 @@ class _Shell:
         return len(self.text) if feed < 0 else feed
 
     def line(self, start: int) -> int:
-        """One simple command: assignments alone, C(export) with assignments, or something that runs."""
+        """Read one simple command: only assignments, C(export) with assignments, or a command that runs."""
         text = self.text
         position = start
         pending = self.pending = []
@@ -120,7 +120,7 @@ class _Shell:
         return self.line_end(position)
 
     def rest_of_line(self, position: int) -> int:
-        """Behind the other words of a command, quotes respected; a C(;) or C(&) ends the interest in it."""
+        """The offset after the remaining words of a command, respecting quotes; stops at a C(;) or C(&)."""
         while True:
             blanks = _BLANKS.match(self.text, position)
             position = blanks.end() if blanks else position
@@ -145,7 +145,7 @@ class _Shell:
         return self.rest_of_line(position + 1)
 
     def word(self, position: int, *, in_assignment: bool) -> tuple[str, int]:
-        """The word at an offset with its quotes undone, and the offset behind it."""
+        """The word at an offset, with its quotes removed, and the offset after it."""
         text, start = self.text, position
         parts: list[str] = []
         while position < len(text):
@@ -202,7 +202,7 @@ class _Shell:
         found = _PARAMETER.match(text, position)
         if found:
             name = found[1] or found[2]
-            goes_on = found[1] and text.startswith("\\\n", found.end())  # the name does, in the next line
+            goes_on = found[1] and text.startswith("\\\n", found.end())  # the name continues on the next line
             if name == "_" or goes_on or any(one.name == name for one in self.pending):
                 return UNKNOWABLE + found[0], found.end()
             value = self.values.get(name, self.environment.get(name, ""))
@@ -216,14 +216,14 @@ class _Shell:
                 raise _Broken("quote-not-closed")
             return UNKNOWABLE + command[0], command.end()
         following = text[position + 1 : position + 2]
-        if text.startswith("\\\n", position + 1):  # the name may go on in the next line
+        if text.startswith("\\\n", position + 1):  # the name may continue on the next line
             return UNKNOWABLE + "$", position + 3
         if following and (following in _SPECIAL or (not quoted and following in "'\"")):
             return UNKNOWABLE + "$", self.behind_special(position + 1)
         return "$", position + 1
 
     def behind_special(self, position: int) -> int:
-        """Behind C($(...)), C(${...}) or a one-character parameter."""
+        """The offset after C($(...)), C(${...}) or a one-character parameter."""
         pair = {"(": ")", "{": "}", "[": "]"}.get(self.text[position])
         if pair is None:
             return position if self.text[position] in "'\"" else position + 1

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The text of an environment file, with what every reading model needs to be fast: where the harmless lines are.
+"""The text of an environment file, and its plain lines, which make all reader models fast.
 
-An environment file of thousands of lines is mostly lines like C(NAME=plain). All readers agree about them, so they
-are recognised once, by one regular expression, and shared. A model takes the shortcut only where it stands at the
-beginning of a statement itself, so text inside a quoted value is never mistaken for a line.
+An environment file of thousands of lines mostly has lines like C(NAME=plain). All readers agree about them, so they are
+recognised once, by one regular expression, and shared. A model uses them only where it is at the beginning of a
+statement, so text inside a quoted value is never mistaken for a line.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -19,10 +19,10 @@ import typing as t
 
 BYTE_ORDER_MARK = "\ufeff"
 
-#: Characters that mean nothing to any reader: what needs no quotes anywhere.
+#: Characters without special meaning to any reader, which never need quotes.
 HARMLESS = r"A-Za-z0-9_./:@%+,=^-"
 
-#: White space in the eyes of Go (unicode.IsSpace), in which Compose, docker and podman are written.
+#: White space in Go (unicode.IsSpace), in which Compose, docker and podman are written.
 GO_SPACE = (
     "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
@@ -30,33 +30,33 @@ GO_SPACE = (
 
 _PLAIN_LINE = re.compile(rf"^([A-Za-z_][A-Za-z0-9_]*)=([{HARMLESS}]+)$", re.MULTILINE)
 
-#: Stands in a value for what no model can know (the output of a command, a process id). A NUL cannot stand in a file.
+#: Placeholder in a value for what no model can know (the output of a command, a process id). Files cannot contain NUL.
 UNKNOWABLE = "\0"
 
 
-#: So many characters may references bring into one value: a few lines could ask for more than there is memory. Linux
-#: takes no longer variable (MAX_ARG_STRLEN, execve(2)).
+#: Characters that references may add to one value: a few lines could otherwise need more than all memory. Linux accepts
+#: no longer variable (MAX_ARG_STRLEN, execve(2)).
 LONGEST = 131_072
 
 
 class Brought:
-    """What the references of one value have brought into it so far."""
+    """Counts the characters that references have added so far."""
 
     def __init__(self) -> None:
         self._room = LONGEST
 
     def take(self, text: str) -> str:
-        """The text, or nothing of it where there is no room left."""
+        """The text; empty if it would exceed the limit."""
         self._room -= len(text)
         return text if self._room >= 0 else ""
 
     def into(self, value: str) -> str:
-        """The value when all are in it; what no model can know where they were too much."""
+        """The value if all references fit into it; UNKNOWABLE if they were too long."""
         return UNKNOWABLE if self.too_much else value
 
     @property
     def too_much(self) -> bool:
-        """Whether something had to be left out."""
+        """Whether the limit was exceeded."""
         return self._room < 0
 
 
@@ -64,8 +64,8 @@ class Statement(t.NamedTuple):
     """One assignment as one reader sees it; the positions are offsets into the text.
 
     C(value) is None where the reader takes the variable from elsewhere (a lone word).
-    C(start) is where the statement begins (C(export) or the name), C(value_start) and C(value_end) enclose the value
-    as written, quotes included and the blanks around it not.
+    C(start) is where the statement begins (C(export) or the name). C(value_start) and C(value_end) enclose the value as
+    written, with quotes, but without the blanks around it.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Statement(t.NamedTuple):
 
 
 class Trap(t.NamedTuple):
-    """Something in the file that a reader takes otherwise than it looks; C(kind) is a row of the table in traps.py."""
+    """Something that a reader reads differently from what it looks like; C(kind) is a row of the table in traps.py."""
 
     kind: str
     position: int
@@ -84,10 +84,10 @@ class Trap(t.NamedTuple):
 
 
 class Reading:
-    """What one generation of one reader makes of a file.
+    """What one generation of one reader sees in a file.
 
     :ivar statements: the assignments, in order.
-    :ivar refusal: why the reader takes nothing from this file, or None.
+    :ivar refusal: why the reader rejects the whole file, or None.
     :ivar traps: what a person would not expect.
     """
 
@@ -102,7 +102,7 @@ class Reading:
         return {name: one.value for name, one in self.last().items()}
 
     def value(self, name: str) -> str | None:
-        """What a variable is in the end; None also when there is no such variable."""
+        """The final value of a variable; None also if there is no such variable."""
         found = self.last().get(name)
         return found.value if found else None
 
@@ -114,12 +114,12 @@ class Reading:
 
 
 class Source:
-    """A text with its shared analysis. C(unified) is the same with every line end as a line feed."""
+    """A text with its shared analysis. C(unified) is the same text with all line ends converted to line feeds."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.starts_with_mark = text.startswith(BYTE_ORDER_MARK)
-        #: For what the generations of one reader share.
+        #: Cache for what the generations of a reader share.
         self.shared: dict[str, t.Any] = {}
         self._plain: dict[int, Statement] | None = None
         self._line_starts: list[int] | None = None
@@ -128,7 +128,7 @@ class Source:
 
     @property
     def plain(self) -> dict[int, Statement]:
-        """Start of line -> the statement there, for the lines that all readers read alike."""
+        """Start of a line -> its statement, for the plain lines that all readers read the same way."""
         if self._plain is None:
             self._plain = {
                 found.start(): Statement(found[1], found[2], found.start(), found.start(2), found.end(2))
@@ -138,7 +138,7 @@ class Source:
 
     @property
     def unified(self) -> Source:
-        """Line ends made alike, as the Ruby gem and npm dotenv do before they read."""
+        """The text with line ends converted, as the Ruby gem and npm dotenv do before parsing."""
         if "\r" not in self.text:
             return self
         if self._unified is None:

@@ -4,9 +4,9 @@
 
 """How systemd reads an C(EnvironmentFile=).
 
-A state machine over characters: quotes may stand anywhere at the beginning of a value or behind another quoted part,
-nothing after a value is a comment, C($) means nothing, C(export) belongs to the name (which is then invalid and
-dropped). Source: systemd, src/basic/env-file.c (parse_env_file_internal) and load_env_file's callers.
+A state machine over characters: quotes may appear at the beginning of a value or after another quoted part, nothing
+after a value is a comment, C($) has no meaning, and C(export) is part of the name (which is then invalid and dropped).
+Source: systemd, src/basic/env-file.c (parse_env_file_internal) and load_env_file's callers.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -21,7 +21,7 @@ from .source import Reading, Source, Statement, Trap
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """Before 254 a comment that ends in a backslash goes on in the next line (systemd NEWS, 254)."""
+    """Before 254 a comment that ends in a backslash continues on the next line (systemd NEWS, 254)."""
 
     comments_continue: bool
 
@@ -41,7 +41,7 @@ _DOUBLE_ESCAPE = re.compile(r"\\([\s\S])")
 
 
 def read(source: Source, rules: Rules) -> Reading:
-    """What systemd sees."""
+    """The variables that systemd sees."""
     text, plain, end = source.text, source.plain, len(source.text)
     statements: list[Statement] = []
     traps: list[Trap] = []
@@ -70,7 +70,7 @@ def read(source: Source, rules: Rules) -> Reading:
 
 
 def _assignment(text: str, start: int, statements: list[Statement], traps: list[Trap]) -> int:
-    """Read one line that is neither blank nor a comment; the offset of the line break that ends it."""
+    """Read one line that is neither blank nor a comment; return the offset of the line break that ends it."""
     found = _NAME.match(text, start)
     separator = found.end() if found else start
     name = text[start:separator].rstrip(_BLANKS)
@@ -82,14 +82,14 @@ def _assignment(text: str, start: int, statements: list[Statement], traps: list[
     if _VALID_NAME.fullmatch(name):
         statements.append(Statement(name, value, start, value_start, value_end))
     else:
-        # What its value looks like to systemd does not matter then, unless it takes other lines with it.
+        # systemd drops this line, so its value does not matter unless it swallows other lines.
         traps[before:] = [one for one in traps[before:] if one.position != start or one.kind == "quote-swallows"]
         traps.append(Trap("name-dropped", start))
     return behind
 
 
 def _value(text: str, position: int, trap: Trap, traps: list[Trap]) -> tuple[str, int, int, int]:
-    """The value, where it starts and ends as written, and where its last line ends."""
+    """The value, the offsets where its text starts and ends, and the offset where its last line ends."""
     parts: list[str] = []
     end = len(text)
     value_start, value_end = -1, position
@@ -131,7 +131,7 @@ def _skip_lone_backslash(text: str, behind: int) -> int:
 
 
 def _bare(written: str) -> str:
-    """Escapes undone, then trailing blanks gone unless they are escaped."""
+    """The value with escapes undone and trailing blanks removed, unless those are escaped."""
     value: list[str] = []
     kept = 0
     position = 0

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From what the reading models stumble over to findings with line numbers."""
+"""Turns the traps that the reader models report into findings with line numbers."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -19,10 +19,10 @@ from .source import Reading, Source
 class _Row(t.NamedTuple):
     code: str
     message: str
-    named: bool  # whether the trap's name is a variable (a lone word may be a piece of a secret)
+    named: bool  # whether the trap's name is a variable (a lone word may be part of a secret, so it is not shown)
 
 
-#: Kind of trap -> finding. C({readers}) is filled in.
+#: Kind of trap -> finding. C({readers}) is replaced.
 ROWS: dict[str, _Row] = {
     "command": _Row("env-command-runs", "A value holds $(...), which is run as a command by {readers}.", True),
     "quote-not-closed": _Row("env-quote-open", "A quote is not closed: the line is misread by {readers}.", True),
@@ -51,7 +51,7 @@ _LINES_TOLD = 5
 
 
 def find(source: Source, readings: t.Sequence[tuple[Generation, Reading]]) -> list[Finding]:
-    """The findings about what stands in a file, in the order of its lines; a refused file is an error.
+    """The findings about the content of a file, in the order of its lines; a rejected file is an error.
 
     A trap is reported once with all its readers; the same trap on many lines is one finding.
     """

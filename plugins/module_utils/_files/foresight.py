@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What would keep a file from being replaced, as far as it can be seen without writing; and what replacing it costs.
+"""Checks, without writing, whether a file could be replaced, and whether the disk has room for it.
 
-What cannot be seen: whether a quota has room, and whether the disk fails.
+Two things cannot be checked in advance: whether a quota leaves room, and whether the disk fails.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -26,7 +26,7 @@ from .._findings.model import Finding
 from .gate import Place
 from .replace import FIRST_BACKUP
 
-#: ioctl_iflags(2): _IOR('f', 1, long). A few processors code the direction differently.
+#: ioctl_iflags(2): _IOR('f', 1, long). A few architectures encode the direction differently.
 _READ = 0x40000000 if platform.machine().startswith(("mips", "ppc", "sparc", "alpha")) else 0x80000000
 _GET_FLAGS = _READ | struct.calcsize("l") << 16 | ord("f") << 8 | 1
 _IMMUTABLE = 0x10
@@ -40,7 +40,7 @@ _QUOTA = re.compile(r"^(?:usr|grp|prj|u|g|p)?(?:j)?quota$|^(?:usr|grp)jquota=")
 class Writing:
     """One file that an edit writes.
 
-    :ivar suffix: what its name has behind the environment file's; empty for the environment file itself.
+    :ivar suffix: what is added to the environment file's name; empty for the environment file itself.
     :ivar size: bytes.
     """
 
@@ -50,11 +50,11 @@ class Writing:
 
 @dataclasses.dataclass(frozen=True)
 class Room:
-    """What a file system has left for us.
+    """The free space of a file system.
 
-    :ivar block: bytes in which it gives space away.
-    :ivar free: bytes; None when it does not say.
-    :ivar inodes: how many files more; None when it has no such limit.
+    :ivar block: block size in bytes.
+    :ivar free: free bytes; None when the file system does not report it.
+    :ivar inodes: number of files that can still be created; None when there is no such limit.
     """
 
     block: int
@@ -63,10 +63,10 @@ class Room:
 
 
 def foresee(place: Place, status: os.stat_result, writings: t.Sequence[Writing]) -> list[Finding]:
-    """What keeps a file from being replaced, and what becomes of its other names. Space is another matter.
+    """What keeps a file from being replaced, and a finding about its hard links. Space is checked in no_room.
 
-    :param status: of the file as it was looked at.
-    :param writings: all that the edit puts into the folder, in its order.
+    :param status: of the file when it was read.
+    :param writings: the files that the edit writes, in order.
     """
     found = [*mounted_over(place), *flagged(place, [one.suffix for one in writings]), *blocked(place, writings)]
     if status.st_nlink > 1:
@@ -82,7 +82,7 @@ def foresee(place: Place, status: os.stat_result, writings: t.Sequence[Writing])
 
 
 def mounted_over(place: Place) -> list[Finding]:
-    """The error when the file is mounted by itself: rename(2) then says EBUSY."""
+    """The error when the file itself is a mount point: rename(2) would fail with EBUSY."""
     with contextlib.suppress(OSError, ValueError):
         descriptor = os.open(place.name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place.descriptor)
         try:
@@ -97,7 +97,7 @@ def mounted_over(place: Place) -> list[Finding]:
 
 
 def _mount_id(descriptor: int) -> int:
-    """Which mount an open file belongs to; proc(5), fdinfo. It is the same in every mount namespace."""
+    """The id of the mount that an open file belongs to (proc(5), fdinfo); the same in every mount namespace."""
     with open(f"/proc/self/fdinfo/{descriptor}", encoding="utf-8") as file:
         found = re.search(r"^mnt_id:\s*(\d+)$", file.read(), re.MULTILINE)
     if not found:
@@ -106,7 +106,7 @@ def _mount_id(descriptor: int) -> int:
 
 
 def _mount(number: int) -> tuple[str, tuple[str, ...]]:
-    """What is mounted there, as a path in its file system, and the options of that; empty when it cannot be told."""
+    """The source of a mount (a path and its file system) and its options; empty when unknown."""
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         for line in file:
             before, _separator, behind = line.rstrip("\n").partition(" - ")
@@ -120,7 +120,7 @@ def _mount(number: int) -> tuple[str, tuple[str, ...]]:
 
 
 def flagged(place: Place, suffixes: t.Iterable[str]) -> list[Finding]:
-    """The errors for what somebody has locked with chattr: the folder, the file, and what is replaced beside it."""
+    """The errors for what is locked with chattr: the folder, the file, and the files replaced beside it."""
     found = []
     for name, path in ((".", place.folder), *((f"{place.name}{one}", f"{place.target}{one}") for one in suffixes)):
         flags = _flags_of(place.descriptor, name)
@@ -134,12 +134,12 @@ def flagged(place: Place, suffixes: t.Iterable[str]) -> list[Finding]:
 
 
 def _flags_of(folder: int, name: str) -> int:
-    """The flags of a file or folder; 0 where it has none, is not there, or its file system knows none."""
+    """The flags of a file or folder; 0 when it has none, does not exist, or its file system has no flags."""
     with contextlib.suppress(OSError):
         descriptor = os.open(name, _LOOKING, dir_fd=folder)
         try:
             if stat.S_IFMT(os.fstat(descriptor).st_mode) in (stat.S_IFREG, stat.S_IFDIR):
-                # Though the call's number speaks of a long, the kernel writes an int.
+                # The request is declared with a long, but the kernel writes an int.
                 return t.cast(int, struct.unpack("=i4x", fcntl.ioctl(descriptor, _GET_FLAGS, bytes(8)))[0])
         finally:
             os.close(descriptor)
@@ -150,7 +150,7 @@ def _flags_of(folder: int, name: str) -> int:
 
 
 def blocked(place: Place, writings: t.Iterable[Writing]) -> list[Finding]:
-    """The errors for what stands where a backup or a note has to go, and is neither."""
+    """The errors for what is in the place of a backup or a note and cannot be replaced."""
     found = []
     for one in writings:
         there = place.beside(one.suffix)
@@ -164,7 +164,7 @@ def blocked(place: Place, writings: t.Iterable[Writing]) -> list[Finding]:
 
 
 def _gives_way(suffix: str, status: os.stat_result) -> bool:
-    """Whether what is there can be replaced. The first backup never is, and what is there would pass for one."""
+    """Whether what is there can be replaced. A first backup is never replaced, so there it must be a regular file."""
     return not stat.S_ISDIR(status.st_mode) and (suffix != FIRST_BACKUP or stat.S_ISREG(status.st_mode))
 
 
@@ -179,9 +179,9 @@ def _what(there: Place, status: os.stat_result) -> str:
 
 
 def no_room(place: Place, writings: t.Sequence[Writing], attributes: int = 0) -> list[Finding]:
-    """The error when an edit would find the disk full, and that a quota cannot be looked into.
+    """The error when the disk has no room for the edit; or a finding that quotas cannot be checked in advance.
 
-    :param attributes: bytes of extended attributes that each file is given.
+    :param attributes: bytes of extended attributes that each file gets.
     """
     try:
         room = room_of(place.descriptor)
@@ -198,7 +198,7 @@ def no_room(place: Place, writings: t.Sequence[Writing], attributes: int = 0) ->
 
 
 def room_of(folder: int) -> Room:
-    """What the file system of an open folder has left: root may use what is reserved for root."""
+    """The free space of an open folder's file system; for root it includes the reserved blocks."""
     told = os.statvfs(folder)
     root = os.geteuid() == 0
     blocks = (told.f_bfree if root else told.f_bavail) if told.f_blocks else None
@@ -210,7 +210,7 @@ def room_of(folder: int) -> Room:
 def shortage(room: Room, writings: t.Sequence[Writing], attributes: int = 0) -> str:
     """What is missing for an edit, as a sentence; empty when there is room.
 
-    All of it has to be there at once: what is replaced goes only when the edit is made.
+    All files have to fit at the same time: old files are removed only after the edit.
     """
     need = sum(_blocks(one.size, room.block) + (room.block if attributes > _IN_INODE else 0) for one in writings)
     if room.inodes is not None and room.inodes < len(writings):
@@ -223,7 +223,7 @@ def shortage(room: Room, writings: t.Sequence[Writing], attributes: int = 0) -> 
     return ""
 
 
-#: Bytes of extended attributes that find room in an inode of 256 bytes.
+#: Bytes of extended attributes that fit into an inode of 256 bytes.
 _IN_INODE = 96
 
 

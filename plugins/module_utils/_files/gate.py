@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one way to the files of a host, where root works in folders of other users.
+"""Safe access to a host's files, for root working in folders that belong to other users.
 
-Such a user may put a link in the place of anything in his folder, at any moment. So a path is walked once, from C(/)
-component by component, each opened in the one before; the file is then read, written and renamed in the open folder,
-and its path is never looked up again. One rule decides about a link on the way: B(it is followed when root, or the user
-who runs the module, created it; any other only where its creator may go himself, and only to what is his: the file, or
-the folder that holds it.) Otherwise the link would lend our rights to the user who created it.
+Such a user can replace anything in his folder by a link at any moment. So each path is resolved once, component by
+component from C(/), each opened relative to the one before. The file is then read, written and renamed relative to the
+open folder, and its path is never resolved again. One rule decides about a symbolic link on the way: B(it is followed
+if root, or the user who runs the module, created it. Any other link is followed only if its creator could go there
+himself, and only to what he owns: the file, or the folder that holds it.) Otherwise the link would lend our rights to
+its creator.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -26,20 +27,20 @@ import typing as t
 
 _PATH_ONLY = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _READING = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-#: So many links are followed on one way. Linux: 40, path_resolution(7).
+#: At most so many links are followed for one path, as in Linux: path_resolution(7).
 MOST_LINKS = 40
 
-#: With 1, nobody can give a second name to a file that he may not write to. Source: proc(5).
+#: With 1, nobody can create a hard link to a file that he may not write to. Source: proc(5).
 _GUARD = "/proc/sys/fs/protected_hardlinks"
 
 
 @dataclasses.dataclass(frozen=True)
 class Link:
-    """A symbolic link on the way.
+    """A symbolic link on a path.
 
-    :ivar path: where it is, without further links.
-    :ivar target: what it holds.
-    :ivar owner: who made it: a user's number.
+    :ivar path: its own path, free of links.
+    :ivar target: the text that it holds.
+    :ivar owner: user number of its creator.
     """
 
     path: str
@@ -48,10 +49,10 @@ class Link:
 
 
 class Refused(OSError):
-    """A way that is not taken, because it would lend our rights to another user.
+    """A path that is not followed, because that would lend our rights to another user.
 
     :ivar strerror: why, as a sentence without its full stop.
-    :ivar fix: what to do if the way is meant.
+    :ivar fix: what to do if the path is intended.
     """
 
     def __init__(self, path: str, why: str, fix: str) -> None:
@@ -60,12 +61,12 @@ class Refused(OSError):
 
 
 class Place:
-    """A name in an open folder: the end of a way that was walked once. Close it, or use it in C(with).
+    """A name in an open folder: a path that was resolved once. Close it, or use it in C(with).
 
     :ivar asked: the path that was asked for.
-    :ivar folder: the folder's path without links, for messages; C(descriptor) is the folder itself (O_PATH).
-    :ivar name: of the file in the folder; whether it is there is not known yet.
-    :ivar links: those that were followed.
+    :ivar folder: the folder's path without links, for messages; C(descriptor) is the open folder (O_PATH).
+    :ivar name: the file's name in the folder; the file may not exist.
+    :ivar links: the links that were followed.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Place:
         self.close()
 
     def close(self) -> None:
-        """Let the folder go."""
+        """Close the folder."""
         if self._owned:
             self._owned = False
             os.close(self.descriptor)
@@ -99,7 +100,7 @@ class Place:
         return os.path.join(self.folder, self.name)
 
     def beside(self, suffix: str) -> Place:
-        """The file of the same name with something added, in the same folder. It lives as long as this one."""
+        """The file in the same folder whose name has C(suffix) added. It is valid until this place is closed."""
         path = self.target + suffix
         other = Place(self.descriptor, self.folder, self.name + suffix, path, (), ())
         other._owned = False
@@ -110,18 +111,22 @@ class Place:
         return self.name == other.name and os.path.samestat(os.fstat(self.descriptor), os.fstat(other.descriptor))
 
     def status(self) -> os.stat_result | None:
-        """What is there now, be it a link; None when nothing is. OSError when that cannot be told."""
+        """The status of what is there now (of a link itself); None when nothing is.
+
+        :raises OSError: it cannot be determined.
+        """
         try:
             return os.stat(self.name, dir_fd=self.descriptor, follow_symlinks=False)
         except FileNotFoundError:
             return None
 
     def open_file(self) -> int:
-        """A descriptor of the regular file, for reading.
+        """Open the regular file for reading and return the descriptor.
 
-        It is looked at before it is really opened: the open alone would wake the writer of a named pipe, or a device.
+        Its type is checked before the real open, which alone could wake up the writer of a named pipe, or a device.
 
-        :raises OSError: there is none, IsADirectoryError, EINVAL for another kind of file, ELOOP for a link, Refused.
+        :raises OSError: the file does not exist; IsADirectoryError; EINVAL for another kind of file; ELOOP for a link;
+            Refused.
         """
         found = os.open(self.name, _PATH_ONLY, dir_fd=self.descriptor)
         try:
@@ -134,7 +139,7 @@ class Place:
                 raise OSError(errno.EINVAL, "it is not a regular file", self.asked)
             for link in self._claims:
                 _check(link, self.target, status, os.fstat(self.descriptor))
-            if self._claims and not os.fstatvfs(found).f_blocks:  # /proc shows with our rights what is not its owner's
+            if self._claims and not os.fstatvfs(found).f_blocks:  # in /proc we would read what its owner may not
                 raise OSError(errno.EINVAL, "it is not a file on disk", self.asked)
             self._check_names(status)
             return os.open(f"/proc/self/fd/{found}", _READING)
@@ -142,7 +147,10 @@ class Place:
             os.close(found)
 
     def read(self, limit: int) -> bytes:
-        """The content of the regular file. OSError as for open_file, and EFBIG when it has more than C(limit) bytes."""
+        """The content of the regular file.
+
+        :raises OSError: as open_file does; EFBIG when the file has more than C(limit) bytes.
+        """
         with open(self.open_file(), "rb") as stream:
             data = stream.read(limit + 1)
         if len(data) > limit:
@@ -150,7 +158,7 @@ class Place:
         return data
 
     def _check_names(self, status: os.stat_result) -> None:
-        """A second name works as a link does: where the system lets anybody give one, only the owner's own counts."""
+        """Refuse a file with hard links if another user may have created one: it then acts like a symbolic link."""
         folder = os.fstat(self.descriptor)
         if status.st_nlink > 1 and status.st_uid != folder.st_uid and not _keeps_others_out(folder):
             why = (
@@ -161,12 +169,13 @@ class Place:
 
 
 def enter(path: str, *, follow: bool = True, root: str = "", whole: bool = False) -> Place:
-    """Walk to a path, and hold the folder that it ends in.
+    """Resolve a path and open the folder that it ends in.
 
     :param follow: whether the last component may be a link.
-    :param whole: the path is that of a folder, to be held itself; C(name) is then a dot.
-    :param root: another root, which no link and no C(..) leads out of: that of a container, whose links are its own.
-    :raises OSError: a folder is missing or barred, or the way has too many links; Refused.
+    :param whole: the path is that of a folder, which is itself opened; C(name) is then a dot.
+    :param root: another root directory, such as a container's. No link and no C(..) leads out of it, so its links are
+        followed whoever created them.
+    :raises OSError: a folder does not exist or may not be entered, or there are too many links; Refused.
     """
     if "\0" in path:
         raise OSError(errno.EINVAL, "it contains a NUL character", path)
@@ -178,13 +187,13 @@ def enter(path: str, *, follow: bool = True, root: str = "", whole: bool = False
 
 
 def read(path: str, limit: int, *, root: str = "") -> bytes:
-    """The content of the regular file at a path; see enter and Place.read for the rest."""
+    """The content of the regular file at a path; parameters and errors as in enter and Place.read."""
     with enter(path, root=root) as place:
         return place.read(limit)
 
 
 def owner(path: str) -> int:
-    """Whose folder this is: its owner; where that is root, the user who owns one above it and so decides what it is.
+    """The user who controls a folder: its owner; if that is root, the owner of the nearest folder above not root's.
 
     :raises OSError: as enter does.
     """
@@ -198,15 +207,15 @@ def owner(path: str) -> int:
 
 
 def real(path: str) -> str:
-    """The path without links, to compare and to show. What is opened goes through enter."""
+    """The path without links, for comparing and for messages only; use enter to open a file."""
     try:
         return os.path.realpath(path)
-    except OSError:  # what was a link is none any more
+    except OSError:  # a link was replaced meanwhile
         return os.path.abspath(path)
 
 
 class _Walk:
-    """The way to one path: the folders that are open, and what is still to go."""
+    """The resolution of one path: the open folders, and the components still to resolve."""
 
     def __init__(self, path: str, root: str) -> None:
         self._asked = path
@@ -214,7 +223,7 @@ class _Walk:
         self._folders = [os.open(root or "/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)]
         self._names: list[str] = []
         self._links: list[Link] = []
-        # A Link behind the components that it stands for: what they have led to is then looked at.
+        # A Link follows the components of its target: when it is reached, where they led to is checked.
         whole = path if root or path.startswith("/") else os.path.join(os.getcwd(), path)
         self._left: collections.deque[str | Link] = collections.deque(_parts(whole))
 
@@ -224,7 +233,7 @@ class _Walk:
 
     @property
     def owners(self) -> list[int]:
-        """Who owns the folders on the way, the root first."""
+        """The owners of the open folders, the root directory first."""
         return [os.fstat(one).st_uid for one in self._folders]
 
     def to_the_end(self, follow: bool, whole: bool) -> Place:
@@ -255,7 +264,7 @@ class _Walk:
             os.close(self._folders.pop())
 
     def _down(self, name: str) -> None:
-        """Into a folder, or along a link. While one is put in the place of the other, it is tried again."""
+        """Enter a folder, or follow a link; try again if one is replaced by the other meanwhile."""
         failed: OSError | None = None
         for _unused in range(MOST_LINKS):
             try:
@@ -273,13 +282,13 @@ class _Walk:
         raise failed or NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self._asked)
 
     def _may_go_on(self, folder: os.stat_result) -> None:
-        """Whether those whose links have led here may enter this folder themselves."""
+        """Refuse the folder if the creator of a link that led here may not enter it himself."""
         for link in self._left:
             if isinstance(link, Link) and not _may_search(link.owner, folder):
                 raise _refused(link, f"into {self._path()}, which is closed to {_name(link.owner)}")
 
     def _follow(self, name: str) -> bool:
-        """Put in the place of a link what it leads to; False when it is none."""
+        """Replace a link by the components of its target; return False if it is not a link."""
         try:
             descriptor = os.open(name, _PATH_ONLY, dir_fd=self._folders[-1])
         except FileNotFoundError:
@@ -292,7 +301,7 @@ class _Walk:
         finally:
             os.close(descriptor)
         folder = os.fstat(self._folders[-1])
-        # A link of root may have got a second name here from somebody else.
+        # Somebody else may have hard-linked a link of root's into this folder.
         moved = status.st_nlink > 1 and not _keeps_others_out(folder)
         link = Link(self._path(name), target, folder.st_uid if moved else status.st_uid)
         self._links.append(link)
@@ -316,9 +325,10 @@ def _trusted() -> tuple[int, ...]:
 
 
 def _check(link: Link, found: str, *around: os.stat_result) -> None:
-    """Whether a link led to what is its creator's own.
+    """Refuse a link that led to something its creator does not own.
 
-    :param around: of what it led to, and of the folder that holds that.
+    :param found: the path that it led to.
+    :param around: status of what it led to, and of the folder that holds it.
     """
     if all(status.st_uid != link.owner for status in around):
         raise _refused(link, f"to {found or '/'}, which belongs to {_name(around[0].st_uid)}")
@@ -353,7 +363,7 @@ def _name(user: int) -> str:
 
 
 def _keeps_others_out(folder: os.stat_result) -> bool:
-    """Whether no name in this folder can be one that somebody else has given to a file of ours."""
+    """Whether nobody else can have hard-linked a file of ours into this folder."""
     ours = folder.st_uid in _trusted() and not folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return ours or _names_are_guarded()
 

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Putting a new content in the place of a file, all at once: at any moment the path holds the old file or the new one.
+"""Replace a file atomically: at any moment the path holds the old file or the new one.
 
-The new content is written beside the file under a name of its own, gets owner, group, mode and extended attributes of
-the file, reaches the disk, and then takes the file's name. All of it happens in the one folder that was opened; see
-gate.py. One lock on the directory keeps two such edits apart and leaves nothing behind. What a killed edit left is
-removed by the next one: while the lock is held, no such file can belong to anybody else.
+The new content is written to a temporary file beside it, which gets the file's owner, group, mode and extended
+attributes, is synced to disk, and is then renamed. All of that happens in the one folder that was opened; see gate.py.
+A lock on the directory keeps two edits apart and leaves no file behind. Temporary files of a killed edit are removed by
+the next one: while it holds the lock, they cannot belong to a running edit.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -28,14 +28,14 @@ from .._findings.model import FindingError
 from .gate import Place, enter
 from .snapshot import Snapshot, attributes_of, checksum, look, trouble
 
-#: Kept for good: the file as it was before this collection ever changed it.
+#: Kept forever: the file as it was before this collection first changed it.
 FIRST_BACKUP = ".before-smtp"
 #: The file as it was before the last edit.
 ROLLING_BACKUP = ".last-smtp"
-#: Beside the rolling backup: the checksum of the file as that edit left it, in the format of sha256sum. While it holds,
-#: nobody has edited the file since, and the backup may be put back.
+#: Beside the rolling backup: the checksum of the file after that edit, in the format of sha256sum. As long as the file
+#: matches, nobody has edited it since, and the backup may be restored.
 NOTE = ".sha256"
-#: There only while an edit is not yet proved; see unproved.py.
+#: The journal of a pending edit; see unproved.py.
 UNPROVED = ".smtp-unproved"
 _KIN = (FIRST_BACKUP, ROLLING_BACKUP, ROLLING_BACKUP + NOTE, UNPROVED)
 
@@ -45,10 +45,10 @@ _PAUSE = 0.05  # seconds between two tries to get the lock
 
 @contextlib.contextmanager
 def locked(place: Place, wait: float = 20.0) -> t.Iterator[None]:
-    """Hold the lock for edits of a file (and of its neighbours), and clear away what killed edits left.
+    """Hold the lock for edits in the file's directory, and remove the temporary files of killed edits.
 
     :param wait: seconds to wait for another edit to end.
-    :raises FindingError: C(env-file-busy) when it does not end, or what keeps the directory from being opened.
+    :raises FindingError: C(env-file-busy) when it does not end; or the directory cannot be opened or locked.
     """
     try:
         descriptor = _open_folder(place)
@@ -76,14 +76,14 @@ def locked(place: Place, wait: float = 20.0) -> t.Iterator[None]:
 def replace(
     old: Snapshot, data: bytes, *, backups: bool = False, keep_last: bool = False, modified: int | None = None
 ) -> None:
-    """Replace a file, keeping everything but its content. Call it while the lock is held.
+    """Replace a file's content and keep its owner, mode and attributes. Call it while the lock is held.
 
-    :param old: the file as it was looked at; if it is another one by now, nothing is changed.
-    :param backups: also keep what is replaced (see FIRST_BACKUP, ROLLING_BACKUP).
-    :param keep_last: the rolling backup stays as it is, and belongs to this edit now as well.
-    :param modified: modification time of the result in nanoseconds; now when not given.
-    :raises FindingError: when the file changed meanwhile, or with what the system refused; the file is then as before,
-        and so are its backups.
+    :param old: the file as it was read; if it has changed since, nothing is written.
+    :param backups: also back up the old content (see FIRST_BACKUP, ROLLING_BACKUP).
+    :param keep_last: leave the backups as they are; the rolling backup then belongs to this edit as well.
+    :param modified: modification time of the new file, in nanoseconds; now when not given.
+    :raises FindingError: the file changed meanwhile, or the system refused something; the file and its backups are
+        then as before.
     """
     place = old.place
     written: list[str] = []
@@ -97,7 +97,7 @@ def replace(
     try:
         written.append(_write(old, place, data, old.status.st_mode))
         if backups:
-            # Owner and group keep their access, nobody else gets any: the file holds every secret of the instance.
+            # No access for others: the backup holds every secret of the instance.
             guarded = old.status.st_mode & ~0o007
             for there in [] if keep_last else _wanted_backups(place):
                 put(there, old.data, guarded, old.status.st_mtime_ns)
@@ -112,7 +112,7 @@ def replace(
         written.pop()
         beside.keep()
         if modified is None:
-            # What started before this moment may have read the old file, so the file must not look older.
+            # A process started before this moment may have read the old file, so the new one must not look older.
             _set_time(place, place.name, time.time_ns())
         _sync(place)
     except OSError as error:
@@ -125,19 +125,19 @@ def replace(
 
 
 class _Beside:
-    """What an edit puts beside the file: taken back when the edit is not made, so that no backup is of no edit."""
+    """The files that an edit puts beside the file. They are removed if the edit fails: no edit, no backup."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self._put: list[tuple[str, str | None]] = []
 
     def replace(self, name: str, new: str) -> None:
-        """Give a file that was written its name; what had it keeps a second one for as long as it takes."""
+        """Rename a new file into place; what it replaces keeps a second name until the edit is decided."""
         self._put.append((name, self._second_name(name)))
         _rename(self._place, new, name)
 
     def _second_name(self, name: str) -> str | None:
-        """Empty when nothing has the name; None when a second one cannot be given, as on file systems without links."""
+        """A hard link to what has the name; empty when nothing has it, None when a link is not possible."""
         second, folder = _own_name(name), self._place.descriptor
         try:
             os.link(name, second, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
@@ -148,21 +148,21 @@ class _Beside:
         return second
 
     def keep(self) -> None:
-        """The edit was made: what was replaced may go."""
+        """The edit succeeded: drop what was replaced."""
         for _name, second in self._put:
             if second:
                 self._remove(second)
         self._put.clear()
 
     def take_back(self) -> None:
-        """The edit was not made. Nothing to do after keep()."""
+        """The edit failed: restore what was replaced. Does nothing after keep()."""
         for name, second in reversed(self._put):
             with contextlib.suppress(OSError):
                 if second:
                     _rename(self._place, second, name)
                 elif second == "":
                     os.unlink(name, dir_fd=self._place.descriptor)
-        self.keep()  # a file that has both names still has them: rename(2)
+        self.keep()  # rename(2) does nothing where both names are the same file, so the second name may remain
 
     def _remove(self, name: str) -> None:
         with contextlib.suppress(OSError):
@@ -170,9 +170,9 @@ class _Beside:
 
 
 def put_beside(old: Snapshot, suffix: str, data: bytes) -> None:
-    """Write a file that belongs to another one, with its owner and protection. Call it while the lock is held.
+    """Write a file beside another one, with its owner and protection. Call it while the lock is held.
 
-    :raises OSError: with what the system refused; what was there before is then still there.
+    :raises OSError: the system refused it; the previous file, if any, is then unchanged.
     """
     there = old.place.beside(suffix)
     new = _write(old, there, data, old.status.st_mode & ~0o007)
@@ -185,9 +185,9 @@ def put_beside(old: Snapshot, suffix: str, data: bytes) -> None:
 
 
 def writable(old: Snapshot) -> None:
-    """Look, without writing, whether a file could be replaced.
+    """Check, without writing, whether a file could be replaced.
 
-    :raises FindingError: when the file system or the directory does not allow it.
+    :raises FindingError: the file system is read-only, or the directory is not writable.
     """
     descriptor = old.place.descriptor
     try:
@@ -200,9 +200,9 @@ def writable(old: Snapshot) -> None:
 
 
 def noted(backup: Place) -> str:
-    """Checksum of the file as the edit left it that this backup was made for; empty when nothing tells it.
+    """The checksum that the file had after the edit that made this backup; empty when there is no note of it.
 
-    :raises FindingError: when the note is there, but cannot be read.
+    :raises FindingError: the note exists but cannot be read.
     """
     try:
         text = look(backup.beside(NOTE)).data.decode("utf-8", "replace")
@@ -219,7 +219,7 @@ def _wanted_backups(place: Place) -> list[Place]:
 
 
 def _unchanged(old: Snapshot) -> bool:
-    """Whether the path still leads to the file that was looked at."""
+    """Whether the path still leads to the file that was read, with the same content."""
     with enter(old.path) as now:
         if not now.same_as(old.place):
             return False
@@ -228,7 +228,7 @@ def _unchanged(old: Snapshot) -> bool:
 
 
 def _write(old: Snapshot, there: Place, data: bytes, mode: int, modified: int | None = None) -> str:
-    """A new file beside another, on the disk and with the owner and protection of the old one; its name."""
+    """Write a temporary file with the owner and protection of the old one, sync it, and return its name."""
     name = _own_name(there.name)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(name, flags, 0o600, dir_fd=there.descriptor)
@@ -239,7 +239,7 @@ def _write(old: Snapshot, there: Place, data: bytes, mode: int, modified: int | 
         if (mine.st_uid, mine.st_gid) != (old.status.st_uid, old.status.st_gid):
             os.fchown(descriptor, old.status.st_uid, old.status.st_gid)
         _protect(descriptor, old.attributes)
-        os.fchmod(descriptor, mode & 0o777)  # never a program with the rights of its owner
+        os.fchmod(descriptor, mode & 0o777)  # never setuid or setgid
         if modified is not None:
             os.utime(descriptor, ns=(modified, modified))
         os.fsync(descriptor)
@@ -253,7 +253,7 @@ def _write(old: Snapshot, there: Place, data: bytes, mode: int, modified: int | 
 
 
 def _own_name(name: str) -> str:
-    """A name that nothing else has; see _sweep."""
+    """A unique name for a temporary file; see _sweep."""
     return f".{name}.{os.getpid()}-{secrets.token_hex(6)}.fediops"
 
 
@@ -266,7 +266,7 @@ def _set_time(place: Place, name: str, modified: int) -> None:
 
 
 def _protect(descriptor: int, wanted: t.Mapping[str, bytes]) -> None:
-    """Give a file the extended attributes of another: neither less nor (an inherited ACL) more."""
+    """Give a file exactly the wanted extended attributes, without an ACL that it inherited from the folder."""
     present = attributes_of(descriptor)
     if _ACL in present and _ACL not in wanted:
         os.removexattr(descriptor, _ACL)
@@ -276,7 +276,7 @@ def _protect(descriptor: int, wanted: t.Mapping[str, bytes]) -> None:
 
 
 def _sweep(place: Place, folder: int) -> None:
-    """Remove what killed edits of this file and of its backups left behind."""
+    """Remove the temporary files of killed edits of this file and of its backups."""
     name = re.escape(place.name)
     pattern = re.compile(rf"\.{name}(?:{'|'.join(map(re.escape, _KIN))})?\.\d+-[0-9a-f]{{12}}\.fediops")
     with contextlib.suppress(OSError):
@@ -286,7 +286,7 @@ def _sweep(place: Place, folder: int) -> None:
 
 
 def _open_folder(place: Place) -> int:
-    """The folder itself: what only names a place cannot be locked, listed or brought to the disk."""
+    """Open the folder itself: an O_PATH descriptor can be neither locked, listed nor synced."""
     return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=place.descriptor)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A file as it was found: its bytes, who owns it, what protects it. Reading only."""
+"""A file as it was read: its content, owner and protection. Nothing here writes."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -19,7 +19,7 @@ from .._findings.env_file import TABLE
 from .._findings.model import Finding, FindingError
 from .gate import Place, Refused, enter
 
-#: What the system says -> finding; anything else is env-file-failed. Source: errno(3), open(2), rename(2).
+#: Error of the system -> code of the finding; any other error is env-file-failed. Source: errno(3), open(2), rename(2).
 _CODES = {
     errno.ENOENT: "env-file-missing",
     errno.EACCES: "env-file-denied",
@@ -31,11 +31,11 @@ _CODES = {
 }
 
 
-#: What is computed over the content, and what would make a program of the content more than a text; neither is copied.
+#: Not copied: what is computed from the content (IMA, EVM), and privileges for a program.
 _NOT_COPIED = ("security.ima", "security.evm", "security.capability")
 
-#: Bytes. No environment file is larger; Mastodon's own sample has 4 KB. Whoever owns the folder could otherwise keep
-#: the models of the readers busy with one.
+#: Bytes. No real environment file is larger; Mastodon's own sample has 4 KB. The limit keeps the folder's owner from
+#: feeding the parsers a file that takes them forever.
 LARGEST = 128 * 1024
 
 
@@ -43,7 +43,7 @@ LARGEST = 128 * 1024
 class Snapshot:
     """A regular file at one moment.
 
-    :ivar place: where it is: an edit replaces it there.
+    :ivar place: where it is; an edit replaces it there.
     :ivar attributes: extended attributes (SELinux label, ACL ...), name -> value.
     """
 
@@ -54,12 +54,12 @@ class Snapshot:
 
     @property
     def path(self) -> str:
-        """The path as it was asked for."""
+        """The path that was asked for."""
         return self.place.asked
 
     @property
     def target(self) -> str:
-        """The path of the file that an edit replaces: with all links followed."""
+        """The path of the file that an edit replaces, with all links followed."""
         return self.place.target
 
     @property
@@ -76,7 +76,7 @@ def checksum(data: bytes) -> str:
 def trouble(error: OSError, path: str, doing: str) -> Finding:
     """An error of the system as a finding.
 
-    :param doing: what was tried, as it fits behind "The system refused to".
+    :param doing: what was tried, worded to follow "Could not".
     """
     if isinstance(error, Refused):
         return TABLE.finding("link-not-followed", path, f"{error.strerror}.", error.fix)
@@ -87,7 +87,7 @@ def trouble(error: OSError, path: str, doing: str) -> Finding:
 
 
 def followed(place: Place) -> list[Finding]:
-    """That the file is not where the path says."""
+    """A finding when the file is reached through a symbolic link."""
     if not place.links:
         return []
     message = f"It is reached through a symbolic link to {place.target}; that file is read and edited."
@@ -95,7 +95,7 @@ def followed(place: Place) -> list[Finding]:
 
 
 def placed(finding: Finding, path: str) -> Finding:
-    """A finding about a line with the file before it: what reads and edits a text knows nothing else."""
+    """A finding about a line, with the file's path added: the parsers know only the text, not the path."""
     if not finding.subject.startswith("line"):
         return finding
     return dataclasses.replace(finding, subject=f"{path}, {finding.subject}")
@@ -103,10 +103,10 @@ def placed(finding: Finding, path: str) -> Finding:
 
 @contextlib.contextmanager
 def opened(path: str, *, follow: bool = True) -> t.Iterator[Place]:
-    """The place of a file, held while it is worked on.
+    """The place of a file, closed at the end of the C(with) block.
 
     :param follow: whether the path may end in a link.
-    :raises FindingError: the folder is missing or barred, or a link on the way is not to be followed.
+    :raises FindingError: the folder does not exist or may not be entered, or a link on the path must not be followed.
     """
     try:
         place = enter(path, follow=follow)
@@ -119,10 +119,10 @@ def opened(path: str, *, follow: bool = True) -> t.Iterator[Place]:
 
 
 def look(place: Place, allowed: t.Callable[[int], None] | None = None) -> Snapshot:
-    """The file at a place, whose last component is not followed if it is a link by now.
+    """Read the file at a place; fails if it has become a link.
 
-    :param allowed: is given the open file before it is read, and raises FindingError where it is not to be.
-    :raises FindingError: when there is no file, it is no regular file, it cannot be read, or it is far too large.
+    :param allowed: called with the open file's descriptor before it is read; raises FindingError to forbid that.
+    :raises FindingError: the file does not exist, is not a regular file, cannot be read, or is far too large.
     """
     path = place.asked
     try:
@@ -151,7 +151,7 @@ def look(place: Place, allowed: t.Callable[[int], None] | None = None) -> Snapsh
 
 
 def _absent(path: str) -> Finding:
-    with contextlib.suppress(OSError):  # it may be another thing by now
+    with contextlib.suppress(OSError):  # not a link, or it has changed meanwhile
         where = os.readlink(path)
         return TABLE.finding("env-file-dangling", path, f"It is a link to {where}, which does not exist.")
     folder = os.path.dirname(os.path.abspath(path))
@@ -160,10 +160,7 @@ def _absent(path: str) -> Finding:
 
 
 def attributes_of(descriptor: int) -> dict[str, bytes]:
-    """Extended attributes of an open file; empty where the file system has none.
-
-    Those of _NOT_COPIED are not among them.
-    """
+    """Extended attributes of an open file, without _NOT_COPIED; empty where the file system has none."""
     try:
         names = os.listxattr(descriptor)
     except OSError:

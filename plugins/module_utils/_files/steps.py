@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The steps of the module env_file: look, edit, prove, replace; and the way back."""
+"""The work of the module env_file: read, edit, check and replace the file, or restore a backup."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -31,7 +31,7 @@ _NOTE_SIZE = 1024
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What is asked of one environment file; the fields are the module's options."""
+    """What to do with one environment file; the fields are the module's options."""
 
     path: str
     set: t.Mapping[str, object] = dataclasses.field(default_factory=dict)
@@ -50,7 +50,7 @@ class Request:
 
 @dataclasses.dataclass
 class Outcome:
-    """What came of it, good or bad; the fields are the module's return values, and the masked diff."""
+    """What was done, or why not; the fields are the module's return values and the masked diff."""
 
     changed: bool = False
     changes: list[Change] = dataclasses.field(default_factory=list)
@@ -81,7 +81,7 @@ def present(request: Request) -> Outcome:
 
 
 def restored(request: Request) -> Outcome:
-    """Put a backup back, if the file still has the expected checksum. Errors are findings of the outcome."""
+    """Restore a backup if the file still has the expected checksum. Errors are findings of the outcome."""
     return _guarded(request, _restored)
 
 
@@ -123,7 +123,7 @@ def _present(request: Request, seen: Snapshot, outcome: Outcome) -> None:
         return
     _plan(outcome, request, seen, made.data, made.changes, secrets)
     earlier = unproved.read(seen) if request.prove else None
-    # The backup of the last good state must not give way to one of an edit that was never proved.
+    # Keep the backup of the last good state rather than replace it by one of an unproved edit.
     kept = earlier is not None and _has_backup(seen, earlier)
     outcome.backup_file = seen.target + ROLLING_BACKUP if kept or request.backup else None
     outcome.unproved = tuple(request.prove)
@@ -135,7 +135,7 @@ def _present(request: Request, seen: Snapshot, outcome: Outcome) -> None:
 
 
 def _writings(request: Request, seen: Snapshot, data: bytes, kept: bool) -> list[foresight.Writing]:
-    """What the edit puts into the folder, in its order; see _noted and replace."""
+    """The files that the edit writes, in order; see _noted and replace."""
     found = [foresight.Writing(UNPROVED, _NOTE_SIZE)] if request.prove else []
     found.append(foresight.Writing("", len(data)))
     if not request.backup:
@@ -148,10 +148,11 @@ def _writings(request: Request, seen: Snapshot, data: bytes, kept: bool) -> list
 
 
 def _foresee(request: Request, seen: Snapshot, outcome: Outcome, writings: t.Sequence[foresight.Writing]) -> None:
-    """Say what keeps the file from being replaced, before anything is written; FindingError if anything does.
+    """Check before writing whether anything keeps the file from being replaced.
 
-    Whether there is room is asked in a dry run only: otherwise the disk itself is the better judge, and nothing is
-    left of an edit that it refuses.
+    Free space is checked in a dry run only: in a real run the write itself shows it, and a failed write leaves nothing.
+
+    :raises FindingError: the first obstacle; others become findings of the outcome.
     """
     found = foresight.foresee(seen.place, seen.status, writings)
     if request.check_mode and not errors(found):
@@ -164,7 +165,7 @@ def _foresee(request: Request, seen: Snapshot, outcome: Outcome, writings: t.Seq
 
 
 def _carry_on(request: Request, seen: Snapshot, outcome: Outcome) -> None:
-    """Nothing is to be edited: take over what an earlier run left unproved."""
+    """The file needs no edit: continue an edit that an earlier run left unproved, if there is one."""
     if not request.prove:
         return
     note = unproved.read(seen)
@@ -181,7 +182,7 @@ def _carry_on(request: Request, seen: Snapshot, outcome: Outcome) -> None:
 
 @contextlib.contextmanager
 def _noted(request: Request, seen: Snapshot, outcome: Outcome, good: str) -> t.Iterator[None]:
-    """Around an edit: note beforehand that it is not proved, and take the note back when the edit fails."""
+    """Write the journal before an edit, and put it back as it was if the edit fails."""
     if not request.prove:
         yield
         return
@@ -199,7 +200,7 @@ def _noted(request: Request, seen: Snapshot, outcome: Outcome, good: str) -> t.I
 
 
 def _has_backup(seen: Snapshot, note: unproved.Unproved) -> bool:
-    """Whether the backup that a note names is there and holds the last good state."""
+    """Whether the backup that the journal names exists and holds the last good state."""
     if note.backup is None:
         return False
     with contextlib.suppress(FindingError):
@@ -214,7 +215,7 @@ def _restored(request: Request, seen: Snapshot, outcome: Outcome) -> None:
 
 @contextlib.contextmanager
 def _backup(request: Request, seen: Snapshot) -> t.Iterator[Place]:
-    """Where the backup is: in the folder that is open already, or where the operator says."""
+    """The place of the backup: in the folder that is already open, or at the path that the operator gave."""
     ours = seen.target + ROLLING_BACKUP
     if request.backup_file is None or request.backup_file == ours:
         yield seen.place.beside(ROLLING_BACKUP)
@@ -256,7 +257,7 @@ def _put_back(request: Request, seen: Snapshot, outcome: Outcome, place: Place) 
 
 
 def _without_backup(error: FindingError, path: str) -> FindingError:
-    """The same in the words of a restore."""
+    """A missing file reported as a missing backup; any other error unchanged."""
     if error.finding.code != "env-file-missing":
         return error
     return FindingError(TABLE.finding("env-backup-missing", path, "The backup does not exist."))
@@ -273,18 +274,18 @@ def _plan(
     outcome.changed = True
     outcome.changes = list(changes)
     outcome.checksum_after = checksum(data)
-    with contextlib.suppress(FindingError):  # a backup may be of a file that no reader takes
+    with contextlib.suppress(FindingError):  # a backup may be a file that no reader accepts
         reader = _first(request.readers)
         outcome.diff = mask.diff(decode(seen.data), decode(data), changes, secrets, reader)
 
 
 def _first(readers: t.Sequence[str]) -> Generation:
-    """Through whose eyes changes are told; a backup is put back whoever reads it."""
+    """The reader whose view decides what counts as a change; a restore may name no reader."""
     return READERS[readers[0] if readers else "ruby"][-1]
 
 
 def _differences(old: bytes, new: bytes, readers: t.Sequence[str]) -> list[Change]:
-    """What the newest version of the first reader sees change between two states of the file."""
+    """The changes between two states of the file, as the newest version of the first reader sees them."""
     reader = _first(readers)
     try:
         before, after = (reader.read(decode(data), {}).values() for data in (old, new))
@@ -297,7 +298,7 @@ def _differences(old: bytes, new: bytes, readers: t.Sequence[str]) -> list[Chang
 
 
 def _wanted(request: Request) -> tuple[dict[str, str], dict[str, str], list[Finding]]:
-    """The values as text, and what is wrong with the request itself."""
+    """The wanted values as text, the secrets as text, and what is wrong with the request itself."""
     problems: list[Finding] = []
     if not request.readers:
         problems.append(TABLE.finding("env-no-reader", request.path, "The list of readers is empty."))

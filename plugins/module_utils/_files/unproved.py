@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The note that an edit is not yet proved: beside the environment file from the edit until the last proof, then gone.
+"""The journal of a pending edit: a file beside the environment file, from the edit until the last proof.
 
-A run that dies leaves it behind, and the next one knows from it what is still missing and which state was the last
-good one. The note is written before the edit, so it never comes too late, and it holds checksums, no values. A run that
-carries on what another began gives the note a new ticket; a step that comes with the old one then stops before it does
-anything. Each step holds the lock of the file, so the next run waits for a step that outlived its controller.
+A run that dies leaves it behind, and the next run learns from it which proofs are missing and which state was the last
+good one. It is written before the edit, so that no edit goes unrecorded, and it holds checksums, no values. A run that
+continues another run's edit gives the journal a new ticket; steps with the old ticket then stop before doing anything.
+Each step holds the file's lock, so the next run waits for a step that is still running after its controller died.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -31,25 +31,25 @@ from .snapshot import Snapshot, look, opened, trouble
 if t.TYPE_CHECKING:
     from .._instance.model import Driver
 
-#: What an edit can need, in the order of the steps: Rails' verdict (and the test mail), the services, the queue.
+#: The proofs of an edit, in the order of the steps: Rails' verdict (and the test mail), the services, the queue.
 PROOFS = ("mailer", "services", "queue")
 _CHECKSUM = re.compile("[0-9a-f]{64}")
-#: What the texts of a note look like.
+#: The formats of the journal's texts.
 _FORMS = {"checksum": _CHECKSUM, "replaces": _CHECKSUM, "good": _CHECKSUM, "ticket": re.compile("[0-9a-f]{16}")}
-#: Bytes; a note has some four hundred.
+#: Bytes; a journal has about four hundred.
 _LONGEST = 4096
 
 
 @dataclasses.dataclass(frozen=True)
 class Unproved:
-    """One edit on its way. All checksums are SHA-256 of the file.
+    """One pending edit. All checksums are SHA-256 of the file.
 
-    :ivar checksum: as the edit leaves it.
-    :ivar replaces: as the edit found it: the same as C(good) unless that was an unproved edit as well.
+    :ivar checksum: the file after the edit.
+    :ivar replaces: the file before the edit; the same as C(good) unless that state was an unproved edit, too.
     :ivar good: the last state that was not an unproved edit.
-    :ivar backup: where that state is kept; None when nowhere.
+    :ivar backup: path of the backup of C(good); None when there is none.
     :ivar outstanding: the proofs that are still missing.
-    :ivar ticket: who may carry on.
+    :ivar ticket: identifies the run that may continue.
     """
 
     checksum: str
@@ -61,14 +61,14 @@ class Unproved:
 
 
 def new_ticket() -> str:
-    """A name for one run's work on one edit; nobody can have it by accident."""
+    """A random ticket for one run's work on one edit."""
     return secrets.token_hex(8)
 
 
 def read(seen: Snapshot) -> Unproved | None:
-    """What is noted about the file as it is now; None when nothing is, or the edit was never made or was undone.
+    """The journal as it applies to the file now; None when there is none, or the edit was never made or was undone.
 
-    If somebody edited the file since, the proofs are missing all the same, but no backup is of the state before.
+    If somebody has edited the file since, all proofs are missing again, and no backup belongs to that state.
     """
     note = _as_it_stands(seen)
     if note is None:
@@ -83,10 +83,10 @@ def read(seen: Snapshot) -> Unproved | None:
 
 
 def _as_it_stands(seen: Snapshot) -> Unproved | None:
-    """The note as it lies there; None when none does, or what lies there is none.
+    """The journal as it is on disk; None when it does not exist or is not valid.
 
-    The directory belongs to the application, and root reads here: what is there may be a link or a pipe, and must not
-    name the file of somebody else as a backup.
+    Root reads it in a directory of the application's user: it may be a link or a pipe, and must not be able to name
+    somebody else's file as the backup.
     """
     try:
         data = look(seen.place.beside(UNPROVED)).data
@@ -110,7 +110,10 @@ def _matches(value: object, form: t.Pattern[str]) -> bool:
 
 
 def write(seen: Snapshot, note: Unproved) -> None:
-    """Put the note beside the file, whole or not at all. FindingError with what the system refused."""
+    """Write the journal atomically.
+
+    :raises FindingError: the system refused it.
+    """
     try:
         put_beside(seen, UNPROVED, (json.dumps(dataclasses.asdict(note)) + "\n").encode("ascii"))
     except OSError as error:
@@ -118,7 +121,10 @@ def write(seen: Snapshot, note: Unproved) -> None:
 
 
 def clear(seen: Snapshot) -> None:
-    """Remove the note, if there is one. FindingError with what the system refused."""
+    """Remove the journal, if there is one.
+
+    :raises FindingError: the system refused it.
+    """
     try:
         os.unlink(seen.place.beside(UNPROVED).name, dir_fd=seen.place.descriptor)
     except FileNotFoundError:
@@ -128,17 +134,20 @@ def clear(seen: Snapshot) -> None:
 
 
 def check_ticket(seen: Snapshot, note: Unproved | None, ticket: str) -> None:
-    """FindingError C(edit-taken-over) when the edit is no longer the ticket holder's to prove or to undo."""
+    """Check that the holder of the ticket may still prove or undo the edit.
+
+    :raises FindingError: C(edit-taken-over) otherwise.
+    """
     if note is None or note.ticket != ticket:
         message = "Another rollout has taken over, undone or finished the edit that this run began."
         raise FindingError(TABLE.finding("edit-taken-over", seen.path, message))
 
 
 class Proof(t.Protocol):
-    """What a step has in hand while it proves something."""
+    """A proof that a step is working on."""
 
     def done(self) -> None:
-        """The proof is there."""
+        """Record the proof in the journal; remove the journal with the last one."""
 
 
 class _Proof:
@@ -160,12 +169,12 @@ class _NoProof:
 
 @contextlib.contextmanager
 def proving(driver: Driver, ticket: str | None, name: str, wait: float = 600.0) -> t.Iterator[Proof]:
-    """Hold an instance's environment file while a step proves something about it.
+    """Lock an instance's environment file while a step proves something about it.
 
-    :param ticket: from the edit; without one nothing is held and nothing is noted.
+    :param ticket: from the edit; without one nothing is locked or recorded.
     :param name: one of C(PROOFS).
     :param wait: seconds to wait for a step of another run to end.
-    :raises FindingError: C(edit-taken-over), C(env-file-busy), or what the system refused.
+    :raises FindingError: C(edit-taken-over), C(env-file-busy), or the file cannot be opened, read or locked.
     """
     if not ticket:
         yield _NoProof()
@@ -179,7 +188,7 @@ def proving(driver: Driver, ticket: str | None, name: str, wait: float = 600.0) 
 
 
 def about(env_file: str) -> tuple[dict[str, t.Any], list[Finding]]:
-    """What is still to be proved about a file (unproved, ticket), and the finding about it. Reads only."""
+    """What remains to be proved about a file (C(unproved), C(ticket)), and the finding about it. Only reads."""
     try:
         with opened(env_file) as place:
             note = read(look(place))

@@ -130,7 +130,7 @@ TABLE = Table(
         "Docker Compose could not recreate the containers of a service.",
         "Its error is in the message; run docker compose up -d on the host.",
     ),
-    # What stands between its sidekiq and the relay
+    # Between its sidekiq and the relay
     Code(
         "relay-is-the-container",
         "error",

@@ -13,7 +13,7 @@ from .model import Code, Table
 _PARSER = "bkeepers/dotenv lib/dotenv/parser.rb"
 
 TABLE = Table(
-    # What shall be written
+    # What is to be written
     Code(
         "env-value-not-writable",
         "error",
@@ -52,7 +52,7 @@ TABLE = Table(
         "The value is not a string, a number, true or false.",
         "Use a quoted string. To remove a variable from the file, list it in remove.",
     ),
-    # What the edit changed besides the value
+    # What the edit changed in addition to the value
     Code(
         "env-line-normalised",
         "info",
@@ -72,7 +72,7 @@ TABLE = Table(
         "Another variable is built from a changed one ($NAME), so its value changes too.",
         "Check that the other variable still has the intended value.",
     ),
-    # What stands in the file already
+    # What is already in the file
     Code(
         "env-file-not-utf8",
         "error",

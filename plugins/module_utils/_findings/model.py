@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a check can conclude: one shape for every step, and what to do with many of them."""
+"""Findings: the one form in which all steps report what they conclude, and functions for lists of them."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -18,7 +18,7 @@ Severity = t.Literal["error", "warning", "unknown", "info"]
 
 #: Worst first. "unknown" (the question could not be answered) outranks "info" and never blocks.
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "unknown", "info")
-#: What a message begins with that says at once what to do, as those about DNS records do.
+#: First words of messages that already say what to do, as those about DNS records do.
 _ADVISING = frozenset({"Publish", "Correct", "Remove", "Take"})
 
 
@@ -27,13 +27,13 @@ class Code:
     """One row of the table of codes: what a stable finding code means.
 
     :ivar code: kebab-case, stable across releases; operators name it in O(accept).
-    :ivar severity: the severity a finding of this code has unless the rule decides otherwise.
+    :ivar severity: the default severity of a finding with this code.
     :ivar meaning: one sentence for the documentation.
     :ivar remedy: one sentence for the documentation: what usually helps.
     :ivar source: where the fact comes from (a Mastodon file or issue, an RFC, a manual); may be empty.
-    :ivar formerly: the codes that earlier releases had for it; O(accept) still takes them.
-    :ivar of_test: it says that a test could not be made, and nothing about the mail or its settings: a rollout fails by
-        it, but takes nothing back.
+    :ivar formerly: the codes that earlier releases had for it; O(accept) still accepts them.
+    :ivar of_test: it means that a test could not be made, and says nothing about the mail or its settings: a rollout
+        fails, but undoes nothing.
     """
 
     code: str
@@ -73,35 +73,34 @@ class Finding:
         }
 
     def shown(self) -> Finding:
-        """The same as a person may read it: each text on one line, without what a terminal or CI runner would obey."""
+        """The finding, safe to show: each text on one line, with nothing that a terminal or CI runner would obey."""
         return dataclasses.replace(self, subject=shown(self.subject), message=shown(self.message), fix=shown(self.fix))
 
     def told(self) -> str:
-        """What is wrong, for a person; a message that begins with the subject says it once."""
+        """What is wrong, for people: subject and message; the subject is not repeated if the message begins with it."""
         named = re.match(re.escape(self.subject) + r"(?!\w)", self.message)
         return self.message if named else f"{self.subject}: {self.message}"
 
     def advice(self) -> str:
-        """What to do, for a person; empty where the message has begun with it ("Publish ...", "Correct ...")."""
+        """What to do, for people; empty if the message already says it ("Publish ...", "Correct ...")."""
         verb = self.message.partition(" ")[0]
         return "" if verb in _ADVISING and verb == self.fix.partition(" ")[0] else self.fix
 
     def sentence(self) -> str:
-        """The finding as one line for a person."""
+        """The finding as one line, for people."""
         advice = self.advice()
         return f"{ended(self.told())} {advice} [{self.code}]" if advice else f"{self.told()} [{self.code}]"
 
 
 def ended(text: str) -> str:
-    """The text with a full stop, for another sentence to follow; what a program said often has none."""
+    """The text with a full stop, so that another sentence can follow; messages of programs often have none."""
     return text if text.rstrip("\"')").endswith((".", "!", "?", ":", "…")) else f"{text}."
 
 
 class Table:
-    """The codes of one area of the collection, and the only way to make a finding of that area.
+    """The codes of one area of the collection, and the only way to create its findings.
 
-    Making a finding with a code that has no row is a programming error (KeyError), so the documentation that is
-    generated from the rows is complete.
+    A code without a row is a programming error (KeyError), so the documentation generated from the rows is complete.
     """
 
     def __init__(self, *rows: Code) -> None:
@@ -113,12 +112,12 @@ class Table:
     def finding(
         self, code: str, subject: str, message: str, fix: str = "", *, severity: Severity | None = None
     ) -> Finding:
-        """A finding of this area; the row's severity and remedy stand in where none is given."""
+        """Create a finding of this area; severity and fix default to the row's severity and remedy."""
         row = self.rows[code]
         return Finding(code, severity or row.severity, subject, message, fix or row.remedy)
 
     def accept(self, findings: t.Iterable[Finding], codes: t.Container[str]) -> list[Finding]:
-        """Turn the errors whose code the operator knowingly accepts into infos; nothing else changes."""
+        """Turn the errors whose codes the operator accepts into infos; other findings are unchanged."""
         accepted = {row.code for row in self.rows.values() if any(one in codes for one in (row.code, *row.formerly))}
         return [
             dataclasses.replace(one, severity="info", message=f"{one.message} (Accepted by the operator.)")
@@ -129,19 +128,19 @@ class Table:
 
 
 def worst_first(findings: t.Iterable[Finding]) -> list[Finding]:
-    """Sorted by severity, otherwise in the given order; equal findings once."""
+    """The findings sorted by severity, otherwise in the given order, without duplicates."""
     return sorted(dict.fromkeys(findings), key=lambda one: SEVERITIES.index(one.severity))
 
 
 def errors(findings: t.Iterable[Finding]) -> list[Finding]:
-    """Only those that block."""
+    """Only the findings that block: those with severity error."""
     return [one for one in findings if one.severity == "error"]
 
 
 class FindingError(Exception):
-    """Carries one finding, or the one that counts of several, out of code that cannot go on.
+    """Raised by code that cannot continue, with a finding (the decisive one of several).
 
-    The edge turns it into a module failure.
+    _edge turns it into a failure of the module.
     """
 
     def __init__(self, finding: Finding) -> None:

@@ -93,5 +93,5 @@ TABLE = Table(
     ),
 )
 
-#: The codes that say nothing about the mail: no settings are taken back for them.
+#: The codes that say nothing about the mail, so that settings are not undone because of them.
 OF_TEST = frozenset(code for code, row in TABLE.rows.items() if row.of_test)

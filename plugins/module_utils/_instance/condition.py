@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is to be said about an instance's services before anything is changed. No I/O here but the log it is given."""
+"""Findings about the condition of an instance's services before anything is changed. No I/O except C(log)."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -16,8 +16,8 @@ from .._findings.model import Finding, FindingError
 from .last_words import fit_to_see
 from .model import Instance, LogLine, Service, roles_of
 
-#: A service that was brought back so often, and last so many seconds ago, is taken to be in a loop. One that has run
-#: for longer is fine, however often it was brought back before: a boot takes 6 to 12 s, on a slow host a minute.
+#: A service counts as crash-looping after so many automatic restarts, if the last one was at most so many seconds ago.
+#: One that has run longer is fine, whatever happened before: a boot takes 6 to 12 s, on a slow host a minute.
 _OFTEN, _LATELY = 2, 120.0
 _LINES = 3
 
@@ -25,16 +25,16 @@ _LINES = 3
 def about(
     instance: Instance, log: t.Callable[[Service], list[LogLine]], *, named: bool, now: float | None = None
 ) -> list[Finding]:
-    """All of it.
+    """All findings about the condition of the services.
 
-    :param log: the end of a service's log; may raise FindingError.
-    :param named: the operator has named the services of this host.
+    :param log: returns the end of a service's log; may raise FindingError.
+    :param named: whether the operator has named the services of this host.
     """
     return [*elsewhere(instance.services, named), *_failing(instance, log, time.time() if now is None else now)]
 
 
 def elsewhere(services: t.Sequence[Service], named: bool) -> list[Finding]:
-    """Which half of the mail is another host's work. Nothing where no service is meant to run at all."""
+    """A finding if only web or only Sidekiq runs on this host; none if no service is meant to run at all."""
     roles = roles_of(services)
     found = []
     if roles == ("web",):
@@ -62,7 +62,7 @@ def _reason(services: t.Sequence[Service], role: str, named: bool) -> str:
 
 
 def _failing(instance: Instance, log: t.Callable[[Service], list[LogLine]], now: float) -> list[Finding]:
-    """The services that do not stay up. No error: wrong mail settings may be the cause, and be put right by the run."""
+    """The services that do not stay up. Not an error: the cause may be wrong mail settings, which this run fixes."""
     found = []
     for service in instance.services:
         message = failing(service, now)
@@ -78,7 +78,7 @@ def _failing(instance: Instance, log: t.Callable[[Service], list[LogLine]], now:
 
 
 def failing(service: Service, now: float) -> str:
-    """In what way a service that should run does not stay up; empty when it does."""
+    """How a service that should run fails to stay up; empty when it does not fail."""
     if not service.holds_mail_settings or not service.meant:
         return ""
     if service.failing:

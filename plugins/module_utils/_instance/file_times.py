@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a process started after its files last changed, also on a host whose clock was set in between.
+"""Whether a process started after its files last changed, even if the host's clock was set in between.
 
-A file's time is what the clock said, and a clock that was set back leaves times in the future. Such a time says
-nothing, but the time of the inode, which nobody can set, often does. Where both are in the future, a sighting does:
-what the files looked like at a moment of the clock that counts from the boot and that nobody sets. It is noted before
-services are restarted and when they are up, in /run, which belongs to root and is empty after a boot.
+A file's time comes from the clock, so a clock that was set back leaves modification times in the future. Such a time is
+useless, but the inode's change time, which nobody can set, often helps. If both are in the future, a sighting decides:
+a record of what the files looked like at a point of the monotonic clock. Sightings are written before services are
+restarted and when they are up, in /run, which belongs to root and is empty after a boot.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -29,19 +29,19 @@ from .._findings.instance import TABLE
 from .._findings.model import Finding
 from .model import iso_time
 
-#: Where sightings are noted.
+#: Where sightings are stored.
 FOLDER = "/run/fediops.mastodon"
-#: Seconds. A time that is so little ahead is not worth a word: another host's, on a network file system.
+#: Seconds. A file time so little ahead is not reported: on a network file system it comes from another host's clock.
 _AHEAD = 2.0
 _LARGEST = 256 * 1024
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 class Stamp(t.NamedTuple):
-    """What changes when a file is changed. The times are in nanoseconds since the epoch.
+    """What identifies a file's state. Times are in nanoseconds since the epoch.
 
-    :ivar modified: may be set by anybody who may write the file.
-    :ivar changed: of the inode: the clock's time at the last change of anything about the file; cannot be set.
+    :ivar modified: modification time; anybody who may write the file can set it.
+    :ivar changed: inode change time: the clock's time when anything about the file last changed; cannot be set.
     """
 
     device: int
@@ -55,8 +55,8 @@ class Stamp(t.NamedTuple):
 class Start:
     """When the main process of a unit started.
 
-    :ivar monotonic: seconds since the boot, on a clock that nobody sets.
-    :ivar earliest: seconds since the epoch: the earliest that it can have been by the clock of then or of now.
+    :ivar monotonic: seconds since the boot, on the monotonic clock.
+    :ivar earliest: seconds since the epoch: the earlier of the times by the clock then and by the clock now.
     """
 
     unit: str
@@ -66,10 +66,10 @@ class Start:
 
 @dataclasses.dataclass(frozen=True)
 class Sighting:
-    """What files looked like at one moment of one boot.
+    """What files looked like at one moment since the boot.
 
     :ivar seen: the moment, in seconds since the boot.
-    :ivar current: units that ran on just these files then, with the start of their main process.
+    :ivar current: units that ran on exactly these files then -> the start of their main process.
     """
 
     boot: str
@@ -79,7 +79,7 @@ class Sighting:
 
 
 def look(paths: t.Iterable[str]) -> dict[str, Stamp]:
-    """The files that exist. Links count as well as what they lead to: one that leads elsewhere changes what is read."""
+    """The state of the files that exist, with links and their targets: a changed link also changes what is read."""
     found = {}
     for path in dict.fromkeys(paths):
         for name, ask in ((path, os.stat), (f"{path} (link)", os.lstat)):
@@ -93,13 +93,13 @@ def look(paths: t.Iterable[str]) -> dict[str, Stamp]:
 
 
 def is_stale(start: Start | None, files: t.Mapping[str, Stamp], now: float, sighting: Sighting | None) -> bool:
-    """Whether a process may have started before one of its files last changed. In doubt, it may.
+    """Whether a process may have started before one of its files last changed; in doubt, true.
 
-    The modification time counts before the inode's: an undo that puts a file back with its old time, before any
-    process has read the other contents, must not make processes look stale that never were.
+    The modification time counts before the inode's: an undo restores the old modification time before any process has
+    read the edit, and must not make processes look stale.
 
-    :param now: the clock, in seconds since the epoch.
-    :param sighting: of the same boot.
+    :param now: the clock's time, in seconds since the epoch.
+    :param sighting: the last one since the boot.
     """
     if start is None:
         return True
@@ -113,12 +113,12 @@ def _changed_since(start: Start, name: str, stamp: Stamp, now: float, sighting: 
         if before == stamp and (ran_then or start.monotonic > sighting.seen):
             return False
         if (before.size, before.modified) != (stamp.size, stamp.modified) and start.monotonic <= sighting.seen:
-            return True  # whatever time it bears
+            return True  # whatever its time says
     return start.earliest <= _last_change(stamp, now)
 
 
 def _last_change(stamp: Stamp, now: float) -> float:
-    """When the file last changed, as far as its times can be true; in doubt, just now."""
+    """The modification time, else the inode's, whichever is not in the future; infinity if both are."""
     return next((at for at in (stamp.modified / 1e9, stamp.changed / 1e9) if at <= now), math.inf)
 
 
@@ -144,16 +144,16 @@ def _span(seconds: float) -> str:
 
 
 def boot_id() -> str:
-    """What names the present boot; empty where that is hidden."""
+    """The id of the current boot; empty when it cannot be read."""
     with contextlib.suppress(OSError), open(_BOOT_ID, encoding="utf-8") as file:
         return file.read().strip()
     return ""
 
 
 class Sightings:
-    """The note of one instance.
+    """The stored sighting of one instance.
 
-    :param key: what names the instance on this host: its app directory.
+    :param key: identifies the instance on this host: its app directory.
     """
 
     def __init__(self, key: str) -> None:
@@ -161,7 +161,7 @@ class Sightings:
         self._path = os.path.join(FOLDER, f"seen-{name}.json")
 
     def last(self) -> Sighting | None:
-        """What was noted in this boot; None when nothing was, or by somebody who is not trusted."""
+        """The last sighting since the boot; None if there is none, or an untrusted user wrote it."""
         try:
             descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(descriptor, "rb") as file:
@@ -180,7 +180,7 @@ class Sightings:
         return sighting if sighting.boot and sighting.boot == boot_id() else None
 
     def note(self, files: t.Mapping[str, Stamp], current: t.Mapping[str, float]) -> None:
-        """Note what files look like now. Where that is not possible, times have to do."""
+        """Store what the files look like now. If that fails, is_stale has to rely on the times."""
         sighting = Sighting(boot_id(), time.clock_gettime(time.CLOCK_MONOTONIC), files, current)
         new = f"{self._path}.{secrets.token_hex(4)}"
         with contextlib.suppress(OSError):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Find the one instance that the hints speak of, however it is run."""
+"""Find the one instance that the hints describe, however it is run."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -32,9 +32,9 @@ def _compose(hints: Hints) -> Driver:
     return driver.find(hints)
 
 
-#: The one place where a way of running Mastodon is registered, each of which is read when it is tried: a host compiles
-#: every file that a step reads. Each takes the hints and returns a Driver. It raises
-#: FindingError when it finds no instance of its kind, or several; InstanceError when it found one that has faults.
+#: The supported ways of running Mastodon. Each is imported only when it is tried, because the host compiles every file
+#: that a step imports. Each takes the hints and returns a Driver. It raises FindingError when it finds no instance of
+#: its kind, or several; InstanceError when it found one that has errors.
 WAYS: dict[Deployment, t.Callable[[Hints], Driver]] = {
     "systemd": _systemd,
     "compose": _compose,
@@ -42,10 +42,10 @@ WAYS: dict[Deployment, t.Callable[[Hints], Driver]] = {
 
 
 def find(hints: Hints) -> Driver:
-    """The instance that the hints speak of.
+    """The instance that the hints describe.
 
-    Raises FindingError with a code of the C(instance) table when there is none, or more than one; InstanceError, which
-    carries what is known, when it was found and something about it must be put right first.
+    :raises FindingError: there is none, or more than one (codes of the C(instance) table).
+    :raises InstanceError: it was found, but has errors to fix first; the exception carries what is known.
     """
     named = hints.deployment or ("compose" if hints.project else None)
     if named:
@@ -70,12 +70,12 @@ def find(hints: Hints) -> Driver:
     return found[0]
 
 
-#: What a refusal says that only means: it is not run this way here.
+#: Codes that only mean: nothing is run this way here.
 _ABSENT = ("no-systemd", "no-instance", "app-dir-not-mastodon", "no-engine", "no-compose-instance")
 
 
 def _nowhere(refusals: list[Finding]) -> Finding:
-    """Why no way found an instance: the first refusal that says more than that there is none, else all in one."""
+    """Why no instance was found: the first refusal that says more than "none here", else all refusals in one."""
     for one in refusals:
         if one.code not in _ABSENT:
             return one
@@ -84,12 +84,12 @@ def _nowhere(refusals: list[Finding]) -> Finding:
     return dataclasses.replace(refusals[0], subject="host", message=message)
 
 
-#: Where the search may have gone wrong by what it was given.
+#: Codes where the hints may have misled the search.
 _LOST = (*_ABSENT, "app-dir-missing", "no-mail-services")
 
 
 def named(hints: Hints) -> Driver:
-    """The same as C(find) for a caller whose hints are variables of the inventory: a refusal names them."""
+    """Like C(find), for hints that come from role variables: a refusal names those variables."""
     try:
         return find(hints)
     except InstanceError:

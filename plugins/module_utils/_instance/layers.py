@@ -4,8 +4,8 @@
 
 """Where an instance's variables come from: its environment file, and the layers above and below it.
 
-Rails never overrides what its process was started with, and of several dotenv files the first one that sets a variable
-wins (dotenv: Dotenv::Rails, which Mastodon loads in config/application.rb).
+Rails never overrides the environment that its process was started with. Of several dotenv files, the first that sets a
+variable wins (dotenv: Dotenv::Rails, which Mastodon loads in config/application.rb).
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -24,24 +24,24 @@ from .._findings.model import Finding, FindingError
 from .._mailer.names import BULK, MAIN
 from .model import Override
 
-#: The file that the operator's settings are written to, unless a hint says otherwise.
+#: The file to which the settings are written, unless a hint names another.
 ENV_FILE = ".env.production"
 
-#: What dotenv reads in production, the winner first. Source: dotenv, lib/dotenv/rails.rb.
+#: The files that dotenv reads in production, the winner first. Source: dotenv, lib/dotenv/rails.rb.
 RAILS_FILES = (".env.production.local", ".env.local", ENV_FILE, ".env")
 
-#: A variable that decides about mail begins so. Source: Mastodon config/email.yml, config/environments/production.rb.
+#: Prefixes of mail variables. Source: Mastodon config/email.yml, config/environments/production.rb.
 MAIL_PREFIXES = (MAIN, BULK)
 
 
 @dataclasses.dataclass(frozen=True)
 class Layer:
-    """One source of variables of a process.
+    """One source of a process's variables.
 
     :ivar kind: C(Environment), C(EnvironmentFile) or a dotenv file's name.
-    :ivar path: the file; for C(Environment) the service that has it.
-    :ivar data: a file's bytes; None for C(Environment).
-    :ivar reader: the dialect that it is read with, a name of _dotenv.dialects.
+    :ivar path: the file; for C(Environment), the service.
+    :ivar data: the file's bytes; None for C(Environment).
+    :ivar reader: the dialect of the file, a name of _dotenv.dialects.
     :ivar given: the assignments of an C(Environment).
     """
 
@@ -52,7 +52,10 @@ class Layer:
     given: t.Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
     def variables(self, environment: t.Mapping[str, str]) -> dict[str, str]:
-        """What it sets, for a reader that already has this environment. FindingError if the reader refuses it."""
+        """The variables that it sets, for a reader that already has this environment.
+
+        :raises FindingError: the reader rejects the file.
+        """
         if self.data is None:
             return dict(self.given)
         return values(self.data, self.reader, environment)
@@ -60,10 +63,10 @@ class Layer:
 
 @dataclasses.dataclass(frozen=True)
 class EnvFile:
-    """The environment file as it was read.
+    """The environment file and its content.
 
     :ivar path: with symbolic links resolved.
-    :ivar followed: that links led there.
+    :ivar followed: a finding if links were followed.
     """
 
     path: str
@@ -77,9 +80,10 @@ class EnvFile:
 
 
 def read_env_file(path: str, others: t.Sequence[str] = ()) -> EnvFile:
-    """Read the environment file, following links. FindingError says what is wrong with it and what to do.
+    """Read the environment file, following links.
 
-    :param others: files that the services read themselves: named as the likely right ones when this one is missing.
+    :param others: files that the services read; suggested to the operator when this one is missing.
+    :raises FindingError: what is wrong with the file, and what to do.
     """
     try:
         with opened(path) as place:
@@ -95,15 +99,18 @@ def read_env_file(path: str, others: t.Sequence[str] = ()) -> EnvFile:
 
 
 def read_regular(path: str) -> bytes:
-    """The bytes of a regular file. OSError with EINVAL for what is none, EFBIG for what cannot be settings."""
+    """The bytes of a regular file.
+
+    :raises OSError: EINVAL if it is not a regular file, EFBIG if it is too large to be settings.
+    """
     return gate.read(path, LARGEST)
 
 
 def dotenv_layers(app_dir: str, env_file: EnvFile | None, findings: list[Finding]) -> list[Layer]:
     """The dotenv files of an app directory that exist, the winner first.
 
-    :param env_file: what stands in the place of the app's C(.env.production); None: nothing but that file itself.
-    :param findings: what cannot be read is left out and said here.
+    :param env_file: the file used in place of the app's C(.env.production); None: read that file itself.
+    :param findings: receives a finding for each file that cannot be read; the file is skipped.
     """
     found = []
     for name in RAILS_FILES:
@@ -115,7 +122,7 @@ def dotenv_layers(app_dir: str, env_file: EnvFile | None, findings: list[Finding
 
 
 def file_layer(kind: str, path: str, reader: str, findings: list[Finding]) -> Layer | None:
-    """A file as a layer; None if it does not exist, or cannot be read (then C(findings) says so)."""
+    """A file as a layer; None if it does not exist, or cannot be read (with a finding added to C(findings))."""
     try:
         return Layer(kind, path, read_regular(path), reader)
     except FileNotFoundError:
@@ -126,7 +133,10 @@ def file_layer(kind: str, path: str, reader: str, findings: list[Finding]) -> La
 
 
 def resolve(layers: t.Sequence[Layer], findings: list[Finding]) -> dict[str, str]:
-    """What a process that has these layers sees, the winner first. A layer its reader refuses is a finding."""
+    """The variables that a process with these layers sees. A layer that its reader rejects becomes a finding.
+
+    :param layers: the winner first.
+    """
     seen: dict[str, str] = {}
     for layer in layers:
         try:
@@ -146,11 +156,11 @@ def overrides(layers: t.Sequence[Layer], env_file: str) -> list[Override]:
         try:
             names = mail_variables(layer.variables({}))
         except FindingError:
-            continue  # resolve() has said so
+            continue  # resolve() has reported it
         found += [Override(name, layer.kind, layer.path) for name in names]
     return list(dict.fromkeys(found))
 
 
 def mail_variables(variables: t.Iterable[str]) -> tuple[str, ...]:
-    """The names among them that decide about mail, sorted."""
+    """The names of mail variables among these, sorted."""
     return tuple(sorted(name for name in variables if name.startswith(MAIL_PREFIXES)))

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an instance is, and what every way of running one can do for us.
+"""The model of an instance, and the interface to each way of running one.
 
-A deployment (source install under systemd, Docker Compose) is one file that makes a :class:`Driver`. Nothing else
-in the collection asks how an instance is run.
+Each deployment (source install under systemd, Docker Compose) implements :class:`Driver`. Nothing else in the
+collection depends on how an instance is run.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -24,25 +24,25 @@ DEPLOYMENTS: tuple[Deployment, ...] = ("systemd", "compose")
 
 #: What a service does for Mastodon. web and sidekiq hold mail settings; streaming (Node) sends no mail.
 Role = t.Literal["web", "sidekiq", "streaming"]
-#: Those that hold mail settings; the first of them that a host has stands for the instance.
+#: The roles that hold mail settings; the first one on a host represents the instance.
 MAIL_ROLES: tuple[Role, ...] = ("web", "sidekiq")
 
-#: running: its main process is up. changing: on its way up or down, asked to be, or waiting to be tried again.
-#: failed: given up. stopped: not running and not meant to be.
+#: running: its main process is up. changing: starting, stopping, or waiting for an automatic restart.
+#: failed: the service manager has given up. stopped: not running and not started automatically.
 State = t.Literal["running", "changing", "failed", "stopped"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Hints:
-    """What the operator says about an instance. Each hint that is given outranks what is found.
+    """What the operator says about an instance. A given hint outranks what is found.
 
     :ivar app_dir: absolute path, usually C(/home/mastodon/live).
     :ivar user: the account Mastodon runs as.
     :ivar env_file: absolute path of the file that holds the mail variables.
-    :ivar services: the names of the instance's services; empty means: find them.
-    :ivar project: the name of its Compose project, where directories do not tell projects apart.
-    :ivar seen: the services that a step before found. They are looked at alone as long as C(mark) is still right.
-    :ivar mark: what systemd's units looked like then, see systemd/places.py.
+    :ivar services: the names of the instance's services; empty: find them.
+    :ivar project: the name of its Compose project, where the directory does not identify it.
+    :ivar seen: the services that an earlier step found. Only these are checked as long as C(mark) is still valid.
+    :ivar mark: identifies the set of systemd's units at that time, see systemd/places.py.
     """
 
     deployment: Deployment | None = None
@@ -57,11 +57,11 @@ class Hints:
 
 @dataclasses.dataclass(frozen=True)
 class Life:
-    """One start of one thing that a service consists of.
+    """One start of one unit or container of a service.
 
     :ivar thing: the unit, or the container's id.
-    :ivar start: differs from one start of it to the next, however the clock is set in between.
-    :ivar restarts: how often the service manager brought it back by itself; a start by somebody begins at 0 again.
+    :ivar start: identifies the start; differs for each start, even if the clock is set in between.
+    :ivar restarts: automatic restarts by the service manager; a manual start resets it to 0.
     """
 
     thing: str
@@ -75,16 +75,16 @@ class Service:
 
     :ivar name: as the service manager knows it (C(mastodon-sidekiq@25.service)).
     :ivar detail: the state in the service manager's own words (C(activating (auto-restart))).
-    :ivar wanted: meant to run: started at boot, or by something else that is (a template's instance, a target).
-    :ivar masked: cannot be started at all.
+    :ivar wanted: it is meant to run: started at boot, or by something that is (a template's instance, a target).
+    :ivar masked: it cannot be started at all.
     :ivar started: when its main process started, seconds since the epoch; None when it does not run.
     :ivar pid: its main process; 0 when it does not run.
-    :ivar restarts: how often the service manager brought it back by itself since it was last started by someone.
-    :ivar failing: it has ended by itself and is tried again or given up, or its health check fails.
-    :ivar stale: it started before the settings on disk last changed, so it runs on older ones; in doubt true.
-    :ivar differs: names of the variables that its processes were given with another value than the files now hold;
-        None where that cannot be compared, because the processes read the files themselves.
-    :ivar starts: what it consists of, each as it was last started; empty means: its main process alone.
+    :ivar restarts: automatic restarts by the service manager since the last manual start.
+    :ivar failing: it crashed (and is restarted or given up), or its health check fails.
+    :ivar stale: it started before the settings on disk last changed, so it runs with older ones; in doubt true.
+    :ivar differs: names of variables that its processes got with another value than the files now have; None where
+        that cannot be compared, because the processes read the files themselves.
+    :ivar starts: the last start of each of its units or containers; empty: its main process alone.
     """
 
     name: str
@@ -103,17 +103,17 @@ class Service:
 
     @property
     def lives(self) -> tuple[Life, ...]:
-        """What tells one start of it from the next."""
+        """What distinguishes one start of the service from the next."""
         return self.starts or (Life(self.name, f"{self.pid} {self.started}", self.restarts),)
 
     @property
     def holds_mail_settings(self) -> bool:
-        """Whether this service hands mail to the relay itself or through a queue (never streaming)."""
+        """Whether this service sends mail, directly or through the queue (web and Sidekiq, not streaming)."""
         return self.role in MAIL_ROLES
 
     @property
     def meant(self) -> bool:
-        """Whether it is meant to run on this host: it runs, or has failed, or would be started."""
+        """Whether it is meant to run on this host: it runs, has failed, or would be started."""
         return is_meant(self.state, self.wanted, self.masked)
 
     @property
@@ -137,25 +137,25 @@ class Service:
 
 
 def is_meant(state: State, wanted: bool, masked: bool) -> bool:
-    """Whether a service in this state is meant to run: not when it is masked, or stopped and not wanted.
+    """Whether a service is meant to run: not if it is masked, or stopped and not wanted.
 
-    One that has failed is: nobody stopped it.
+    A failed service is meant to run: nobody stopped it.
     """
     return state == "running" or (not masked and (wanted or state != "stopped"))
 
 
 def roles_of(services: t.Iterable[Service]) -> tuple[Role, ...]:
-    """What is meant to run on this host, of web and Sidekiq, in that order."""
+    """Which of web and Sidekiq are meant to run on this host, in that order."""
     meant = {service.role for service in services if service.meant}
     return tuple(role for role in MAIL_ROLES if role in meant)
 
 
 @dataclasses.dataclass(frozen=True)
 class Override:
-    """A mail variable set in a layer that wins over the environment file.
+    """A mail variable that another layer sets and that wins over the environment file.
 
     :ivar layer: C(Environment), C(EnvironmentFile), or a file's name such as C(.env.production.local).
-    :ivar path: the file, or the service, that holds it.
+    :ivar path: the file or the service that sets it.
     """
 
     variable: str
@@ -163,7 +163,7 @@ class Override:
     path: str
 
     def as_dict(self) -> dict[str, str]:
-        """Three strings; never the value."""
+        """The three names as modules return them; never the value."""
         return {"variable": self.variable, "layer": self.layer, "path": self.path}
 
 
@@ -171,17 +171,17 @@ class Override:
 class Instance:
     """One Mastodon server as it was found.
 
-    :ivar app_dir: the directory on the host that it is known by: Mastodon's own, or the Compose project's.
-    :ivar code_dir: where its processes see Mastodon's code, if that is another directory than C(app_dir).
-    :ivar env_file: the environment file with symbolic links resolved: what is read and edited.
+    :ivar app_dir: the directory on the host that identifies it: Mastodon's own, or the Compose project's.
+    :ivar code_dir: where its processes see Mastodon's code, if not in C(app_dir).
+    :ivar env_file: the environment file that is read and edited, with symbolic links resolved.
     :ivar env_file_checksum: sha256 of its bytes, hexadecimal.
     :ivar release: Mastodon's own version text, such as C(4.3.8) or C(4.5.0-rc.1+glitch).
     :ivar local_domain: LOCAL_DOMAIN as Rails sees it; empty when it is not set.
-    :ivar variables: all that Rails sees, from every layer. Holds secrets: never returned.
-    :ivar readers: who reads the environment file, as names of _dotenv.dialects.
-    :ivar mail_variables: the names in it that begin with SMTP_ or BULK_SMTP_, sorted.
-    :ivar mark: tells the steps after this one whether its services have to be looked for again; empty when they have.
-    :ivar findings: warnings and infos met on the way; what is an error was raised.
+    :ivar variables: all variables that Rails sees, from every layer. Holds secrets: never returned.
+    :ivar readers: the readers of the environment file, as names of _dotenv.dialects.
+    :ivar mail_variables: the names in the file that begin with SMTP_ or BULK_SMTP_, sorted.
+    :ivar mark: lets later steps see whether they must search for the services again; empty: they must.
+    :ivar findings: warnings and infos; errors are raised instead.
     """
 
     deployment: Deployment
@@ -209,7 +209,7 @@ class Instance:
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """What is meant to run on this host, of web and Sidekiq; see roles_of()."""
+        """Which of web and Sidekiq are meant to run on this host; see roles_of()."""
         return roles_of(self.services)
 
     def as_dict(self) -> dict[str, t.Any]:
@@ -232,10 +232,10 @@ class Instance:
 
 
 class InstanceError(FindingError):
-    """An instance was found, but something about it must be put right first.
+    """An instance was found, but it has errors to fix first.
 
-    :ivar instance: what is known of it; what could not be read is empty.
-    :ivar findings: all of them, at least one of them an error.
+    :ivar instance: what is known about it; fields that could not be read are empty.
+    :ivar findings: all findings, at least one of them an error.
     """
 
     def __init__(self, instance: Instance, findings: t.Sequence[Finding]) -> None:
@@ -250,7 +250,7 @@ class Completed:
 
     :ivar returncode: its exit status; minus the signal's number when a signal ended it.
     :ivar timed_out: it was still running after C(timeout) seconds and was killed with all its children.
-    :ivar truncated: it wrote more than is kept; the beginning and the end of its output are there.
+    :ivar truncated: its output was too long; only the beginning and the end were kept.
     """
 
     returncode: int
@@ -266,8 +266,8 @@ class LogLine:
 
     :ivar at: seconds since the epoch.
     :ivar service: the service's name.
-    :ivar pid: the process that wrote it; 1 for what the service manager wrote about it, 0 when unknown.
-    :ivar text: the line without its end. May hold addresses and tokens: redact before it is returned.
+    :ivar pid: the process that wrote it; 1 for the service manager's lines about the service, 0 when unknown.
+    :ivar text: the line without its line end. May hold addresses and tokens: redact it before returning it.
     """
 
     at: float
@@ -278,12 +278,12 @@ class LogLine:
 
 Seen = t.TypeVar("Seen")
 
-#: Makes of a path as the instance's processes know it one that can be opened from here.
+#: Maps a path as the instance's processes see it to one that can be opened from here.
 Translate = t.Callable[[str], str]
 
 
 class Driver(t.Protocol):
-    """One instance under one way of running it. All methods raise FindingError when they cannot do their work."""
+    """Access to one instance, whatever way it is run. All methods raise FindingError when they fail."""
 
     @property
     def instance(self) -> Instance:
@@ -299,53 +299,53 @@ class Driver(t.Protocol):
     ) -> Completed:
         """Run a command as the instance's user, in its app directory, with the environment of its services.
 
-        :param environment: set on top; a value None unsets. This and C(stdin) are the only ways for a secret in.
+        :param environment: additional variables; None unsets one. Pass secrets only here or by C(stdin).
         :param timeout: seconds; after that the whole process group is killed.
         """
 
     def may_read(self, path: str, descriptor: int) -> bool:
-        """Whether the instance's user may read an open file by its path: only then is it given to his programs."""
+        """Whether the instance's user may read an open file by its path; only then may his programs be given it."""
 
     def services(self) -> list[Service]:
         """The instance's services as they are now."""
 
     def restart(self, services: t.Sequence[Service]) -> None:
-        """Begin to give each service fresh processes that read the settings anew. Does not wait for them."""
+        """Start to restart (or recreate) the services so that they read the settings again. Does not wait for them."""
 
     def ready(self, service: Service) -> bool | None:
-        """Whether a running service has booted and does its work (listens, takes jobs). None: cannot be seen."""
+        """Whether a running service has booted and is at work (listens, takes jobs); None when that cannot be seen."""
 
     def log_cursor(self, services: t.Sequence[Service]) -> str:
-        """A mark of the log's present end, for C(log_since)."""
+        """A cursor for the current end of the log, for C(log_since)."""
 
     def log_since(self, services: t.Sequence[Service], cursor: str) -> list[LogLine]:
-        """What these services logged after the mark, oldest first."""
+        """What these services have logged since the cursor, oldest first."""
 
     def sidekiq_hosts(self) -> set[str]:
-        """What the machines or containers of this instance's Sidekiq call themselves."""
+        """The host names of the machine or containers that run this instance's Sidekiq."""
 
     def web_url(self) -> str:
-        """Where the host reaches the web service: C(http://127.0.0.1:3000), or C(unix:/path) of a socket.
+        """The URL at which the host reaches the web service: C(http://127.0.0.1:3000), or C(unix:/path) of a socket.
 
-        Where its processes listen, else what they are started with, else Mastodon's default. Empty when no web service
-        is meant to run on this host, or when no way to it is known.
+        From where its processes listen, else from how they are started, else Mastodon's default. Empty when no web
+        service is meant to run on this host, or when the URL is unknown.
         """
 
     def look_from(self, work: t.Callable[[Translate], Seen]) -> tuple[Seen, list[Finding]]:
-        """Do C(work) with the network, the name resolution and the trusted authorities of the sidekiq service.
+        """Run C(work) with the network, name resolution and trusted authorities of the sidekiq service.
 
-        :returns: what C(work) returned, and what has to be said about where it was done.
+        :returns: the result of C(work), and findings about where it was run.
         """
 
     def relay_findings(self, host: str, ca_file: str, reached: bool) -> list[Finding]:
-        """What stands between the services and a relay, other than the relay itself.
+        """What keeps the services from a relay, apart from the relay itself.
 
-        :param ca_file: what the settings name as trusted authorities; may be empty.
-        :param reached: whether C(look_from) came through to the relay.
+        :param ca_file: the file of trusted authorities in the settings; may be empty.
+        :param reached: whether C(look_from) reached the relay.
         """
 
     def sendmail_findings(self) -> list[Finding]:
-        """What keeps the services from handing mail to the host's sendmail; only of use where they do that."""
+        """What keeps the services from using the host's sendmail; call it only if they are meant to use it."""
 
 
 def iso_time(at: float) -> str:

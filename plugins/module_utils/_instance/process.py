@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run one program, perhaps as someone else, bounded in time and output, and leave nothing of it behind."""
+"""Run one program, optionally as another user, with limits on time and output, and leave no process behind."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -23,17 +23,17 @@ from .. import _lifeline
 from .._files import gate
 from .model import Completed
 
-#: Of each of the two outputs so much is kept: its beginning and, because results come last, more of its end.
+#: Bytes kept of each output: of its beginning, and more of its end, because results come last.
 HEAD = 128 * 1024
 TAIL = 896 * 1024
 
-#: After the program has ended, so long its pipes may still be held open by a child before the group is killed.
+#: Seconds that a child may hold the pipes open after the program has ended, before the group is killed.
 _LINGER = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Account:
-    """A user of the host, with the groups that a login would give."""
+    """A user of the host, with the groups that a login would have."""
 
     name: str
     uid: int
@@ -44,10 +44,11 @@ class Account:
 
     @classmethod
     def named(cls, user: str, group: str = "", supplementary: t.Sequence[str] = ()) -> Account:
-        """Look a user up by name or number; KeyError if it, or a group, does not exist.
+        """Look up a user by name or number.
 
         :param group: another primary group (a unit's Group=).
-        :param supplementary: more groups (a unit's SupplementaryGroups=).
+        :param supplementary: additional groups (a unit's SupplementaryGroups=).
+        :raises KeyError: the user or a group does not exist.
         """
         entry = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
         gid = _gid(group) if group else entry.pw_gid
@@ -56,7 +57,7 @@ class Account:
 
     @property
     def current(self) -> bool:
-        """Whether this process runs as this user already."""
+        """Whether this process already runs as this user."""
         return os.geteuid() == self.uid
 
 
@@ -65,7 +66,7 @@ def _gid(group: str) -> int:
 
 
 class Kept:
-    """An output as it comes in, of which a beginning and an end are kept."""
+    """A buffer for an output that keeps only its beginning and its end."""
 
     def __init__(self, head: int, tail: int) -> None:
         self._head_size, self._tail_size = head, tail
@@ -74,7 +75,7 @@ class Kept:
         self.dropped = 0
 
     def add(self, data: bytes) -> None:
-        """Take in the next bytes."""
+        """Add the next bytes."""
         room = self._head_size - len(self._head)
         self._head += data[:room]
         self._tail += data[room:]
@@ -88,7 +89,7 @@ class Kept:
 
     @property
     def data(self) -> bytes:
-        """What was kept; a line in between says how much was not."""
+        """The kept output, with a line in the middle that says how much was dropped."""
         gap = b"\n[%d bytes left out]\n" % self.dropped if self.dropped else b""
         return bytes(self._head) + gap + bytes(self._tail)
 
@@ -105,12 +106,12 @@ def run(
 ) -> Completed:
     """Run a program to its end, or to C(timeout) seconds, after which it is killed with all its children.
 
-    It gets a session of its own, exactly this environment, and C(stdin) followed by end of file.
+    It runs in a new session, with exactly this environment, and reads C(stdin) followed by end of file.
 
-    :param keep: how many bytes of each output's beginning and end are kept.
-    :param account: become this user (only root can, and only needs to if it is another one).
-    :param directory: where it starts: the very folder that the gate opens, since this is done with our rights.
-    :raises OSError: it cannot be started: no such program, not allowed, a way to the directory that is not taken.
+    :param keep: bytes to keep of the beginning and the end of each output.
+    :param account: the user to run it as (only root can switch to another user).
+    :param directory: its working directory, entered through _files.gate because it is entered with our rights.
+    :raises OSError: it cannot be started: no such program, no permission, or the path of the directory is refused.
     """
     with contextlib.ExitStack() as held:
         place = held.enter_context(gate.enter(directory, whole=True)) if directory else None
@@ -130,8 +131,8 @@ def _run(
     outputs = (Kept(*keep), Kept(*keep))
     process: subprocess.Popen[bytes] | None = None
     try:
-        with _lifeline.finished_first():  # an end must not come between its start and our knowing of it
-            # The core knows nothing of Ansible, and run_command can neither change the user nor end a group in time.
+        with _lifeline.finished_first():  # a signal must not end us between its start and our knowing its pid
+            # This code does not depend on Ansible, and run_command can neither switch users nor kill a group in time.
             process = subprocess.Popen(  # pylint: disable=ansible-bad-function,subprocess-popen-preexec-fn
                 list(command),
                 cwd=f"/proc/self/fd/{place.descriptor}" if place else None,
@@ -140,7 +141,7 @@ def _run(
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
-                # A step has one thread, so that a fork is safe.
+                # A step has only one thread, so preexec_fn is safe.
                 preexec_fn=lambda: _lifeline.end_with_parent(parent),
                 **_as(account),
             )
@@ -160,7 +161,7 @@ def _run(
 
 
 def may_read(account: Account, path: str, descriptor: int) -> bool:
-    """Whether a user could open an open file for reading himself, by this path; the kernel answers."""
+    """Whether a user may read an open file by this path; the kernel decides."""
     if account.current:
         return True
     there = f"/proc/self/fd/{descriptor}"
@@ -176,14 +177,14 @@ def may_read(account: Account, path: str, descriptor: int) -> bool:
 
 
 def _as(account: Account | None) -> dict[str, t.Any]:
-    """How a program is started as another user."""
+    """The arguments that make Popen start a program as another user."""
     if account is None or account.current:
         return {}
     return {"user": account.uid, "group": account.gid, "extra_groups": list(account.groups)}
 
 
 def _converse(process: subprocess.Popen[bytes], stdin: bytes, outputs: tuple[Kept, Kept], deadline: float) -> bool:
-    """Feed and drain the pipes until the program has ended. True when the time was up first."""
+    """Feed and drain the pipes until the program has ended; return True if the time ran out first."""
     if not (process.stdin and process.stdout and process.stderr):
         raise ValueError("the program was started without pipes")
     unsent = memoryview(stdin)
@@ -222,7 +223,7 @@ def _converse(process: subprocess.Popen[bytes], stdin: bytes, outputs: tuple[Kep
 
 
 def _feed(pipe: t.IO[bytes], unsent: memoryview) -> memoryview:
-    """Send what the pipe takes; nothing is left to send when the program has closed it."""
+    """Send as much as the pipe takes and return the rest; nothing is left once the program has closed it."""
     try:
         return unsent[os.write(pipe.fileno(), unsent[:65536]) :]
     except BlockingIOError:
@@ -232,7 +233,7 @@ def _feed(pipe: t.IO[bytes], unsent: memoryview) -> memoryview:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    # Also what the program left running: it holds the settings, perhaps a secret, and nobody waits for it.
+    # Children that the program left running are killed too: they hold the settings, perhaps a secret.
     _kill_group(process.pid)
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
@@ -243,6 +244,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _kill_group(group: int) -> None:
-    # ESRCH: nothing is left of it. EPERM: only processes that have become someone else's.
+    # ESRCH: no process is left. EPERM: only processes of other users are left.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)

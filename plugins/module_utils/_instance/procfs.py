@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What /proc tells about the processes of a service: proc(5)."""
+"""What /proc shows about a service's processes: proc(5)."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -17,10 +17,10 @@ import typing as t
 
 from .._files import gate
 
-#: Sidekiq writes this title from its heartbeat, which starts when it has booted and begins to take jobs:
-#: C(sidekiq 7.3.2 live [0 of 25 busy]). Source: Sidekiq lib/sidekiq/launcher.rb, PROCTITLES.
-#: It tells more than the file of MASTODON_SIDEKIQ_READY_FILENAME (Mastodon 4.3 config/initializers/sidekiq.rb): every
-#: Sidekiq of an app directory writes the same file, and one that was killed leaves it there.
+#: Sidekiq's heartbeat sets this title, once it has booted and takes jobs: C(sidekiq 7.3.2 live [0 of 25 busy]).
+#: Source: Sidekiq lib/sidekiq/launcher.rb, PROCTITLES.
+#: It is more reliable than the file MASTODON_SIDEKIQ_READY_FILENAME (Mastodon 4.3 config/initializers/sidekiq.rb):
+#: every Sidekiq of an app directory writes the same file, and a killed one leaves it behind.
 SIDEKIQ_AT_WORK = re.compile(r"^sidekiq \d\S* .*\[\d+ of \d+ busy\]")
 
 #: Bytes of one file: a process can make its own title and environment as large as it likes (PR_SET_MM_MAP).
@@ -39,8 +39,8 @@ class Listener:
     """A socket that accepts connections.
 
     :ivar pid: the first process that holds it.
-    :ivar host: the address, without brackets; empty for a socket of the file system.
-    :ivar path: of a socket in the file system, as the process sees it; C(@name) when it has no file.
+    :ivar host: the address, without brackets; empty for a Unix socket.
+    :ivar path: of a Unix socket, as the process sees it; C(@name) for an abstract one, without a file.
     """
 
     pid: int
@@ -50,7 +50,7 @@ class Listener:
 
 
 class Processes:
-    """The processes of the host as C(root) shows them; another root is for tests."""
+    """The host's processes as seen in C(root); tests use another root."""
 
     def __init__(self, root: str = "/proc") -> None:
         self._root = root
@@ -72,7 +72,7 @@ class Processes:
                 exact.append(int(entry))
             elif any(path.endswith(control_group) for path in paths):
                 deeper.append(int(entry))
-        # Inside a container that shares the host's view of control groups, all paths have something in front.
+        # In a container that shares the host's cgroup namespace, all paths have a prefix.
         return sorted(exact or deeper)
 
     def beside(self, pid: int) -> list[int]:
@@ -82,20 +82,20 @@ class Processes:
         return sorted(int(entry) for entry in entries if self._text(entry, "cgroup") == group)
 
     def title(self, pid: int) -> str:
-        """What the process calls itself, or the command line that it was started with; empty when it is gone."""
+        """The process's title, or the command line that it was started with; empty when it is gone."""
         return self._text(str(pid), "cmdline").replace("\0", " ").strip()
 
     def environment(self, pid: int) -> dict[str, str]:
-        """What the process was started with; empty when it is gone or someone else's. May hold secrets."""
+        """The environment that the process was started with; empty when it is gone or not readable. Holds secrets."""
         assignments = (item.partition("=") for item in self._text(str(pid), "environ").split("\0"))
         return {name: value for name, equals, value in assignments if equals}
 
     def no_new_privileges(self, pid: int) -> bool:
-        """Whether the process has given up setuid and setgid programs for good."""
+        """Whether the process has NoNewPrivs set, so that setuid and setgid programs have no effect."""
         return bool(_NO_NEW_PRIVILEGES.search(self._text(str(pid), "status")))
 
     def listens(self, pids: t.Sequence[int]) -> bool | None:
-        """Whether any of them has a socket that accepts connections (TCP, or a named one). None: cannot be seen."""
+        """Whether any of them has a socket that accepts connections (TCP, or a named Unix socket); None if unknown."""
         seen = False
         for pid in pids:
             sockets = self._sockets(pid)
@@ -107,7 +107,7 @@ class Processes:
         return False if seen or not pids else None
 
     def listeners(self, pids: t.Sequence[int]) -> list[Listener]:
-        """The sockets of these processes that accept connections, each once; empty where that cannot be seen."""
+        """The sockets of these processes that accept connections, without duplicates; empty when unknown."""
         found: dict[str, Listener] = {}
         for pid in pids:
             sockets = self._sockets(pid)
@@ -117,9 +117,9 @@ class Processes:
         return list(found.values())
 
     def reachable(self, pid: int, path: str) -> str:
-        """The path by which a file that the process knows under C(path) can be opened from here.
+        """The path from here to a file that the process sees at C(path).
 
-        It differs where the process has its own root or a directory of its own (a container, PrivateTmp=).
+        The two differ when the process has its own root or its own mounts (a container, PrivateTmp=).
         """
         try:
             root = os.path.join(self._root, str(pid), "root")
@@ -165,7 +165,7 @@ class Processes:
         return found
 
     def _absolute(self, pid: int, path: str) -> str:
-        """A path that a process was given, which may begin in its working directory."""
+        """The absolute form of a path that a process uses, which may be relative to its working directory."""
         try:
             folder = os.readlink(os.path.join(self._root, str(pid), "cwd"))
         except OSError:
@@ -181,7 +181,7 @@ class Processes:
 
 
 def _address(words: str) -> str:
-    """An address of C(net/tcp): words of 32 bits in hexadecimal, each in the byte order of the machine."""
+    """An address in C(net/tcp): 32-bit words in hexadecimal, each in the machine's byte order."""
     data = bytes.fromhex(words)
     if sys.byteorder == "little":
         data = b"".join(data[start : start + 4][::-1] for start in range(0, len(data), 4))

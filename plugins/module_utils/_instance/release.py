@@ -4,9 +4,9 @@
 
 """Which release an app directory holds, read from Mastodon's lib/mastodon/version.rb without running Ruby.
 
-The file is a handful of one-line methods. From 4.4 on it takes the prerelease and the metadata from
-config/mastodon.yml, where glitch-soc has put its name. Only the shapes that releases and known forks have used are
-understood; an expression of another shape counts as absent, since the three numbers are what decides about mail.
+The file is a handful of one-line methods. From 4.4 on it takes prerelease and metadata from config/mastodon.yml, where
+glitch-soc puts its name. Only the expressions that releases and known forks have used are recognised; any other counts
+as absent, because only the three numbers decide about mail.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -27,9 +27,9 @@ _METHOD = re.compile(r"^[ \t]*def[ \t]+(?:self\.)?(\w+)[ \t]*\n[ \t]*(\S.*)\n[ \
 
 _TEXT = r"""(?:'([^'\\]*)'|"([^"\\#]*)")"""
 
-#: Shapes of a method's body. Each row: what it looks like, what it stands for given the match and the environment.
+#: Known forms of a method's body. Each row: its pattern, and its value given the match and the environment.
 #: Sources: version.rb of v3.5.0 to v4.6.0 and config/mastodon.yml of v4.4.0 to v4.6.5, and glitch-soc's of the same
-#: releases for the list shape.
+#: releases for the form with a list.
 _Environment = t.Mapping[str, str]
 _SHAPES: tuple[tuple[re.Pattern[str], t.Callable[[re.Match[str], _Environment], str | None]], ...] = (
     (re.compile(r"(\d+)"), lambda found, _unused: found[1]),
@@ -63,15 +63,15 @@ _SHAPES: tuple[tuple[re.Pattern[str], t.Callable[[re.Match[str], _Environment], 
 #: 4.4 and later: an entry of the section "version" of config/mastodon.yml, up to 4.4.0-alpha.2 through another method.
 _CONFIGURED = re.compile(r"(?:version_configuration|configuration\.version)\[:(\w+)\](?:\.presence)?(?: \|\| .*)?")
 
-#: The section of config/mastodon.yml, and an entry of it. 4.4.2 and later put .to_json behind the expression.
+#: The section of config/mastodon.yml, and an entry of it. 4.4.2 and later append .to_json to the expression.
 _SECTION = re.compile(r"^(?P<indent>[ ]+)version:[ ]*\n(?P<entries>(?:(?P=indent)[ ]+\S.*(?:\n|\Z))+)", re.MULTILINE)
 _ENTRY = re.compile(r"^[ \t]*(\w+):[ ]*(?:<%=([^%\n]*)%>|([\w.+-]+|'[^'\n]*'|\"[^\"\\\n]*\"))[ \t]*$", re.MULTILINE)
-#: What the section holds where its file could not be read: as upstream's.
+#: The section's content when the file cannot be read: upstream's.
 _UPSTREAM = {
     "prerelease": "ENV.fetch('MASTODON_VERSION_PRERELEASE', nil)",
     "metadata": "ENV.fetch('MASTODON_VERSION_METADATA', nil)",
 }
-#: What a fork adds at the end of to_s, without a condition: components << "+#{hometown_version}". Source: Hometown.
+#: An unconditional addition at the end of a fork's to_s: components << "+#{hometown_version}". Source: Hometown.
 _ADDED = re.compile(r"""^[ \t]*components << "\+#\{(\w+)\}"[ \t]*$""", re.MULTILINE)
 
 
@@ -79,7 +79,7 @@ def read(source: str, environment: _Environment, config: str = "") -> str | None
     """The release as Mastodon::Version.to_s gives it, such as C(4.3.8) or C(4.5.0-rc.1+glitch).
 
     :param source: the text of lib/mastodon/version.rb.
-    :param environment: the instance's variables; MASTODON_VERSION_* of them count.
+    :param environment: the instance's variables; MASTODON_VERSION_* matter.
     :param config: the text of config/mastodon.yml; empty where there is none.
     :returns: None when the three numbers are not there.
     """
@@ -96,7 +96,7 @@ def read(source: str, environment: _Environment, config: str = "") -> str | None
         configured = _CONFIGURED.fullmatch(body)
         return _value(section.get(configured[1], "") if configured else body, environment)
 
-    if "flags" in bodies or "suffix" in bodies:  # up to 4.1: written one after the other, as they are
+    if "flags" in bodies or "suffix" in bodies:  # up to 4.1: appended literally, one after the other
         return release + value("flags") + value("suffix")
     prerelease = value("prerelease") or value("default_prerelease")
     metadata = [value("build_metadata"), *(value(name) for name in _ADDED.findall(plain) if name != "build_metadata")]
@@ -126,11 +126,11 @@ def _value(body: str, environment: _Environment) -> str:
 
 
 def _text(found: re.Match[str], first: int = 1) -> str | None:
-    """The text literal among the groups from C(first) on, whichever quote it has."""
+    """The text literal among the groups from C(first) on, in either kind of quotes."""
     return next((group for group in found.groups()[first - 1 :] if group is not None), None)
 
 
 def _without_comments(source: str) -> str:
-    """Without lines that are comments only and without blank lines, so that a method's body is one line."""
+    """The source without comment lines and blank lines, so that a method's body is one line."""
     lines = (line for line in bounded(source).splitlines() if line.strip() and not line.lstrip().startswith("#"))
     return "\n".join(lines) + "\n"

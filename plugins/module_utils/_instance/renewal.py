@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Make the services that hold mail settings run on the present ones, and see that they stay up.
+"""Restart services so that they run with the current mail settings, and check that they stay up.
 
-Which service is restarted is a table (below); nothing here knows how a service is run.
+A table below decides which services are restarted. Nothing here knows how a service is run.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -20,27 +20,27 @@ from .._findings.model import Finding, FindingError, errors
 from .model import Driver, Service, State, roles_of
 from .watch import DISTURBED, ENDING, Clock, Watch, is_replaced
 
-#: current: whatever does not verifiably run on the present settings. restarted: all.
+#: current: restart every service that does not verifiably run with the current settings. restarted: restart all.
 Goal = t.Literal["current", "restarted"]
 
-#: Whether a service is restarted (what does not run: started), by its state, whether it is stale, and the goal.
-#: A service that does not run and is not meant to (disabled, masked) never comes here, and streaming neither.
+#: (state, stale) -> goal -> whether the service is restarted (started, if it does not run).
+#: Services that neither run nor are meant to (disabled, masked) are not looked up here, and neither is streaming.
 _RESTART: dict[tuple[State, bool], dict[Goal, bool]] = {
     ("running", True): {"current": True, "restarted": True},
     ("running", False): {"current": False, "restarted": True},
-    # It crashed, or is about to be tried again: perhaps on settings that are gone by now. Nobody stopped it on purpose.
+    # It crashed, or waits for an automatic restart, perhaps because of old settings. Nobody stopped it on purpose.
     ("changing", False): {"current": True, "restarted": True},
     ("failed", False): {"current": True, "restarted": True},
-    # Somebody stopped it. When it is started again, it reads the present settings by itself.
+    # Somebody stopped it. It will read the current settings when it is started.
     ("stopped", False): {"current": False, "restarted": True},
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Renewal:
-    """What became of one service.
+    """The result for one service.
 
-    :ivar restarted: it was (in check mode: would be) restarted or started by this step.
+    :ivar restarted: this step restarted or started it (in check mode: would have).
     """
 
     before: Service
@@ -64,7 +64,7 @@ class Renewal:
 
 @dataclasses.dataclass
 class Outcome:
-    """What the step did and saw; the same in success and failure.
+    """What the step did and found, after success and failure alike.
 
     :ivar waited: seconds until all restarted services were ready.
     """
@@ -75,16 +75,15 @@ class Outcome:
 
     @property
     def changed(self) -> bool:
-        """Whether anything was (in check mode: would be) restarted."""
+        """Whether any service was restarted (in check mode: would have been)."""
         return any(one.restarted for one in self.renewals)
 
 
 def plan(services: t.Iterable[Service], goal: Goal) -> tuple[list[Service], list[Finding]]:
-    """Which services are to be restarted, and what is to be said about the others.
+    """The services to restart, and findings about the others.
 
-    A service that is masked cannot be restarted: an error if it runs on old settings, no matter otherwise. The
-    streaming service holds no mail settings and is never touched. A host where only web is meant to run needs no
-    Sidekiq.
+    A masked service cannot be restarted: an error if it runs with old settings, otherwise ignored. The streaming
+    service holds no mail settings and is never touched. A host where only web is meant to run needs no Sidekiq.
     """
     chosen: list[Service] = []
     findings: list[Finding] = []
@@ -104,7 +103,7 @@ def plan(services: t.Iterable[Service], goal: Goal) -> tuple[list[Service], list
             findings.append(TABLE.finding("service-stopped", service.name, message))
     names = {service.name for service in chosen}
     roles = roles_of(concerned)
-    if "web" in roles and "sidekiq" not in roles:  # said when the instance was found: see condition.elsewhere
+    if "web" in roles and "sidekiq" not in roles:  # already reported: see condition.elsewhere
         return chosen, findings
     if not any(one.role == "sidekiq" and (one.state == "running" or one.name in names) for one in concerned):
         sidekiqs = ", ".join(one.name for one in concerned if one.role == "sidekiq") or "sidekiq"
@@ -122,12 +121,12 @@ def predict(driver: Driver, goal: Goal) -> Outcome:
 
 
 def renew(driver: Driver, goal: Goal, *, steady: float, timeout: float, clock: Clock = time) -> Outcome:
-    """Restart what has to be, wait until it is ready, and watch that it stays up.
+    """Restart the services that need it, wait until they are ready, and check that they stay up.
 
-    All of them are restarted at once. A service that needs no restart, but is still booting, is waited for, too: a
-    service in a crash loop looks just so. When all are at work already, nothing is waited for.
+    All of them are restarted at once. Services that need no restart but are still booting are waited for, too, because
+    a crash loop looks the same. If all services are already at work, there is no wait.
 
-    :param steady: seconds that every service that was waited for must then stay up.
+    :param steady: seconds that the services must stay up once they are ready.
     :param timeout: seconds that all of them together may take to become ready.
     """
     before = driver.services()
@@ -163,13 +162,13 @@ def renew(driver: Driver, goal: Goal, *, steady: float, timeout: float, clock: C
 
 
 def _clock_in_doubt(driver: Driver, chosen: t.Sequence[Service]) -> list[Finding]:
-    """Why a restart may not have been needed: where times are in the future, a service counts as stale in doubt."""
+    """A finding that a restart may not have been needed: file times in the future make a service count as stale."""
     stale = any(service.stale for service in chosen)
     return [one for one in driver.instance.findings if one.code == "file-time-ahead"] if stale else []
 
 
 def _last_look(driver: Driver, before: t.Sequence[Service], findings: list[Finding]) -> dict[str, Service]:
-    """The services by name as they are now; as they were when that cannot be seen any more, which is said."""
+    """The services by name as they are now; as they were before, with a finding, if they cannot be read any more."""
     known = {service.name: service for service in before}
     try:
         known.update((service.name, service) for service in driver.services())
@@ -187,5 +186,5 @@ def _cursor(driver: Driver, services: t.Sequence[Service], findings: list[Findin
 
 
 def longest(timeout: float, steady: float) -> float:
-    """Seconds that C(renew) may take, should something else restart services meanwhile as often as it may."""
+    """Seconds that C(renew) may take at most, if others restart services as often as is tolerated meanwhile."""
     return (1 + DISTURBED) * (timeout + steady + ENDING)

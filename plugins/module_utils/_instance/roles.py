@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a service does for Mastodon, told from its program, its processes or its name. No I/O here."""
+"""A service's role in Mastodon, from its program, its processes or its name. No I/O here."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -13,8 +13,8 @@ import typing as t
 
 from .model import Role
 
-#: How a service's role is told, best evidence first: what the program is, then what the process calls itself, then
-#: the service's name. Sources: Mastodon dist/*.service; Puma and Sidekiq set their process titles when they run.
+#: How a service's role is recognised, best evidence first: its program, then its process titles, then its name.
+#: Sources: Mastodon dist/*.service; Puma and Sidekiq set their process titles when they run.
 _BY_PROGRAM: tuple[tuple[re.Pattern[str], Role], ...] = (
     (re.compile(r"(?:^|[\s/'\"])sidekiq(?:swarm)?(?=$|[\s'\";])"), "sidekiq"),
     (re.compile(r"(?:^|[\s/'\"])(?:puma|pumactl|unicorn|passenger)(?=$|[\s'\";])"), "web"),
@@ -31,16 +31,16 @@ _BY_NAME: tuple[tuple[re.Pattern[str], Role], ...] = (
     (re.compile(r"streaming"), "streaming"),
     (re.compile(r"(?:^|[-_.@])(?:web|puma)(?=[-_.@]|$)"), "web"),
 )
-#: Programs that run beside Mastodon in its directory and are no service of it (tootctl timers, exporters, migrations).
+#: Programs that run in Mastodon's directory but are not its services (tootctl timers, exporters, migrations).
 _BESIDE = re.compile(r"(?:^|[\s/'\"])(?:tootctl|prometheus_exporter|rake|opentelemetry\S*)(?=$|[\s'\";])")
 
 
 def role_by(program: str, titles: t.Iterable[str], names: t.Iterable[str]) -> Role | None:
-    """What a service does for Mastodon; None when it is none of the three, or cannot be told.
+    """A service's role in Mastodon; None if it has none of the three, or it is unknown.
 
     :param program: the command that it is started with.
-    :param titles: the command lines of its processes, if known.
-    :param names: what it is called.
+    :param titles: the titles of its processes, if known.
+    :param names: its names.
     """
     if _BESIDE.search(program):
         return None

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the services may use the sendmail of their host.
+"""Whether the services can use the host's sendmail.
 
-Most programs of this name put the mail into a queue that only a group may write to, so they, or a helper, are setgid or
-setuid. A service with NoNewPrivileges= gets no rights from that: Mastodon's dist/mastodon-sidekiq.service has it. The
-direct test of mailer_check runs outside of the services, and would not notice.
+Most sendmail programs put the mail into a queue that only one group may write to, so they or a helper are setgid or
+setuid. That has no effect in a service with NoNewPrivileges=, which Mastodon's dist/mastodon-sidekiq.service sets. The
+direct test of mailer_check runs outside the services and would not notice.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -22,13 +22,13 @@ from .._findings.model import Finding
 
 #: Where Action Mailer looks for it (the mail gem, lib/mail/network/delivery_methods/sendmail.rb).
 SENDMAIL = "/usr/sbin/sendmail"
-#: The helpers of Postfix, nullmailer and qmail. In other mail servers (Exim, Sendmail, dma) it is the program itself.
-#: msmtp and its like need neither.
+#: The setgid helpers of Postfix, nullmailer and qmail. In other mail servers (Exim, Sendmail, dma), sendmail itself is
+#: setuid or setgid. msmtp and similar programs need neither.
 HELPERS = ("/usr/sbin/postdrop", "/usr/sbin/nullmailer-queue", "/var/qmail/bin/qmail-queue")
 
 
 def privileged_program(root: str = "") -> str:
-    """The program that sendmail on this host needs setuid or setgid for; empty when it needs none, or is not there.
+    """The setuid or setgid program that sendmail needs on this host; empty if it needs none or does not exist.
 
     :param root: another root directory, for tests.
     """
@@ -46,10 +46,10 @@ def privileged_program(root: str = "") -> str:
 
 
 def barred(services: t.Sequence[str], setting: str, program: str, fix: str = "") -> list[Finding]:
-    """Sendmail does not work in these services.
+    """The finding that sendmail does not work in these services.
 
-    :param setting: what they have: C(NoNewPrivileges), in the words of what runs them.
-    :param program: what needs setuid or setgid; nothing is said when it is empty.
+    :param setting: the setting that prevents it, as the service manager calls it, such as C(NoNewPrivileges).
+    :param program: the program that needs setuid or setgid; no finding when empty.
     """
     if not services or not program:
         return []

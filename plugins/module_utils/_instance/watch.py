@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Look at services that are restarted until they are ready, and see that they stay up."""
+"""Watch restarted services until they are ready, and check that they stay up."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -15,24 +15,24 @@ from .._findings.model import Finding, FindingError
 from .last_words import fit_to_see
 from .model import Driver, Service
 
-#: Within one restart, a service that had to be brought back so often is in a loop; no need to wait any longer.
+#: A service that crashed so often after one restart is in a loop; waiting longer is useless.
 _LOOP = 2
 
-#: So often may something else restart a service while it is watched.
+#: How often somebody else may restart a service while it is watched.
 DISTURBED = 3
-#: Seconds that a service may take to end, before it is known whether it was asked to: systemd's own limit.
+#: Seconds that a service may take to stop until it is clear whether it was told to stop: systemd's own limit.
 ENDING = 90.0
-#: Seconds after which a service that is stopped while it should boot is taken to stay so.
+#: Seconds after which a service that is stopped while it should boot counts as stopped for good.
 _STOPPED = 10.0
 
-#: Seconds between two looks while services boot, which takes ten or so; and while they are only to stay up: who ended
-#: and was started again meanwhile shows it by its start, and by the count of its restarts.
+#: Seconds between two polls: while services boot, and while they only have to stay up. A service that ended and started
+#: again between two polls is recognised by its start and its restart count.
 _POLL = 1.0
 _CALM = 2.5
 
 
 class Clock(t.Protocol):
-    """The two things that waiting needs, so that a test can make time pass."""
+    """The two functions that waiting needs, so that tests can replace them."""
 
     def monotonic(self) -> float: ...
 
@@ -40,10 +40,10 @@ class Clock(t.Protocol):
 
 
 class Watch:
-    """Looks at services until they are ready, and on.
+    """Watches services until they are ready and have stayed up.
 
-    :param chosen: those that are restarted now; they count only when they are no longer what they were.
-    :param booting: others that are not ready yet.
+    :param chosen: the services being restarted; they count as ready only once their processes are new ones.
+    :param booting: other services that are not ready yet.
     """
 
     def __init__(
@@ -66,10 +66,10 @@ class Watch:
         self.said: list[Finding] = []
 
     def until_steady(self, timeout: float, steady: float) -> list[Finding]:
-        """Wait for all, then watch that they stay up; the errors of those that do not.
+        """Wait for all services, then check that they stay up; return the errors of those that do not.
 
-        What somebody else restarts or stops meanwhile (unattended-upgrades, an administrator) has not failed: it has
-        the same time again to become ready and to stay up, a few times.
+        A service that somebody else restarts or stops meanwhile (unattended-upgrades, an administrator) has not failed:
+        it gets the same time again to become ready and to stay up, a few times.
         """
         late = self._until_ready(timeout)
         while not late:
@@ -85,7 +85,7 @@ class Watch:
         return late
 
     def _until_ready(self, timeout: float) -> list[Finding]:
-        """Wait for all; the errors of those that failed, as soon as one has, or of those that are late."""
+        """Wait for all services; return the errors as soon as one fails, or of those not ready in time."""
         began = self._clock.monotonic()
         while True:
             now = self._look()
@@ -101,9 +101,9 @@ class Watch:
             self._clock.sleep(_POLL)
 
     def _stay_up(self, steady: float) -> tuple[Service | None, list[Finding]]:
-        """Watch the ready services for so many seconds: (one that somebody else restarted, the error of a failed one).
+        """Watch the ready services for C(steady) seconds: (one restarted by somebody else, the errors of a failed one).
 
-        A service that is on its way down may have crashed, or been asked to: which of them, is seen when it has ended.
+        A service that is stopping may have crashed or been told to stop; that is known only when it has ended.
         """
         first = {service.name: service for service in self._look()}
         until = self._clock.monotonic() + steady
@@ -135,7 +135,7 @@ class Watch:
             self.said.append(TABLE.finding("service-restarted-elsewhere", name, message))
 
     def not_current(self) -> list[Finding]:
-        """The errors of those that were given other variables than the files hold, where that can be compared."""
+        """The errors of services that have other variables than the files hold, where that can be compared."""
         found = []
         for service in self._look():
             if service.differs:
@@ -161,7 +161,7 @@ class Watch:
         return ready is not False
 
     def _failed(self, service: Service) -> list[Finding]:
-        # systemd counts from 0 after a restart by hand, but goes on counting when it was already in a loop.
+        # systemd resets the counter after a manual restart, but not if the service was already in a loop.
         fewest = min(service.restarts, self._fewest_restarts.get(service.name, service.restarts))
         self._fewest_restarts[service.name] = fewest
         if service.restarts - fewest >= _LOOP:
@@ -172,7 +172,7 @@ class Watch:
         return []
 
     def _stays_stopped(self, service: Service) -> bool:
-        """Whether it is stopped for good: for a moment it is while somebody restarts it, as with docker restart."""
+        """Whether it is stopped for good; during a restart by somebody (docker restart) it is stopped for a moment."""
         now = self._clock.monotonic()
         since = self._stopped.setdefault(service.name, now) if service.state == "stopped" else now
         if service.state != "stopped":
@@ -191,7 +191,7 @@ class Watch:
         return TABLE.finding(code, service.name, message)
 
     def _log(self, service: Service) -> list[str]:
-        """The last lines that the service logged since the restart, fit to be seen."""
+        """The last lines that the service has logged since the restart, made safe to show."""
         if self._cursor is None:
             return []
         try:
@@ -202,18 +202,18 @@ class Watch:
 
 
 def is_replaced(before: Service, now: Service) -> bool:
-    """Whether nothing of what ran before runs now. One that did not run before is new as soon as it runs."""
+    """Whether none of the old processes runs any more. A service that did not run before is new once it runs."""
     if before.state != "running":
         return now.state != before.state
     return not _starts(before) & _starts(now)
 
 
 def crashed(before: Service, now: Service) -> bool:
-    """Whether a service that ran has ended by itself since.
+    """Whether a running service has crashed since.
 
-    Only what the service manager brought back by itself counts: systemd's NRestarts, Docker's RestartCount. Both begin
-    at 0 again when somebody restarts the service, and a new container has its own. Sources: systemd
-    src/core/service.c, flush_n_restarts; moby daemon/start.go, ResetRestartManager.
+    Only automatic restarts count: systemd's NRestarts, Docker's RestartCount. Both are reset to 0 when somebody
+    restarts the service, and a new container has its own counter. Sources: systemd src/core/service.c,
+    flush_n_restarts; moby daemon/start.go, ResetRestartManager.
     """
     known = {life.thing: life.restarts for life in before.lives}
     if any(life.restarts > known.get(life.thing, 0) for life in now.lives):

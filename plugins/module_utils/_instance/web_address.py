@@ -2,12 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which of the sockets of Mastodon's web service is the one that it serves pages on. No I/O here.
+"""Find the socket on which Mastodon's web service serves pages. No I/O here.
 
-Mastodon's config/puma.rb (in this the same in 3.5.0, 4.3.0, 4.5.15 and 4.6.5) binds SOCKET, else BIND and PORT. It runs
-before dotenv, so only the environment that the process was started with counts, never the environment file. Beside
-that socket the process may have others: Mastodon's exporter for Prometheus (4.4 and later) and Puma's own control
-server.
+Mastodon's config/puma.rb binds SOCKET, else BIND and PORT (the same in 3.5.0, 4.3.0, 4.5.15 and 4.6.5). It runs before
+dotenv, so only the environment that the process was started with counts, not the environment file. The process may have
+other sockets: Mastodon's exporter for Prometheus (4.4 and later) and Puma's control server.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -23,9 +22,9 @@ _HOST, _PORT = "127.0.0.1", 3000
 #: Source: Mastodon 4.4 config/initializers/prometheus_exporter.rb, which runs after dotenv.
 _EXPORTER = ("MASTODON_PROMETHEUS_EXPORTER_PORT", 9394)
 
-#: A wildcard address means each of the host's own.
+#: A wildcard address includes the loopback address.
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-#: What Puma's main process calls itself: puma 6.6.0 (tcp://127.0.0.1:3000,unix:///run/puma.sock) [live].
+#: The title of Puma's main process: puma 6.6.0 (tcp://127.0.0.1:3000,unix:///run/puma.sock) [live].
 #: Source: Puma lib/puma/launcher.rb, title.
 _TITLE = re.compile(r"^puma \d\S* \(([^)]*)\)")
 
@@ -36,14 +35,14 @@ def choose(
     titles: t.Iterable[str] = (),
     variables: t.Mapping[str, str] | None = None,
 ) -> Listener | None:
-    """The socket to ask for pages: what the environment names, else the only one, else one that Puma's title names.
+    """The socket for pages: the one that the environment names, else the only one, else one in Puma's title.
 
-    Of several that are left, one that every program of the host can reach (TCP before a file, loopback before other
-    addresses), with the lowest port. The exporter's port is never chosen. None when nothing is left.
+    If several remain, TCP wins over a Unix socket, then BIND's address, then loopback, then the lowest port. The
+    exporter's port is never chosen. None when no socket remains.
 
-    :param environment: what the process was started with.
-    :param titles: what its processes call themselves.
-    :param variables: what Rails sees, dotenv included: they say where the exporter listens.
+    :param environment: the environment that the process was started with.
+    :param titles: the titles of its processes.
+    :param variables: the variables that Rails sees, dotenv included; they decide where the exporter listens.
     """
     exporter = port_of(variables or {}, *_EXPORTER)
     named = [one for one in listeners if _named(one, environment)]
@@ -54,7 +53,7 @@ def choose(
 
 
 def default(environment: t.Mapping[str, str]) -> str:
-    """The address that config/puma.rb makes of an environment, as url() writes it."""
+    """The address that config/puma.rb derives from an environment, in the format of url()."""
     path = environment.get("SOCKET", "")
     return url(Listener(0, path=path) if path else Listener(0, environment.get("BIND") or _HOST, port(environment)))
 
@@ -68,18 +67,18 @@ def url(listener: Listener) -> str:
 
 
 def port(environment: t.Mapping[str, str]) -> int:
-    """The port that config/puma.rb takes from an environment."""
+    """The port that config/puma.rb takes from an environment or uses by default."""
     return port_of(environment, "PORT", _PORT)
 
 
 def port_of(variables: t.Mapping[str, str], name: str, otherwise: int) -> int:
-    """The port that a variable names."""
+    """The port in a variable; C(otherwise) when it has none."""
     given = variables.get(name, "")
     return int(given) if given.isdecimal() else otherwise
 
 
 def _named(one: Listener, environment: t.Mapping[str, str]) -> bool:
-    """Whether the environment names this socket. A relative path begins in the app directory."""
+    """Whether the environment names this socket. A relative path is relative to the app directory."""
     path = environment.get("SOCKET", "")
     if path:
         return one.path == path or one.path.endswith("/" + path.lstrip("./"))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Sender addresses: what a mail server accepts, and what Rails' mail gem refuses to start with.
+"""Sender addresses: what mail servers accept, and what keeps Rails from starting because the mail gem rejects it.
 
 Sources: RFC 5322 section 3.4; config/environments/production.rb (C(Mail::Address.new) at boot,
 mastodon#16076); lib/mail/parsers/address_lists_parser.rl of the mail gem, whose answers are compared with this file in
@@ -19,9 +19,9 @@ import unicodedata
 
 _COMMENT = r"\((?:[^()\\]|\\.)*\)"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
-# More than RFC 5322's atext: the gem takes any character beyond ASCII too. No pattern here nests one repetition in
-# another without a character between them, so that no text takes long to refuse. Blanks beside a dot of the part before
-# the @ are the one thing that the gem takes and this does not.
+# Wider than RFC 5322's atext: the gem also accepts any character beyond ASCII. No pattern here nests one repetition
+# directly in another, so that no text takes long to reject. Only one thing that the gem accepts is rejected here:
+# blanks beside a dot in the local part.
 _ATEXT = r"[^()<>\[\]:;@\\,.\"\x00-\x20\x7f]"
 _BLANKS = rf"(?:[ \t]|{_COMMENT})*"
 _FULL_QUOTED = r'"(?:[^"\\]|\\.)+"'
@@ -36,20 +36,20 @@ _ONE = rf"(?:{_SPEC}|{_PHRASE}*<{_ROUTE}{_SPEC}>{_BLANKS}|[ \t]*)"
 _MEMBER = rf"(?:{_SPEC}|{_PHRASE}*<{_ROUTE}{_SPEC}>{_BLANKS}|{_BLANKS})"
 _GROUP = rf"{_NAME}:{_MEMBER}(?:,{_MEMBER})*;{_BLANKS}"
 _RUBY = rf"(?:{_GROUP}|{_ONE})(?:[,;](?:{_GROUP}|{_ONE}))*"
-#: Without a domain, a name in angle brackets or right before a comment is no mailbox for the gem.
+#: The gem finds no mailbox in a name without a domain, in angle brackets or right before a comment.
 _NOBODY = rf"(?:{_PHRASE}*<{_BLANKS}{_LOCAL}{_BLANKS}>{_BLANKS}|{_BLANKS}{_LOCAL}{_COMMENT}{_BLANKS})"
 _EMPTY_GROUP = rf"{_NAME}:{_BLANKS}(?:,{_BLANKS})*;{_BLANKS}"
-#: Only the first mailbox counts; empty members and groups before it are passed over.
+#: Only the first mailbox counts; empty members and groups before it are skipped.
 _RUBY_NOBODY = (
     rf"(?:(?:{_EMPTY_GROUP}|[ \t]*)[,;])*"
     rf"(?:(?:{_NAME}:(?:{_BLANKS},)*)?{_NOBODY}(?=[,;]|\Z)|(?:{_EMPTY_GROUP}|[ \t]*)\Z)"
 )
-#: What nearly every sender looks like: to be answered without the two patterns above, which take long to compile.
+#: The form of nearly every sender, recognised without the two patterns above, which take long to compile.
 _USUAL = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 _USUAL_NAMED = re.compile(rf"[A-Za-z0-9_-]+(?: [A-Za-z0-9_-]+)* <{_USUAL.pattern}>")
-#: What is dropped around an address; other blanks are a part of it, for Ruby too.
+#: Blanks that are stripped around an address; other blanks are part of it, in Ruby too.
 OUTER_BLANKS = " \t\r\n"
-#: Ruby's idea of white space (mail/utilities.rb, C(blank?)).
+#: Ruby's white space (mail/utilities.rb, C(blank?)).
 _RUBY_BLANKS = " \t\r\n\f\v"
 
 _PLAIN_NAME = re.compile(rf"(?:{_ATEXT}|[ \t])*")
@@ -93,7 +93,7 @@ def ruby_refuses(text: str) -> bool:
 
 
 def names_nobody(text: str) -> bool:
-    """Whether the mail gem finds no sender in a text that it does not refuse; it then sends nothing."""
+    """Whether the mail gem accepts a text but finds no sender in it; it then sends nothing."""
     if _is_usual(text):
         return False
     return not text.strip(_RUBY_BLANKS) or bool(re.match(_RUBY_NOBODY, text.strip(" \t")))
@@ -169,7 +169,7 @@ def _domain(domain: str) -> str:
 
 
 def _ascii_hint(domain: str) -> str:
-    # Python's codec (RFC 3490) makes another name of these; for one that is too long anyway it takes its time.
+    # Python's codec (RFC 3490) maps these characters differently, and is slow for names that are too long anyway.
     if len(domain) > 253 or re.search("[\u00df\u03c2\u200c\u200d]", domain.lower()):
         return "Write the domain in its xn-- form, as the registrar shows it."
     try:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The way back: variables of a running instance -> the settings that an inventory would say it with."""
+"""The reverse of a plan: variables of a running instance -> the settings for an inventory."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -24,10 +24,10 @@ from .variables import VARIABLES
 
 @dataclasses.dataclass(frozen=True)
 class Adopted:
-    """What an inventory says about one instance.
+    """The settings of one instance for an inventory.
 
-    :ivar settings: role variable without C(mastodon_smtp_) -> value; C(bulk) is a dictionary of such.
-    :ivar secrets: the same for what belongs into a vault.
+    :ivar settings: role variable without C(mastodon_smtp_) -> value; C(bulk) is a dictionary of the same kind.
+    :ivar secrets: the same for variables that belong in a vault.
     """
 
     settings: dict[str, t.Any]
@@ -35,9 +35,9 @@ class Adopted:
 
 
 def adopt(variables: t.Mapping[str, str], release: str, local_domain: str) -> tuple[Adopted, list[Finding]]:
-    """The settings in use, and where a rollout of them would not give the same again.
+    """The settings in use, and findings where a rollout of them would have another effect.
 
-    :param variables: all that Rails sees; others than those about mail are ignored.
+    :param variables: all variables that Rails sees; those not about mail are ignored.
     """
     used = effective(variables, Release.parse(release), local_domain)
     if used.error or used.main is None:
@@ -65,7 +65,7 @@ def adopt(variables: t.Mapping[str, str], release: str, local_domain: str) -> tu
 
 
 def _relay(relay: Relay, prefix: str, variables: t.Mapping[str, str]) -> tuple[dict[str, t.Any], str]:
-    """One relay in the role's words, and its password."""
+    """One relay as role settings, and its password."""
     port = str(relay.settings.get("port") or 25)
     found: dict[str, t.Any] = {
         "host": str(relay.settings.get("address") or "localhost"),
@@ -90,7 +90,7 @@ def _relay(relay: Relay, prefix: str, variables: t.Mapping[str, str]) -> tuple[d
 def _proof(
     adopted: Adopted, used: Effective, variables: t.Mapping[str, str], release: str, local_domain: str
 ) -> list[Finding]:
-    """Plan with what was adopted, and compare: the round trip."""
+    """The round trip: plan with the adopted settings, and compare with what is in use."""
     done, problems = plan(_request(adopted, release, local_domain), {})
     found = [
         TABLE.finding("adopt-would-stop", one.subject, f"{one.message} [{one.code}]")

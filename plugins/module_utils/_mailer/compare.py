@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the plan expects of Rails against what Rails reports, both in the shape of effective.Effective.as_dict."""
+"""Compares what the plan expects with what Rails reports, both in the shape of effective.Effective.as_dict."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -15,7 +15,7 @@ from .names import CREDENTIAL, PREFIXES
 from .ruby_value import Json
 from .variables import SETTINGS
 
-#: The settings outside the relays, with the variable that decides each.
+#: The settings outside the relays -> the variable that decides each.
 _COMMON = {
     "delivery_method": "SMTP_DELIVERY_METHOD",
     "from": "SMTP_FROM_ADDRESS",
@@ -31,7 +31,7 @@ _BY_RAILS = frozenset({"open_timeout", "read_timeout"})
 class Difference:
     """One setting that Rails uses with another value than planned.
 
-    :ivar setting: such as C(main.port), C(from), or C(bulk) where one side has no bulk relay at all.
+    :ivar setting: such as C(main.port), C(from), or C(bulk) when only one side has a bulk relay.
     :ivar variable: the variable of the environment file that decides it; empty when none does.
     """
 
@@ -46,10 +46,10 @@ class Difference:
 
 
 def differences(expected: t.Mapping[str, t.Any], actual: t.Mapping[str, t.Any]) -> list[Difference]:
-    """Every setting in which the two differ; none when they agree.
+    """The settings in which the two differ.
 
-    Nil and absent are equal, and so are a number and its digits. What only a model can know (C(tls_mode),
-    C(auth_mode), C(error)) is not compared, nor are time-outs that nobody planned.
+    Nil equals absent, and a number equals its digits as text. Settings that only the model knows (C(tls_mode),
+    C(auth_mode), C(error)) are not compared, and neither are timeouts that are not planned.
     """
     found = [
         Difference(name, expected.get(name), actual.get(name), variable)
@@ -62,7 +62,7 @@ def differences(expected: t.Mapping[str, t.Any], actual: t.Mapping[str, t.Any]) 
 
 
 def shown(value: Json) -> str:
-    """A value of a setting in a sentence."""
+    """A setting's value, worded for a sentence."""
     return "nothing" if value is None else f"{value!r}" if isinstance(value, str) else str(value).lower()
 
 
@@ -96,7 +96,7 @@ def _variable(prefix: str, suffix: str | None) -> str:
 
 
 def _same(one: Json, other: Json) -> bool:
-    """Equal in what the mail gem makes of them: 587 and "587" are, true and "true" are not."""
+    """Whether the mail gem treats two values alike: 587 and "587" yes, true and "true" no."""
     if one is None or other is None or isinstance(one, bool) or isinstance(other, bool):
         return one is other
     return str(one) == str(other)

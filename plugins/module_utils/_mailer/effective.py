@@ -21,7 +21,7 @@ from .variables import FORMS, SETTINGS, Reading, blank
 
 #: Mastodon's sender when SMTP_FROM_ADDRESS is not set (config/environments/production.rb, config/email.yml).
 DEFAULT_FROM = "notifications@localhost"
-#: ActionMailer's own (action_mailer/delivery_methods.rb).
+#: ActionMailer's built-in methods (action_mailer/delivery_methods.rb).
 DELIVERY_METHODS = ("smtp", "sendmail", "file", "test")
 _SECRET_KEYS = ("user_name", "password")
 
@@ -31,10 +31,10 @@ class Relay:
     """What Rails uses for one relay.
 
     :ivar settings: ActionMailer's C(smtp_settings) of that release, without C(user_name) and C(password).
-    :ivar login_set: whether a user name is there, the empty text included: AUTH is tried with it.
-    :ivar tls_mode: what the mail gem of that release makes of the TLS settings.
+    :ivar login_set: whether a user name is set, even an empty one: AUTH is then tried.
+    :ivar tls_mode: the TLS mode that the mail gem of that release derives from the settings.
     :ivar auth_mode: the mechanism in use, or C(none).
-    :ivar verify_mode: whether the relay's certificate is verified (C(peer)); C(none) where nothing is encrypted, too.
+    :ivar verify_mode: C(peer) if the relay's certificate is verified; C(none) if not, or without encryption.
     """
 
     settings: t.Mapping[str, Json]
@@ -50,9 +50,9 @@ class Relay:
 
 @dataclasses.dataclass(frozen=True)
 class Effective:
-    """What Rails does with the mail variables: the settings, or the error that it raises instead.
+    """What Rails does with the mail variables: the settings that it uses, or the error that it raises.
 
-    :ivar error: None, or why Rails does not start (C(boot)) or sends nothing (C(build)).
+    :ivar error: why Rails does not start (stage C(boot)) or sends nothing (stage C(build)); None without error.
     :ivar main: the relay for everything; None when Rails does not start.
     :ivar bulk: the relay for announcements and terms of service; None when there is none.
     """
@@ -79,10 +79,9 @@ class Effective:
 
 
 def effective(variables: t.Mapping[str, str], release: Release, local_domain: str) -> Effective:
-    """What Rails of that release uses when it runs with these variables. Pure; never fails.
+    """The settings that Rails of that release uses with these variables. A pure function that never fails.
 
-    :param variables: name -> text as the process environment holds them (after every file and
-        layer); other names are ignored.
+    :param variables: name -> text in the process environment (after all files and layers); other names are ignored.
     :param local_domain: LOCAL_DOMAIN; empty when it is not known.
     """
     era = era_of(release)
@@ -138,7 +137,7 @@ def _boot_refusal(sender: Json, method: Json) -> Refusal | None:
 
 
 def _method_refusal(method: Json, era: Era) -> Refusal | None:
-    """Why nothing is sent by another way than SMTP."""
+    """Why a delivery method other than SMTP sends nothing; None if it works."""
     if method not in DELIVERY_METHODS:
         return Refusal("RuntimeError", "build", "Invalid delivery method")
     if method == "sendmail" and sendmail_fails(era):
@@ -149,21 +148,21 @@ def _method_refusal(method: Json, era: Era) -> Refusal | None:
 def sendmail_fails(era: Era) -> bool:
     """Whether every mail through sendmail fails.
 
-    Rails before 7.1 gives the arguments as one text (action_mailer/delivery_methods.rb). Of the mail gem's versions
-    beside such a Rails, 2.8.0 alone refuses that (delivery_methods/sendmail.rb).
+    Rails before 7.1 passes the arguments as one text (action_mailer/delivery_methods.rb). Of the mail gem's versions
+    that come with such a Rails, only 2.8.0 rejects that (delivery_methods/sendmail.rb).
     """
     return era.mail == "2.8.0.1"
 
 
 def _envelope_refusal(sender: Json, return_path: Json) -> Refusal | None:
-    """Every delivery method asks for an envelope sender (Mail::SmtpEnvelope): the return path, else From's address."""
+    """Why there is no envelope sender. Every delivery method needs one (Mail::SmtpEnvelope): return path or From."""
     if return_path is None and (sender is None or (is_text(sender) and names_nobody(str(sender)))):
         return Refusal("ArgumentError", "build", "SMTP From address may not be blank (SMTP_FROM_ADDRESS)", late=True)
     return None
 
 
 def _relay(reading: Reading, era: Era) -> tuple[Relay, Refusal | None]:
-    # A text with line breaks can set keys that are nobody's; the mail gem gets them too.
+    # A value with line breaks can set additional keys; the mail gem gets those too.
     settings = {str(key): plain_value(value) for key, value in reading.file.items()}
     for one in SETTINGS:
         settings.pop(one.key, None)

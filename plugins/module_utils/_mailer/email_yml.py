@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""config/email.yml, through which the mail variables pass from Mastodon 4.4 on: the file, and what Rails reads from it.
+"""config/email.yml, which Mastodon 4.4 and later fill with the mail variables, and what Rails reads from it.
 
-Each variable has its own line, some in quotes (from 4.4.1 on) and some bare. A text can therefore break the
-file, be read as something else, or set other keys: a line break followed by C(domain: x) does. The whole file is
-written and read here as Rails does it, so none of that is a case of its own.
+Each variable has its own line, some of them quoted (from 4.4.1 on), some bare. A value can therefore break the file, be
+read as another type, or set other keys, for example by a line break followed by C(domain: x). This module renders and
+parses the whole file as Rails does, so no such effect needs special treatment.
 
 Source: config/email.yml of 4.4.0, and of 4.4.1 to 4.7.0-alpha.2, which are the same; of Rails 8.0 and 8.1
 active_support/configuration_file.rb and Application#config_for.
@@ -35,9 +35,9 @@ LOCAL_DOMAIN = "LOCAL_DOMAIN"
 class Line:
     """One line of the file.
 
-    :ivar variable: whose text is in it; empty for a constant.
+    :ivar variable: the variable whose text it contains; empty for a constant.
     :ivar default: the text when the variable is not set.
-    :ivar written: what is written for a text that is compared before it reaches the file; None: the text itself.
+    :ivar written: maps the variable's text to what is written, where the file compares it; None: the text itself.
     """
 
     key: str
@@ -69,7 +69,7 @@ def _relay(indent: str, prefix: str) -> tuple[Line, ...]:
     )
 
 
-#: The file from its first line on, which is the third.
+#: Number of comment lines above the first line that matters.
 _COMMENTS = 2
 _LINES: tuple[Line, ...] = (
     Line("production"),
@@ -87,13 +87,13 @@ _LINES: tuple[Line, ...] = (
 _VARIABLE_OF_LINE: dict[int, str] = {
     number: line.variable for number, line in enumerate(_LINES, _COMMENTS + 1) if line.variable
 }
-#: Errors whose place is the text that is wrong; for others libyaml names the beginning of what that is part of.
+#: Errors whose position is that of the wrong text; other errors give the start of the enclosing structure.
 _EXACT = re.compile(r"while scanning |not allowed in this context")
 _AT_LINE = re.compile(r"\bat line (\d{1,9})\b")
 
 
 def variable_at(error: str) -> str:
-    """The variable in the line that Psych's error names; empty where the error does not name the line at fault."""
+    """The variable in the line that Psych's error names; empty if the error does not give the faulty line."""
     found = _EXACT.search(error)
     numbers = _AT_LINE.findall(error, found.end()) if found else []
     name = _VARIABLE_OF_LINE.get(int(numbers[-1]), "") if numbers else ""
@@ -101,16 +101,16 @@ def variable_at(error: str) -> str:
 
 
 def broken_variable(variables: t.Mapping[str, str], release: Release, local_domain: str) -> str:
-    """The variable whose text breaks the file in that release, LOCAL_DOMAIN included; empty where none does.
+    """The variable (LOCAL_DOMAIN included) whose text breaks the file in that release; empty if none does.
 
-    :param variables: name -> text as the process environment holds them; other names are ignored.
+    :param variables: name -> text in the process environment; other names are ignored.
     """
     era = era_of(release)
     return _blamed(read_variables(variables, era), era, local_domain).partition(":")[0] if era.yaml else ""
 
 
 def read_variables(variables: t.Mapping[str, str], era: Era) -> dict[str, str]:
-    """What the era reads of the variables, in the order of our table: the first that breaks the file is blamed."""
+    """The variables that the era reads, in the order of our table: the first that breaks the file is blamed."""
     return {name: variables[name] for name, one in VARIABLES.items() if name in variables and one.read_by(era)}
 
 
@@ -135,7 +135,7 @@ def mail_settings(variables: t.Mapping[str, str], era: Era, local_domain: str) -
 
 
 def problem(name: str, text: str, era: Era) -> str:
-    """What the file does to a variable's text; empty when Rails gets it as it is."""
+    """How the file alters a variable's text; empty if Rails gets it unchanged."""
     line = next(line for line in _LINES if line.variable == name)
     if line.written:
         return ""
@@ -164,14 +164,14 @@ def _value(line: Line, variables: t.Mapping[str, str], era: Era, local_domain: s
     return json.dumps(text, ensure_ascii=False).translate(_RAILS_ESCAPES)
 
 
-#: What Rails' to_json escapes beside what JSON must (active_support/json/encoding.rb).
+#: Characters that Rails' to_json escapes beyond what JSON requires (active_support/json/encoding.rb).
 _RAILS_ESCAPES = {ord(one): f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
 
 
 @functools.lru_cache(maxsize=256)
 def _read(text: str) -> t.Any:
-    """The file's content, or the YamlRefusal: the same few files are read again and again."""
-    from .yaml_value import load  # only some releases need the four files that read YAML
+    """The file's content, or the YamlRefusal. Cached, because the same few files are read repeatedly."""
+    from .yaml_value import load  # imported late: only some releases need the four YAML modules
 
     try:
         return load(text)

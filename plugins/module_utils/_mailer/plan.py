@@ -24,7 +24,7 @@ from .request_rules import about_current, about_release, sender
 from .settings import Preset, Relay, Request, Wanted, resolve
 from .variables import VARIABLES
 
-#: How each TLS mode is written: from an era on, mode -> variables (without prefix). What is not named is removed.
+#: Era from which on it holds, TLS mode -> variables (without prefix). TLS variables that are not named are removed.
 TLS_FORMS: tuple[tuple[str, dict[str, dict[str, str]]], ...] = (
     ("3.4", {"implicit": {"TLS": "true"}, "starttls": {}, "starttls_optional": {}, "none": {}}),
     (
@@ -46,7 +46,7 @@ TLS_FORMS: tuple[tuple[str, dict[str, dict[str, str]]], ...] = (
         },
     ),
     (
-        "4.5.0-rc.1",  # TLS is refused there unless STARTTLS is off, mastodon#36639
+        "4.5.0-rc.1",  # rejects implicit TLS unless STARTTLS is off, mastodon#36639
         {
             "implicit": {"TLS": "true", "ENABLE_STARTTLS": "never"},
             "starttls": {"ENABLE_STARTTLS": "always"},
@@ -68,13 +68,13 @@ TLS_FORMS: tuple[tuple[str, dict[str, dict[str, str]]], ...] = (
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What is to be done on one instance.
+    """What to do on one instance.
 
     :ivar set: variable -> text, without secrets.
-    :ivar remove: variables that must not be there.
-    :ivar secrets: variable -> text; only the names leave this object.
+    :ivar remove: variables that must not be set.
+    :ivar secrets: variable -> text; as_dict() returns only the names.
     :ivar effective: what Rails must report with these variables.
-    :ivar relay: the relay with every default filled in; None when mail goes through sendmail.
+    :ivar relay: the relay with all defaults filled in; None when mail goes through sendmail.
     """
 
     set: dict[str, str]
@@ -89,9 +89,9 @@ class Plan:
     sender: Mailbox | None
 
     def as_dict(self) -> dict[str, t.Any]:
-        """The plan as the step returns it: no secret in it."""
+        """The plan as the step returns it, without secrets."""
         expected = self.effective.as_dict()
-        if not self.local_domain:  # what Rails falls back to is not known here, so it is not expected either
+        if not self.local_domain:  # Rails falls back to LOCAL_DOMAIN, which is unknown here, so nothing is expected
             for name, prefix in (("main", MAIN), ("bulk", BULK)):
                 if expected[name] and f"{prefix}DOMAIN" not in self.set:
                     del expected[name]["settings"]["domain"]
@@ -128,10 +128,10 @@ class Plan:
 def plan(
     request: Request, presets: t.Mapping[str, Preset], accepted: t.Collection[str] = ()
 ) -> tuple[Plan, list[Finding]]:
-    """The plan for one instance, and everything there is to say about it, worst first.
+    """The plan for one instance, and all findings about it, worst first.
 
-    The plan is complete: variables that it does not set and that Mastodon knows are removed, so that what was in the
-    file before has no say. It is meant to be carried out only when no finding is an error.
+    The plan is complete: mail variables that Mastodon knows and the plan does not set are removed, so that old lines in
+    the file have no effect. Carry it out only if no finding is an error.
 
     :param presets: name -> preset.
     :param accepted: codes of errors that the operator knowingly accepts.
@@ -221,7 +221,7 @@ def _headers(request: Request, era: Era, release: Release, box: Mailbox | None) 
 
 
 def _variables(relay: Relay, prefix: str, era: Era) -> tuple[dict[str, str], dict[str, str]]:
-    """The variables of one relay: those that anyone may see, and the secret ones."""
+    """The variables of one relay: (public, secret)."""
     forms = [form for name, form in TLS_FORMS if since(era, name)][-1]
     public = {"SERVER": relay.host, "PORT": str(relay.port), "AUTH_METHOD": relay.auth, **forms[relay.tls]}
     if relay.encrypted:
@@ -239,7 +239,7 @@ def _variables(relay: Relay, prefix: str, era: Era) -> tuple[dict[str, str], dic
 
 
 def _about_values(done: Plan, request: Request) -> t.Iterator[Finding]:
-    """Texts that the release misreads, or that a reader of the file cannot be given."""
+    """Values that the release misreads, or that cannot be written for one of the file's readers."""
     for name, text in {**done.set, **done.secrets}.items():
         harm = _harm(name, text, done.era) if done.era.yaml else ""
         if harm:
@@ -253,14 +253,14 @@ def _about_values(done: Plan, request: Request) -> t.Iterator[Finding]:
 
 
 def _about_masking(done: Plan, request: Request) -> t.Iterator[Finding]:
-    """Ansible hides a secret wherever its text appears, so nothing else in the plan may hold that text."""
+    """Ansible masks a secret wherever its text appears, so nothing else in the plan may contain that text."""
     password = CREDENTIAL["password"]
     passwords = {MAIN + password: request.relay.password, BULK + password: request.bulk and request.bulk.password}
     values = {**done.set, "local_domain": done.local_domain, "mastodon_release": str(done.release)}
     whole = done.as_dict()
     for relay in (whole["relay"], whole["bulk_relay"]):
         if relay:
-            del relay["hint"]  # for people alone
+            del relay["hint"]  # for people only
     words = {"the words of the plan": "\n".join(_leaves(whole))}
     for name, secret in passwords.items():
         if not secret:
@@ -278,7 +278,7 @@ def _about_masking(done: Plan, request: Request) -> t.Iterator[Finding]:
 
 
 def _leaves(value: object) -> t.Iterator[str]:
-    """Everything in a plan that Ansible's masking looks at, as text."""
+    """All values in a plan to which Ansible's masking applies, as text."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
@@ -296,7 +296,7 @@ def _harm(name: str, text: str, era: Era) -> str:
 
 
 def _about_effect(done: Plan, findings: t.Sequence[Finding]) -> t.Iterator[Finding]:
-    """Where the release's own behaviour is not what was asked for."""
+    """Findings where the release behaves differently from what was asked for."""
     used = done.effective
     for relay, seen, option in ((done.relay, used.main, "tls"), (done.bulk_relay, used.bulk, "bulk.tls")):
         if relay and seen and seen.tls_mode != relay.tls:

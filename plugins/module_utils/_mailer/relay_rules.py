@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rules about one relay: the operator's settings against each other and against the provider."""
+"""Checks of one relay: the operator's settings against each other and against the provider's preset."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -23,16 +23,16 @@ from .session import cram_md5_fails
 from .settings import PORTS, Preset, Relay, Wanted
 
 ENCRYPTED = "starttls or implicit (TLS from the first byte)"
-#: The ports that are named to somebody who has written an unusual one.
+#: The ports suggested for an unusual one.
 NAMED_PORTS = (25, 465, 587, 2465, 2525, 2587)
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """What a rule looks at.
+    """The input of a check.
 
-    :ivar bulk: whether this is the bulk relay, for the names of options.
-    :ivar presets: all of them, by name.
+    :ivar bulk: whether this is the bulk relay; decides the names of options.
+    :ivar presets: all presets, by name.
     """
 
     wanted: Wanted
@@ -42,11 +42,11 @@ class Case:
     presets: t.Mapping[str, Preset] = dataclasses.field(default_factory=dict)
 
     def option(self, name: str) -> str:
-        """The option as the subject of a finding."""
+        """The name of the option, as the subject of a finding."""
         return option(name, bulk=self.bulk)
 
     def variable(self, name: str) -> str:
-        """The role's variable for an option, for the fix."""
+        """The role variable of an option, for the fix."""
         return variable(name, bulk=self.bulk)
 
 
@@ -54,13 +54,13 @@ Rule = t.Callable[[Case], t.Iterator[Finding]]
 
 
 def check(case: Case) -> list[Finding]:
-    """Every finding about one relay."""
+    """All findings about one relay."""
     return [finding for rule in RULES for finding in rule(case)]
 
 
 def _host(case: Case) -> t.Iterator[Finding]:
     if not case.relay.host:
-        # Otherwise the provider's name is wrong, or the region is missing, and that is said.
+        # Otherwise the provider's name is wrong or the region is missing, which is reported elsewhere.
         if not case.wanted.provider or (case.preset and not case.preset.hosts):
             fix = ""
             if case.bulk:
@@ -78,7 +78,7 @@ def _port(case: Case) -> t.Iterator[Finding]:
         yield TABLE.finding("port-invalid", case.option("port"), f"{port} is not between 1 and 65535.")
         return
     if case.preset and case.preset.tls_on(port) is not None:
-        return  # the provider's own word counts, see _provider_endpoint
+        return  # the provider's documentation decides, see _provider_endpoint
     yield from _unusual_port(case)
     fitting = PORTS.get(port)
     if fitting and tls not in fitting:
@@ -94,7 +94,7 @@ def _port(case: Case) -> t.Iterator[Finding]:
 
 
 def _unusual_port(case: Case) -> t.Iterator[Finding]:
-    """A port that no known relay has. One from 1024 on is a relay's own choice, once its TLS mode is given as well."""
+    """A port that no known relay uses. Ports from 1024 on are accepted if the TLS mode is given as well."""
     port = case.relay.port
     usual = {*PORTS, *(one.port for preset in case.presets.values() for one in preset.endpoints)}
     if port in usual or case.relay.loopback or (port >= 1024 and case.wanted.tls):
@@ -108,7 +108,7 @@ def _unusual_port(case: Case) -> t.Iterator[Finding]:
 
 
 def nearest_port(port: int) -> int:
-    """The usual port that is most like another: of the same digits, else written alike, else the next in size."""
+    """The usual port most similar to another: with the same digits, else similarly written, else closest in value."""
     same = [one for one in NAMED_PORTS if sorted(str(one)) == sorted(str(port))]
     alike = difflib.get_close_matches(str(port), list(map(str, NAMED_PORTS)), 1, 0.6)
     return (same or list(map(int, alike)) or sorted(NAMED_PORTS, key=lambda one: abs(one - port)))[0]
@@ -252,7 +252,7 @@ def _provider_not_named(case: Case) -> t.Iterator[Finding]:
 
 
 def _provider_host(case: Case) -> t.Iterator[Finding]:
-    """The host that the operator gives against the provider's, and against the region that is given."""
+    """Compare the given host with the provider's hosts, and with the given region."""
     preset, wanted = case.preset, case.wanted
     if preset is None or not preset.hosts or not wanted.host:
         return

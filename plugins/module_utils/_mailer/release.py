@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Mastodon's releases, in order, and the eras in which mail variables mean the same."""
+"""Mastodon's releases, in order, and the eras: runs of releases in which mail variables mean the same."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -18,9 +18,9 @@ _VERSION = re.compile(
     r"(?:-?(?P<pre>[A-Za-z][0-9A-Za-z.-]*))?(?:\+(?P<build>[0-9A-Za-z.+_-]+))?\Z"
 )
 
-#: Build metadata that Mastodon's own images carry; any other metadata is taken for a fork's name.
+#: Build metadata of Mastodon's own images; any other metadata counts as a fork's name.
 _OFFICIAL_BUILDS = ("nightly", "security", "edge", "pr-")
-#: Mastodon's own prereleases; any other word behind a hyphen (4.2.1-name) is a fork's name, and no prerelease.
+#: Mastodon's own prereleases; any other word after a hyphen (4.2.1-name) is a fork's name, not a prerelease.
 _PRERELEASES = ("alpha", "beta", "rc", *_OFFICIAL_BUILDS)
 
 
@@ -30,9 +30,9 @@ class Release:
     """One release as C(lib/mastodon/version.rb) or an operator names it.
 
     :ivar text: as given, without surrounding blanks.
-    :ivar number: major, minor, patch; None when the text is no version, which sorts after every version.
-    :ivar prerelease: letters and numbers in turn (C(rc.1) and C(rc1) are the same); empty for a final release.
-    :ivar build: what follows a C(+), C(glitch) for instance, or a hyphen where that is no prerelease.
+    :ivar number: major, minor, patch; None when the text is not a version. Such a release sorts after every version.
+    :ivar prerelease: words and numbers in turn (C(rc.1) and C(rc1) are the same); empty for a final release.
+    :ivar build: the text after a C(+), for example C(glitch), or after a hyphen if that is not a prerelease.
     """
 
     text: str
@@ -42,7 +42,7 @@ class Release:
 
     @classmethod
     def parse(cls, text: str) -> Release:
-        """Read a version. Never fails: what cannot be read is an unknown release, newer than all known ones."""
+        """Parse a version. Never fails: a text that is not a version is an unknown release, newer than all others."""
         found = _VERSION.match(text.strip())
         if not found:
             return cls(text.strip(), None)
@@ -58,7 +58,7 @@ class Release:
 
     @property
     def fork(self) -> bool:
-        """Built from something else than Mastodon's own repository, judging by the build metadata."""
+        """Whether it is a fork's release, judging by the build metadata."""
         return bool(self.build) and not self.build.lower().startswith(_OFFICIAL_BUILDS)
 
     def _order(self) -> tuple[bool, tuple[int, int, int], bool, tuple[tuple[int, int, str], ...]]:
@@ -81,10 +81,10 @@ class Release:
 class Era:
     """A run of releases in which the same mail variables have the same effect.
 
-    :ivar name: stable, shown to people.
-    :ivar since: the first release.
-    :ivar mail: version of the mail gem; it decides what becomes of the TLS settings.
-    :ivar net_smtp: generation of net-smtp (C(0.3) or C(0.5)); it decides when AUTH is refused before connecting.
+    :ivar name: stable name, shown to people.
+    :ivar since: its first release.
+    :ivar mail: version of the mail gem, which decides the effect of the TLS settings.
+    :ivar net_smtp: generation of net-smtp (C(0.3) or C(0.5)), which decides when AUTH fails before connecting.
     :ivar yaml: whether the variables pass through config/email.yml.
     :ivar source: Mastodon's files and pull requests.
     """
@@ -101,7 +101,7 @@ def _era(name: str, since: str, mail: str, net_smtp: str, yaml: bool, source: st
     return Era(name, Release.parse(since), mail, net_smtp, yaml, source)
 
 
-#: Oldest first. The last one covers everything newer.
+#: All eras, oldest first. The last one covers everything newer.
 ERAS: tuple[Era, ...] = (
     _era("3.4", "0.0.0", "2.7.1", "0.3", False, "config/environments/production.rb before mastodon#17216"),
     _era("3.5", "3.5.0-rc.1", "2.7.1", "0.3", False, "production.rb with mastodon#17216, #10857, #17886"),
@@ -115,18 +115,18 @@ ERAS: tuple[Era, ...] = (
     _era("4.5", "4.5.0-rc.2", "2.9.0", "0.5", True, "lib/mastodon/email_configuration_helper.rb with mastodon#36646"),
 )
 
-#: The newest release whose files were read: Mastodon's main branch of August 2026. From 4.5.0-rc.2 to there
-#: config/email.yml, its helper and the mail part of production.rb are the same; mail 2.9.1, which main has, differs
-#: from 2.9.0 in utilities.rb alone.
+#: The newest release whose source was read: Mastodon's main branch of August 2026. config/email.yml, its helper and the
+#: mail part of production.rb have not changed since 4.5.0-rc.2; mail 2.9.1, which main uses, differs from 2.9.0 only in
+#: utilities.rb.
 NEWEST_READ = Release.parse("4.7.0-alpha.2")
-#: The oldest release the collection is made for; older ones are treated by the rules of era 3.4.
+#: The oldest release that the collection supports; older ones are treated as era 3.4.
 OLDEST_SUPPORTED = Release.parse("3.5.0")
 
 
 def era_of(release: Release) -> Era:
-    """The era of a release; the newest known one for a release that is newer, or that is no version at all.
+    """The era of a release; the newest era if the release is newer than all known ones or not a version.
 
-    A fork with a readable number has the era of that number: forks keep Mastodon's mail files.
+    A fork whose version can be parsed has the era of that version: forks keep Mastodon's mail files.
     """
     return [era for era in ERAS if era.since <= release or era is ERAS[0]][-1]
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Rules about the sender's addresses, the release and the variables that are already there."""
+"""Checks of the sender's addresses, the release, and the variables that are already set."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -23,7 +23,7 @@ _CODE_OF_PROBLEM = {
     "idn": "address-domain-not-ascii",
 }
 
-#: Releases with a defect of their own: first and last release, what happens, the cure.
+#: Releases with a known defect: first release, last release, what happens, the fix.
 DEFECTS: tuple[tuple[str, str, str, str], ...] = (
     (
         "3.5.0-rc.1",
@@ -53,7 +53,7 @@ DEFECTS: tuple[tuple[str, str, str, str], ...] = (
 
 
 def about_release(text: str, release: Release) -> t.Iterator[Finding]:
-    """What a release means for the plan: unknown, a fork, too old, defective."""
+    """Findings about the release: unknown, a fork, too old, or with a known defect."""
     era = era_of(release)
     subject = "mastodon_release"
     if not text:
@@ -79,7 +79,7 @@ def about_release(text: str, release: Release) -> t.Iterator[Finding]:
 
 
 def sender(request: Request, era: Era) -> tuple[Mailbox | None, list[Finding]]:
-    """The sender's mailbox, if it can be read, and what is wrong with the addresses."""
+    """The sender's mailbox, if it can be parsed, and findings about the addresses."""
     findings: list[Finding] = []
     box: Mailbox | None = None
     if not request.from_address.strip(OUTER_BLANKS):
@@ -111,7 +111,7 @@ def sender(request: Request, era: Era) -> tuple[Mailbox | None, list[Finding]]:
 
 
 def related(one: str, other: str) -> bool:
-    """Whether one domain is the other, or one is under the other."""
+    """Whether two domains are equal, or one is a subdomain of the other."""
     one, other = f".{one.lower()}", f".{other.lower()}"
     return one.endswith(other) or other.endswith(one)
 
@@ -125,7 +125,7 @@ def _address(option: str, text: str) -> tuple[Mailbox | None, list[Finding]]:
 
 
 def about_current(names: t.Iterable[str]) -> t.Iterator[Finding]:
-    """Mail variables in the file that Mastodon reads in no release. They belong to somebody else and stay."""
+    """Mail variables in the file that no release of Mastodon reads. They are reported and left in place."""
     for name in sorted(set(names)):
         if name in VARIABLES or not name.startswith((MAIN, BULK)):
             continue

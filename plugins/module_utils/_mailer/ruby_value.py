@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Values as Ruby has them where the mail settings are read, and the refusal to read them."""
+"""Values of mail settings as Ruby sees them, and the error when Ruby cannot read them."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -14,13 +14,13 @@ Json = t.Union[None, bool, int, float, str, list[t.Any], dict[str, t.Any]]
 
 
 class Odd(str):
-    """A value that is neither text, number, truth value nor nil in Ruby: the text says what (C(Date), C(Array))."""
+    """A value of another Ruby class than String, number, boolean or nil; the text names it (C(Date), C(Array))."""
 
     __slots__ = ()
 
 
 class Symbol(str):
-    """A Ruby symbol: shown as its text, and equal to no text in Ruby."""
+    """A Ruby symbol: printed like its text, but not equal to a String in Ruby."""
 
     __slots__ = ()
 
@@ -36,14 +36,14 @@ def is_empty(value: Json) -> bool:
 
 
 def plain_value(value: t.Any) -> Json:
-    """A value of the file; of a collection its kind alone."""
+    """A value of the file; for a collection, only its class."""
     if isinstance(value, (dict, list)):
         return Odd(("" if value else "empty ") + ("Hash" if isinstance(value, dict) else "Array"))
     return t.cast(Json, value)
 
 
 class YamlRefusal(ValueError):
-    """The text makes the whole file unreadable. What it says holds nothing of the text, which may be a password.
+    """A text that makes the whole file unreadable. The message quotes nothing of the text, which may be a password.
 
     :ivar error_class: the Ruby class that Psych raises.
     """

@@ -5,8 +5,8 @@
 """What the mail gem and net-smtp do with ActionMailer's settings before a connection is made.
 
 Sources: lib/mail/network/delivery_methods/smtp.rb of the mail gem 2.7.1, 2.8.0.1, 2.8.1 and 2.9.0 (2.9.1 has the same);
-lib/net/smtp.rb of net-smtp 0.3 and 0.5. The results are compared with the gems that the lab has; what it plays of the
-others, and mail 2.8.0.1, which it has not, is said in tests/integration/rails_verdict.
+lib/net/smtp.rb of net-smtp 0.3 and 0.5. tests/integration/rails_verdict compares the results with the gems in the lab,
+and says which versions the lab only imitates or (mail 2.8.0.1) does not have.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -31,8 +31,8 @@ class Refusal:
 
     :ivar error_class: its Ruby class.
     :ivar stage: C(boot): the application does not start; C(build): no mail is sent.
-    :ivar message: what it says, without any value that might be secret.
-    :ivar late: whether a connection is open by then: a rehearsal that goes no further than the socket does not see it.
+    :ivar message: its message, without values that might be secret.
+    :ivar late: whether it is raised only after connecting, so that a rehearsal without a connection does not see it.
     """
 
     error_class: str
@@ -46,10 +46,10 @@ class Refusal:
 
 @dataclasses.dataclass(frozen=True)
 class Session:
-    """How a mail would be sent, or why it is not sent.
+    """How a mail would be sent, or why not.
 
-    :ivar context: whether the mail gem's TLS context is used; it alone knows of C(openssl_verify_mode) and C(ca_file).
-    :ivar verify_mode: whether the relay's certificate is verified; C(none) without TLS, too.
+    :ivar context: whether the mail gem's TLS context is used; only that applies C(openssl_verify_mode) and C(ca_file).
+    :ivar verify_mode: whether the relay's certificate is verified; also C(none) without TLS.
     """
 
     tls_mode: TlsMode
@@ -59,7 +59,7 @@ class Session:
 
 
 def truthy(value: Json) -> bool:
-    """Ruby's idea of truth: everything but nil and false, the empty text and 0 included."""
+    """Whether Ruby treats the value as true: everything but nil and false, so also the empty text and 0."""
     return value is not None and value is not False
 
 
@@ -68,7 +68,7 @@ def _mail_2_7(settings: Settings) -> Session:
         return Session("implicit", True)
     if truthy(settings.get("enable_starttls")):
         return Session("starttls", True)
-    # It cannot switch STARTTLS off: what remains is the default of net-smtp 0.2 and later (Ruby 3), opportunistic.
+    # It cannot switch STARTTLS off, so net-smtp's default applies: opportunistic since 0.2 (Ruby 3).
     return Session("starttls_optional", truthy(settings.get("enable_starttls_auto")))
 
 
@@ -76,7 +76,7 @@ def _mail_2_8(settings: Settings) -> Session:
     tls = settings.get("tls") if truthy(settings.get("tls")) else settings.get("ssl")
     if tls is True:
         return Session("implicit", True)
-    if tls is False:  # only "no TLS from the first byte" is passed on; STARTTLS stays as net-smtp has it
+    if tls is False:  # this only switches implicit TLS off; STARTTLS keeps net-smtp's default
         return Session("starttls_optional", False)
     if settings.get("enable_starttls") is not None:
         return Session("starttls", True) if settings["enable_starttls"] else Session("none", False)
@@ -114,7 +114,7 @@ _MAIL: dict[str, t.Callable[[Settings], Session]] = {
     "2.9.0": _mail_2_9,
 }
 
-#: Mechanisms by generation of net-smtp; the newer one also takes a hyphen for an underscore.
+#: Mechanisms by generation of net-smtp; the newer one also accepts a hyphen for an underscore.
 MECHANISMS: dict[str, tuple[str, ...]] = {
     "0.3": ("plain", "login", "cram_md5"),
     "0.5": ("plain", "login", "cram_md5", "xoauth2"),
@@ -124,7 +124,7 @@ VERIFY_MODES = ("none", "peer", "client_once", "fail_if_no_peer_cert")
 
 
 def session(settings: Settings, era: Era) -> Session:
-    """How the era's mail gem opens a session with these settings, or why it does not.
+    """How the era's mail gem opens a session with these settings, or why it cannot.
 
     :param settings: ActionMailer's settings, C(user_name) and C(password) included.
     """
@@ -137,7 +137,7 @@ def session(settings: Settings, era: Era) -> Session:
 
 
 def _verify_refusal(found: Session, verify: Json) -> Refusal | None:
-    """A text must be the name of a constant. Another value reaches OpenSSL when TLS is set up, which takes a number."""
+    """Why a verify mode fails: a text must name a constant, any other value must be an integer."""
     if not found.context or not truthy(verify):
         return None
     if is_text(verify):
@@ -153,7 +153,7 @@ def _verify_refusal(found: Session, verify: Json) -> Refusal | None:
 
 
 def _verify_mode(found: Session, verify: Json) -> VerifyMode:
-    """Net::SMTP's own context verifies (Ruby 3 and later), and so does the gem's when its mode is nil or false."""
+    """Net::SMTP's own context verifies certificates (Ruby 3 and later); so does the gem's with mode nil or false."""
     if found.tls_mode == "none":
         return "none"
     off = (is_text(verify) and str(verify).lower() == "none") or (verify == 0 and truthy(verify))
@@ -161,7 +161,7 @@ def _verify_mode(found: Session, verify: Json) -> VerifyMode:
 
 
 def mechanism(settings: Settings, era: Era) -> str:
-    """The AUTH mechanism that is used, or C(none). A login without a method is sent by PLAIN."""
+    """The AUTH mechanism in use, or C(none). The default for a login is C(plain)."""
     if not truthy(settings.get("user_name")):
         return "none"
     return _mechanism(settings, era) or "none"
@@ -191,7 +191,7 @@ def _login_refusal(settings: Settings, era: Era) -> Refusal | None:
 
 
 def _exchange_refusal(mechanism: str | None, login: Json, password: Json) -> Refusal | None:
-    """What Ruby raises in the middle of AUTH: it takes texts alone for LOGIN and CRAM-MD5, and not every text."""
+    """What Ruby raises during AUTH: LOGIN and CRAM-MD5 need texts, and CRAM-MD5 fails for some of them."""
     if mechanism == "login" and not (is_text(login) and is_text(password)):
         return Refusal("TypeError", "build", "LOGIN with a login or password that is no text", late=True)
     if mechanism == "cram_md5" and not is_text(password):
@@ -202,9 +202,9 @@ def _exchange_refusal(mechanism: str | None, login: Json, password: Json) -> Ref
 
 
 def cram_md5_fails(password: str) -> bool:
-    """Whether net-smtp 0.2 to 0.5 raises in the middle of CRAM-MD5.
+    """Whether net-smtp 0.2 to 0.5 raises an exception during CRAM-MD5.
 
-    It works on characters where the RFC means bytes, unless the password is long enough to be hashed first
-    (auth_cram_md5.rb, cram_secret).
+    It processes characters instead of bytes, unless the password is long enough to be hashed first (auth_cram_md5.rb,
+    cram_secret).
     """
     return not password.isascii() and len(password) <= 64

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the operator asks for, what a provider's preset adds, and the relay that comes of both."""
+"""The operator's settings, a provider's preset, and the relay that results from both."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -17,7 +17,7 @@ from .._loopback import is_loopback
 
 @dataclasses.dataclass(frozen=True)
 class Endpoint:
-    """A port of a relay and the TLS mode it speaks (C(starttls), C(implicit) or C(none))."""
+    """A port of a relay and its TLS mode (C(starttls), C(implicit) or C(none))."""
 
     port: int
     tls: str
@@ -27,15 +27,15 @@ class Endpoint:
 class Preset:
     """What is known about one provider.
 
-    :ivar hosts: region -> host; the empty region is the one for who names none. A host may hold C({region}).
+    :ivar hosts: region -> host; the empty region is the default. A host may contain C({region}).
     :ivar also: other names of the same hosts.
-    :ivar endpoints: every port the provider documents, in order of preference. Empty: the operator decides.
+    :ivar endpoints: the ports that the provider documents, in order of preference. Empty: the operator decides.
     :ivar auth: documented mechanisms, the preferred one first; empty when the provider documents none.
-    :ivar needs_login: whether mail is taken with a login only.
-    :ivar login: the literal login, C(apikey) for instance; empty when each customer has another.
+    :ivar needs_login: whether mail is accepted only with a login.
+    :ivar login: a fixed login, for example C(apikey); empty when it differs for each customer.
     :ivar login_form: C(address) when the login is a mail address; empty when its form is not known.
-    :ivar login_hint: where the login is found.
-    :ivar password_hint: which of the provider's keys the password is.
+    :ivar login_hint: where to find the login.
+    :ivar password_hint: which of the provider's keys is the password.
     :ivar advice: what an operator must know, one sentence each.
     :ivar warn: whether the advice is a warning.
     """
@@ -62,7 +62,7 @@ class Preset:
         return template.replace("{region}", region)
 
     def regions_of(self, host: str) -> tuple[str, ...]:
-        """The regions that a host is for; the empty one is that of who names none. Empty: no host of the provider."""
+        """The regions that use a host; the empty region is the default. No regions: not a host of the provider."""
         name = host.lower().rstrip(".")
         found = [region for region, one in self.hosts.items() if one == name]
         before, region_goes_here, after = self.hosts.get("*", "").partition("{region}")
@@ -77,7 +77,7 @@ class Preset:
 
     @property
     def hint(self) -> str:
-        """What its login and password are, as one sentence; empty when nothing is known."""
+        """What to use as login and password, as one sentence; empty when unknown."""
         login = f"the word {self.login}" if self.login else self.login_hint
         parts = [f"the {name} is {what}" for name, what in (("login", login), ("password", self.password_hint)) if what]
         return f"{self.title}: {'; '.join(parts)}." if parts else ""
@@ -85,7 +85,7 @@ class Preset:
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """One relay as the operator describes it; empty and None mean: not said."""
+    """One relay as the operator describes it; empty and None mean: not given."""
 
     provider: str = ""
     region: str = ""
@@ -102,14 +102,14 @@ class Wanted:
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """Everything that smtp_settings is asked.
+    """The input of smtp_settings.
 
     :ivar relay: the relay for all mail.
-    :ivar bulk: the relay for bulk mail; None for none.
-    :ivar bulk_password_given: whether a bulk password came without a bulk relay to use it.
+    :ivar bulk: the relay for bulk mail; None without one.
+    :ivar bulk_password_given: whether a bulk password was given without a bulk relay.
     :ivar mastodon_release: as instance_info reports it; empty for the newest.
     :ivar local_domain: LOCAL_DOMAIN of the instance; empty when it is not known.
-    :ivar readers: the programs that must read the environment file alike, see _dotenv.
+    :ivar readers: the programs that must read the environment file the same way, see _dotenv.
     :ivar current: names of the mail variables that are set now.
     """
 
@@ -128,10 +128,10 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Relay:
-    """One relay with nothing left open.
+    """One relay with all defaults filled in.
 
     :ivar alternatives: the provider's other ports.
-    :ivar hint: what the provider's login and password are, for whoever sees them refused; empty without a preset.
+    :ivar hint: what to use as the provider's login and password, for a failed login; empty without a preset.
     """
 
     host: str
@@ -155,7 +155,7 @@ class Relay:
         return is_loopback(self.host)
 
 
-#: What ports are for (RFC 8314 section 7.3; the submission ports beside them are the providers' own).
+#: Port -> its usual TLS modes (RFC 8314 section 7.3; the other submission ports are the providers' own).
 PORTS: dict[int, tuple[str, ...]] = {
     25: ("starttls", "starttls_optional", "none"),
     80: ("starttls", "starttls_optional", "none"),
@@ -171,7 +171,7 @@ PORTS: dict[int, tuple[str, ...]] = {
 
 
 def resolve(wanted: Wanted, preset: Preset | None) -> Relay:
-    """Fill what the operator left open from the preset, then from what is usual. What the operator said always wins."""
+    """Fill in what the operator did not give, from the preset, else with the usual values. Given values always win."""
     endpoints = preset.endpoints if preset else ()
     port, tls = _endpoint(wanted, endpoints)
     login = wanted.login or (preset.login if preset else "")

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which variable exists in which era, and how its text becomes a setting of ActionMailer there.
+"""Which variable exists in which era, and how its text becomes a setting of ActionMailer.
 
-One row per setting. A row names, for each era in which something changed, the form that the text takes from then on; a
-form is a small function below. The bulk relay (4.4 and later) has the same rows under the prefix C(BULK_SMTP_).
+There is one row per setting. For each era in which something changed, it names the form that converts the text from
+then on; a form is a small function below. The bulk relay (4.4 and later) uses the same rows with the prefix
+C(BULK_SMTP_).
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -24,9 +25,9 @@ BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """The variables of one relay while its settings are worked out.
+    """The input of the forms: the variables of one relay.
 
-    :ivar variables: name -> text, as the process environment holds them.
+    :ivar variables: name -> text in the process environment.
     :ivar prefix: C(SMTP_) or C(BULK_SMTP_).
     :ivar local_domain: LOCAL_DOMAIN; empty when it is not set.
     :ivar file: C(smtp_settings) of this relay as Rails reads them from config/email.yml; empty before Mastodon 4.4.
@@ -46,7 +47,7 @@ Form = t.Callable[[Reading, str], Json]
 
 
 def blank(text: str | None) -> bool:
-    """Rails' C(blank?): nothing, or only white space."""
+    """Rails' C(blank?): not set, empty, or only white space."""
     return text is None or not text.strip()
 
 
@@ -132,7 +133,7 @@ def _not_false_unless_worded(reading: Reading, suffix: str) -> Json:
 
 
 def _file_auto(reading: Reading, suffix: str) -> Json:
-    # email.yml has already made a boolean of the text, which the helper then compares with the text 'false'.
+    # email.yml has already turned the text into a boolean, which the helper then compares with the text 'false'.
     word = _file_starttls_word(reading, "ENABLE_STARTTLS")
     if word in ("always", "never"):
         return None
@@ -144,7 +145,7 @@ def _twenty(_reading: Reading, _suffix: str) -> Json:
     return 20
 
 
-#: Those that begin with C(file) take what email_yml.py has read.
+#: Forms by name; those that begin with C(file) use the values that email_yml.py has read.
 FORMS: dict[str, Form] = {
     "text": _text,
     "text, nil if blank": _present,
@@ -171,8 +172,8 @@ class Setting:
 
     :ivar key: the key.
     :ivar suffix: the variable without its prefix; empty for a constant of Mastodon.
-    :ivar forms: era -> name of the form from that era on; an empty name means that the key is not there.
-    :ivar source: Mastodon's pull requests; the files are those of the eras.
+    :ivar forms: era -> name of the form from that era on; an empty name means that the key does not exist.
+    :ivar source: Mastodon's pull requests; for the files see the eras.
     """
 
     key: str
@@ -251,7 +252,7 @@ class Variable:
     """One environment variable that Mastodon reads.
 
     :ivar first: the first era that reads it.
-    :ivar bare: the eras (first, and the first one after) in which config/email.yml has it without quotes.
+    :ivar bare: the eras in which config/email.yml has it unquoted: (first, the one after the last).
     """
 
     name: str
@@ -260,11 +261,11 @@ class Variable:
     source: str
 
     def read_by(self, era: Era) -> bool:
-        """Whether that era reads the variable at all."""
+        """Whether that era reads the variable."""
         return since(era, self.first)
 
     def bare_in(self, era: Era) -> bool:
-        """Whether its text is read as YAML in that era."""
+        """Whether its text is unquoted in that era, and so read as YAML."""
         if self.bare is None or not since(era, self.bare[0]):
             return False
         return self.bare[1] is None or not since(era, self.bare[1])
@@ -272,7 +273,7 @@ class Variable:
 
 _QUOTED_LATER = ("4.4.0", "4.4")
 _STILL_BARE = ("4.4.0", None)
-#: Suffix -> in which eras it is bare. The TLS flags are compared with a text before they reach the file.
+#: Suffix -> the eras in which it is bare. The TLS flags are compared with a text before they reach the file.
 _BARENESS: dict[str, tuple[str, str | None] | None] = {
     "SERVER": _QUOTED_LATER, "LOGIN": _QUOTED_LATER, "PASSWORD": _QUOTED_LATER,
     "PORT": _STILL_BARE, "DOMAIN": _STILL_BARE, "AUTH_METHOD": _STILL_BARE, "CA_FILE": _STILL_BARE,
@@ -280,7 +281,7 @@ _BARENESS: dict[str, tuple[str, str | None] | None] = {
     "TLS": None, "SSL": None,
 }  # fmt: skip
 
-#: Everything that Mastodon reads about mail, the bulk relay included.
+#: All mail variables that Mastodon reads, including those of the bulk relay.
 VARIABLES: dict[str, Variable] = {
     variable.name: variable
     for variable in (
@@ -301,7 +302,7 @@ VARIABLES: dict[str, Variable] = {
     )
 }
 
-#: Names found in the wild that Mastodon reads in no release -> the name that was meant, or empty.
+#: Names found in the wild that no release of Mastodon reads -> the name that was meant, or empty.
 MISNOMERS: dict[str, str] = {
     "SMTP_HOST": "SMTP_SERVER",
     "SMTP_ADDRESS": "SMTP_SERVER",

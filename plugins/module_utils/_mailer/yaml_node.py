@@ -4,7 +4,7 @@
 
 """The nodes of a YAML file's first document, for a file that begins with a key, as config/email.yml does.
 
-Source: parser.c of libyaml 0.2.5; Psych reads the first document alone.
+Source: parser.c of libyaml 0.2.5; Psych reads only the first document.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -22,12 +22,12 @@ _TAGS = {"!": "!", "!!": "tag:yaml.org,2002:"}
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """A value, and what is said about it.
+    """A node of the document.
 
     :ivar kind: C(scalar), C(alias), C(sequence), C(mapping).
-    :ivar text: of a scalar; the name of an alias.
-    :ivar typed: whether Psych looks for numbers and truth values in the text.
-    :ivar children: of a sequence; of a mapping keys and values in turn.
+    :ivar text: the text of a scalar; the name of an alias.
+    :ivar typed: whether Psych converts the text to a number, a boolean and the like.
+    :ivar children: the items of a sequence; the keys and values of a mapping in turn.
     """
 
     kind: str
@@ -48,7 +48,7 @@ class Parser:
         self._scanner = Scanner(text)
 
     def document(self) -> Node:
-        """The first document. What follows it is not looked at, but for its first token.
+        """The first document. Of what follows, only the first token is read.
 
         :raises YamlRefusal: it cannot be read.
         """
@@ -149,7 +149,7 @@ class Parser:
         self._scanner.take()
 
     def _pair_key(self) -> Node:
-        """The key of a pair in a list; libyaml passes over what is in the place of a missing one."""
+        """The key of a pair in a list; if the key is missing, libyaml skips what is in its place."""
         if self._kind not in ("value", ",", "]"):
             return self._node(block=False)
         self._scanner.take()

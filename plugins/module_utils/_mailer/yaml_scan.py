@@ -4,8 +4,8 @@
 
 """The tokens of a YAML file, as libyaml finds them.
 
-Source: scanner.c of libyaml 0.2.5. A key without a question mark is only known for one when its colon comes, so tokens
-wait until no key can begin before them.
+Source: scanner.c of libyaml 0.2.5. A key without a question mark is recognised only at its colon, so tokens are held
+back until no key can begin before them.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -30,15 +30,15 @@ from .yaml_text import (
     tag,
 )
 
-#: What no token begins with: | and > only in brackets, % only at a line's beginning outside of them.
+#: Characters with which no token begins; | and > only inside brackets, % except at the start of a line outside them.
 _NO_START = "|>%@`"
 
 
 class Token(t.NamedTuple):
     """One token.
 
-    :ivar kind: its mark (C([), C(key), C(block end), C(scalar) ...).
-    :ivar text: of a scalar, anchor, alias, handle of a tag, directive.
+    :ivar kind: such as C([), C(key), C(block end) or C(scalar).
+    :ivar text: text of a scalar, name of an anchor, alias or directive, handle of a tag.
     :ivar more: suffix of a tag, value of a directive, style of a scalar (C(plain), C(quoted)).
     """
 
@@ -49,7 +49,7 @@ class Token(t.NamedTuple):
 
 @dataclasses.dataclass
 class _Key:
-    """Where a key without a question mark may have begun."""
+    """The place where a key without a question mark may have begun."""
 
     number: int
     at: int
@@ -59,7 +59,7 @@ class _Key:
 
 
 class Scanner:
-    """Gives the tokens of a text one by one."""
+    """Returns the tokens of a text one by one."""
 
     def __init__(self, text: str) -> None:
         self._cursor = Cursor(text)
@@ -68,7 +68,7 @@ class Scanner:
         self._indent = -1
         self._indents: list[int] = []
         self._key_allowed = True
-        #: For the block context and for each open bracket.
+        #: One entry for the block context and one for each open bracket.
         self._keys: list[_Key | None] = [None]
 
     def peek(self) -> Token:
@@ -78,7 +78,7 @@ class Scanner:
         return self._tokens[0]
 
     def take(self) -> Token:
-        """The next token, which is used up."""
+        """The next token, which is consumed."""
         token = self.peek()
         self._taken += 1
         self._tokens.pop(0)

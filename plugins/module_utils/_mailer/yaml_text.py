@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The characters of a YAML file, and what libyaml reads from them in one go: scalars, anchors, tags.
+"""The characters of a YAML file, and the parts that libyaml reads in one step: scalars, anchors, tags.
 
 Source: reader.c and scanner.c of libyaml 0.2.5, which Psych uses for config/email.yml.
 """
@@ -34,14 +34,14 @@ _DOUBLE = re.compile(rf'[^"\\{BLANK_OR_END}]*')
 
 
 def syntax(reason: str) -> YamlRefusal:
-    """What Psych raises for a text that libyaml cannot read."""
+    """The error that Psych raises for a text that libyaml cannot parse."""
     return YamlRefusal("Psych::SyntaxError", reason)
 
 
 class Cursor:
-    """A place in a text.
+    """A position in a text.
 
-    :ivar line: counted from 0, as every place where libyaml sees a line end begins a new one.
+    :ivar line: counted from 0, by what libyaml treats as line ends.
     :ivar column: counted from 0.
     """
 
@@ -56,19 +56,19 @@ class Cursor:
         return self._text[self.at + ahead]
 
     def skip(self, count: int = 1) -> None:
-        """Pass characters that end no line."""
+        """Skip characters that are not line ends."""
         self.at += count
         self.column += count
 
     def run(self, pattern: t.Pattern[str]) -> str:
-        """Pass everything from here on that the pattern fits; it must not fit a line's end."""
+        """Skip everything from here on that the pattern matches; it must not match line ends."""
         found = pattern.match(self._text, self.at)
         text = found[0] if found else ""
         self.skip(len(text))
         return text
 
     def take_break(self) -> str:
-        """Pass a line's end: a line feed, whatever it was, except for the two of Unicode."""
+        """Skip a line end and return it: as a line feed, except for the two Unicode separators."""
         mark = self.peek()
         self.at += 2 if mark == "\r" and self.peek(1) == "\n" else 1
         self.line += 1
@@ -76,17 +76,17 @@ class Cursor:
         return mark if mark in "\u2028\u2029" else "\n"
 
     def document_mark(self) -> bool:
-        """Whether a line begins here with --- or ... alone."""
+        """Whether a document marker (--- or ...) begins here."""
         return self.column == 0 and self._text[self.at : self.at + 3] in ("---", "...") and self.peek(3) in BLANK_OR_END
 
 
 def _folded(first: str, others: str) -> str:
-    """What line ends inside a scalar become."""
+    """What the line ends inside a scalar are folded to."""
     return (others or " ") if first == "\n" else first + others
 
 
 def comment(cursor: Cursor) -> None:
-    """Pass blanks and a comment."""
+    """Skip blanks and a comment."""
     while cursor.peek() in BLANKS:
         cursor.skip()
     if cursor.peek() == "#":
@@ -94,9 +94,9 @@ def comment(cursor: Cursor) -> None:
 
 
 def plain(cursor: Cursor, indent: int, flow: bool) -> tuple[str, bool]:
-    """A scalar without quotes, and whether it ended at a line's end.
+    """An unquoted scalar, and whether it ended at a line end.
 
-    :param indent: the column from which on a further line belongs to it.
+    :param indent: the smallest column at which a further line belongs to it.
     :param flow: whether it is inside brackets.
     """
     parts: list[str] = []
@@ -123,7 +123,7 @@ def plain(cursor: Cursor, indent: int, flow: bool) -> tuple[str, bool]:
 
 
 def _between(cursor: Cursor, broken: bool, indent: int = 0) -> tuple[str, bool]:
-    """The blanks and line ends between two words of a scalar: what they become, and whether a line ended."""
+    """The blanks and line ends between two words of a scalar: (what they become, whether there was a line end)."""
     blanks = first = others = ""
     while cursor.peek() in BLANKS + BREAKS:
         if cursor.peek() in BREAKS:
@@ -155,7 +155,7 @@ def quoted(cursor: Cursor) -> str:
 
 
 def _quoted_words(cursor: Cursor, quote: str, parts: list[str]) -> bool:
-    """Take the text up to a blank or the closing quote; whether it ended with an escaped line end."""
+    """Read up to a blank or the closing quote; return whether it ended with an escaped line end."""
     while True:
         parts.append(cursor.run(_SINGLE if quote == "'" else _DOUBLE))
         if cursor.peek() in BLANK_OR_END:
@@ -193,9 +193,9 @@ def _escape(cursor: Cursor) -> str:
 
 
 def block(cursor: Cursor, parent: int) -> str:
-    """A scalar that | or > begins.
+    """A block scalar, which begins with | or >.
 
-    :param parent: the indentation of what it is part of.
+    :param parent: the indentation of the enclosing block.
     """
     literal = cursor.peek() == "|"
     cursor.skip()
@@ -236,7 +236,7 @@ def _block_header(cursor: Cursor) -> tuple[str, int]:
 
 
 def _block_breaks(cursor: Cursor, indent: int, parent: int) -> tuple[int, str]:
-    """Pass empty lines. The first line with text tells the indentation where that is not known (0)."""
+    """Skip empty lines. If the indentation is unknown (0), the first line with text determines it."""
     breaks, deepest = "", 0
     while True:
         while (not indent or cursor.column < indent) and cursor.peek() == " ":
@@ -302,7 +302,7 @@ _DIRECTIVES = {
 
 
 def directive(cursor: Cursor) -> tuple[str, str]:
-    """A line that % begins: its name, and the version or the handle and prefix."""
+    """A directive line (beginning with %): its name, and its version or its handle and prefix."""
     cursor.skip()
     name = cursor.run(_WORD)
     value = cursor.run(_DIRECTIVES[name]).strip(BLANKS) if name in _DIRECTIVES else ""

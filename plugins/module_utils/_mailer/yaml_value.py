@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Ruby makes of a YAML file: C(0123) is the number 83 and C(yes) is true.
+"""The values that Ruby reads from a YAML file: C(0123) is the number 83 and C(yes) is true.
 
-Mastodon 4.4.0 and later put the mail variables into config/email.yml, most of them without quotes (mastodon#35305), so
-that their text is read as YAML 1.1. Source: psych/scalar_scanner.rb and psych/visitors/to_ruby.rb of Psych 5.2 to 5.4,
-which came with the Rubies of those releases (3.4, 4.0).
+Mastodon 4.4.0 and later put the mail variables into config/email.yml, most of them unquoted (mastodon#35305), so that
+their text is read as YAML 1.1. Source: psych/scalar_scanner.rb and psych/visitors/to_ruby.rb of Psych 5.2 to 5.4, which
+come with the Ruby versions of those releases (3.4, 4.0).
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -33,7 +33,7 @@ def load(text: str) -> t.Any:
 
 
 def bare_value(text: str) -> Json:
-    """The value that Ruby sees for C(key: text) inside of a mapping, whatever else the text does to that mapping.
+    """The value that Ruby sees for C(key: text) in a mapping, ignoring other effects of the text on that mapping.
 
     :raises YamlRefusal: the file cannot be read at all.
     """
@@ -44,7 +44,7 @@ def bare_value(text: str) -> Json:
 
 
 class _Visitor:
-    """Makes values of nodes, and keeps those with an anchor."""
+    """Converts nodes to values, and remembers those with an anchor."""
 
     def __init__(self) -> None:
         self._anchors: dict[str, t.Any] = {}
@@ -131,13 +131,13 @@ _DECIMAL = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*(?:\.[0-9]+(?:_[0-9]+)*)?")
 
 
 def _leading(text: str, number: re.Pattern[str]) -> str:
-    """What Ruby's to_i and to_f read of a text: the number at its beginning, underscores between digits left out."""
+    """What Ruby's to_i and to_f read: the number at the start of a text, without underscores between digits."""
     found = number.match(text)
     return found[0].replace("_", "") if found else "0"
 
 
 def _sexagesimal(text: str) -> Json:
-    # Psych weighs the parts from the left, so 12:30 is 12 hours and 30 minutes in seconds.
+    # Psych multiplies from the left by powers of 60, so 12:30 is 12 hours and 30 minutes in seconds.
     parts = [int(_leading(part, _WHOLE)) for part in text.split(":")]
     return sum(part * (3600, 60, 1)[place] for place, part in enumerate(parts))
 
@@ -148,7 +148,7 @@ def _sexagesimal_float(text: str) -> Json:
 
 
 def _integer(text: str) -> Json:
-    # Ruby's Integer() after commas and underscores are gone: a leading zero means octal.
+    # Like Ruby's Integer() once commas and underscores are removed: a leading zero means octal.
     text = text.replace(",", "").replace("_", "")
     sign, digits = (text[0], text[1:]) if text[0] in "+-" else ("", text)
     if re.fullmatch(r"0[0-7]+", digits):
@@ -165,7 +165,7 @@ def _float(text: str) -> Json:
 def _date(text: str) -> Json:
     year, month, day = (int(part) for part in text.split("-"))
     try:
-        datetime.date(year or 2000, month, day)  # Ruby has a year 0, a leap year as 2000
+        datetime.date(year or 2000, month, day)  # Ruby has a year 0, which is a leap year like 2000
     except ValueError:
         return text
     return Odd("Date")
@@ -188,7 +188,7 @@ _TIME = (
     r"(?:[ \t\f\v]*(?:Z|[-+][0-9]{1,2}:?(?:[0-9]{2})?))?"
 )
 
-#: How Psych types a plain scalar that does not begin like a word: first pattern that matches the whole text wins.
+#: How Psych types a plain scalar that does not begin like a word: the first pattern that matches the whole text wins.
 _TYPES: tuple[tuple[t.Pattern[str], t.Callable[[str], Json]], ...] = (
     (re.compile(_TIME), _time),
     (re.compile(r"[0-9]{4}-(?:1[012]|0[0-9]|[0-9])-(?:[12][0-9]|3[01]|0[0-9]|[0-9])"), _date),
@@ -208,7 +208,7 @@ _TYPES: tuple[tuple[t.Pattern[str], t.Callable[[str], Json]], ...] = (
 )
 
 _LIKE_A_WORD = re.compile(r"^[^0-9.:\-]?(?:[^\W\d]|[ \t\n\r\f\v!@#$%^&*(){}<>|/\\~;=])", re.MULTILINE)
-#: In order. Ruby's ^ and $ are a line's, so any line of a text may decide.
+#: In order. Ruby's ^ and $ match at every line, so any line of a text may decide.
 _WORDS: tuple[tuple[t.Pattern[str], bool | None], ...] = (
     (re.compile(r"\A~\Z|^null$", re.MULTILINE | re.IGNORECASE), None),
     (re.compile(r"^(?:yes|true|on)$", re.MULTILINE | re.IGNORECASE), True),
@@ -217,7 +217,7 @@ _WORDS: tuple[tuple[t.Pattern[str], bool | None], ...] = (
 _NO_SUCH_WORD = re.compile(r"^[^ytonf~]", re.MULTILINE | re.IGNORECASE)
 
 
-#: Numbers of more characters are not worked out: that takes long, and newer Pythons refuse.
+#: Numbers with more characters are not computed: that takes long, and newer Python versions refuse.
 _DIGITS = 1000
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether Mastodon mails a password reset to an address: what Rails is asked, and what its answer means."""
+"""Whether Mastodon sends a password reset to an address: the program that asks Rails, and its answer."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -11,13 +11,12 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-#: Part of the programs that go into Rails. The address is looked up as Devise does when the form is sent
-#: (devise: lib/devise/models/recoverable.rb, authenticatable.rb), and the reasons for silence are Mastodon's own:
+#: Part of the programs that run in Rails. The address is looked up as Devise does for the form
+#: (devise: lib/devise/models/recoverable.rb, authenticatable.rb). The reasons for sending nothing are Mastodon's:
 #: app/models/user.rb (no reset without a password, C(active_for_authentication?) is C(!account.memorial?) from 3.4.6 to
-#: main) and app/mailers/user_mailer.rb. A User that is confirmed or not, disabled or not gets its mail.
-#: The throttle is read by the application's own rules (config/initializers/rack_attack.rb) with the very request that
-#: the form would be, and without counting it. Keys and limits: rack-attack 6.6 to 6.8, lib/rack/attack/throttle.rb,
-#: cache.rb.
+#: main) and app/mailers/user_mailer.rb. Unconfirmed and disabled users do get the mail.
+#: The throttle is checked with the application's own rules (config/initializers/rack_attack.rb) and the same request as
+#: the form's, without counting it. Keys and limits: rack-attack 6.6 to 6.8, lib/rack/attack/throttle.rb, cache.rb.
 ACCOUNTS = r"""
 module FediopsAccounts
   class << self
@@ -71,11 +70,11 @@ State = t.Literal["gets_mail", "unknown", "no_password", "memorial", "unasked"]
 
 @dataclasses.dataclass(frozen=True)
 class Account:
-    """What Rails says of one address.
+    """What Rails reports about one address.
 
-    :ivar state: C(unasked) where Rails could not say.
-    :ivar error: why it could not; from the application, so to be redacted.
-    :ivar throttled_for: seconds until the form takes another request for it; 0 where it takes one now.
+    :ivar state: C(unasked) if Rails could not tell.
+    :ivar error: why it could not; text of the application, so redact it.
+    :ivar throttled_for: seconds until the form accepts another request for it; 0 if it accepts one now.
     """
 
     state: State

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading what came back from Rails: the one marked line, or why there is none."""
+"""Parse the output of Rails: the one marked line, or why there is none."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -15,8 +15,8 @@ import typing as t
 from .._diagnosis.model import Failure, Stage
 from .._text import bounded
 
-#: Ruby's report of an exception that nobody rescued, first line: "file:line:in 'method': message (Class)". The message
-#: may have more lines, the class is then at the end of its first one. A line is read from both of its ends.
+#: First line of Ruby's report of an uncaught exception: "file:line:in 'method': message (Class)". If the message has
+#: more lines, the class is at the end of its first line. The line is parsed from both ends.
 _PLACE = re.compile(r":(?P<line>\d+):in [`']")
 #: A syntax error in the app's own Ruby and some early failures have no "in".
 _EARLY_PLACE = re.compile(r":(?P<line>\d+): ")
@@ -24,15 +24,15 @@ _CLASS = re.compile(r"[A-Z]\w*(?:::[A-Z]\w*)*")
 #: RubyGems loads rails/commands a second time inside a rescue, so this is the "cause" of whatever follows.
 _AMBIENT = "cannot load such file -- rails/commands"
 _FRAME = re.compile(r":(?P<line>\d+):in ")
-#: Bytes. An answer has some thousand, however many accounts and settings there are.
+#: Bytes. An answer has a few thousand, however many accounts and settings there are.
 LARGEST = 512 * 1024
 TOO_MUCH = f"bin/rails runner wrote more than {LARGEST // 1024} KB, too much for an answer. It was discarded."
-#: Of an exception and its causes so many are looked at.
+#: At most so many exceptions (an exception and its causes) are read.
 _CHAIN = 16
 
 
 class _Raised(t.NamedTuple):
-    """One exception in what Ruby wrote, and which line of it that is."""
+    """One exception in Ruby's output, and the number of its line."""
 
     file: str
     line: str
@@ -42,7 +42,7 @@ class _Raised(t.NamedTuple):
 
 
 def marked(stdout: bytes, mark: str) -> dict[str, t.Any] | None:
-    """The JSON behind the mark; None when there is no whole line of it, or one that is larger than any answer."""
+    """The JSON after the mark; None if there is no complete line with it, or the line is too large for an answer."""
     for line in reversed(stdout.split(b"\n")):
         if line.startswith(mark.encode("ascii")):
             if len(line) > LARGEST:
@@ -56,17 +56,17 @@ def marked(stdout: bytes, mark: str) -> dict[str, t.Any] | None:
 
 
 def too_much(stdout: bytes, truncated: bool) -> bool:
-    """Whether there is no answer because there was too much.
+    """Whether there is no answer because the output was too large.
 
-    :param truncated: some of what was written is not there any more.
+    :param truncated: whether part of the output was dropped.
     """
     return truncated or len(stdout) > LARGEST
 
 
 def boot_failure(stderr: bytes, app_dir: str) -> Failure:
-    """Why Rails did not start, from what Ruby wrote: the exception and its causes, and the place in the app.
+    """Why Rails did not start, from Ruby's output: the exception and its causes, and the place in the app.
 
-    Without an exception in it, the last lines speak.
+    Without an exception, the last lines are used.
     """
     lines = bounded(stderr.decode("utf-8", "replace")).split("\n")
     found = [one for one in _exceptions(lines, _uncaught) if not one.message.endswith(_AMBIENT)]
@@ -97,7 +97,7 @@ def _early(at: int, line: str) -> _Raised | None:
 
 
 def _raised(at: int, line: str, place: re.Match[str], start: int) -> _Raised | None:
-    """The exception whose message begins there; its class is the last word of the line, in brackets."""
+    """The exception whose message begins at C(start); its class is the last word of the line, in parentheses."""
     end = line.rfind(" (", start)
     if end < 0 or not line.endswith(")") or not _CLASS.fullmatch(line, end + 2, len(line) - 1):
         return None
@@ -105,7 +105,7 @@ def _raised(at: int, line: str, place: re.Match[str], start: int) -> _Raised | N
 
 
 def failure(error: t.Mapping[str, t.Any]) -> Failure:
-    """An error that the program inside Rails reports: stage and chain of class and message, outermost first."""
+    """An error reported by the program in Rails: its stage, and the chain of classes and messages, outermost first."""
     chain = error["chain"]
     messages = dict.fromkeys(one["message"] for one in chain)
     return Failure(
@@ -116,7 +116,7 @@ def failure(error: t.Mapping[str, t.Any]) -> Failure:
 
 
 def _place_in_app(lines: list[str], first: _Raised, app_dir: str) -> str:
-    """The innermost line of the app's own files, relative to the app; where it happened otherwise."""
+    """The innermost line in the app's own files, without vendor/ and bin/, relative to the app; empty if none."""
     frames = [(first.file, first.line)]
     for line in lines[first.at + 1 :]:
         text = line.lstrip()

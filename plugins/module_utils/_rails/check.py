@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asking an instance's own Rails: what it uses, and to send a test message."""
+"""Run a program in the instance's own Rails: read its settings, and send a test message."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -28,15 +28,15 @@ from .program import GUEST, PRELUDE, planned_input, program
 class Request:
     """What to ask.
 
-    :ivar set: variables that are, or in a dry run would be, written.
-    :ivar secrets: the same for secret ones.
-    :ivar remove: names of variables that are, or would be, removed.
-    :ivar readers: who reads the file; empty means those that were found.
-    :ivar planned: show Rails the file as it would be, in place of the one that is there; send nothing.
+    :ivar set: variables that were written, or in a dry run would be.
+    :ivar secrets: the same for secret variables.
+    :ivar remove: names of variables that were removed, or would be.
+    :ivar readers: the file's readers; empty: those that were found.
+    :ivar planned: let Rails read the planned file instead of the present one, and send nothing.
     :ivar send_to: recipient of the test message; None sends nothing.
-    :ivar bulk: send one through the bulk relay too, where there is one.
-    :ivar accounts: addresses that Rails is to say of whether they get a password reset: C(account), C(recipient).
-    :ivar timeout: seconds for everything, the boot included.
+    :ivar bulk: also send a message through the bulk relay, if there is one.
+    :ivar accounts: addresses to check for whether they get a password reset, by the names C(account), C(recipient).
+    :ivar timeout: seconds for everything, including the boot.
     """
 
     set: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -52,9 +52,9 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """How it ended.
+    """The result of asking Rails.
 
-    :ivar answer: what the program in Rails reported (see program.py); None when it did not get so far.
+    :ivar answer: what the program in Rails reported (see program.py); None if it did not report anything.
     :ivar completed: how the process ended.
     """
 
@@ -72,7 +72,10 @@ class _Run:
 
 
 def ask(driver: Driver, request: Request) -> Asked:
-    """Boot the instance's Rails once and let it answer everything. FindingError when it could not be started."""
+    """Boot the instance's Rails once and let it answer all questions.
+
+    :raises FindingError: it could not be started.
+    """
     mark = f"fediops-{random.token_hex(16)}:"
     asked = question(driver.instance, request, mark)
     run = _run(driver, request, program(asked))
@@ -81,7 +84,7 @@ def ask(driver: Driver, request: Request) -> Asked:
 
 
 def question(instance: Instance, request: Request, mark: str) -> dict[str, t.Any]:
-    """What the program is told. Credentials only as digests, with a salt of this run."""
+    """The program's input. It has credentials only as digests, salted for this run."""
     salt = random.token_hex(16)
     sending = request.send_to is not None and not request.planned
     relays = ["main", "bulk"] if request.bulk else ["main"]
@@ -99,7 +102,7 @@ def question(instance: Instance, request: Request, mark: str) -> dict[str, t.Any
 
 
 def digests(variables: t.Mapping[str, str], salt: str) -> dict[str, dict[str, str]]:
-    """HMAC-SHA256 of each credential among the variables, by relay; blank ones are left out."""
+    """HMAC-SHA256 of each credential among the variables, by relay; empty ones are left out."""
     found: dict[str, dict[str, str]] = {}
     for variable, (relay, what) in CREDENTIALS.items():
         value = variables.get(variable, "")
@@ -118,10 +121,10 @@ def _body(name: str, relay: str) -> str:
 
 
 def _run(driver: Driver, request: Request, text: bytes) -> _Run:
-    """The one place that knows how a planned file is shown to Rails.
+    """The command that runs the program. Only this function knows how to show a planned file to Rails.
 
-    Where dotenv reads the file, dotenv is given the planned bytes instead. Where the service manager or a container
-    engine reads it, Rails finds it in its process environment, and is given the planned one.
+    If dotenv reads the file, dotenv gets the planned bytes instead. If the service manager or a container engine reads
+    it, its variables are in the process environment, and the planned ones are set there.
     """
     runner = ("bin/rails", "runner", "-")
     if not request.planned:
@@ -131,7 +134,7 @@ def _run(driver: Driver, request: Request, text: bytes) -> _Run:
     planned = _planned_bytes(driver, request, readers)
     environment: dict[str, str | None] = {}
     if set(instance.readers) - {"ruby", "node"}:
-        # What another layer hides in the file stays hidden: in the process environment it would win over that layer.
+        # A variable that another layer overrides is left out: in the process environment it would win over that layer.
         hidden = {one.variable for one in instance.overrides}
         wanted = {**dict.fromkeys(request.remove), **request.set, **request.secrets}
         environment.update((name, value) for name, value in wanted.items() if name not in hidden)
@@ -141,7 +144,7 @@ def _run(driver: Driver, request: Request, text: bytes) -> _Run:
 
 
 def _planned_bytes(driver: Driver, request: Request, readers: tuple[str, ...]) -> bytes:
-    """The file as it would be. Where it goes to a program of the app's user, it must be one that he may read."""
+    """The planned content of the file. If it goes to a program of the app's user, he must be allowed to read it."""
     path = driver.instance.env_file
     given = "ruby" in driver.instance.readers
 

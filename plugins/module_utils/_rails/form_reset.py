@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A password reset asked for by Mastodon's web form, as a user does, and the job that the request put in the queue."""
+"""Request a password reset with Mastodon's web form, as a user does, and find the job that it put into the queue."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -23,17 +23,17 @@ from .job_log import Job
 from .queue_way import throttled
 from .web_form import FIELD, FORM, Address, Browser, FormError, Reply, new_request_id, reset_form
 
-#: So long the log may lag behind the answer of the web service before its silence means something, in seconds.
+#: Seconds that the log may lag behind the web service's answer.
 LOG_LAG = 5.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """What became of the request.
+    """The result of the request.
 
-    :ivar job: the job that it put into the queue, where the log tells.
-    :ivar accepted: the form took the request, or may have taken it.
-    :ivar finding: why it did not, or what else is wrong; an error says that the queue itself does not work.
+    :ivar job: the job that it put into the queue, if the log shows it.
+    :ivar accepted: the form accepted the request, or may have.
+    :ivar finding: why it did not, or what else is wrong; an error means that the queue itself does not work.
     """
 
     job: Job | None = None
@@ -44,7 +44,7 @@ class Asked:
 class FormReset:
     """One request for one address.
 
-    :param lines: what web and sidekiq have logged since the request.
+    :param lines: returns what web and sidekiq have logged since the request.
     """
 
     def __init__(
@@ -79,12 +79,12 @@ class FormReset:
         except (OSError, http.client.HTTPException) as error:
             words = one_line(str(error)) or type(error).__name__
             message = f"It did not answer: {words}."
-            # What was sent may have been carried out all the same.
+            # A request that was sent may have been carried out even without an answer.
             return Asked(accepted=sent, finding=TABLE.finding("web-not-reached", self._address.shown, message))
         return self._job() if reply.status in (302, 303) else self._refused(reply, account)
 
     def _job(self) -> Asked:
-        """The job of the accepted request; none where the log does not tell."""
+        """The job of the accepted request; none if the log does not show it."""
         job = self._wait_for(lambda texts: job_log.enqueued(texts, self._request_id))
         raised = None if job else job_log.request_error(self._lines(), self._request_id)
         if raised:
@@ -105,7 +105,7 @@ class FormReset:
         return Asked(finding=TABLE.finding("reset-form-refused", self._address.shown, message))
 
     def _wait_for(self, look: t.Callable[[list[str]], Seen | None]) -> Seen | None:
-        """What a look into the log finds; the log may lag behind the answer."""
+        """Apply C(look) to the log until it finds something, since the log may lag behind the answer."""
         until = self._clock() + LOG_LAG
         while True:
             found = look(self._lines())

@@ -4,10 +4,10 @@
 
 """Reading the log lines of one background job, in the wording of Rails 6.1 to 8.1 (7.0 and 7.1: as read). No I/O.
 
-Active Job names its job in each line (Job ID), Sidekiq its own (jid). Either alone is enough: the outcome does not rest
-on one wording. "Delivered mail" alone proves nothing: Rails 6.1 and 7.0 (Mastodon up to 4.2) print it also when the
-delivery raised (mastodon#22496), and Rails 7.1 and later only with RAILS_LOG_LEVEL=debug (subscribe_log_level in
-action_mailer/log_subscriber.rb). So the end of the job decides.
+Active Job names the job in each line (Job ID), Sidekiq its own (jid). Either is enough, so the outcome does not depend
+on one wording. "Delivered mail" alone proves nothing: Rails 6.1 and 7.0 (Mastodon up to 4.2) print it even if the
+delivery raised an exception (mastodon#22496), and Rails 7.1 and later print it only with RAILS_LOG_LEVEL=debug
+(subscribe_log_level in action_mailer/log_subscriber.rb). So the end of the job decides.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -22,7 +22,7 @@ from .._text import bounded_line
 
 #: Active Job's log subscriber (active_job/log_subscriber.rb).
 _ENQUEUED = re.compile(r"\bEnqueued (?P<class>[\w:]+) \(Job ID: (?P<id>[\w-]+)\) to \w+\((?P<queue>[\w.-]+)\)")
-#: The end of a job, first its beginning and then, from there on, how long it took.
+#: The last line of a job: how it begins, and, after that, how long the job took.
 _ERROR = re.compile(r"\bError performing ")
 _ERROR_ITSELF = re.compile(r" in [\d.]+ ?ms: (?P<class>[\w:]+) \((?P<message>[^\n]*)")
 _PERFORMED = re.compile(r"\bPerformed ")
@@ -39,23 +39,23 @@ _SIDEKIQ = re.compile(r"(?:\b|\")(?P<what>start|done|fail)\"?\W*$")
 _RAISED = re.compile(
     r"(?<![\w:])(?P<class>(?:[A-Z]\w*::)*[A-Z]\w*(?:Error|Exception|Refused|Timeout))(?: \(|: )(?P<message>[^\n]*)"
 )
-#: Sidekiq could not ask Redis for work.
+#: Sidekiq could not fetch work from Redis.
 _REDIS = re.compile(r"Error fetching job|Redis(?:Client)?::\w*(?:CannotConnect|Connection|Timeout)")
 
 
 @dataclasses.dataclass
 class Job:
-    """What the log has told of one job so far.
+    """What the log shows about one job so far.
 
-    :ivar id: Active Job's id; empty while it is not known.
-    :ivar jid: Sidekiq's id; empty while it is not known.
+    :ivar id: Active Job's id; empty while unknown.
+    :ivar jid: Sidekiq's id; empty while unknown.
     :ivar queue: the queue that it was put into.
-    :ivar begun: how often Active Job said that it began it.
-    :ivar taken: how often Sidekiq said that it took it.
-    :ivar ended: C(performed) or C(failed), the last end; empty before the first one.
-    :ivar took: milliseconds of the last attempt that ended well, as Active Job says; None while it has not.
-    :ivar message_id: of the mail that it delivered or tried to.
-    :ivar errors: (class, message) of each attempt that failed, in order.
+    :ivar begun: how often Active Job logged its start.
+    :ivar taken: how often Sidekiq logged its start.
+    :ivar ended: C(performed) or C(failed), how the last attempt ended; empty before the first end.
+    :ivar took: milliseconds of the last successful attempt, as Active Job logs it; None without one.
+    :ivar message_id: of the mail that it delivered or tried to deliver.
+    :ivar errors: (class, message) of each failed attempt, in order.
     """
 
     id: str = ""
@@ -71,11 +71,11 @@ class Job:
 
     @property
     def attempts(self) -> int:
-        """How often it was tried, as far as the log tells."""
+        """How often it was tried, as far as the log shows."""
         return max(self.begun, self.taken, len(self.errors))
 
     def read(self, text: str) -> None:
-        """Take in one line of a Sidekiq process; lines of other jobs are passed over."""
+        """Process one line of a Sidekiq process; lines of other jobs are ignored."""
         if self.id and self.id in text:
             self._read_active_job(bounded_line(text))
         if self.jid and self.jid in text:
@@ -109,7 +109,7 @@ class Job:
 
 
 def enqueued(lines: t.Iterable[str], request_id: str) -> Job | None:
-    """The job that one web request put into the queue, found by the request's id in the line's tags."""
+    """The job that a web request put into the queue, found by the request id in the line's tags."""
     for text in lines:
         found = _ENQUEUED.search(bounded_line(text)) if request_id in text else None
         if found and "mail" in found["class"].lower():
@@ -118,7 +118,7 @@ def enqueued(lines: t.Iterable[str], request_id: str) -> Job | None:
 
 
 def request_error(lines: t.Iterable[str], request_id: str) -> tuple[str, str] | None:
-    """Class and message of the exception that ended a web request; None when its lines show none."""
+    """Class and message of the exception that ended a web request; None if its lines show none."""
     for text in lines:
         found = _RAISED.search(bounded_line(text)) if request_id in text else None
         if found:
@@ -127,17 +127,17 @@ def request_error(lines: t.Iterable[str], request_id: str) -> tuple[str, str] | 
 
 
 def redis_trouble(lines: t.Iterable[str]) -> str:
-    """The first line that shows that Sidekiq does not reach Redis; empty when there is none."""
+    """The first line showing that Sidekiq cannot reach Redis; empty if there is none."""
     return next((line for line in map(bounded_line, lines) if _REDIS.search(line)), "")
 
 
 def _from(beginning: re.Pattern[str], rest: re.Pattern[str], text: str) -> re.Match[str] | None:
-    """The rest, wherever it is behind the first beginning."""
+    """The first match of C(rest) after the first match of C(beginning)."""
     begun = beginning.search(text)
     return rest.search(text, begun.end()) if begun else None
 
 
 def _message(found: re.Match[str]) -> str:
-    """The message of an exception, which Rails ends with a bracket and a colon."""
+    """The message of an exception, without the parenthesis and colon that Rails adds."""
     message = found["message"]
     return message[:-2] if message.endswith("):") else message

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The Ruby that goes into the instance's own Rails by standard input, and how it is put together.
+"""The Ruby program that runs in the instance's own Rails, passed on standard input.
 
-It is written for Ruby 2.7 to 4.0, Rails 6.1 to 8.1, mail 2.7.1 to 2.9.1 and any net-smtp of those. It was run on Ruby
-3.1 and 3.3 with Rails 6.1, 7.2, 8.0.4.1 and 8.1.3 (docs/lab.md says which of it on real parts). It learns what it is
-asked from one Base64 literal, never from its command line, and answers in one line that begins with a mark made for
-this run, so that whatever else Rails prints does not matter.
+It is written for Ruby 2.7 to 4.0, Rails 6.1 to 8.1, mail 2.7.1 to 2.9.1 and their versions of net-smtp. It was run with
+Ruby 3.1 and 3.3 and Rails 6.1, 7.2, 8.0.4.1 and 8.1.3 (docs/lab.md says which of these with real parts). Its input is
+one Base64 literal, never the command line. Its answer is one line that begins with a mark unique to this run, so that
+other output of Rails does not matter.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -23,16 +23,16 @@ from .._masking import LEFT_OUT, SHORT
 from .accounts import ACCOUNTS
 from .ruby import ERRORS, filled
 
-#: Mastodon's config/boot.rb loads Bootsnap, which writes to tmp/cache whatever a boot loads for the first time. We are
-#: guests there and only read that cache (rails/bootsnap#428; older ones do not know it), save for the few files that it
-#: loads before it heeds this, where they are not in the cache yet (bootsnap: lib/bootsnap/compile_cache.rb).
+#: Mastodon's config/boot.rb loads Bootsnap, which caches in tmp/cache whatever a boot loads for the first time. This
+#: makes it only read that cache (rails/bootsnap#428; older versions ignore it), except for a few files that it loads
+#: before it reads the setting, if they are not cached yet (bootsnap: lib/bootsnap/compile_cache.rb).
 GUEST: t.Mapping[str, str | None] = types.MappingProxyType({"BOOTSNAP_READONLY": "1"})
 
-#: A dry run: runs before Rails boots and makes dotenv see the planned text in place of one file. Standard input holds a
-#: header line (length, and the path in Base64, which is missing where dotenv reads no planned file), that many bytes of
-#: planned text, and then the program for C(rails runner -). It requires nothing: a gem that is loaded before Bundler is
-#: set up may be another version than the application's, which Bundler refuses. A dry run must write nothing: it boots
-#: without Bootsnap where that is too old to be told so: before 1.16, with Mastodon 4.0.
+#: For a dry run: runs before Rails boots and makes dotenv read the planned text instead of one file. Standard input
+#: holds a header line (length, and the path in Base64; no path if dotenv does not read the planned file), that many
+#: bytes of planned text, and then the program for C(rails runner -). It requires no library: a gem that is loaded
+#: before Bundler is set up may have another version than the application's, which Bundler rejects. A dry run must not
+#: write anything, so it boots without Bootsnap if that is too old for read-only mode (before 1.16, with Mastodon 4.0).
 #: Sources: Dotenv::Environment#read exists in dotenv 2.0 to 3.2; bin/rails loads config/boot and rails/commands.
 PRELUDE = r"""
 module FediopsPlanned
@@ -337,8 +337,8 @@ def program(asked: t.Mapping[str, t.Any]) -> bytes:
     """The whole program for C(rails runner -).
 
     :param asked: mark (begins the answer's line), salt (hexadecimal), digests ({relay: {password|login: HMAC-SHA256 in
-        hexadecimal}}), send (relays to send a message through), to, subject, body ({relay: text}), accounts ({what we
-        call it: address}, see accounts.py).
+        hexadecimal}}), send (relays to send a message through), to, subject, body ({relay: text}), accounts ({our name
+        for it: address}, see accounts.py).
     """
     return filled(_PROGRAM, asked)
 

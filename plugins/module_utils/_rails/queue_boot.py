@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A boot of the instance's Rails about the queue: what it answers, or why there is no answer."""
+"""Boot the instance's Rails to ask about the queue: its answer, or why there is none."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -28,13 +28,13 @@ from .program import GUEST
 from .queue_program import account_program, program
 from .shape import Misshapen, account_answer, queue_answer
 
-#: What to do where the application answers in place of the program.
+#: What to do if the application has forged the program's answer.
 _FORGED = MAILER.rows["rails-answer-unreadable"].remedy
 
 
 @dataclasses.dataclass(frozen=True)
 class QueueBoot:
-    """The instance's Rails, to be asked about its queue.
+    """Asks the instance's Rails about its queue.
 
     :ivar timeout: seconds for a boot.
     """
@@ -44,7 +44,7 @@ class QueueBoot:
     timeout: float
 
     def account(self, address: str) -> Account:
-        """Whether Mastodon mails a reset to an address."""
+        """Whether Mastodon sends a password reset to an address."""
         mark = _mark()
         answer = self._boot(account_program(mark, address), mark, 0.0, account_answer)
         if isinstance(answer, Finding):
@@ -92,7 +92,7 @@ class QueueBoot:
         finding = diagnose(boot_failure(completed.stderr, self.driver.instance.code), self.context)
         if finding.code == "redis-unreachable":
             return finding
-        # mailer_check has booted it before, so this says nothing about the settings: too little memory, for instance.
+        # mailer_check has booted Rails before, so the settings are not the cause; it may be too little memory.
         return TABLE.finding("queue-outcome-unknown", "Rails", f"{finding.told()} The queue was not tested.")
 
 
@@ -101,9 +101,9 @@ def _mark() -> str:
 
 
 def context_of(instance: Instance, hint: str) -> Context:
-    """The relay that the services use, from the settings on disk.
+    """The relay that the services use, according to the settings on disk.
 
-    :param hint: what the provider's preset says about its logins.
+    :param hint: the provider preset's hint about logins.
     """
     verdict = effective(instance.variables, Release.parse(instance.release), instance.local_domain)
     sender = str(verdict.from_address or "")
@@ -128,7 +128,7 @@ def context_of(instance: Instance, hint: str) -> Context:
 
 
 def _secrets(instance: Instance, sender: str) -> tuple[str, ...]:
-    """Passwords, and logins that are no address to be shown anyway; short ones are words of their own."""
+    """Passwords, and logins other than the sender's address, without short ones, which may be ordinary words."""
     shortest = {"password": 4, "login": 6}
     held = ((instance.variables.get(name, ""), shortest[what]) for name, (_relay, what) in CREDENTIALS.items())
     return tuple(value for value, least in held if len(value) >= least and value not in sender)

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One mail through the real queue, followed to its end by two witnesses: the log, and what Sidekiq keeps in Redis.
+"""Send one mail through the real queue and follow it to its end, in the log and in Sidekiq's data in Redis.
 
-The log costs nothing and tells at once. Where it tells nothing of the job (it goes to a file, or RAILS_LOG_LEVEL hides
-it), Redis is asked, by a boot of Rails. What did not get through is taken out of the queue again.
+The log is cheap and immediate. If it does not show the job (it goes to a file, or RAILS_LOG_LEVEL hides it), Redis is
+queried by booting Rails. A mail that does not get through is removed from the queue.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -32,30 +32,30 @@ from .queue_boot import QueueBoot, context_of
 from .queue_way import Choice, Way, choose, sends_elsewhere
 from .web_form import Address
 
-#: What became of the mail. performed: the job ended without an error; Mastodon 4.3 and later log no more of a delivery.
+#: What became of the mail. performed: the job ended without an error; Mastodon 4.3 and later do not log the delivery.
 Fate = t.Literal["delivered", "performed", "failed", "waiting", "not_queued", "unknown", "not_sent"]
 
-#: Between two looks into the log: short at first, since most jobs take a second.
+#: Seconds between two reads of the log; short at first, since most jobs take a second.
 _PAUSES = (0.3, 0.5, 1.0, 2.0)
-#: Rails 7.1, with Mastodon 4.3, logs deliveries at the level debug only.
+#: From Rails 7.1 (Mastodon 4.3) on, deliveries are logged only at level debug.
 _DELIVERIES_UNSEEN = Release.parse("4.3.0-beta.1")
-#: So long Redis is asked at least: a process gives a sign of life every ten seconds.
+#: Seconds that Redis is queried at least: Sidekiq's heartbeat comes every ten seconds.
 _SIGN_OF_LIFE = 15.0
-#: Of a job of ours that fails by these, our way of putting it there is to blame, and no setting.
+#: If our own job fails with one of these, the way it was enqueued is at fault, not a setting.
 _OURS = ("NoMethodError", "NameError", "SyntaxError", "ActiveJob::UnknownJobClassError")
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """What to send, and how long to wait for it.
+    """What to send, and how long to wait.
 
     :ivar reset: address of a local account that gets a password reset.
-    :ivar enqueue: address that gets a plain test mail, where there is no such account.
-    :ivar known: what mailer_check has already found out about the two (queue_way.Choice.as_dict); None asks Rails.
-    :ivar deadline: seconds from the moment that the mail is in the queue.
-    :ivar url: where the web service is reached; empty finds it.
+    :ivar enqueue: address that gets a plain test mail if there is no such account.
+    :ivar known: what mailer_check has found out about the two (queue_way.Choice.as_dict); None asks Rails.
+    :ivar deadline: seconds from the moment the mail is in the queue.
+    :ivar url: URL of the web service; empty: find it.
     :ivar timeout: seconds for a boot of Rails, and for each answer of the web service.
-    :ivar hint: what the provider's preset says about its logins.
+    :ivar hint: the provider preset's hint about logins.
     """
 
     reset: str = ""
@@ -69,7 +69,7 @@ class Question:
 
 @dataclasses.dataclass
 class Verdict:
-    """What queued_mail_check returns; the same keys whether it went well or not."""
+    """The return values of queued_mail_check; the same keys in success and failure."""
 
     findings: list[Finding] = dataclasses.field(default_factory=list)
     fate: Fate = "not_sent"
@@ -96,7 +96,7 @@ class Verdict:
         }
 
     def ends(self, fate: Fate, finding: Finding | None = None) -> Verdict:
-        """The verdict with its end, and what there is to say about that."""
+        """Set how the mail ended, add a finding about that, and return the verdict."""
         self.fate = fate
         self.findings += [finding] if finding else []
         return self
@@ -123,7 +123,10 @@ class QueueCheck:
         self._rails = QueueBoot(driver, self._context, question.timeout)
 
     def run(self) -> Verdict:
-        """Send it and follow it. FindingError when the instance cannot be driven."""
+        """Send the mail and follow it.
+
+        :raises FindingError: the instance cannot be accessed.
+        """
         if sends_elsewhere(self._instance.roles):
             return Verdict([one for one in self._instance.findings if one.code == "sidekiq-elsewhere"])
         self._services = [one for one in self._driver.services() if one.holds_mail_settings]
@@ -145,7 +148,7 @@ class QueueCheck:
         return verdict
 
     def _choice(self) -> Choice:
-        """What to send: as mailer_check has found out, or as Rails says now."""
+        """What to send, according to mailer_check if it has found that out, else to Rails."""
         known = self._question.known
         if known is not None:
             findings: tuple[Finding, ...] = ()
@@ -158,7 +161,7 @@ class QueueCheck:
     # Into the queue
 
     def _by_form(self, verdict: Verdict) -> bool:
-        """A password reset by the web form. True where its end is known already."""
+        """Request a password reset with the web form; return True if the outcome is already known."""
         known = self._instance
         address = Address.of(known.variables, known.local_domain, self._question.url, self._driver.web_url())
         form = FormReset(address, self._context, self._texts, self._clock, self._sleep)
@@ -171,11 +174,11 @@ class QueueCheck:
             if verdict.fate != "not_queued" or not asked.finding:
                 return True
         if asked.finding:
-            verdict.fate, verdict.way = "not_queued", "reset"  # Rails asks for it next, unless that was an error
+            verdict.fate, verdict.way = "not_queued", "reset"  # unless this was an error, Rails requests it next
         return False
 
     def _by_rails(self, verdict: Verdict) -> None:
-        """A reset, or a plain mail, put into the queue by a Rails of our own."""
+        """Boot Rails to put a password reset or a plain mail into the queue."""
         name = self._instance.local_domain or "this server"
         message_id = f"{random.token_hex(12)}@{self._instance.local_domain or 'localhost'}"
         mail = {
@@ -207,7 +210,7 @@ class QueueCheck:
     # To its end
 
     def _follow(self, verdict: Verdict, fresh: Job) -> None:
-        """Read the log until the job has ended for good, or time is up; ask Redis where the log does not tell."""
+        """Read the log until the job has finally ended or time is up; query Redis if the log does not show it."""
         start = self._clock()
         pauses = iter(_PAUSES)
         pause = next(pauses)
@@ -232,7 +235,7 @@ class QueueCheck:
             self._take_out(verdict, job)
 
     def _conclude(self, verdict: Verdict, job: Job, lines: list[LogLine]) -> None:
-        """What the log says of a job of which it says something."""
+        """Conclude from the log, for a job that appears in it."""
         if job.ended == "performed":
             self._performed(verdict, job)
         elif job.errors:
@@ -272,7 +275,7 @@ class QueueCheck:
         return DELIVERY.finding("relay-silent", self._context.endpoint, message)
 
     def _may_yet_succeed(self, job: Job) -> bool:
-        """A temporary refusal: Sidekiq tries again by itself, after some fifteen seconds at first."""
+        """Whether the relay refused temporarily: Sidekiq then retries by itself, first after some fifteen seconds."""
         if not job.errors:
             return False
         code = Failure("queue", (job.errors[-1][0],), job.errors[-1][1]).completed().code
@@ -297,9 +300,9 @@ class QueueCheck:
     # What Redis says
 
     def _by_redis(self, verdict: Verdict, job: Job | None, since: float = 0.0, sure: bool = True) -> None:
-        """The end of a job of which the log says nothing; its id may not be known either.
+        """Find the outcome in Redis, for a job that the log does not show; its id may be unknown.
 
-        :param sure: the form took the request, so it is a fault if Mastodon has asked for no reset.
+        :param sure: the form accepted the request, so it is an error if Mastodon has created no reset.
         """
         seconds = max(_SIGN_OF_LIFE, self._question.deadline - verdict.waited)
         asked: dict[str, t.Any] = {"follow": seconds, "remove": True}
@@ -324,7 +327,7 @@ class QueueCheck:
         lines = self._lines()
         for line in lines:
             job.read(line.text)
-        if job.ended:  # the log was late, and has more to tell
+        if job.ended:  # the log was late and now shows more than Redis
             self._conclude(verdict, job, lines)
             return
         state = place["state"]
@@ -345,7 +348,7 @@ class QueueCheck:
             verdict.findings.append(_left("It was still being processed and could not be removed."))
 
     def _elsewhere(self, hosts: t.Iterable[str]) -> Finding | None:
-        """Sidekiq of other hosts serves the same queue."""
+        """The finding when Sidekiq on other hosts serves the same queue."""
         others = sorted(set(map(str, hosts)) - self._driver.sidekiq_hosts())
         if not others:
             return None

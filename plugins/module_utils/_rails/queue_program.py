@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The Ruby that puts one mail into the queue, follows it in Redis, and takes out what did not get through.
+"""The Ruby program that puts one mail into the queue, follows it in Redis, and removes it if it did not get through.
 
-Written for Ruby 2.7 to 4.0, Rails 6.1 to 8.1 and Sidekiq 6.4 to 8.1; run on Ruby 3.1 and 3.3 with Rails 6.1 and Sidekiq
-6.4, 7.2 with 7.3 and 8.1, 8.0.4.1 with 8.0.9, and 8.1.3 with 8.1.6 (docs/lab.md says which of it on real parts). Redis
-is reached as the application reaches it, so its address, password, namespace and sentinels are the instance's own and
-are shown to nobody.
+Written for Ruby 2.7 to 4.0, Rails 6.1 to 8.1 and Sidekiq 6.4 to 8.1; run with Ruby 3.1 and 3.3 and Rails 6.1 with
+Sidekiq 6.4, 7.2 with 7.3 and 8.1, 8.0.4.1 with 8.0.9, and 8.1.3 with 8.1.6 (docs/lab.md says which of these with real
+parts). It uses the application's own connection to Redis, so address, password, namespace and sentinels are the
+instance's and are never shown.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -19,12 +19,12 @@ import typing as t
 from .accounts import ACCOUNTS
 from .ruby import ERRORS, filled
 
-#: The plain mail: a job names a class and a method that the running Sidekiq knows, and no mailer of Mastodon takes a
-#: bare text. C(ActionMailer::Base.mail) is gone from Rails 8.1.1 on (rails/rails#56449), C(class_eval) is in all of
-#: them, and what it evaluates is a constant of ours with one Base64 literal.
-#: A job that is being worked on is in Redis only from the process's next sign of life on, every ten seconds
-#: (sidekiq: lib/sidekiq/launcher.rb). So a job is done when every listed process gave one after the job had left its
-#: queue, and the job is nowhere then. Of a process that ends meanwhile nobody knows what it took with it.
+#: The plain mail: a job can only name a class and a method that the running Sidekiq knows, and no mailer of Mastodon
+#: accepts plain text. C(ActionMailer::Base.mail) does not exist from Rails 8.1.1 on (rails/rails#56449); C(class_eval)
+#: exists in all versions, and evaluates a constant of ours with one Base64 literal.
+#: A running job appears in Redis only with the process's next heartbeat, every ten seconds (sidekiq:
+#: lib/sidekiq/launcher.rb). So a job is done when every listed process has sent a heartbeat after the job left its
+#: queue, and the job is nowhere in Redis. If a process ends meanwhile, the fate of the job that it had is unknown.
 _PROGRAM = (
     r"""
 require "json"
@@ -237,15 +237,15 @@ exit!(0)
 def program(asked: t.Mapping[str, t.Any]) -> bytes:
     """The whole program for C(rails runner -).
 
-    :param asked: mark (begins the answer's line); then, each only where it is wanted:
+    :param asked: mark (begins the answer's line); the others are optional:
         send ({way: reset, to} or {way: plain, mail: {to, subject, body, message_id, content_type}});
-        job ({job_id, queue} of one that is in the queue already);
-        look_for ({account, since: seconds since the epoch}: a reset whose job is not known);
-        follow (seconds), remove (true takes out what has not got through by then).
+        job ({job_id, queue} of a job that is already in the queue);
+        look_for ({account, since: seconds since the epoch}: a reset whose job is unknown);
+        follow (seconds), remove (true removes what has not got through by then).
     """
     return filled(_PROGRAM, asked)
 
 
 def account_program(mark: str, account: str) -> bytes:
-    """A program that only says what Mastodon makes of an address; see accounts.py."""
+    """The program that only checks one address; see accounts.py."""
     return filled(_LOOK, {"mark": mark, "account": account})

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which mail proves the queue: decided from what Rails says of the two addresses, before anything is restarted. No I/O.
+"""Decides which mail proves the queue, from Rails' answers about two addresses, before any restart. No I/O.
 
-A password reset proves more than a plain mail: views, locale and database. So it is taken wherever an address is
-that of an account which Mastodon mails.
+A password reset proves more than a plain mail: views, locale and database. So it is used whenever an address belongs to
+an account to which Mastodon sends mail.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -20,17 +20,17 @@ from .._findings.model import Finding, Severity
 from .._findings.queue import TABLE
 from .accounts import SILENCE, Account
 
-#: form: a password reset asked for by the web form, as a user does. reset: the same, asked for inside Rails.
-#: plain: a test mail. none: nothing can prove the queue; nothing: nothing is to be proved here.
+#: form: a password reset, requested with the web form as a user does. reset: the same, requested inside Rails.
+#: plain: a test mail. none: nothing can prove the queue. nothing: there is nothing to prove on this host.
 Way = t.Literal["form", "reset", "plain", "none", "nothing"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """What is to be sent through the queue.
+    """What to send through the queue.
 
-    :ivar to: who gets it; empty where nothing is sent.
-    :ivar findings: what has to be said about it.
+    :ivar to: the recipient; empty if nothing is sent.
+    :ivar findings: findings about the choice.
     """
 
     way: Way
@@ -38,12 +38,12 @@ class Choice:
     findings: tuple[Finding, ...] = ()
 
     def as_dict(self) -> dict[str, t.Any]:
-        """way, to, reason: what a later step needs of it."""
+        """The keys that a later step needs: way, to, reason."""
         return {"way": self.way, "to": self.to, "reason": self.findings[0].message if self.way == "none" else ""}
 
 
 def sends_elsewhere(roles: t.Collection[str]) -> bool:
-    """Whether this host runs web alone, so that the Sidekiq of another host sends its mail."""
+    """Whether this host runs web without Sidekiq, so that another host sends its mail."""
     return "web" in roles and "sidekiq" not in roles
 
 
@@ -52,11 +52,11 @@ def choose(
 ) -> Choice:
     """What to send.
 
-    :param account: address of the account that is meant for it; may be empty.
+    :param account: address of the test account; may be empty.
     :param recipient: address for a plain mail; may be empty.
-    :param told: what Rails says of C(account) and C(recipient), by these names.
+    :param told: Rails' answers about the two, by the names C(account) and C(recipient).
     :param roles: what runs on this host: C(web), C(sidekiq).
-    :param silence: how bad it is if nothing can be sent.
+    :param silence: severity of the finding if nothing can be sent.
     """
     if sends_elsewhere(roles) or not (account or recipient):
         return Choice("nothing")
@@ -68,7 +68,7 @@ def choose(
 
 
 def _for_recipient(recipient: str, seen: Account, web: bool) -> Choice:
-    """A reset if it is an account's address, unless its owner has had five in half an hour already."""
+    """A reset if it is an account's address and the form is not throttled for it; else a plain mail."""
     if seen.state == "gets_mail" and not seen.throttled_for:
         return Choice("form" if web else "reset", recipient)
     return Choice("plain", recipient)
@@ -93,7 +93,7 @@ def _for_account(account: str, second: Choice, seen: Account, web: bool, silence
 
 
 def throttled(account: str, seconds: int = 0) -> Finding:
-    """Mastodon takes no more resets by its form for now, which says nothing about the settings."""
+    """The finding that Mastodon's form is throttled, which says nothing about the settings."""
     left = f" for {-(-seconds // 60)} more minutes" if seconds else " for now"
     message = f"Mastodon's form is rate-limiting password resets{left}; the test uses Rails instead."
     return TABLE.finding("reset-form-throttled", account, message)

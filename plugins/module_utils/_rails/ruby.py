@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the Ruby programs have in common: how they are told what they are asked, and how they tell an error."""
+"""Common to the Ruby programs: how they get their input, and how they report an error."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -12,8 +12,8 @@ import base64
 import json
 import typing as t
 
-#: Part of the programs that go into Rails: what an error is told by. Loading rails/commands may itself happen in a
-#: rescue; that error is no cause of ours, nor is what a program raises for its own ends.
+#: Part of the programs that run in Rails: reports an error with its causes. rails/commands may be loaded inside a
+#: rescue; that outer error is not a cause to report, and neither is one that a program raises for its own purposes.
 ERRORS = r"""
 module FediopsErrors
   AMBIENT = $!
@@ -34,7 +34,7 @@ end
 def filled(program: str, asked: t.Mapping[str, t.Any]) -> bytes:
     """The program for C(rails runner -) with its C(@ASKED@) filled in.
 
-    :param asked: anything that JSON can hold. Base64 keeps every character of it from being read as Ruby.
+    :param asked: anything that JSON can hold. It is passed in Base64, so that no character is parsed as Ruby.
     """
     literal = base64.b64encode(json.dumps(dict(asked)).encode("utf-8")).decode("ascii")
     return program.replace("@ASKED@", literal).encode("utf-8")

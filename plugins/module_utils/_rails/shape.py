@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether an answer of Rails has the form of the program that was sent there. No I/O.
+"""Validates answers of Rails against the form that our programs produce. No I/O.
 
-The program runs in an application that may be hostile, which can read its mark and answer in its place. So nothing of
-an answer is used before it was compared with what the program can answer (program.py, queue_program.py, accounts.py).
+The program runs in an application that may be hostile, which can read the mark and answer in its place. So no answer is
+used before it has been validated against what the program can answer (program.py, queue_program.py, accounts.py).
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -16,17 +16,17 @@ import typing as t
 
 from .._diagnosis.model import STAGES
 
-#: Characters of one text; the programs cut theirs at 2000. And how many there are of anything.
+#: Characters of one text (the programs cut theirs at 2000); and the number of items in a list or dictionary.
 _LONGEST = 4096
 _MOST = 200
 _HIGHEST = 2**53
 
-#: What a value has to be: the way to a problem with it, and that in words; or an empty text.
+#: Checks a value: returns the path to the problem and its description; empty if the value is valid.
 Rule = t.Callable[[t.Any], str]
 
 
 class Misshapen(Exception):
-    """An answer that the program cannot have given: where, and what is wrong there."""
+    """An answer that the program cannot have given; the message says where and why."""
 
 
 def _text(value: t.Any) -> str:
@@ -64,7 +64,7 @@ def _one_of(*known: t.Any) -> Rule:
 
 
 def _each(rule: Rule, *names: str) -> Rule:
-    """A dictionary in which every value has one form."""
+    """A rule for a dictionary whose values all follow one rule."""
 
     def look(value: t.Any) -> str:
         if not isinstance(value, dict) or len(value) > _MOST:
@@ -88,7 +88,7 @@ def _list(rule: Rule, least: int = 0) -> Rule:
 
 
 def _record(optional: t.Mapping[str, Rule] | None = None, /, **rules: Rule) -> Rule:
-    """A dictionary with these keys, and perhaps the optional ones; others are not looked at by anybody."""
+    """A rule for a dictionary with these keys and, optionally, some others; unknown keys are ignored."""
 
     def look(value: t.Any) -> str:
         if not isinstance(value, dict):
@@ -100,7 +100,7 @@ def _record(optional: t.Mapping[str, Rule] | None = None, /, **rules: Rule) -> R
 
 
 def _first(value: t.Mapping[str, t.Any], rules: t.Mapping[str, Rule]) -> str:
-    """The first problem among the entries, with the way to it."""
+    """The first problem among the entries, with the path to it."""
     for name, rule in rules.items():
         problem = rule(value[name]) if name in value else " is missing"
         if problem:
@@ -154,7 +154,10 @@ _QUEUE = _record(
 
 
 def check_answer(answer: t.Mapping[str, t.Any]) -> None:
-    """Misshapen unless program.py can have given it."""
+    """Validate an answer of program.py.
+
+    :raises Misshapen: the program cannot have given it.
+    """
     problem = _record(failure=_FAILURE)(answer) if "failure" in answer else _CHECK(answer)
     if not problem and "failure" not in answer:
         named = {*answer["matches"], *answer["rehearsals"], *(one["relay"] for one in answer["messages"])}
@@ -164,7 +167,10 @@ def check_answer(answer: t.Mapping[str, t.Any]) -> None:
 
 
 def queue_answer(answer: t.Mapping[str, t.Any], asked: t.Mapping[str, t.Any]) -> None:
-    """Misshapen unless queue_program.py can have given it to what it was asked."""
+    """Validate an answer of queue_program.py to what it was asked.
+
+    :raises Misshapen: the program cannot have given it.
+    """
     problem = _QUEUE(answer)
     short = "failure" in answer or ("send" in asked and "refused" in answer)
     short = short or ("look_for" in asked and answer.get("requested") is False)
@@ -183,7 +189,10 @@ def queue_answer(answer: t.Mapping[str, t.Any], asked: t.Mapping[str, t.Any]) ->
 
 
 def account_answer(answer: t.Mapping[str, t.Any]) -> None:
-    """Misshapen unless FediopsAccounts.look can have given it."""
+    """Validate an answer of FediopsAccounts.look.
+
+    :raises Misshapen: the program cannot have given it.
+    """
     problem = _ACCOUNT(answer)
     if problem:
         raise Misshapen(problem.lstrip("."))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From what Rails answered to what is concluded and returned. No I/O."""
+"""The verdict of mailer_check, from Rails' answer. No I/O."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -32,13 +32,13 @@ from .shape import Misshapen, check_answer
 
 @dataclasses.dataclass
 class Verdict:
-    """What mailer_check returns; the same keys whether it went well or not.
+    """The return values of mailer_check; the same keys in success and failure.
 
-    :ivar rails: release, rails, mail, net_smtp, ruby; None when Rails did not answer.
-    :ivar effective: what Rails uses, in the shape of _mailer.effective; None when Rails did not answer.
-    :ivar password_matches: whether Rails holds the intended passwords; None when none was given, or no answer came.
-    :ivar queue: what proves the queue (queue_way.Choice.as_dict); None where nobody asked.
-    :ivar planned: whether the verdict is on the planned file rather than on the present one.
+    :ivar rails: the versions release, rails, mail, net_smtp, ruby; None if Rails did not answer.
+    :ivar effective: the settings that Rails uses, in the shape of _mailer.effective; None if Rails did not answer.
+    :ivar password_matches: whether Rails has the intended passwords; None without a password or an answer.
+    :ivar queue: what proves the queue (queue_way.Choice.as_dict); None if that was not asked.
+    :ivar planned: whether the verdict is about the planned file instead of the present one.
     """
 
     findings: list[Finding] = dataclasses.field(default_factory=list)
@@ -72,8 +72,8 @@ def conclude_from(
 ) -> Verdict:
     """The verdict on one run.
 
-    :param expected: what the plan expects, in the shape of _mailer.effective; None compares nothing.
-    :param hints: by relay, a sentence from the provider's preset about its logins.
+    :param expected: the settings that the plan expects, in the shape of _mailer.effective; None compares nothing.
+    :param hints: relay -> the provider preset's hint about logins, one sentence.
     """
     known = Context(
         release=f"Mastodon {instance.release}" if instance.release else "",
@@ -120,7 +120,7 @@ def conclude_from(
 
 
 def _choose_for_queue(verdict: Verdict, request: Request, answer: t.Mapping[str, t.Any], instance: Instance) -> None:
-    """Which mail is to prove the queue. In a dry run it is an error if none can: there is time to name another."""
+    """Choose the mail that will prove the queue. In a dry run it is an error if none can, so it can still be fixed."""
     if not request.accounts:
         return
     secrets = known_secrets(instance, request)
@@ -133,15 +133,15 @@ def _choose_for_queue(verdict: Verdict, request: Request, answer: t.Mapping[str,
 
 
 def _misread(relay: str, answer: t.Mapping[str, t.Any]) -> bool:
-    """Whether Rails holds another login or password for this relay than the intended one."""
+    """Whether Rails has another login or password for this relay than the intended one."""
     return not all(answer["matches"].get(relay, {}).values())
 
 
 def known_secrets(instance: Instance, request: Request) -> tuple[str, ...]:
-    """What must not stand in any text: the given secrets, and those of the environment file.
+    """The texts that must not appear in any message: the given secrets, and those of the environment file.
 
-    A value of the file that is a plain word of every path (the password "mastodon") is no secret to hide: cutting it
-    out would only make the message unreadable.
+    A secret of the file that is part of common paths (the password "mastodon") is not masked: that would only make
+    messages unreadable.
     """
     ordinary = " ".join((instance.app_dir, instance.env_file, instance.user, instance.local_domain, instance.release))
     of_file = [
@@ -153,7 +153,7 @@ def known_secrets(instance: Instance, request: Request) -> tuple[str, ...]:
 
 
 def _variables(instance: Instance, request: Request) -> dict[str, str]:
-    """What Rails was shown: the planned variables in a dry run, else those that are there."""
+    """The variables that Rails has read: the planned ones in a dry run, else the present ones."""
     if not request.planned:
         return dict(instance.variables)
     kept = {name: text for name, text in instance.variables.items() if name not in request.remove}
@@ -161,7 +161,7 @@ def _variables(instance: Instance, request: Request) -> dict[str, str]:
 
 
 def _broken_variable(instance: Instance, request: Request) -> str:
-    """The variable that keeps Rails from starting; to find it, its file is read once for each."""
+    """The variable that keeps Rails from starting; found by reading config/email.yml once for each variable."""
     from .._mailer.email_yml import broken_variable
 
     return broken_variable(_variables(instance, request), Release.parse(instance.release), instance.local_domain)
@@ -188,7 +188,7 @@ def _words(error: t.Mapping[str, t.Any]) -> str:
 
 
 def _effective(answer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The answer in the shape of _mailer.effective; how TLS and AUTH will go is worked out from Rails' own settings."""
+    """The answer in the shape of _mailer.effective; the TLS and AUTH modes are derived from Rails' own settings."""
     relays: dict[str, t.Any] = {"main": None, "bulk": None}
     for name, relay in answer["relays"].items():
         relays[name] = {**relay, **_modes(relay, answer)}
@@ -205,7 +205,7 @@ def _effective(answer: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _modes(relay: t.Mapping[str, t.Any], answer: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """How TLS and AUTH will go with settings that Rails reports."""
+    """The TLS and AUTH modes that result from settings reported by Rails."""
     era = era_of(Release.parse(answer["versions"]["release"] or ""))
     settings = {**relay["settings"], "user_name": relay["login_set"] or None, "password": relay["password_set"] or None}
     opened = session(settings, era)
@@ -213,7 +213,7 @@ def _modes(relay: t.Mapping[str, t.Any], answer: t.Mapping[str, t.Any]) -> dict[
 
 
 def _about_app(answer: t.Mapping[str, t.Any], instance: Instance) -> list[Finding]:
-    """What the application itself does to mail, whatever the settings."""
+    """Findings about what the application itself does to mail, independent of the settings."""
     found = []
     subject = "config/environments/production.rb"
     if not answer["perform_deliveries"]:
@@ -229,7 +229,7 @@ def _about_app(answer: t.Mapping[str, t.Any], instance: Instance) -> list[Findin
 
 
 def _override(variables: t.Iterable[str], instance: Instance) -> str:
-    """Where one of the variables is set in a layer that wins over the file, as a sentence; empty when nowhere."""
+    """A sentence naming the layer that overrides one of the variables; empty if none does."""
     wanted = set(variables)
     for one in instance.overrides:
         if one.variable in wanted:
@@ -255,7 +255,7 @@ def _password_matches(answer: t.Mapping[str, t.Any]) -> bool | None:
 
 
 def _credentials(answer: t.Mapping[str, t.Any], instance: Instance) -> list[Finding]:
-    """A credential that is not what was intended, compared by digest."""
+    """The findings for credentials that differ from the intended ones, compared by digest."""
     found = []
     for variable, (relay, what) in CREDENTIALS.items():
         if answer["matches"].get(relay, {}).get(what) is False:
@@ -288,7 +288,7 @@ def _context(name: str, answer: t.Mapping[str, t.Any], known: Context, hints: t.
 
 
 def _rehearsals(answer: t.Mapping[str, t.Any], known: Context, hints: t.Mapping[str, str]) -> list[Finding]:
-    """What the mail gem refuses before it connects."""
+    """The findings for what the mail gem rejects before it connects."""
     return [
         diagnose(failure(error), _context(name, answer, known, hints))
         for name, error in answer["rehearsals"].items()
@@ -305,5 +305,5 @@ def _sent(
     if sent["envelope_from"]:
         context = dataclasses.replace(context, sender=sent["envelope_from"])
     finding = diagnose(failure(sent["error"]), context)
-    # The misread credential is the cause and is told already; that the relay refuses it only follows.
+    # A misread credential is the cause and already reported; the refused login is only its consequence.
     return [] if finding.code == "login-refused" and _misread(sent["relay"], answer) else [finding]

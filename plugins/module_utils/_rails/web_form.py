@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asking Mastodon's web service for a password reset, as a browser does: GET, keep the cookie, POST the token."""
+"""Request a password reset from Mastodon's web service as a browser does: GET, keep the cookie, POST the token."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -20,9 +20,9 @@ import uuid
 FORM = "/auth/password/new"
 FIELD = "user[email]"
 
-#: What Mastodon's config/puma.rb binds when nothing else is said.
+#: The address that Mastodon's config/puma.rb binds by default.
 _DEFAULT = "http://127.0.0.1:3000"
-#: What the path of a socket is marked with, as in Driver.web_url().
+#: Prefix of a socket's path, as in Driver.web_url().
 _UNIX = "unix:"
 
 
@@ -31,7 +31,7 @@ class Address:
     """Where the web service listens.
 
     :ivar url: C(http://127.0.0.1:3000), or the public C(https://...).
-    :ivar unix: path of a socket, which then is used in place of the URL's host; C(@name) for one without a file.
+    :ivar unix: path of a Unix socket to use instead of the URL's host; C(@name) for one without a file.
     :ivar name: the host name that the service expects (WEB_DOMAIN or LOCAL_DOMAIN).
     """
 
@@ -41,11 +41,11 @@ class Address:
 
     @classmethod
     def of(cls, variables: t.Mapping[str, str], local_domain: str, url: str = "", found: str = "") -> Address:
-        """The address to ask, and the host name to ask it for.
+        """The address to connect to, and the host name to request.
 
-        :param variables: what Rails sees; only WEB_DOMAIN counts. Where Puma listens is decided before dotenv reads the
-            environment file (Mastodon config/puma.rb), so the file's SOCKET, BIND and PORT say nothing.
-        :param url: named by the operator; outranks everything else. C(unix:/path) is a socket.
+        :param variables: what Rails sees; only WEB_DOMAIN is used. Puma binds before dotenv reads the environment file
+            (Mastodon config/puma.rb), so the file's SOCKET, BIND and PORT have no effect.
+        :param url: given by the operator; outranks everything else. C(unix:/path) is a socket.
         :param found: Driver.web_url(), where the web service's processes listen.
         """
         name = variables.get("WEB_DOMAIN") or local_domain or "localhost"
@@ -63,7 +63,7 @@ class Address:
 
 @dataclasses.dataclass(frozen=True)
 class Reply:
-    """One answer of the web service. C(body) is only kept of a page."""
+    """One answer of the web service. C(body) is only kept for an HTML page."""
 
     status: int
     location: str = ""
@@ -71,19 +71,19 @@ class Reply:
 
 
 class FormError(Exception):
-    """The page came, but not with the form in it; the text says what came."""
+    """The page does not contain the form; the message says what came instead."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """The reset form of a page: where it goes, and its hidden fields."""
+    """The reset form of a page: its target and its hidden fields."""
 
     action: str
     fields: dict[str, str] = dataclasses.field(repr=False)
 
 
 class Browser:
-    """Just enough of one: one host, cookies, no redirects, no scripts."""
+    """A minimal browser: one host, cookies, no redirects, no scripts."""
 
     def __init__(self, address: Address, timeout: float) -> None:
         self._address = address
@@ -91,15 +91,18 @@ class Browser:
         self._cookies: dict[str, str] = {}
 
     def get(self, path: str, request_id: str) -> Reply:
-        """OSError or http.client.HTTPException when there is no answer."""
+        """Request a page.
+
+        :raises OSError: there is no answer; or http.client.HTTPException.
+        """
         return self._ask("GET", path, request_id)
 
     def post(self, path: str, fields: t.Mapping[str, str], request_id: str) -> Reply:
-        """The same for a form."""
+        """Send a form; raises the same errors as C(get)."""
         return self._ask("POST", path, request_id, urllib.parse.urlencode(fields).encode("ascii"))
 
     def _ask(self, method: str, path: str, request_id: str, body: bytes | None = None) -> Reply:
-        # The headers that a reverse proxy sets: without them Mastodon sends everyone to https, or refuses the host.
+        # The headers of a reverse proxy: without them Mastodon redirects to https or rejects the host.
         headers = {
             "Host": self._address.name,
             "X-Forwarded-Proto": "https",
@@ -127,12 +130,15 @@ class Browser:
 
 
 def new_request_id() -> str:
-    """An id that Rails takes over into the tags of each line it logs for the request (ActionDispatch::RequestId)."""
+    """An id that Rails adds to the tags of each log line of the request (ActionDispatch::RequestId)."""
     return str(uuid.uuid4())
 
 
 def reset_form(page: str) -> Form:
-    """The form with the field for an address. FormError when the page has none."""
+    """The form with the field for an address.
+
+    :raises FormError: the page has none.
+    """
     reader = _FormReader()
     reader.feed(page)
     for form in reader.forms:
@@ -163,7 +169,7 @@ class _FormReader(html.parser.HTMLParser):
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a socket in the file system."""
+    """HTTP over a Unix socket."""
 
     def __init__(self, path: str, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one AUTH exchange, as Ruby's net-smtp holds it for each of Mastodon's mechanisms (RFC 4954)."""
+"""The AUTH exchange, done as Ruby's net-smtp does it for each of Mastodon's mechanisms (RFC 4954)."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -21,13 +21,13 @@ from .trouble import Stopped
 
 
 class Say(t.Protocol):
-    """Sends one line and gives the reply to it."""
+    """Sends one line and returns the reply."""
 
     def __call__(self, line: bytes) -> Reply: ...
 
 
 def refuse_unspeakable(mode: str, password: str) -> None:
-    """Stop before a login that Mastodon could not repeat: that it works here would say nothing.
+    """Stop before a login that Mastodon could not do, since its success here would prove nothing.
 
     :raises Stopped: "not-ascii".
     """
@@ -40,11 +40,11 @@ def refuse_unspeakable(mode: str, password: str) -> None:
 
 
 def authenticate(say: Say, mode: str, login: str, password: str) -> Reply:
-    """Log in once. Exactly one AUTH command goes out, whatever the relay answers.
+    """Log in once. Exactly one AUTH command is sent, whatever the relay answers.
 
     :param mode: C(plain), C(login) or C(cram_md5).
-    :return: the reply that decided: 235 when the login was accepted.
-    :raises Stopped: "garbage" for a CRAM-MD5 challenge that is no Base64, and whatever C(say) raises.
+    :return: the deciding reply: 235 if the login was accepted.
+    :raises Stopped: "garbage" for a CRAM-MD5 challenge that is not Base64, and whatever C(say) raises.
     """
     user, secret = login.encode(), password.encode()
     if mode == "plain":
@@ -59,7 +59,7 @@ def authenticate(say: Say, mode: str, login: str, password: str) -> Reply:
 
 
 def cram_md5(challenge: bytes, secret: bytes) -> bytes:
-    """The response to a CRAM-MD5 challenge (RFC 2195), also on hosts where MD5 is off for other uses (FIPS)."""
+    """The response to a CRAM-MD5 challenge (RFC 2195); works on hosts where MD5 is disabled (FIPS)."""
     return hmac.new(secret, challenge, functools.partial(hashlib.md5, usedforsecurity=False)).hexdigest().encode()
 
 
@@ -72,9 +72,9 @@ def _challenge(reply: Reply) -> bytes:
 
 
 def travelling_forms(login: str, password: str) -> tuple[str, ...]:
-    """Every text in which the password may come back from a relay that repeats what it was sent.
+    """All forms in which the password may appear if a relay repeats what it was sent.
 
-    That is the password, and its Base64 at each of the three places where it may stand in a longer Base64 text.
+    These are the password, and its Base64 at each of the three possible offsets in a longer Base64 text.
     """
     if not password:
         return ()
@@ -82,7 +82,7 @@ def travelling_forms(login: str, password: str) -> tuple[str, ...]:
     forms = {password, base64.b64encode(f"\0{login}\0{password}".encode()).decode()}
     for shift in range(3):
         inner = base64.b64encode(b"\0" * shift + secret).decode().rstrip("=")
-        # The outermost characters also carry bits of the neighbours, so they differ from text to text.
+        # The outermost characters also encode bits of neighbouring characters, so they vary.
         inner = inner[(0, 2, 3)[shift] : len(inner) - 1]
         if len(inner) >= 6:
             forms.add(inner)

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading an X.509 certificate from its DER bytes (RFC 5280, ITU-T X.690), as far as a person wants to know it.
+"""Read the facts that people need from an X.509 certificate in DER (RFC 5280, ITU-T X.690).
 
-Python's standard library shows the content of a certificate only after it has verified it; the one that fails
-verification is the one that needs showing. Nothing here decides whether a certificate is good.
+Python's standard library shows a certificate's content only after verifying it, but the one that fails verification is
+the one to show. Nothing here decides whether a certificate is valid.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -24,7 +24,7 @@ _VERSION, _EXTENSIONS = 0xA0, 0xA3
 _SAN_DNS, _SAN_ADDRESS = 0x82, 0x87
 _SUBJECT_ALT_NAME = "2.5.29.17"
 
-#: String types that occur in names, and how their bytes are read (X.690, 8.23; T61String as everyone reads it).
+#: String types in names -> their encoding (X.690, 8.23; T61String by common practice).
 _STRINGS = {0x0C: "utf-8", 0x13: "ascii", 0x14: "latin-1", 0x16: "ascii", 0x1C: "utf-32-be", 0x1E: "utf-16-be"}
 
 #: Short names of attributes (RFC 4514, 3, and OpenSSL's emailAddress).
@@ -46,11 +46,12 @@ class CertificateError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Certificate:
-    """What a certificate says of itself.
+    """The content of a certificate.
 
     :ivar subject: such as C(CN=smtp.example.org, O=Example).
     :ivar issuer: in the same form.
-    :ivar names: DNS names and addresses that it is for; the subject's CN when it lists none (as Ruby and OpenSSL do).
+    :ivar names: the DNS names and addresses that it is valid for; the subject's CN if it lists none (as Ruby and
+        OpenSSL do).
     :ivar not_before: start of validity, UTC.
     :ivar not_after: end of validity, UTC.
     :ivar sha256: fingerprint of the whole, lower-case hex.
@@ -76,7 +77,7 @@ class Certificate:
 def read_certificate(der: bytes) -> Certificate:
     """Read a certificate.
 
-    :raises CertificateError: for anything else, however malformed.
+    :raises CertificateError: the bytes are not a certificate, however malformed.
     """
     try:
         whole = _one(_Node(0, der, 0, len(der)), _SEQUENCE)
@@ -102,7 +103,7 @@ def read_certificate(der: bytes) -> Certificate:
 
 @dataclasses.dataclass(frozen=True)
 class _Node:
-    """One element: its tag and where its content lies."""
+    """One DER element: its tag and the position of its content."""
 
     tag: int
     data: bytes
@@ -114,7 +115,7 @@ class _Node:
         return self.data[self.start : self.end]
 
     def children(self) -> list[_Node]:
-        """The elements inside. DER knows only definite lengths, and tags above 30 do not occur in certificates."""
+        """The elements inside. DER has only definite lengths, and certificates have no tags above 30."""
         found: list[_Node] = []
         at = self.start
         while at < self.end:
@@ -141,7 +142,7 @@ def _one(node: _Node, tag: int) -> _Node:
 
 
 def _attributes(name: _Node) -> t.Iterator[tuple[str, str]]:
-    """Pairs of attribute and value of a Name: a SEQUENCE of SETs of SEQUENCEs of an OID and a string."""
+    """The (attribute, value) pairs of a Name: a SEQUENCE of SETs of SEQUENCEs of an OID and a string."""
     for relative in name.children():
         for pair in relative.children():
             kind, value = pair.children()[:2]
@@ -189,7 +190,7 @@ def _oid(content: bytes) -> str:
 
 
 def _time(node: _Node) -> datetime.datetime:
-    """RFC 5280, 4.1.2.5: years 50 to 99 of the short form are of the last century."""
+    """A time (RFC 5280, 4.1.2.5); years 50 to 99 of the short form are 1950 to 1999."""
     text = node.content.decode("ascii")
     if node.tag == _UTC_TIME:
         text = ("19" if text[:2] >= "50" else "20") + text

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a host name to TCP connections: every address tried by itself, all at the same time."""
+"""Resolve a host name and open TCP connections: each address separately, all at the same time."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -24,7 +24,7 @@ from .trouble import Stopped
 Family = t.Literal["ipv4", "ipv6"]
 Outcome = t.Literal["connected", "timed out", "refused", "unreachable", "not tried"]
 
-#: Large relays have a dozen addresses per name; connecting to all of them looks like an attack and tells no more.
+#: Large relays have a dozen addresses per name; connecting to all of them looks like an attack and shows no more.
 ADDRESSES_PER_FAMILY = 2
 
 _OUTCOMES: dict[int, Outcome] = {errno.ECONNREFUSED: "refused", errno.ETIMEDOUT: "timed out"}
@@ -33,7 +33,7 @@ _FAMILIES: dict[int, Family] = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """One address of the relay, in the order in which the system names them and Ruby tries them."""
+    """One address of the relay; candidates are in the order of the system's resolver, which Ruby uses as well."""
 
     family: Family
     address: str
@@ -46,11 +46,11 @@ class Candidate:
 
 @dataclasses.dataclass
 class Attempt:
-    """What became of connecting to one address.
+    """The result of connecting to one address.
 
-    :ivar seconds: how long it took, when there was an outcome at all.
+    :ivar seconds: how long it took; None without an outcome.
     :ivar errno_name: C(ECONNREFUSED) and the like.
-    :ivar sock: the open connection; whoever takes it closes it.
+    :ivar sock: the open connection; whoever takes it must close it.
     """
 
     candidate: Candidate
@@ -60,7 +60,7 @@ class Attempt:
     sock: socket.socket | None = None
 
     def take(self) -> socket.socket:
-        """Hand the open connection over."""
+        """Hand over the open connection."""
         if self.sock is None:
             raise ValueError("there is no connection to take")
         sock, self.sock = self.sock, None
@@ -84,7 +84,7 @@ class Attempt:
 def resolve(host: str, port: int, deadline: Deadline) -> list[Candidate]:
     """The addresses of a name, in the system's order.
 
-    The system's resolver knows no time-out, so it is asked in a thread that is left behind when time is up.
+    The system's resolver has no timeout, so it runs in a thread that is abandoned when time is up.
 
     :raises Stopped: "name-unknown", "name-unanswered".
     """
@@ -116,7 +116,7 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Candidate]:
 
 
 def connect_all(candidates: t.Sequence[Candidate], deadline: Deadline) -> list[Attempt]:
-    """Connect to all of them at once; over when each has an outcome or the deadline has passed. Raises nothing."""
+    """Connect to all of them at once, until each has an outcome or the deadline has passed. Raises nothing."""
     attempts = [Attempt(candidate) for candidate in candidates]
     begun = time.monotonic()
     with selectors.DefaultSelector() as waiting:
@@ -134,7 +134,7 @@ def connect_all(candidates: t.Sequence[Candidate], deadline: Deadline) -> list[A
 
 
 def first_of_each_family(candidates: t.Sequence[Candidate], count: int) -> list[Candidate]:
-    """So many of each family, in the given order."""
+    """The first C(count) candidates of each address family, in the given order."""
     seen: dict[str, int] = {}
     chosen: list[Candidate] = []
     for candidate in candidates:
@@ -145,7 +145,10 @@ def first_of_each_family(candidates: t.Sequence[Candidate], count: int) -> list[
 
 
 def connect(candidate: Candidate, deadline: Deadline) -> socket.socket:
-    """One connection; Stopped when there is none."""
+    """Open one connection.
+
+    :raises Stopped: there is no connection.
+    """
     attempt = connect_all([candidate], deadline)[0]
     if attempt.outcome != "connected":
         raise attempt.stopped()
@@ -153,7 +156,7 @@ def connect(candidate: Candidate, deadline: Deadline) -> socket.socket:
 
 
 def _begin(attempt: Attempt, waiting: selectors.BaseSelector) -> None:
-    """Start connecting; what fails at once (no IPv6 on this host, no route) is settled at once."""
+    """Start connecting; immediate failures (no IPv6 on this host, no route) are recorded at once."""
     candidate = attempt.candidate
     try:
         sock = socket.socket(socket.AF_INET6 if candidate.family == "ipv6" else socket.AF_INET, socket.SOCK_STREAM)
@@ -174,7 +177,7 @@ def _begin(attempt: Attempt, waiting: selectors.BaseSelector) -> None:
 
 def _settle(attempt: Attempt, code: int, seconds: float) -> None:
     attempt.seconds = round(seconds, 3)
-    # A reset says that the connection stood and was cut again; the dialogue will meet the cut.
+    # A reset means that the connection was established and then cut; the dialogue will see that.
     if code in (0, errno.ECONNRESET):
         attempt.outcome = "connected"
         return

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One end of time for many small waits, so that a slow drip of bytes does not prolong anything."""
+"""A common deadline for many small waits, so that bytes that drip in slowly do not prolong anything."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -17,13 +17,16 @@ ANSWER_SECONDS = 20.0
 
 
 class Deadline:
-    """A moment by which something has to be over."""
+    """A time by which something must be finished."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds until then, always more than nothing; Stopped("timed-out") when it has passed."""
+        """Seconds until the deadline, always positive.
+
+        :raises Stopped: "timed-out" when it has passed.
+        """
         seconds = self.remaining
         if seconds <= 0:
             raise Stopped("timed-out")
@@ -31,7 +34,7 @@ class Deadline:
 
     @property
     def remaining(self) -> float:
-        """Seconds until then; 0 when it has passed."""
+        """Seconds until the deadline; 0 when it has passed."""
         return max(self._end - time.monotonic(), 0.0)
 
     @property
@@ -40,5 +43,5 @@ class Deadline:
         return self.remaining == 0
 
     def within(self, seconds: float) -> Deadline:
-        """An earlier deadline: so many seconds from now, but never later than this one."""
+        """A deadline C(seconds) from now, but not later than this one."""
         return Deadline(min(seconds, self.remaining))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One SMTP dialogue, step by step as Mastodon's mailer holds it, up to the point where a message would begin.
+"""One SMTP dialogue, step by step like Mastodon's mailer, up to the point where the message would begin.
 
 Greeting, EHLO, STARTTLS, AUTH (once), and on request MAIL FROM, RCPT TO, RSET. Never DATA.
 """
@@ -31,8 +31,8 @@ from .wire import Wire
 class Step:
     """A step that the relay accepts or refuses.
 
-    :ivar accepted: None when it did not get that far.
-    :ivar answer: the relay's words.
+    :ivar accepted: None if the dialogue did not get that far.
+    :ivar answer: the relay's reply.
     """
 
     tried: bool = False
@@ -42,12 +42,12 @@ class Step:
 
 @dataclasses.dataclass
 class Observation:
-    """What one dialogue showed, as far as it came.
+    """What one dialogue showed, as far as it got.
 
-    :ivar greeting: first reply, before or (implicit TLS) inside of TLS.
-    :ivar offered: answer to the last EHLO, the one under TLS if there was TLS.
-    :ivar starttls: whether STARTTLS was offered before TLS; None before that is known.
-    :ivar trouble: why it ended early; None for a dialogue that came to its end.
+    :ivar greeting: the first reply, before TLS or (implicit TLS) inside it.
+    :ivar offered: the answer to the last EHLO; with TLS, the one under TLS.
+    :ivar starttls: whether STARTTLS was offered before TLS; None while unknown.
+    :ivar trouble: why the dialogue ended early; None if it was completed.
     """
 
     greeting: str | None = None
@@ -61,9 +61,9 @@ class Observation:
 
 
 def hold(settings: Settings, trust: Trust | None, sock: socket.socket, deadline: Deadline) -> Observation:
-    """Hold the dialogue on an open connection, which is closed afterwards. Raises nothing.
+    """Run the dialogue on an open connection, which is closed afterwards. Raises nothing.
 
-    :param trust: how certificates are judged; None where the settings want no TLS.
+    :param trust: how certificates are verified; None if the settings do not use TLS.
     """
     dialogue = _Dialogue(settings, trust, Wire(sock, deadline))
     try:
@@ -77,9 +77,9 @@ def hold(settings: Settings, trust: Trust | None, sock: socket.socket, deadline:
 
 
 def look_at_certificate(settings: Settings, trust: Trust, sock: socket.socket, deadline: Deadline) -> TlsDetails:
-    """Begin TLS as the settings say, only to see the certificate. Nothing is said after that.
+    """Begin TLS as configured, only to read the certificate; nothing is sent after that.
 
-    :param trust: the connection is made with this context, which may believe anybody.
+    :param trust: its context may accept any certificate.
     :raises Stopped: as handshake() does.
     """
     dialogue = _Dialogue(settings, trust, Wire(sock, deadline))
@@ -93,7 +93,7 @@ def look_at_certificate(settings: Settings, trust: Trust, sock: socket.socket, d
 
 
 def blind_trust() -> Trust:
-    """For look_at_certificate() only."""
+    """A Trust that accepts any certificate; for look_at_certificate() only."""
     return Trust(blind(), False, "")
 
 
@@ -106,7 +106,7 @@ class _Dialogue:
         self.seen = Observation()
 
     def run(self) -> None:
-        """All of it, in order."""
+        """Run all steps, in order."""
         if self.settings.tls == "implicit":
             self.begin_tls(self._trust)
         self.greet()
@@ -126,7 +126,7 @@ class _Dialogue:
         return self.trust
 
     def greet(self) -> None:
-        """Take the greeting and say hello."""
+        """Read the greeting and send EHLO."""
         self.stage = "banner"
         reply = self.wire.reply()
         self.seen.greeting = reply.text
@@ -136,7 +136,7 @@ class _Dialogue:
             self.seen.starttls = bool(self.seen.offered and self.seen.offered.starttls)
 
     def say_hello(self) -> None:
-        """EHLO; HELO where the relay refuses that, as net-smtp does."""
+        """Send EHLO; if the relay refuses it, HELO, as net-smtp does."""
         self.stage = "ehlo"
         name = self.settings.helo_domain.encode("ascii")
         reply = self.wire.say(b"EHLO " + name)
@@ -147,7 +147,7 @@ class _Dialogue:
         self.seen.offered = Ehlo.of(reply, esmtp=esmtp)
 
     def ask_for_tls(self) -> None:
-        """STARTTLS, and nothing but its answer may come back before the handshake (RFC 3207, CVE-2011-0411)."""
+        """Send STARTTLS; nothing but its answer may arrive before the handshake (RFC 3207, CVE-2011-0411)."""
         self.stage = "starttls"
         if not self.seen.starttls:
             raise Stopped("no-starttls")
@@ -157,7 +157,7 @@ class _Dialogue:
             raise Stopped("injected", f"{len(injected)} bytes")
 
     def begin_tls(self, trust: Trust) -> TlsDetails:
-        """The handshake; from here on the wire is encrypted."""
+        """Do the handshake; from then on the connection is encrypted."""
         self.stage = "tls"
         tls = handshake(self.wire.sock, trust.context, self.settings.host, self.wire.deadline)
         self.wire.sock = tls
@@ -165,7 +165,7 @@ class _Dialogue:
         return self.seen.tls
 
     def log_in(self) -> None:
-        """AUTH, once, unless the login would go where the settings did not allow it to go."""
+        """Send AUTH once, unless the login would be sent in a way that the settings do not allow."""
         self.stage = "auth"
         mechanism = MECHANISMS[self.settings.auth]
         offered = self.seen.offered.auth if self.seen.offered else ()
@@ -181,7 +181,7 @@ class _Dialogue:
         _record(self.seen.auth, reply, 235)
 
     def try_envelope(self) -> None:
-        """MAIL FROM and RCPT TO, taken back with RSET: nothing is ever sent."""
+        """Send MAIL FROM and RCPT TO, then RSET: no message is ever sent."""
         for stage, step, verb, address in _envelope(self.seen, self.settings):
             self.stage = stage
             step.tried = True
@@ -206,7 +206,7 @@ def _expect(reply: Reply, *good: int) -> None:
 
 
 def _cleaned(seen: Observation, settings: Settings) -> Observation:
-    """The same without secrets, in whatever form the relay repeated them: nothing else leaves this file."""
+    """The observation without secrets, in whatever form the relay repeated them; only this leaves the file."""
     forms = travelling_forms(settings.login, settings.password)
 
     def clean(text: str) -> str:
@@ -215,7 +215,7 @@ def _cleaned(seen: Observation, settings: Settings) -> Observation:
     if seen.greeting is not None:
         seen.greeting = clean(seen.greeting)
     if seen.offered is not None:
-        # Said before any secret was; and "AUTH PLAIN LOGIN" must not be taken for a login on its way.
+        # Extensions are listed before any secret is sent, and "AUTH PLAIN LOGIN" must not be redacted as a login.
         extensions = tuple(one_line(one) for one in seen.offered.extensions)
         seen.offered = dataclasses.replace(seen.offered, name=one_line(seen.offered.name), extensions=extensions)
     for step in (seen.auth, seen.sender, seen.recipient):

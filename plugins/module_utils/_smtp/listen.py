@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a port speaks, found out without assuming anything: plain SMTP, SMTP with STARTTLS, or TLS at once."""
+"""Find out what a port speaks, without assumptions: plain SMTP, SMTP with STARTTLS, or implicit TLS."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -22,21 +22,21 @@ Speaks = t.Literal["implicit", "starttls", "plain", "rejecting", "closed", "othe
 
 #: A server that speaks first usually does so at once; one that waits for TLS never does.
 FIRST_WORD_SECONDS = 1.5
-#: How long the wordless one is given to answer a TLS handshake.
+#: How long a silent server may take to answer a TLS handshake.
 HANDSHAKE_SECONDS = 5.0
 
 
 class Heard(t.NamedTuple):
-    """What a port speaks, and its first words where they are not SMTP."""
+    """What a port speaks, and its first line if that is not SMTP."""
 
     speaks: Speaks
     words: str = ""
 
 
 def what_speaks(candidate: Candidate, helo_domain: str, deadline: Deadline) -> Heard:
-    """Ask an address and port what it speaks. No login passes, nothing is verified. Raises nothing.
+    """Find out what a port speaks. No login is sent, nothing is verified. Raises nothing.
 
-    "rejecting" greets with 4xx or 5xx, "closed" hangs up, "other" speaks but not SMTP, "silent" does neither.
+    "rejecting" greets with 4xx or 5xx, "closed" hangs up, "other" speaks but not SMTP, "silent" sends nothing.
     """
     try:
         first = Wire(connect(candidate, deadline), deadline)
@@ -47,7 +47,7 @@ def what_speaks(candidate: Candidate, helo_domain: str, deadline: Deadline) -> H
             return _spoken(first, helo_domain)
         if _answers_tls(candidate, deadline.within(HANDSHAKE_SECONDS)):
             return Heard("implicit")
-        # It may merely be slow to greet (a banner delay against spammers): the first connection still listens.
+        # It may only be slow to greet (a banner delay against spammers); the first connection is still open.
         return _spoken(first, helo_domain)
     finally:
         first.close()
@@ -55,10 +55,10 @@ def what_speaks(candidate: Candidate, helo_domain: str, deadline: Deadline) -> H
 
 def _answers_tls(candidate: Candidate, deadline: Deadline) -> bool:
     try:
-        # No name is sent: whether there is TLS at all does not depend on it.
+        # No server name is sent: whether there is TLS at all does not depend on it.
         handshake(connect(candidate, deadline), blind(), candidate.address, deadline).close()
     except Stopped as stopped:
-        # An alert ("tls") is as good a proof as a handshake that succeeds.
+        # A TLS alert ("tls") proves TLS as well as a successful handshake.
         return stopped.kind == "tls"
     return True
 

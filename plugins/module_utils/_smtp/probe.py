@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Can this host reach the relay, believe it, and log in? One call, no Ansible, nothing sent.
+"""Can this host reach the relay, verify its certificate, and log in? One call, no Ansible, no message sent.
 
-What the probe sees goes into a Result; what it means is said by verdict.py.
+The probe's observations are in a Result; verdict.py interprets them.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -32,18 +32,18 @@ from .settings import Endpoint, Settings
 from .tls import TlsDetails, Trust, trusting
 from .trouble import Stopped
 
-#: Port on which a control host is tried: the one that no hoster blocks.
+#: Port of the control host: the one that no hoster blocks.
 CONTROL_PORT = 443
-#: Finding out what is wrong, after a dialogue that failed, takes no longer than this (or the dialogue's time-out).
+#: Time limit for finding the cause after a failed dialogue, unless the dialogue's timeout is shorter.
 AFTERMATH_SECONDS = 15.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Address:
-    """What became of one address of the relay.
+    """The result for one address of the relay.
 
-    :ivar outcome: "answered" said something; "silent" and "closed" took the connection but said nothing.
-    :ivar seconds: until the TCP connection stood or failed.
+    :ivar outcome: such as "answered"; "silent" and "closed" accepted the connection but sent nothing.
+    :ivar seconds: until the TCP connection was established or failed.
     """
 
     family: str
@@ -54,7 +54,7 @@ class Address:
 
 @dataclasses.dataclass(frozen=True)
 class Port:
-    """Another port of the relay, tried because the one in the settings cannot be reached."""
+    """Another port of the relay, tried because the configured one cannot be reached."""
 
     port: int
     tls: str
@@ -63,13 +63,13 @@ class Port:
 
 @dataclasses.dataclass
 class Result:
-    """Everything that was seen. No secret is in it.
+    """Everything that the probe observed, without secrets.
 
-    :ivar unusable: settings with which nothing could be tried, with reasons; then the rest is empty.
-    :ivar speaks: what the port speaks; None where that could not be seen.
-    :ivar words: the port's first words, where they were not SMTP or a refusal.
-    :ivar control: whether the control host could be reached; None where it was not asked.
-    :ivar elsewhere: another address of the relay with which the greeting worked, after the first one's failed.
+    :ivar unusable: unusable settings, with reasons; if there are any, nothing was tried and the rest is empty.
+    :ivar speaks: what the port speaks; None if unknown.
+    :ivar words: the port's first line if it was not SMTP, or was a refusal.
+    :ivar control: whether the control host could be reached; None if it was not tried.
+    :ivar elsewhere: another address of the relay that works up to the login, after the first one failed.
     """
 
     host: str
@@ -87,12 +87,12 @@ class Result:
 
     @property
     def trouble(self) -> Failure | None:
-        """Why it failed, if it did."""
+        """The failure, if there was one."""
         return self.seen.trouble
 
     @property
     def trouble_kind(self) -> str | None:
-        """Its kind alone."""
+        """The kind of the failure, if there was one."""
         return self.seen.trouble.kind if self.seen.trouble else None
 
     def as_dict(self) -> dict[str, t.Any]:
@@ -132,7 +132,7 @@ def _step(step: Step) -> dict[str, t.Any] | None:
 def probe(settings: Settings) -> Result:
     """Try the relay as Mastodon would, from where this runs.
 
-    At most one AUTH command is sent. It is over within twice the connect time-out, the time-out, and another
+    At most one AUTH command is sent. The probe ends within twice the connect timeout, plus the timeout, plus
     AFTERMATH_SECONDS. Raises nothing: failures are in the result.
     """
     result = Result(settings.host, settings.port, settings.tls, settings.unusable(), mechanism=settings.auth)
@@ -156,7 +156,7 @@ def probe(settings: Settings) -> Result:
 
 
 def _converse(settings: Settings, trust: Trust | None, attempts: list[Attempt], result: Result) -> None:
-    """The dialogue with the first address that can be reached, as Ruby takes it, and what has to be found out then."""
+    """Run the dialogue with the first reachable address, like Ruby, and look for the cause if it fails."""
     reached = [attempt for attempt in attempts if attempt.outcome == "connected"]
     if not reached:
         _unreached(settings, attempts, result)
@@ -183,7 +183,7 @@ def _converse(settings: Settings, trust: Trust | None, attempts: list[Attempt], 
 
 
 def _unreached(settings: Settings, attempts: list[Attempt], result: Result) -> None:
-    """No connection at all: the most telling failure, and which of the relay's other ports can be reached."""
+    """Record that no address can be reached: the most informative failure, and which other ports can be reached."""
     order: list[Outcome] = ["timed out", "refused", "unreachable"]
     attempt = min(attempts, key=lambda one: order.index(one.outcome))
     result.seen.trouble = attempt.stopped().at("connect")
@@ -198,7 +198,7 @@ def _unreached(settings: Settings, attempts: list[Attempt], result: Result) -> N
 
 
 def _takes_connections(host: str, port: int, seconds: float) -> bool:
-    """Whether a host can be reached at all; in so many seconds, its name included."""
+    """Whether a host can be reached within so many seconds, including the name lookup."""
     deadline = Deadline(seconds)
     try:
         candidates = first_of_each_family(resolve(host, port, deadline), ADDRESSES_PER_FAMILY)
@@ -211,7 +211,7 @@ def _takes_connections(host: str, port: int, seconds: float) -> bool:
 
 
 def _open_ports(candidates: list[Candidate], endpoints: list[Endpoint], seconds: float) -> list[Port]:
-    """Which ports take a TCP connection, on any of the addresses; all tried at once."""
+    """The ports that accept a TCP connection on any of the addresses; all are tried at once."""
     attempts = connect_all(
         [one.at_port(endpoint.port) for endpoint in endpoints for one in candidates], Deadline(seconds)
     )
@@ -222,7 +222,7 @@ def _open_ports(candidates: list[Candidate], endpoints: list[Endpoint], seconds:
 
 
 def _address(attempt: Attempt, seen: Observation | None) -> Address:
-    """One address of the result; seen is the dialogue, for the address that it was held with."""
+    """The result for one address; C(seen) is the dialogue if it was held with this address."""
     outcome: Outcome | t.Literal["answered", "silent", "closed"] = attempt.outcome
     if seen is not None:
         kind = seen.trouble.kind if seen.trouble and seen.greeting is None else None
@@ -231,7 +231,7 @@ def _address(attempt: Attempt, seen: Observation | None) -> Address:
 
 
 def _spoken(settings: Settings, seen: Observation) -> Speaks | None:
-    """What the port speaks, as far as the dialogue itself shows it."""
+    """What the port speaks, as far as the dialogue shows it."""
     trouble = seen.trouble
     if settings.tls == "implicit":
         return "implicit" if seen.tls or (trouble and trouble.kind == "certificate") else None
@@ -243,7 +243,7 @@ def _spoken(settings: Settings, seen: Observation) -> Speaks | None:
 
 
 def _mode_in_doubt(settings: Settings, trouble: Failure) -> bool:
-    """Whether the failure may come from beginning TLS in the wrong way."""
+    """Whether a wrong TLS mode may be the cause of the failure."""
     if trouble.stage == "banner":
         return trouble.kind in ("timed-out", "closed", "garbage", "too-long", "tls")
     return (
@@ -254,7 +254,7 @@ def _mode_in_doubt(settings: Settings, trouble: Failure) -> bool:
 
 
 def _unbelieved(settings: Settings, trust: Trust, candidate: Candidate, deadline: Deadline) -> TlsDetails | None:
-    """The certificate that did not pass, fetched over a connection that is used for nothing else."""
+    """The certificate that failed verification, read over a separate connection."""
     try:
         details = look_at_certificate(settings, blind_trust(), connect(candidate, deadline), deadline)
     except Stopped:
@@ -264,7 +264,7 @@ def _unbelieved(settings: Settings, trust: Trust, candidate: Candidate, deadline
 
 
 def _would_verify(settings: Settings, candidate: Candidate, deadline: Deadline) -> bool | None:
-    """Whether the certificate would pass, were it verified. None when that cannot be said."""
+    """Whether the certificate would pass verification; None if unknown."""
     try:
         strict = trusting("peer", settings.ca_file)
         look_at_certificate(settings, strict, connect(candidate, deadline), deadline)
@@ -276,7 +276,7 @@ def _would_verify(settings: Settings, candidate: Candidate, deadline: Deadline) 
 def _answering(
     settings: Settings, trust: Trust | None, candidates: list[Candidate], deadline: Deadline
 ) -> Candidate | None:
-    """The address with which everything up to the login works. No login is tried there."""
+    """An address with which everything up to the login works. No login is tried there."""
     harmless = dataclasses.replace(settings, auth="none", login="", password="", sender="", recipient="")
     for candidate in candidates:
         try:

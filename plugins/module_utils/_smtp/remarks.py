@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What should be known of a relay besides what failed. Pure, as verdict.py."""
+"""Findings about a relay apart from what failed. Pure functions, like verdict.py."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -24,7 +24,7 @@ SMALL_MESSAGE = 256 * 1024
 
 
 def remarks(settings: Settings, result: Result, context: Context, warning_days: int) -> list[Finding]:
-    """What should be known besides what failed."""
+    """All findings apart from what failed."""
     found: list[tuple[str, str, str]] = []
     found += _about_addresses(result, context)
     found += _about_encryption(settings, result, context)

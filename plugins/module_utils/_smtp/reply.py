@@ -12,7 +12,7 @@ import dataclasses
 import re
 
 _LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\Z", re.DOTALL)
-#: RFC 2034: the enhanced code opens the text, its class being the reply code's first digit.
+#: RFC 2034: the enhanced code begins the text, and its first digit is that of the reply code.
 _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?!\S)")
 _SHOWN_EXTENSIONS = 40
 
@@ -21,8 +21,8 @@ _SHOWN_EXTENSIONS = 40
 class Reply:
     """One reply, of one or many lines.
 
-    :ivar code: of the first line, which is the one that Ruby's net-smtp goes by.
-    :ivar lines: the texts behind the codes, printable characters only. They may hold whatever the relay saw fit to say.
+    :ivar code: the code of the first line, which Ruby's net-smtp uses.
+    :ivar lines: the texts after the codes, printable characters only. They may hold anything, as the relay likes.
     """
 
     code: int
@@ -30,12 +30,12 @@ class Reply:
 
     @property
     def positive(self) -> bool:
-        """2xx."""
+        """Whether the code is 2xx."""
         return self.code // 100 == 2
 
     @property
     def enhanced(self) -> str | None:
-        """The first enhanced status code; many relays give none, some one on each line."""
+        """The first enhanced status code. Many relays send none, some send one on each line."""
         for line in self.lines:
             found = _ENHANCED.match(line)
             if found and found.group(1) == str(self.code)[0]:
@@ -44,7 +44,7 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """Code and all lines on one line; an enhanced code that each line repeats is there once."""
+        """Code and texts on one line; an enhanced code repeated on each line appears once."""
         first, *others = self.lines or ("",)
         repeated = f"{self.enhanced} " if self.enhanced and first.startswith(self.enhanced) else ""
         shortened = [line[len(repeated) :] if repeated and line.startswith(repeated) else line for line in others]
@@ -52,7 +52,7 @@ class Reply:
 
 
 def parse_line(line: bytes) -> tuple[int, bool, str] | None:
-    """Code, whether more lines follow, and text of one line without its end; None for what is no reply."""
+    """The code, whether more lines follow, and the text of one line without its line end; None if it is not a reply."""
     found = _LINE.match(line)
     if not found:
         return None
@@ -60,20 +60,20 @@ def parse_line(line: bytes) -> tuple[int, bool, str] | None:
 
 
 def readable(data: bytes) -> str:
-    """Text of bytes from the wire; what cannot be shown is escaped or becomes a space."""
+    """Bytes from the network as text; unprintable ones are escaped or become a space."""
     text = data.decode("utf-8", "backslashreplace")
     return "".join(letter if letter.isprintable() else " " for letter in text).strip()
 
 
 @dataclasses.dataclass(frozen=True)
 class Ehlo:
-    """What a relay says it can do.
+    """The capabilities that a relay announces.
 
-    :ivar name: how it calls itself.
-    :ivar size: largest message it takes, in bytes; 0 means without limit (RFC 1870), None that it does not say.
-    :ivar auth: SASL mechanisms, as written by the relay in upper case.
-    :ivar extensions: all keywords with their parameters, as written.
-    :ivar esmtp: False when it refused EHLO and only took HELO; then nothing else is known.
+    :ivar name: the relay's name for itself.
+    :ivar size: largest accepted message in bytes; 0: no limit (RFC 1870); None: not announced.
+    :ivar auth: SASL mechanisms, in upper case.
+    :ivar extensions: all keywords with their parameters, as sent.
+    :ivar esmtp: False if it refused EHLO and only accepted HELO; then nothing else is known.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Ehlo:
         starttls = False
         auth: list[str] = []
         for line in reply.lines[1:]:
-            # "AUTH=LOGIN" is how servers wrote it before RFC 2554; some still give both forms.
+            # Before RFC 2554 servers sent "AUTH=LOGIN"; some still send both forms.
             keyword, *words = line.upper().replace("AUTH=", "AUTH ", 1).split()[:64] or [""]
             if keyword == "STARTTLS":
                 starttls = True

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the operator asks of a relay, as far as a dialogue with it is concerned."""
+"""The settings of a relay that matter for a dialogue with it."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -18,7 +18,7 @@ from .._mailer.names import TlsMode
 VerifyMode = t.Literal["peer", "none"]
 AuthMode = t.Literal["plain", "login", "cram_md5", "none"]
 
-#: What SMTP calls the mechanisms (RFC 4616; LOGIN has no RFC; RFC 2195).
+#: Mechanism -> its name in SMTP (RFC 4616; LOGIN has no RFC; RFC 2195).
 MECHANISMS: dict[str, str] = {"plain": "PLAIN", "login": "LOGIN", "cram_md5": "CRAM-MD5"}
 
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\Z")
@@ -30,7 +30,7 @@ _ADDRESS = re.compile(r"[\x21-\x3b\x3d\x3f-\x7e]{1,254}\Z")
 
 @dataclasses.dataclass(frozen=True)
 class Endpoint:
-    """A port of the same host, and how TLS begins there."""
+    """A port of the same host, and its TLS mode."""
 
     port: int
     tls: TlsMode
@@ -38,18 +38,18 @@ class Endpoint:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """One relay as Mastodon will use it, and how long finding out may take.
+    """One relay as Mastodon will use it, and the limits of the probe.
 
     :ivar tls: C(starttls_optional) is what Mastodon does when nothing is set: encrypted only if the relay offers it.
-    :ivar ca_file: trusted besides OpenSSL's default store, as Ruby's C(Net::SMTP) does; empty means only that store.
-    :ivar helo_domain: what EHLO names, Mastodon's C(SMTP_DOMAIN) or C(LOCAL_DOMAIN).
-    :ivar sender: with it the envelope is tried too: MAIL FROM, RCPT TO when there is a recipient, then RSET.
-    :ivar connect_timeout: seconds for the name look-up, and again for the TCP connections.
+    :ivar ca_file: trusted in addition to OpenSSL's default store, as in Ruby's C(Net::SMTP); empty: only that store.
+    :ivar helo_domain: the name in EHLO: Mastodon's C(SMTP_DOMAIN) or C(LOCAL_DOMAIN).
+    :ivar sender: if given, the envelope is tried too: MAIL FROM, RCPT TO if there is a recipient, then RSET.
+    :ivar connect_timeout: seconds for the name lookup, and again for the TCP connections.
     :ivar timeout: seconds for the whole dialogue after that.
     :ivar alternative_ports: the provider's other ports, tried when this one cannot be reached.
-    :ivar control_host: a web server that has nothing to do with the relay, tried when none of its ports can be reached.
-    :ivar skip_auth: leave the AUTH step out.
-    :ivar refused_on: the host from which the same login was already refused; leaves the AUTH step out too.
+    :ivar control_host: a web server unrelated to the relay, tried when none of the relay's ports can be reached.
+    :ivar skip_auth: skip the AUTH step.
+    :ivar refused_on: the host on which the same login has already been refused; also skips the AUTH step.
     """
 
     host: str
@@ -72,11 +72,11 @@ class Settings:
 
     @property
     def wants_auth(self) -> bool:
-        """Whether the AUTH step is to be taken."""
+        """Whether to do the AUTH step."""
         return self.auth != "none" and not self.skip_auth and not self.refused_on
 
     def unusable(self) -> list[tuple[str, str]]:
-        """Settings with which no dialogue can be held: pairs of setting and reason. Never holds a secret."""
+        """The settings that make a dialogue impossible: (setting, reason). Never holds a secret."""
         return [
             (setting, reason)
             for setting, wrong, reason in (
@@ -115,7 +115,7 @@ class Settings:
 
 
 def _is_host(host: str) -> bool:
-    """Whether it is an IP address or an ASCII host name. Ruby does not encode one, so an IDN must be xn-- already."""
+    """Whether it is an IP address or an ASCII host name. Ruby does not encode IDNs, so they must be in xn-- form."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -125,7 +125,7 @@ def _is_host(host: str) -> bool:
 
 
 def _is_wait(seconds: float) -> bool:
-    """Also false for what is not a number."""
+    """Whether it is a usable number of seconds; false for NaN."""
     return 0 < seconds <= 3600
 
 
@@ -134,5 +134,5 @@ def _no_address(address: str) -> bool:
 
 
 def _breaks(text: str) -> bool:
-    """NUL separates the fields of AUTH PLAIN (RFC 4616); no environment file can hold one either."""
+    """Whether the text contains NUL, which separates the fields of AUTH PLAIN (RFC 4616)."""
     return "\0" in text

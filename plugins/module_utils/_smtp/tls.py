@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""TLS as Ruby's net-smtp does it for Mastodon, and what a certificate looks like when it is not believed."""
+"""TLS as Ruby's net-smtp does it for Mastodon, and the details of a certificate that fails verification."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -28,9 +28,9 @@ _RECORD_TYPES = frozenset((20, 21, 22, 23))
 
 @dataclasses.dataclass(frozen=True)
 class Trust:
-    """How certificates are judged.
+    """How certificates are verified.
 
-    :ivar store: names what is trusted, for the result: it may differ from what another program on the host trusts.
+    :ivar store: name of the trusted store, for the result; other programs on the host may trust another one.
     """
 
     context: ssl.SSLContext
@@ -40,10 +40,10 @@ class Trust:
 
 @dataclasses.dataclass
 class TlsDetails:
-    """What a TLS connection showed. The certificate's part is None where it could not be read.
+    """The details of a TLS connection. The certificate's fields are None if it could not be read.
 
-    :ivar verified: chain and host name were checked and are good.
-    :ivar would_verify: with verification switched off: whether it would succeed. None when not tried.
+    :ivar verified: chain and host name were verified successfully.
+    :ivar would_verify: with verification switched off, whether it would succeed; None if not tried.
     :ivar not_after: ISO 8601, UTC.
     """
 
@@ -63,16 +63,16 @@ class TlsDetails:
 
 
 def trusting(verify: VerifyMode, ca_file: str) -> Trust:
-    """The context for the settings.
+    """The Trust for the settings.
 
-    Not ssl.create_default_context(): from Python 3.13 that one refuses certificates (VERIFY_X509_STRICT) which Ruby
-    takes. Ruby trusts OpenSSL's default store and the CA file, not the file alone (measured with Ruby 3.1, openssl
-    3.0.1), and fails when the file cannot be loaded even if nothing is to be verified.
+    Not ssl.create_default_context(), which from Python 3.13 on rejects certificates (VERIFY_X509_STRICT) that Ruby
+    accepts. Ruby trusts OpenSSL's default store in addition to the CA file (measured with Ruby 3.1, openssl 3.0.1), and
+    fails if the file cannot be loaded, even without verification.
 
     :raises Stopped: "ca-file".
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Python 3.10 and newer have this of themselves; Debian's and Red Hat's OpenSSL have it for Ruby.
+    # The default from Python 3.10 on; for Ruby, Debian's and Red Hat's OpenSSL set it.
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if verify == "none":
         context.check_hostname = False
@@ -82,7 +82,7 @@ def trusting(verify: VerifyMode, ca_file: str) -> Trust:
     store = f"this host's OpenSSL default ({default.cafile or default.openssl_cafile}, {default.openssl_capath})"
     if ca_file:
         try:
-            # By its descriptor: OpenSSL itself would wait for the writer of a named pipe, and follow any link.
+            # Opened here: OpenSSL itself would wait for the writer of a named pipe, and follow any link.
             with gate.enter(ca_file) as place, open(place.open_file(), "rb") as file:
                 context.load_verify_locations(cafile=f"/proc/self/fd/{file.fileno()}")
         except OSError as error:  # ssl.SSLError is one: a file without certificates
@@ -93,14 +93,14 @@ def trusting(verify: VerifyMode, ca_file: str) -> Trust:
 
 
 def blind() -> ssl.SSLContext:
-    """A context that believes anybody. No login may ever pass through it; it is for looking at a certificate."""
+    """A context that accepts any certificate, only for reading one. Never send a login through it."""
     return trusting("none", "").context
 
 
 def handshake(sock: socket.socket, context: ssl.SSLContext, host: str, deadline: Deadline) -> ssl.SSLSocket:
-    """Begin TLS on a connection. The socket is used up, whatever happens.
+    """Begin TLS on a connection. The given socket cannot be used afterwards, whatever happens.
 
-    :raises Stopped: "certificate", "plaintext" when the other side answers with readable text, "timed-out", "closed",
+    :raises Stopped: "certificate"; "plaintext" if the other side answers with readable text; "timed-out"; "closed";
         "tls".
     """
     try:
@@ -116,7 +116,7 @@ def handshake(sock: socket.socket, context: ssl.SSLContext, host: str, deadline:
     except OSError as error:
         tls.close()
         if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
-            # The words came in between our looking and OpenSSL's reading; they are gone.
+            # The text arrived between our peek and OpenSSL's read, which has consumed it.
             raise Stopped("plaintext") from None
         raise stopped_by(error) from None
     except Stopped:
@@ -129,7 +129,7 @@ def _shake(tls: ssl.SSLSocket, deadline: Deadline) -> None:
     tls.settimeout(0)
     first = b""
     while True:
-        # What the other side says first tells a plaintext port apart, in whatever words OpenSSL would complain.
+        # The first bytes identify a plaintext port, whatever error OpenSSL raises.
         first = first or _peek(tls)
         if first and first[0] not in _RECORD_TYPES:
             raise Stopped("plaintext", readable(first))
@@ -144,7 +144,7 @@ def _shake(tls: ssl.SSLSocket, deadline: Deadline) -> None:
 
 
 def _peek(tls: ssl.SSLSocket) -> bytes:
-    """The first bytes from below TLS, left where they are. SSLSocket's own recv() takes no flags."""
+    """Peek at the first bytes below TLS without consuming them. SSLSocket's own recv() takes no flags."""
     try:
         return socket.socket.recv(tls, 200, socket.MSG_PEEK)
     except BlockingIOError:
@@ -152,7 +152,7 @@ def _peek(tls: ssl.SSLSocket) -> bytes:
 
 
 def describe(tls: ssl.SSLSocket, trust: Trust, now: datetime.datetime) -> TlsDetails:
-    """What the connection shows, the certificate included."""
+    """The details of the connection, including the certificate."""
     cipher = tls.cipher()
     details = TlsDetails(tls.version(), cipher[0] if cipher else None, trust.verifies, trust.store)
     der = tls.getpeercert(binary_form=True)

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a probe's result means, as findings. Pure: it looks at nothing but the settings and the result.
+"""Interprets a probe's result as findings. Pure functions of the settings and the result.
 
-A failure that the mailer can meet too keeps the code that the diagnosis gives it; only the words are surer here, since
-the probe has looked.
+A failure that the mailer can have as well keeps its code from the diagnosis; only the wording is more certain here,
+because the probe has looked for the cause.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -28,15 +28,15 @@ from .remarks import remarks
 from .settings import MECHANISMS, Settings
 from .wording import certificate, port_words
 
-#: A certificate that is long valid is checked for renewal by its owner's robots some weeks before it ends.
+#: Days. Automatic renewal replaces a certificate some weeks before it expires; one that expires sooner is suspicious.
 WARNING_DAYS = 14
 
 
 def context_of(settings: Settings, relay: t.Literal["main", "bulk"] = "main", hint: str = "") -> Context:
-    """What the diagnosis may know.
+    """The context for the diagnosis.
 
-    :param relay: which of Mastodon's two relays it is; decides how the fixes call the options.
-    :param hint: the provider's word on its logins, shown when a login is refused.
+    :param relay: which of Mastodon's two relays it is; decides which options the fixes name.
+    :param hint: the provider preset's hint about logins, shown when a login is refused.
     """
     return Context(
         host=settings.host,
@@ -52,7 +52,7 @@ def context_of(settings: Settings, relay: t.Literal["main", "bulk"] = "main", hi
 
 
 def verdict(settings: Settings, result: Result, context: Context, warning_days: int = WARNING_DAYS) -> list[Finding]:
-    """All findings of a probe: one error for what ended it, and what else should be known."""
+    """All findings of a probe: one error for what ended it, and other findings about the relay."""
     if result.unusable:
         return [
             TABLE.finding("relay-setting-unusable", _option(setting, context), reason)
@@ -64,12 +64,12 @@ def verdict(settings: Settings, result: Result, context: Context, warning_days: 
     return findings + remarks(settings, result, context, warning_days)
 
 
-#: Where the role calls a setting otherwise than the probe.
+#: Settings of the probe that have another name in the role.
 _OPTIONS = {"sender": "from_address", "recipient": "test_recipient"}
 
 
 def _option(setting: str, context: Context) -> str:
-    """How the role calls a setting; what it has no variable for goes by the module's own name."""
+    """The role variable for a setting; the module's own name if the role has none."""
     if setting in ("timeout", "connect_timeout", "control_host"):
         return setting
     return context.option(_OPTIONS.get(setting, setting))
@@ -108,7 +108,7 @@ def _refused_elsewhere(settings: Settings, context: Context) -> Finding:
 
 
 def _asks_on(settings: Settings, context: Context) -> Finding:
-    """One challenge more than the mechanism has (RFC 4954, 4 lets PLAIN begin with its answer); Mastodon stops."""
+    """One challenge more than the mechanism has (PLAIN sends its answer at once: RFC 4954, 4); Mastodon gives up."""
     return DELIVERY.finding(
         "login-mechanism-not-offered",
         context.endpoint,
@@ -119,7 +119,7 @@ def _asks_on(settings: Settings, context: Context) -> Finding:
 
 
 def _unreachable(trouble: Failure, settings: Settings, result: Result, context: Context) -> Finding:
-    """The port cannot be reached; the other ports of the provider were tried, and perhaps a host elsewhere."""
+    """The error for an unreachable port, with the results for the provider's other ports and the control host."""
     finding = diagnose(trouble, context)
     best = next((port for port in result.ports if port.open), None)
     if best is None:
@@ -149,7 +149,7 @@ _CONTROL = {
 
 
 def _by_what_it_speaks(trouble: Failure, settings: Settings, result: Result, context: Context) -> Finding | None:
-    """The port was asked what it speaks: say so, when it is something else than the settings say."""
+    """The error if the port speaks something else than the settings say; None otherwise."""
     wanted, port, tls = TLS_WORDS[settings.tls], context.port, context.option("tls")
     speaks = result.speaks
     if settings.tls == "implicit" and speaks == "starttls":

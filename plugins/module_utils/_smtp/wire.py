@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lines over a socket, plain or encrypted, each step bounded in time and size."""
+"""Sends and reads lines on a socket, plain or encrypted, with limits on time and size."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -17,9 +17,9 @@ from .deadline import ANSWER_SECONDS, Deadline
 from .reply import Reply, parse_line, readable
 from .trouble import Stopped
 
-#: RFC 5321, 4.5.3.1.5 allows 512 bytes. Generous, because Ruby sets no bound at all.
+#: RFC 5321, 4.5.3.1.5 allows 512 bytes. Generous, because Ruby has no limit at all.
 LINE_BYTES = 8192
-#: No EHLO answer of a real relay comes near it.
+#: Far more lines than any real relay's answer to EHLO.
 REPLY_LINES = 100
 
 
@@ -57,12 +57,12 @@ class Wire:
         raise Stopped("too-long", f"a reply of more than {REPLY_LINES} lines")
 
     def take_unread(self) -> bytes:
-        """What has arrived and was not asked for. It is thrown away: nothing of it may count as said under TLS."""
+        """Take the bytes that arrived unasked, so that none of them can count as received under TLS."""
         unread, self._unread = self._unread, b""
         return unread
 
     def wait_for_bytes(self, deadline: Deadline) -> bool:
-        """Whether anything arrives (or the connection ends) before the deadline."""
+        """Wait until the deadline; return whether anything arrived or the connection ended."""
         if self._unread:
             return True
         try:
@@ -75,14 +75,14 @@ class Wire:
         return True
 
     def quit(self) -> None:
-        """Take leave and close. The relay's answer matters to nobody, so it is given a moment only."""
+        """Send QUIT and close. The answer does not matter, so the wait for it is short."""
         self.deadline = self.deadline.within(1.0)
         with contextlib.suppress(Stopped):
             self.say(b"QUIT")
         self.close()
 
     def close(self) -> None:
-        """Close without a word."""
+        """Close without QUIT."""
         with contextlib.suppress(OSError):
             self.sock.close()
 
@@ -114,16 +114,16 @@ class Wire:
 
 
 def _ended(error: OSError) -> Stopped:
-    """As stopped_by(), but a reset counts as any other hanging up.
+    """Like stopped_by(), but a reset counts as an ordinary close.
 
-    Whether a server that closes is seen to close or to reset depends only on whether our line was already under way.
+    When a server closes, we see a close or a reset, depending only on whether a line of ours was already under way.
     """
     stopped = stopped_by(error)
     return Stopped("closed", stopped.message) if stopped.kind == "closed" else stopped
 
 
 def stopped_by(error: OSError) -> Stopped:
-    """What an error of an open connection means."""
+    """Translate an error on an open connection."""
     name = errno.errorcode.get(error.errno or 0, "")
     if isinstance(error, socket.timeout):
         return Stopped("timed-out")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How the probe's findings speak of ports, certificates and lists."""
+"""Wording of ports, certificates and lists in the probe's findings."""
 
 # Private to this collection: it may change in any release without notice.
 

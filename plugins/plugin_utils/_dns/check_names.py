@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What each check of the sender's DNS is called on screen: the ids of the rules are for the tables."""
+"""Names of the sender-DNS checks for people; the ids of the rules are for the tables."""
 
 # Private to this collection: it may change in any release without notice.
 

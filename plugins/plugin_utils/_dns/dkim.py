@@ -38,7 +38,7 @@ def k1_keys_usable(facts: Facts) -> Outcome:
 
 
 def _broken(facts: Facts, selector: str, problem: str) -> Finding:
-    """One of several selectors does not work. Presets also list selectors that only older customers have."""
+    """The finding for one broken selector of several. Presets also list selectors that only older customers have."""
     answer = facts.keys[selector]
     optional = not answer.records and selector in facts.sender.relay.selectors
     why = f"Here {problem}; mail that is signed with this selector fails DKIM."
@@ -49,7 +49,7 @@ def _broken(facts: Facts, selector: str, problem: str) -> Finding:
 
 
 def _record(facts: Facts, selector: str) -> str:
-    """The record to publish for a selector, as far as it can be known without the provider."""
+    """The record to publish for a selector, as far as it is known without asking the provider."""
     answer, relay = facts.keys[selector], facts.sender.relay
     if relay.dkim_target and selector in relay.selectors:
         return publish(answer.name, "CNAME", f"NAME-SHOWN-BY-YOUR-PROVIDER.{relay.dkim_target}")

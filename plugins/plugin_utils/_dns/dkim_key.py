@@ -26,9 +26,9 @@ ED25519_OCTETS = 32
 class Key:
     """A key record as verifiers see it.
 
-    :ivar problem: why verifiers cannot use it, in words; empty when they can.
+    :ivar problem: why verifiers cannot use it, in words; empty if they can.
     :ivar kind: rsa or ed25519.
-    :ivar bits: length of the RSA modulus, else 256; 0 when unusable.
+    :ivar bits: length of the RSA modulus; 256 for ed25519; 0 if unusable.
     :ivar testing: the C(t=y) flag: verifiers must treat signed mail like unsigned.
     :ivar revoked: C(p=) is empty: the key was withdrawn.
     """
@@ -41,7 +41,7 @@ class Key:
 
 
 def key_of(answer: Answer) -> Key | None:
-    """The key behind a selector; None when DNS did not answer."""
+    """The key of a selector; None if DNS did not answer."""
     if not answer.known:
         return None
     if not answer.records:
@@ -52,7 +52,7 @@ def key_of(answer: Answer) -> Key | None:
 
 
 def read(text: str) -> Key:
-    """A key record's text."""
+    """Parse the text of a key record."""
     tags = _tags(text)
     if tags is None:
         return Key(problem="the record is not a tag=value list, so it is not a DKIM key")
@@ -81,7 +81,7 @@ def read(text: str) -> Key:
 
 
 def _tags(text: str) -> dict[str, str] | None:
-    """The tags in their order; None when it is no tag list."""
+    """The tags in order; None if the text is not a tag list."""
     tags: dict[str, str] = {}
     for piece in text.split(";"):
         if not piece.strip():

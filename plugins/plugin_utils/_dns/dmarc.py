@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""M1 to M5: what DMARC (RFC 9989) asks of this From address, and whether its mail meets it."""
+"""M1 to M5: what DMARC (RFC 9989) demands for this From address, and whether its mail passes."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -27,7 +27,7 @@ def m1_record_found(facts: Facts) -> Outcome:
     if several:
         name = several[0].answer.name
         records = [parse(one) for one in several[0].answer.records if claims(one)]
-        # None of them counts today, so the mildest changes least.
+        # Several records count as none, so keeping the mildest changes least.
         mildest = min(records, key=lambda one: POLICIES.index(one.tags.get("p", "none"))).text
         why = f"There are {several[0].duplicates} DMARC records, and receivers then ignore all of them."
         return [TABLE.finding("dmarc-several", name, f"{instead(name, 'TXT', mildest)} {why}", severity=severity)]
@@ -43,7 +43,7 @@ def m1_record_found(facts: Facts) -> Outcome:
 
 
 def m2_record_valid(facts: Facts) -> Outcome:
-    """The record says nothing that receivers do not understand."""
+    """The record contains nothing that receivers do not understand."""
     own = facts.dmarc.steps[0].answer
     step = facts.dmarc.applied()
     if step is None or step.record is None:
@@ -65,7 +65,7 @@ def m2_record_valid(facts: Facts) -> Outcome:
 
 
 def _clean(record: Record) -> str:
-    """The record without what receivers ignore."""
+    """The record without the parts that receivers ignore."""
     tags = {"p": record.tags.get("p", "none"), **record.tags}
     if "rua" in tags and not record.report_addresses():
         del tags["rua"]
@@ -73,7 +73,7 @@ def _clean(record: Record) -> str:
 
 
 def effective_policy(facts: Facts) -> str | None:
-    """The policy that receivers apply to the From domain; C(none) without a record, None when DNS did not say."""
+    """The policy that receivers apply to the From domain; C(none) without a record, None if DNS did not answer."""
     step = facts.dmarc.applied()
     if step is None or step.record is None:
         return "none" if facts.dmarc.decided else None
@@ -135,14 +135,14 @@ def _selector_record(facts: Facts) -> str:
 
 
 def _both(one: bool | None, other: bool | None) -> bool | None:
-    """Both true; false when either is; None while that is open."""
+    """Three-valued "and": false if either is false, true if both are true, else None."""
     if one is False or other is False:
         return False
     return True if one and other else None
 
 
 def spf_passes(facts: Facts) -> bool | None:
-    """Whether SPF passes on the return-path domain; None when that is open."""
+    """Whether SPF passes on the return-path domain; None if unknown."""
     spf = facts.spf
     if spf is None:
         return None if facts.return_path.required else True  # the provider's own domain
@@ -165,7 +165,7 @@ def _spf_aligned(facts: Facts, step: Step | None) -> bool | None:
 
 
 def dkim_works(facts: Facts) -> bool | None:
-    """Whether a selector has a usable key; None when that is open."""
+    """Whether any selector has a usable key; None if unknown."""
     keys = facts.key_records().values()
     if any(one is not None and not one.problem and not one.testing for one in keys):
         return True
@@ -178,7 +178,7 @@ def _dkim_aligned(facts: Facts, step: Step | None) -> bool | None:
 
 
 def m5_reports_wanted(facts: Facts) -> Outcome:
-    """Reports are asked for, and their receivers agreed."""
+    """Reports are requested, and their receivers accept them."""
     step = facts.dmarc.applied()
     if step is None or step.record is None:
         return None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""DMARC records and the DNS tree walk (RFC 9989): no public suffix list, the domain's own records decide."""
+"""DMARC records and the DNS tree walk (RFC 9989), which needs no public suffix list: the records decide."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -17,13 +17,13 @@ from .answers import Answer, Ask
 
 VERSION = re.compile(r"[vV][ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)")
 
-#: Names longer than this are cut to it after the first question: eight questions at the most (RFC 9989, tree walk).
+#: Names with more labels are cut to this number after the first query: at most eight queries (RFC 9989, tree walk).
 MOST_LABELS = 7
 
 POLICIES = ("none", "quarantine", "reject")
 WEAKER = {"reject": "quarantine", "quarantine": "none", "none": "none"}
 
-#: Tags and the values that they may have; others may have anything.
+#: Tag -> its valid values; other tags may have any value.
 VALUES: dict[str, tuple[str, ...]] = {
     "p": POLICIES,
     "sp": POLICIES,
@@ -34,7 +34,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "t": ("y", "n"),
 }
 
-#: Tags of RFC 7489 that RFC 9989 took away.
+#: Tags of RFC 7489 that RFC 9989 removed.
 OBSOLETE = ("pct", "rf", "ri")
 
 
@@ -43,9 +43,9 @@ class Record:
     """One valid DMARC record.
 
     :ivar text: as published.
-    :ivar tags: tag to value; values of the tags in C(VALUES) in lower case, and only valid ones.
+    :ivar tags: tag -> value; for the tags in C(VALUES) only valid values, in lower case.
     :ivar problems: what is wrong with it, in words.
-    :ivar obsolete: tags in it that mean nothing any more.
+    :ivar obsolete: its tags that no longer have a meaning.
     """
 
     text: str
@@ -54,13 +54,17 @@ class Record:
     obsolete: tuple[str, ...] = ()
 
     def policy(self, *, below: bool, exists: bool) -> str:
-        """The policy for a From domain: of the record's own name, or C(below) it, where it may not even exist."""
+        """The policy for a From domain.
+
+        :param below: the From domain is below the record's domain.
+        :param exists: the From domain exists.
+        """
         chain = ["p"] if not below else ["sp", "p"] if exists else ["np", "sp", "p"]
         wanted = next((self.tags[one] for one in chain if one in self.tags), "none")
         return WEAKER[wanted] if self.tags.get("t") == "y" else wanted
 
     def strict(self, tag: str) -> bool:
-        """Whether C(adkim) or C(aspf) asks for identical names."""
+        """Whether C(adkim) or C(aspf) requires identical names."""
         return self.tags.get(tag) == "s"
 
     def report_addresses(self) -> tuple[str, ...]:
@@ -70,12 +74,12 @@ class Record:
 
 
 def claims(text: str) -> bool:
-    """Whether a TXT record counts as DMARC: the version is its first tag."""
+    """Whether a TXT record counts as DMARC: its first tag is the version."""
     return VERSION.match(text) is not None
 
 
 def parse(text: str) -> Record:
-    """A record that C(claims) to be DMARC; what cannot be read is ignored and named, as receivers ignore it."""
+    """Parse a record that C(claims) to be DMARC. Invalid parts are ignored, as receivers do, and listed as problems."""
     tags: dict[str, str] = {}
     problems: list[str] = []
     for piece in text.split(";")[1:]:
@@ -100,7 +104,7 @@ def parse(text: str) -> Record:
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """One question of the walk: the C(domain) whose C(_dmarc) name was asked, the answer, its only DMARC record."""
+    """One query of the walk: the C(domain) whose C(_dmarc) name was queried, the answer, its only DMARC record."""
 
     domain: str
     answer: Answer
@@ -108,7 +112,7 @@ class Step:
 
     @property
     def duplicates(self) -> int:
-        """How many DMARC records are there when there is more than one (they count as none), else 0."""
+        """The number of DMARC records if there is more than one (they then count as none), else 0."""
         found = sum(claims(one) for one in self.answer.records)
         return found if found > 1 else 0
 
@@ -121,11 +125,11 @@ class Walk:
     steps: tuple[Step, ...]
 
     def unanswered(self) -> tuple[Answer, ...]:
-        """The questions that nobody answered."""
+        """The queries that no server answered."""
         return tuple(one.answer for one in self.steps if not one.answer.known)
 
     def organizational(self) -> str | None:
-        """The organizational domain; None when DNS did not answer enough to say."""
+        """The organizational domain; None if DNS did not answer enough to decide."""
         chosen = self.start
         for step in self.steps:
             if not step.answer.known:
@@ -146,7 +150,7 @@ class Walk:
 
     def applied(self) -> Step | None:
         """The step whose record receivers apply: the From domain's own, else the organizational domain's, else the
-        public suffix's. None when there is none, or when that cannot be said (see C(unanswered))."""
+        public suffix's. None if there is none, or if that is unknown (see C(unanswered))."""
         if self.steps[0].record is not None:
             return self.steps[0]
         organizational = self.organizational()
@@ -163,7 +167,7 @@ class Walk:
 
 
 def walk(ask: Ask, domain: str) -> Walk:
-    """Ask C(_dmarc) of the domain and of its parents, at most eight questions."""
+    """Query C(_dmarc) of the domain and of its parents, at most eight queries."""
     steps: list[Step] = []
     above = [one for one in names.parents(domain) if one.count(".") < MOST_LABELS]
     for name in (domain, *above):
@@ -178,9 +182,9 @@ def walk(ask: Ask, domain: str) -> Walk:
 
 
 def aligned(from_walk: Walk, other_walk: Walk, *, strict: bool) -> bool | None:
-    """Whether another domain is aligned with the From domain (RFC 9989, identifier alignment); None when unknown.
+    """Whether another domain is aligned with the From domain (RFC 9989, identifier alignment); None if unknown.
 
-    Where no DMARC record exists at all, the question is what a record at the From domain would say.
+    If no DMARC record exists at all, the result is that with a record at the From domain.
     """
     one, other = from_walk.start, other_walk.start
     if one == other:

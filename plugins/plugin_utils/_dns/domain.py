@@ -49,7 +49,7 @@ def d2_from_domain_reachable(facts: Facts) -> Outcome:
 
 
 def d3_accepts_mail(facts: Facts) -> Outcome:
-    """Neither the From nor the return-path domain says that it accepts no mail (null MX)."""
+    """Neither the From nor the return-path domain publishes that it accepts no mail (null MX)."""
     if facts.exists is False:
         return None
     findings: list[Finding] = []
@@ -72,7 +72,7 @@ def d3_accepts_mail(facts: Facts) -> Outcome:
 
 
 def d4_mail_hosts_usable(facts: Facts) -> Outcome:
-    """Mail hosts are names with addresses of their own."""
+    """Mail hosts are names that have addresses."""
     answers = dict.fromkeys(one for one in (facts.mx, facts.return_mx) if one is not None and one.records)
     if not answers:
         return None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""All questions about one sender are asked here; the rules only look at what came back."""
+"""Makes all DNS queries about one sender; the rules only evaluate the answers."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -18,22 +18,22 @@ from .answers import Answer, Ask, mail_hosts
 from .dmarc_record import Walk, walk
 from .sender import Relay, Sender, fits, fixed
 
-#: Networks of the relay that are tried, one address of each.
+#: Number of the relay's networks that are checked, one address of each.
 RELAY_SAMPLES = 4
-#: Mail hosts of a domain and report addresses of a DMARC record that are looked at.
+#: Number of mail hosts of a domain, and of report addresses of a DMARC record, that are checked.
 FIRST_FEW = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class ReturnPath:
-    """The domain of the envelope sender that receivers see, where SPF is checked.
+    """The domain of the envelope sender that receivers see and for which they check SPF.
 
-    :ivar domain: empty when it cannot be known.
-    :ivar ours: it belongs to the operator; otherwise the provider answers for its SPF.
-    :ivar delegated: it is an alias into the provider's zone, so the provider keeps its records.
-    :ivar expected: the sub-domain that the preset uses or can be told to use; empty when there is none.
-    :ivar required: the relay cannot do without that sub-domain.
-    :ivar target: the answer at the expected sub-domain: its CNAME, or its MX where the preset sets it up by records.
+    :ivar domain: empty if unknown.
+    :ivar ours: it belongs to the operator; otherwise the provider is responsible for its SPF.
+    :ivar delegated: it is an alias into the provider's zone, so the provider maintains its records.
+    :ivar expected: the sub-domain that the preset uses or can be configured to use; empty if there is none.
+    :ivar required: the relay does not work without that sub-domain.
+    :ivar target: the answer for the expected sub-domain: its CNAME, or its MX if the preset uses MX and TXT records.
     """
 
     domain: str
@@ -50,10 +50,10 @@ class Spf:
 
     :ivar txt: the TXT answer.
     :ivar policies: its records that claim to be SPF.
-    :ivar worst: the record read to its end, for IPv4 and IPv6; empty unless there is exactly one.
-    :ivar relay: the evaluation of each address of the relay.
-    :ivar unanswered: questions about the relay's SPF name that nobody answered.
-    :ivar opaque: terms of the relay's SPF name that name no network.
+    :ivar worst: the evaluation of the whole record, for IPv4 and IPv6; empty unless there is exactly one record.
+    :ivar relay: the evaluation for each address of the relay.
+    :ivar unanswered: queries about the relay's SPF name that no server answered.
+    :ivar opaque: terms of the relay's SPF name that do not name a network.
     """
 
     domain: str
@@ -67,21 +67,21 @@ class Spf:
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """Everything that DNS said about one sender.
+    """All DNS answers about one sender.
 
     :ivar mx: mail hosts of the From domain.
-    :ivar addresses: its own A and AAAA.
-    :ivar return_mx: mail hosts of the return-path domain; None when it is not ours.
-    :ivar hosts: A and AAAA of each mail host of both.
+    :ivar addresses: A and AAAA of the From domain.
+    :ivar return_mx: mail hosts of the return-path domain; None if it is not ours.
+    :ivar hosts: A and AAAA of each mail host of both domains.
     :ivar from_txt: TXT of the From domain.
-    :ivar spf: SPF of the return-path domain; None when it is not ours or unknown.
+    :ivar spf: SPF of the return-path domain; None if it is not ours or unknown.
     :ivar keys: the TXT answer for each DKIM selector.
     :ivar dmarc: the walk from the From domain.
-    :ivar return_walk: the walk from the return-path domain; None where SPF cannot be aligned.
+    :ivar return_walk: the walk from the return-path domain; None if SPF cannot be aligned.
     :ivar dkim_walk: the walk from the signing domain.
-    :ivar reports: for each foreign domain that DMARC reports go to, the answer to whether it takes them.
-    :ivar wildcards: answers for names that nobody can have published.
-    :ivar neighbours: for each name that matters, its CNAME answer and the answers for other types.
+    :ivar reports: foreign domain of a DMARC report address -> the answer to whether it accepts the reports.
+    :ivar wildcards: answers for random names, which exist only with a wildcard.
+    :ivar neighbours: for each relevant name, its CNAME answer and the answers for other types.
     """
 
     sender: Sender
@@ -102,22 +102,22 @@ class Facts:
 
     @property
     def exists(self) -> bool | None:
-        """Whether the From domain exists (RFC 9989 looks at A, AAAA and MX); None when DNS did not say."""
+        """Whether the From domain exists (by A, AAAA and MX, as in RFC 9989); None if DNS did not answer."""
         seen = (self.mx, *self.addresses)
         if any(one.known and one.status != "nxdomain" for one in seen):
             return True
         return False if any(one.status == "nxdomain" for one in seen) else None
 
     def key_records(self) -> dict[str, dkim_key.Key | None]:
-        """The key behind each selector; None where DNS did not answer."""
+        """Selector -> its key; None if DNS did not answer."""
         return {selector: dkim_key.key_of(answer) for selector, answer in self.keys.items()}
 
 
 def gather(sender: Sender, ask: Ask, *, time_limit: t.Callable[[], float] = lambda: 20.0) -> Facts:
-    """Ask everything that the rules need to know.
+    """Make all DNS queries that the rules need.
 
-    :param ask: questions to DNS.
-    :param time_limit: seconds that are left for one SPF evaluation.
+    :param ask: queries DNS.
+    :param time_limit: returns the seconds left for one SPF evaluation.
     """
     domain = sender.from_domain
     return_path = _return_path(sender, ask)
@@ -146,7 +146,7 @@ def gather(sender: Sender, ask: Ask, *, time_limit: t.Callable[[], float] = lamb
 
 
 def _return_path(sender: Sender, ask: Ask) -> ReturnPath:
-    """The return-path domain: what the operator says, else what the preset says, else what Mastodon sets."""
+    """The return-path domain: the operator's setting, else the preset's, else Mastodon's."""
     relay = sender.relay
     expected = sender.bounce_domain
     if not expected and fixed(relay.return_path_label):
@@ -166,7 +166,7 @@ def _return_path(sender: Sender, ask: Ask) -> ReturnPath:
 
 
 def points_to(relay: Relay, target: Answer) -> bool:
-    """Whether the sub-domain for bounces leads to the provider; true when nobody knows where that would be."""
+    """Whether the sub-domain for bounces leads to the provider; true if its target is unknown."""
     found = targets_of(target)
     return bool(found) and (not relay.return_path_target or any(fits(relay.return_path_target, one) for one in found))
 
@@ -210,13 +210,13 @@ def _spf(sender: Sender, domain: str, ask: Ask, time_limit: t.Callable[[], float
 
 
 def inside(network: str) -> str:
-    """One address of a network; not the first of a larger one, which routers keep for themselves."""
+    """One address of a network; in a larger network not the first address, which is the network's own."""
     parsed = ipaddress.ip_network(network)
     return str(parsed.network_address + 1 if parsed.num_addresses > 2 else parsed.network_address)
 
 
 def _reports(ask: Ask, dmarc: Walk) -> dict[str, Answer]:
-    """Whether foreign report addresses are authorised (RFC 9990): asked at C(FROM._report._dmarc.THERE)."""
+    """Whether foreign report addresses are authorised (RFC 9990), by the name C(FROM._report._dmarc.THERE)."""
     step = dmarc.applied()
     if step is None or step.record is None:
         return {}
@@ -234,7 +234,7 @@ def _reports(ask: Ask, dmarc: Walk) -> dict[str, Answer]:
 
 
 def _wildcards(ask: Ask, from_domain: str, dkim_domain: str) -> tuple[Answer, ...]:
-    """Two names that exist only if anything exists there."""
+    """The answers for two random names, which exist only with a wildcard."""
     label = f"x{secrets.token_hex(8)}"
     return ask(f"{label}.{from_domain}", "TXT"), ask(f"{label}._domainkey.{dkim_domain}", "TXT")
 

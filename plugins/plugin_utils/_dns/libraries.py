@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The two Python packages that the DNS step needs on the controller, and what to say when one is missing."""
+"""The two Python packages that the DNS step needs on the controller, and what to do if one is missing."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -13,14 +13,14 @@ import importlib.metadata
 import shlex
 import sys
 
-#: Package and the oldest version that is known to work.
+#: Package -> the oldest version that works.
 NEEDED: dict[str, tuple[int, ...]] = {"dnspython": (2, 6, 1), "spftrace": (0, 3)}
-#: What is imported of them; a package may be listed and yet be damaged.
+#: Package -> the module that is imported; an installed package may be damaged.
 MODULES = {"dnspython": "dns.resolver", "spftrace": "spftrace"}
 
 
 def missing() -> list[str]:
-    """The packages that are not there or too old, as pip would be told: C(["spftrace>=0.3"])."""
+    """The packages that are missing or too old, as pip requirements: C(["spftrace>=0.3"])."""
     wanting: list[str] = []
     for package, oldest in NEEDED.items():
         found = _version(package)
@@ -30,8 +30,8 @@ def missing() -> list[str]:
 
 
 def remedy(wanting: list[str]) -> str:
-    """The command that puts them there, into the Python that runs this."""
-    # Otherwise pip leaves a damaged package as it is.
+    """The command that installs them into the Python that runs this."""
+    # Without --force-reinstall, pip leaves a damaged package as it is.
     anew = ["--force-reinstall"] if any(_version(one.partition(">")[0]) for one in wanting) else []
     command = [sys.executable, "-m", "pip", "install", *anew, *wanting]
     return f"Run: {shlex.join(command)} (on this machine only)."

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Domain names as operators write them, and as DNS wants them."""
+"""Domain names: from the form that operators write to the form that DNS needs."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -14,7 +14,7 @@ import typing as t
 try:
     import dns.exception
     import dns.name
-except ImportError:  # said by the step, in words; see libraries.py
+except ImportError:  # reported by the step; see libraries.py
     pass
 
 #: RFC 1035, section 2.3.4: 255 octets on the wire are 253 characters in text.
@@ -22,16 +22,16 @@ LONGEST_NAME = 253
 
 
 class NameRefused(ValueError):
-    """A text that is no domain name; the message says why in words."""
+    """A text that is not a domain name; the message says why."""
 
 
 def domain_of(address: str) -> str:
-    """The domain of C(Name <user@example.org>), C(user@example.org) or C(example.org), as DNS wants it.
+    """The domain of C(Name <user@example.org>), C(user@example.org) or C(example.org), in the form that DNS needs.
 
-    Upper case, a final dot and international names are taken as meant; an international name comes back in its
-    A-label form (RFC 5890), by IDNA 2008 where the idna package is there, else by IDNA 2003.
+    Accepts upper case, a final dot and international names. An international name is returned in its A-label form
+    (RFC 5890), by IDNA 2008 if the idna package is installed, else by IDNA 2003.
 
-    :raises NameRefused: with the reason.
+    :raises NameRefused: the text has no valid domain.
     """
     text = address.strip()
     if text.endswith(">"):
@@ -45,9 +45,9 @@ def domain_of(address: str) -> str:
 
 
 def canonical(domain: str) -> str:
-    """A domain as this package compares names: A-labels, lower case, no final dot.
+    """A domain in the form in which this package compares names: A-labels, lower case, no final dot.
 
-    :raises NameRefused: no dot, empty or too long labels, too long as a whole, or no IDN.
+    :raises NameRefused: no dot, empty or too long labels, too long as a whole, or not a valid IDN.
     """
     if is_address(domain):
         raise NameRefused("it is an IP address; SPF, DKIM and DMARC need a domain")
@@ -76,7 +76,7 @@ def _why(error: Exception) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Whether a name is really an IP address written where a name belongs."""
+    """Whether the text is an IP address instead of a name."""
     try:
         ipaddress.ip_address(text.strip("."))
     except ValueError:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a provider preset says about DNS, as this package wants it."""
+"""Converts the DNS part of a provider preset for this package."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -14,7 +14,7 @@ from .sender import Relay, ReturnPathMode
 
 
 def relay_of(name: str, preset: t.Mapping[str, t.Any], region: str = "") -> Relay:
-    """The DNS half of one entry of C(providers.yml) (its C(sender) key; the shape is described at its top)."""
+    """The DNS part of one entry of C(providers.yml) (its C(sender) key; the format is described at the file's top)."""
     sender = preset.get("sender") or {}
     path, spf, dkim = (sender.get(one) or {} for one in ("return_path", "spf", "dkim"))
     return Relay(

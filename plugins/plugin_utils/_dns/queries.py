@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Asking name servers with dnspython's resolver, which takes them in turn, goes over to TCP and reads CNAME chains.
+"""Queries name servers with dnspython's resolver, which tries them in turn, falls back to TCP and follows CNAMEs.
 
-What it folds together is told apart where one server has been asked: it refuses, fails, is silent, or answers something
-else. Its cache is left out: it forgets failures, and after NXDOMAIN behind a CNAME it denies that the CNAME exists.
+dnspython merges the kinds of failure; here they are distinguished for each server: it refuses, fails, does not answer,
+or answers something else. dnspython's cache is not used: it forgets failures, and after NXDOMAIN behind a CNAME it
+denies that the CNAME exists.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -32,14 +33,14 @@ try:
     import dns.resolver
     from dns.exception import DNSException, FormError, Timeout
     from dns.nameserver import Do53Nameserver
-except ImportError:  # said by the step, in words; see libraries.py
+except ImportError:  # reported by the step; see libraries.py
     Do53Nameserver, FormError = object, Exception  # type: ignore[misc, assignment]
 
 #: Payload size that survives every path unfragmented (DNS flag day 2020).
 UDP_PAYLOAD = 1232
-#: CNAME records that are followed; resolvers stop at about as many.
+#: CNAME records that are followed at most; resolvers stop at about as many.
 LONGEST_CHAIN = 8
-#: Questions without any answer after which a name server that never answered is not waited for any more.
+#: After so many unanswered queries, a name server that has never answered is not queried any more.
 PATIENCE = 3
 ENDLESS = "its CNAME records form a loop"
 
@@ -48,13 +49,13 @@ _FAILURES: dict[str, Status] = {"SERVFAIL": "servfail", "REFUSED": "refused"}
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Whom to ask and how long to wait.
+    """Which servers to query and how long to wait.
 
     :ivar nameservers: IP addresses of recursive name servers, tried in order.
     :ivar port: their port.
     :ivar timeout: seconds for one try at one server.
-    :ivar lifetime: seconds for everything that one resolver is asked.
-    :ivar tries: how often a server that does not answer, or fails, is asked again.
+    :ivar lifetime: seconds for all queries of one resolver.
+    :ivar tries: how often a server is tried that does not answer or fails.
     """
 
     nameservers: tuple[str, ...]
@@ -65,7 +66,7 @@ class Settings:
 
 
 def system_nameservers() -> tuple[str, ...]:
-    """The controller's own name servers; empty when it has none or they cannot be read."""
+    """The controller's own name servers; empty if it has none or they cannot be read."""
     try:
         return tuple(str(one) for one in dns.resolver.Resolver(configure=True).nameservers)
     except (DNSException, OSError):
@@ -73,7 +74,7 @@ def system_nameservers() -> tuple[str, ...]:
 
 
 class _NoAnswer(FormError):
-    """Nothing usable, and why. At this kind of error dnspython goes on to the next server."""
+    """A server gave no usable answer. For this class of error dnspython tries the next server."""
 
     def __init__(self, status: Status, detail: str) -> None:
         super().__init__(detail)  # type: ignore[no-untyped-call]
@@ -82,7 +83,7 @@ class _NoAnswer(FormError):
 
 
 class _Line(socket.socket):
-    """A connected UDP socket: the kernel drops what others send (RFC 5452, section 9), and tells of a closed port."""
+    """A connected UDP socket: the kernel drops packets of others (RFC 5452, section 9) and reports a closed port."""
 
     packets = 0
 
@@ -96,15 +97,15 @@ class _Line(socket.socket):
 
 
 class _Server(Do53Nameserver):
-    """One name server, and why it gave no answer."""
+    """One name server, which remembers why it gave no answer."""
 
     answered = False
 
     def query(self, request: t.Any, timeout: float, *, max_size: bool, **_more: t.Any) -> t.Any:  # type: ignore[override]
-        """A reply that answers the question; one that is cut short has dnspython ask again over TCP."""
+        """The reply to a query; a truncated one makes dnspython repeat the query over TCP."""
         try:
             reply = self._reply(request, timeout, tcp=max_size)
-            if reply.rcode() == dns.rcode.FORMERR:  # older than EDNS
+            if reply.rcode() == dns.rcode.FORMERR:  # a server without EDNS
                 asked = request.question[0]
                 reply = self._reply(dns.message.make_query(asked.name, asked.rdtype), timeout, tcp=max_size)
             reply.resolve_chaining()
@@ -130,7 +131,7 @@ class _Server(Do53Nameserver):
         return reply
 
     def _reply(self, request: t.Any, timeout: float, *, tcp: bool) -> t.Any:
-        """The reply to this very question; anything else that arrives is counted and not believed."""
+        """The reply to exactly this query; anything else that arrives is counted and ignored."""
         if tcp:
             return dns.query.tcp(request, self.address, timeout, self.port)
         flags = ("ignore_unexpected", "ignore_errors", "ignore_trailing", "raise_on_truncation")
@@ -150,7 +151,7 @@ class _Server(Do53Nameserver):
 
 
 class Resolver:
-    """One run's view of DNS: every question goes out once, however many senders need its answer. Thread-safe."""
+    """Queries DNS for one run. Each query is sent only once, however many senders need its answer. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -166,7 +167,7 @@ class Resolver:
         self._unheard = 0
 
     def ask(self, name: str, rtype: str) -> Answer:
-        """The answer to one question, from the cache when it was asked before. Never raises for what DNS does."""
+        """The answer to one query, from the cache if it was sent before. DNS failures never raise."""
         key = (name.lower().rstrip("."), rtype)
         with self._lock:
             turn = self._turns.setdefault(key, threading.Lock())
@@ -180,12 +181,12 @@ class Resolver:
         return max(0.0, self._expires - time.monotonic())
 
     def _resolve(self, name: str, rtype: str) -> Answer:
-        """One question, CNAMEs followed where the server does not (an authoritative one stops at its zone's edge)."""
+        """Resolve one query, following CNAMEs if the server does not (an authoritative one stops at its zone edge)."""
         aliases: list[str] = []
         try:
             target = dns.name.from_text(name)
         except (DNSException, UnicodeError):
-            return Answer(name, rtype, "nxdomain")  # a name that DNS cannot carry cannot be in it
+            return Answer(name, rtype, "nxdomain")  # a name that is not valid in DNS cannot exist
         try:
             while True:
                 status, found = self._look_up(target, rtype)
@@ -200,7 +201,7 @@ class Resolver:
             return Answer(name, rtype, nothing.status, (), tuple(aliases[:LONGEST_CHAIN]), nothing.detail)
 
     def _look_up(self, name: dns.name.Name, rtype: str) -> tuple[Status, dns.message.ChainingResult]:
-        """Every server in turn, and again; the last failure when none of them gives an answer."""
+        """Try every server in turn, repeatedly; the last failure if none of them answers."""
         if self._unheard >= PATIENCE and self.remaining() and not any(one.answered for one in self._servers):
             raise _NoAnswer("timeout", "no name server has answered so far")
         last = _NoAnswer("timeout", "no name server is known")
@@ -224,7 +225,7 @@ def _text(name: t.Any) -> str:
 
 
 def _record(rdata: t.Any) -> str:
-    """A record's value as text; the strings of a TXT record joined without a space (RFC 7208, section 3.3)."""
+    """A record's value as text; strings of a TXT record are joined without spaces (RFC 7208, section 3.3)."""
     if rdata.rdtype == dns.rdatatype.TXT:
         return b"".join(rdata.strings).decode("utf-8", "replace")
     if rdata.rdtype == dns.rdatatype.MX:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The table of rules, and the judgement of one sender by all of them."""
+"""The table of rules, and the result of applying all of them to one sender."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -22,7 +22,7 @@ from .wording import Outcome, listed
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """One row: a stable id, the question it answers with "ok", its source, and the pure function that answers."""
+    """One row: a stable id, the question that it answers with "ok", its source, and its pure function."""
 
     id: str
     question: str
@@ -54,16 +54,16 @@ RULES: tuple[Rule, ...] = (
     Rule("W2", "Are CNAME records the only ones at their name?", "RFC 1034, 3.6.2", wildcard.w2_cname_alone),
 )
 
-#: What a sender, or a rule, comes to: the worst severity of its findings; info alone is fine.
+#: The verdict on a sender or a rule: the worst severity of its findings; with only infos it is ok.
 Verdict = t.Literal["ok", "warning", "error", "unknown"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
-    """One sender, judged.
+    """The result for one sender.
 
-    :ivar outcomes: rule id to ok, info, warning, error, unknown, or skipped (it does not apply here).
-    :ivar findings: worst first; unanswered questions together in one.
+    :ivar outcomes: rule id -> ok, info, warning, error, unknown, or skipped (the rule does not apply).
+    :ivar findings: worst first; unanswered queries are combined into one finding.
     """
 
     facts: Facts
@@ -76,7 +76,7 @@ class Judgement:
         return verdict_of(self.findings)
 
     def as_dict(self) -> dict[str, t.Any]:
-        """The judgement as the step returns it, findings apart."""
+        """The result as the step returns it, without the findings."""
         sender = self.facts.sender
         return {
             "from_domain": sender.from_domain,
@@ -90,7 +90,7 @@ class Judgement:
 
 
 def verdict_of(findings: t.Iterable[Finding]) -> Verdict:
-    """The worst of the findings, in one word."""
+    """The verdict that these findings amount to."""
     ranked = worst_first(findings)
     if not ranked or ranked[0].severity == "info":
         return "ok"
@@ -98,7 +98,7 @@ def verdict_of(findings: t.Iterable[Finding]) -> Verdict:
 
 
 def judge(facts: Facts) -> Judgement:
-    """Every rule over what was gathered."""
+    """Apply every rule to the gathered facts."""
     outcomes: dict[str, str] = {}
     findings: list[Finding] = []
     open_rules: list[str] = []
@@ -116,7 +116,7 @@ def judge(facts: Facts) -> Judgement:
 
 
 def _together(subject: str, silent: t.Sequence[Finding], open_rules: t.Sequence[str]) -> Finding:
-    """One finding for all that DNS did not answer: a dead name server is one problem, not twenty."""
+    """One finding for all unanswered queries: a dead name server is one problem, not twenty."""
     reasons = dict.fromkeys(one.message for one in silent)
     message = (
         f"DNS did not answer {len(silent)} question{'s' if len(silent) > 1 else ''} "
@@ -127,7 +127,7 @@ def _together(subject: str, silent: t.Sequence[Finding], open_rules: t.Sequence[
 
 
 def _records(facts: Facts) -> dict[str, t.Any]:
-    """What was seen, by topic."""
+    """The answers that were seen, by topic."""
     spf = facts.spf
     return {
         "mx": facts.mx.as_dict(),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whose mail is judged: the sender as the operator describes it, and what is known of its relay."""
+"""The sender whose DNS is checked, as the operator describes it, and what is known about its relay."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -19,7 +19,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_
 from . import names
 from .answers import printable
 
-#: same_domain: the envelope sender stays as Mastodon sets it. provider: the relay puts its own domain there.
+#: same_domain: the relay keeps Mastodon's envelope sender. provider: the relay replaces it by its own domain.
 #: subdomain_cname, subdomain_records: the relay uses a sub-domain of the sender, set up by a CNAME or by MX and TXT.
 ReturnPathMode = t.Literal["same_domain", "provider", "subdomain_cname", "subdomain_records"]
 
@@ -29,17 +29,17 @@ PLACEHOLDER = re.compile(r"<[^<>]*>|\{[^{}]*\}|\*|…|\.{3}")
 
 @dataclasses.dataclass(frozen=True)
 class Relay:
-    """The DNS half of a provider preset; the default is a relay of which nothing is known.
+    """The DNS part of a provider preset; the default is a relay about which nothing is known.
 
     :ivar name: the preset's name.
     :ivar return_path_mode: whose domain receivers see in the envelope.
-    :ivar return_path_domain: the provider's own domain in the envelope, where known.
-    :ivar return_path_label: the sub-domain that the relay uses or can be told to use; may hold placeholders.
-    :ivar return_path_target: the name or zone to which that sub-domain's CNAME (or MX) leads; may hold placeholders.
+    :ivar return_path_domain: the provider's own domain in the envelope, if known.
+    :ivar return_path_label: the sub-domain that the relay uses or can be configured to use; may hold placeholders.
+    :ivar return_path_target: the target of that sub-domain's CNAME (or MX), a name or zone; may hold placeholders.
     :ivar spf_include: the provider's SPF name.
-    :ivar spf_literal: the provider looks for its include in the domain's own record and follows no other.
-    :ivar selectors: DKIM selectors that every customer has; empty where they are random.
-    :ivar dkim_target: the zone into which the selectors' CNAME records lead; empty for TXT selectors.
+    :ivar spf_literal: the provider only accepts its include in the domain's own record, not in another include.
+    :ivar selectors: DKIM selectors that every customer has; empty if they are random.
+    :ivar dkim_target: the zone of the selectors' CNAME targets; empty for TXT selectors.
     """
 
     name: str = ""
@@ -55,17 +55,17 @@ class Relay:
 
 @dataclasses.dataclass(frozen=True)
 class Sender:
-    """One sender, its names already as DNS wants them.
+    """One sender, with its names in the form that DNS needs.
 
     :ivar from_domain: domain of the From header.
     :ivar return_path: domain that Mastodon puts into the envelope; the From domain unless set.
-    :ivar bounce_domain: sub-domain set up at the provider for bounces; empty when there is none or it is the preset's.
-    :ivar dkim_domain: the domain that the relay signs for (d=).
-    :ivar selectors: DKIM selectors to look at.
+    :ivar bounce_domain: sub-domain set up at the provider for bounces; empty if there is none or it is the preset's.
+    :ivar dkim_domain: the domain for which the relay signs (d=).
+    :ivar selectors: DKIM selectors to check.
     :ivar spf_include: the relay's SPF name.
-    :ivar networks: networks that the relay sends from, where the operator knows them.
+    :ivar networks: networks from which the relay sends, if the operator knows them.
     :ivar bulk: more than 5,000 mails a day to one receiver.
-    :ivar relay: what the preset says.
+    :ivar relay: the DNS part of the preset.
     """
 
     from_domain: str
@@ -80,9 +80,9 @@ class Sender:
 
 
 def sender_from(options: t.Mapping[str, t.Any], relay: Relay) -> Sender:
-    """The sender that the options describe; what they leave out comes from the preset.
+    """The sender described by the options; missing values come from the preset.
 
-    :raises FindingError: for an address, a domain, a selector or a relay address that is none.
+    :raises FindingError: an address, domain, selector or relay address is not valid.
     """
     from_domain = _domain(options.get("from_address"), "from_address")
     dkim_domain = _domain(options.get("dkim_domain") or from_domain, "dkim_domain")
@@ -129,12 +129,12 @@ def _network(text: str) -> str:
 
 
 def fits(pattern: str, name: str) -> bool:
-    """Whether a name is what a preset's pattern describes; without placeholders, the name itself or one below it."""
+    """Whether a name matches a preset's pattern; a pattern without placeholders matches itself and names below it."""
     pieces = [re.escape(one) for one in PLACEHOLDER.split(pattern.lower().strip("."))]
     expression = "[a-z0-9_.-]+".join(pieces)
     return re.fullmatch(rf"(?:[a-z0-9_-]+\.)*{expression}", name.lower().rstrip(".")) is not None
 
 
 def fixed(pattern: str) -> bool:
-    """Whether a preset's pattern is a name as it stands."""
+    """Whether a preset's pattern has no placeholders."""
     return bool(pattern) and PLACEHOLDER.search(pattern) is None

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""S1 to S7: does SPF, on the name that receivers check, let the relay send?"""
+"""S1 to S7: does SPF, for the name that receivers check, allow the relay to send?"""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -20,18 +20,18 @@ from .facts import Facts, Spf, points_to, targets_of
 from .spf_evaluation import MOST_TERMS, MOST_VOID_LOOKUPS, Evaluation, is_policy
 from .wording import Outcome, instead, listed, mended_policy, new_policy, publish, relay_terms, shown, unanswered
 
-#: A network wider than this prefix allows a large part of the internet.
+#: A network with a shorter prefix than this covers a large part of the internet.
 WIDEST_PREFIX = 8
-#: From this many look-ups on, one more include at the provider breaks the record.
+#: With so many lookups, a few more includes at the provider break the record.
 NEAR_LIMIT = 9
-#: A record longer than this makes answers that do not fit into one packet (RFC 7208, section 3.4). One string of more
-#: than 255 octets cannot come over the wire; S2 tells what zone editors make of it: strings joined without a space.
+#: A longer record makes answers that do not fit into one packet (RFC 7208, section 3.4). A single string of more than
+#: 255 octets cannot be published; zone editors split it, and S2 reports the resulting strings joined without a space.
 LONGEST_RECORD = 512
 
-#: How permanent errors that are a matter of limits begin, in the words of spftrace.
+#: How spftrace's messages about exceeded limits begin.
 LIMITS = ("DNS lookup limit exceeded", "void DNS lookup limit exceeded", "mx: more than")
 
-#: How spftrace names an include or redirect that leads to no SPF record.
+#: spftrace's message about an include or redirect without an SPF record.
 EMPTY_TARGET = re.compile(r"(?:include:|redirect=)(?P<domain>\S+) has no SPF record")
 
 
@@ -40,7 +40,7 @@ def s1_one_policy(facts: Facts) -> Outcome:
     if facts.return_path.ours and facts.spf is not None:
         return _one_policy(facts, facts.spf.txt, "error")
     if facts.return_path.required:
-        return None  # the name was not given; S7 says so
+        return None  # the name was not given; S7 reports that
     severity: Severity = "warning" if facts.sender.bulk else "info"
     return _one_policy(facts, facts.from_txt, severity)
 
@@ -86,9 +86,10 @@ def s2_policy_parses(facts: Facts) -> Outcome:
 
 
 def _mended(facts: Facts, domain: str, records: t.Sequence[str]) -> str:
-    """One good record out of those that are there, which allows the relay if the relay needs it there.
+    """One valid record made from the existing ones, which allows the relay if the relay needs it.
 
-    The relay's own term is added unless SPF passes by a term that stays: who publishes it must not lose the relay.
+    The relay's term is added unless SPF already passes by a term that is kept, so that publishing the record never
+    locks out the relay.
     """
     spf = facts.spf
     if spf is None or domain != spf.domain:
@@ -132,7 +133,7 @@ def _parses(term: str) -> bool:
 
 
 def s3_within_limits(facts: Facts) -> Outcome:
-    """Receivers can read the record to the relay's term within ten look-ups and two empty ones."""
+    """Receivers reach the relay's term within ten lookups and two void lookups."""
     spf = facts.spf
     if spf is None or not spf.worst or s2_policy_parses(facts):
         return None
@@ -197,7 +198,7 @@ def _addresses(some: t.Sequence[Evaluation]) -> str:
 
 
 def _literal(facts: Facts, spf: Spf) -> list[Finding]:
-    """Providers that read the record themselves, and only for their own include."""
+    """Findings for providers that check the record themselves, and only for their own include."""
     if not facts.sender.relay.spf_literal or not facts.sender.relay.spf_include:
         return []
     wanted = f"include:{facts.sender.relay.spf_include}"
@@ -209,9 +210,9 @@ def _literal(facts: Facts, spf: Spf) -> list[Finding]:
 
 
 def _without_addresses(facts: Facts, spf: Spf) -> Outcome:
-    """No address of the relay is known: say what can be said from the text."""
+    """Judge by the record's text if no address of the relay is known."""
     if facts.return_path.delegated:
-        return []  # the provider keeps this record
+        return []  # the provider maintains this record
     if spf.unanswered:
         return unanswered(*spf.unanswered)
     include = facts.sender.spf_include
@@ -235,7 +236,7 @@ def _no_verdict(domain: str, evaluations: t.Iterable[Evaluation]) -> Finding:
 
 
 def s5_not_open(facts: Facts) -> Outcome:
-    """Nobody allows the whole internet, or a large part of it, to send as the sender."""
+    """No record allows the whole internet, or a large part of it, to send as the sender."""
     records = [one for one in facts.from_txt.records if is_policy(one)]
     places = [(facts.sender.from_domain, one) for one in records]
     if facts.spf is not None:
@@ -275,7 +276,7 @@ def _open(facts: Facts, domain: str, record: str, term: str) -> Finding:
 
 
 def s6_policy_tidy(facts: Facts) -> Outcome:
-    """The record holds nothing deprecated, ignored or too large."""
+    """The record has nothing deprecated, ignored or too large."""
     spf = facts.spf
     if spf is None or len(spf.policies) != 1:
         return None
@@ -319,7 +320,7 @@ def s7_return_path_set_up(facts: Facts) -> Outcome:
         message = f"{relay.name} uses one of your subdomains in the envelope{like}; which one is unknown."
         return [TABLE.finding("return-path-unknown", facts.sender.from_domain, message)]
     if path.target is None:
-        return None  # nothing is known of where it should lead
+        return None  # its target is not known
     if not path.target.known:
         return unanswered(path.target)
     if points_to(relay, path.target):

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The only file that knows spftrace: SPF (RFC 7208) evaluated over our own questions to DNS.
+"""Evaluates SPF (RFC 7208) with spftrace over our own DNS queries. No other file uses spftrace.
 
-Only verdicts, counts and the records that were met come out. The C(exp=) text is not evaluated for anyone: spftrace
-0.3.0 drops one that holds a space, and nothing here needs it.
+The result has only verdicts, counts and the records that were read. The C(exp=) text is not evaluated: spftrace 0.3.0
+drops one with a space, and nothing here needs it.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -21,7 +21,7 @@ from .answers import Answer, Ask, mail_hosts
 
 try:
     from spftrace import BaseResolver, Evaluator, Limits, SpfError, parse
-except ImportError:  # said by the step, in words; see libraries.py
+except ImportError:  # reported by the step; see libraries.py
     BaseResolver = object  # type: ignore[misc, assignment]
 
 Verdict = t.Literal["pass", "fail", "softfail", "neutral", "none", "permerror", "temperror"]
@@ -30,16 +30,16 @@ Verdict = t.Literal["pass", "fail", "softfail", "neutral", "none", "permerror", 
 MOST_TERMS = 10
 MOST_VOID_LOOKUPS = 2
 
-#: Questions for one evaluation. Ten C(mx) terms with ten hosts each are 111; audits may go on after the tenth term.
+#: Queries for one evaluation. Ten C(mx) terms with ten hosts each take 111; audits continue after the tenth term.
 MOST_QUESTIONS = 250
 
-#: Addresses that no sender has (RFC 1112 reserved, RFC 6666 discard): a record is read to its end for them.
+#: Addresses that no sender has (RFC 1112 reserved, RFC 6666 discard), so that a record is evaluated to its end.
 NOBODY = ("240.0.0.1", "100::1")
 
 
 @dataclasses.dataclass(frozen=True)
 class Term:
-    """One term of a record: C(raw) as written, C(name) such as include or redirect, C(qualifier) +, -, ~ or ?."""
+    """One term of a record: C(raw) as written; C(name), such as include or redirect; C(qualifier) +, -, ~ or ?."""
 
     raw: str
     name: str
@@ -50,21 +50,21 @@ class Term:
 
 
 class SyntaxRefused(ValueError):
-    """A record that RFC 7208 calls a permanent error; the message says where."""
+    """A record with a syntax error (permerror in RFC 7208); the message says where."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """What check_host() (RFC 7208, section 4) makes of one address.
+    """The result of check_host() (RFC 7208, section 4) for one address.
 
-    :ivar address: the address asked about.
-    :ivar verdict: the result; C(temperror) also when our own limits ended it.
+    :ivar address: the address that was checked.
+    :ivar verdict: the result; C(temperror) also if one of our own limits was exceeded.
     :ivar reason: why, for permerror and temperror.
-    :ivar terms: terms that cost a DNS look-up, counted on past ten.
-    :ivar void_lookups: look-ups that found nothing.
+    :ivar terms: number of terms that need a DNS lookup; an audit continues counting after ten.
+    :ivar void_lookups: number of lookups that found nothing.
     :ivar policies: the records that were read, C((domain, record)) in order.
-    :ivar broken: records that do not parse, C((domain, record, reason)).
-    :ivar matched: the term that decided, as written; empty where none did.
+    :ivar broken: records with a syntax error, C((domain, record, reason)).
+    :ivar matched: the term that decided, as written; empty if none did.
     """
 
     address: str
@@ -85,7 +85,7 @@ def is_policy(text: str) -> bool:
 def terms_of(record: str) -> tuple[Term, ...]:
     """The terms of a record.
 
-    :raises SyntaxRefused: where it does not follow the grammar (RFC 7208, section 12).
+    :raises SyntaxRefused: it does not follow the grammar (RFC 7208, section 12).
     """
     try:
         parsed = parse(record)
@@ -102,7 +102,7 @@ def _prefix(term: t.Any) -> int | None:
 
 
 class _SharedResolver(BaseResolver):
-    """Lends spftrace our questions: same servers, same limits, same cache."""
+    """Makes spftrace use our resolver, with the same servers, limits and cache."""
 
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
@@ -126,9 +126,9 @@ def check_host(
     """RFC 7208 check_host(): may this address send with this envelope sender?
 
     :param address: an IPv4 or IPv6 address.
-    :param sender: the envelope sender (an address or a domain); empty for bounces, which are judged by C(helo).
+    :param sender: the envelope sender (an address or a domain); empty for bounces, which are checked by C(helo).
     :param time_limit: seconds.
-    :param audit: count on after the tenth term, to know what the record costs; the verdict stays permerror.
+    :param audit: continue after the tenth lookup, to count all of them; the verdict stays permerror.
     """
     limits = Limits(time_limit=max(0.1, time_limit), max_queries=MOST_QUESTIONS, audit=audit)
     evaluator = Evaluator(_SharedResolver(ask), limits, receiver="unknown")
@@ -151,7 +151,7 @@ def check_host(
 
 
 def worst_case(ask: Ask, domain: str, *, time_limit: float = 20.0) -> tuple[Evaluation, ...]:
-    """The record read to its end, for IPv4 and IPv6: addresses that nothing names pass every term."""
+    """The evaluation of the whole record, for IPv4 and IPv6: for an address that no term matches."""
     return tuple(check_host(ask, one, f"postmaster@{domain}", time_limit=time_limit, audit=True) for one in NOBODY)
 
 
@@ -176,10 +176,10 @@ def _broken(events: t.Iterable[dict[str, t.Any]]) -> t.Iterator[tuple[str, str, 
 def networks_of(
     ask: Ask, domain: str, *, most: int, deepest: int = 5
 ) -> tuple[tuple[str, ...], tuple[Answer, ...], tuple[str, ...]]:
-    """The first networks that a provider's SPF name allows, through its includes and redirects.
+    """The first networks that a provider's SPF name allows, including its includes and redirects.
 
-    :returns: networks in CIDR notation (at most C(most)); questions that nobody answered; the terms that name no
-        network by themselves (a, mx, exists, macros).
+    :returns: networks in CIDR notation (at most C(most)); queries that no server answered; terms that do not name a
+        network themselves (a, mx, exists, macros).
     """
     networks: list[str] = []
     silent: list[Answer] = []

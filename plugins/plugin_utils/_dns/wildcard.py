@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""W1 and W2: what makes the presence of a record prove nothing."""
+"""W1 and W2: conditions under which the existence of a record proves nothing."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -15,7 +15,7 @@ from .wording import Outcome, listed, shown, unanswered
 
 
 def w1_no_wildcard(facts: Facts) -> Outcome:
-    """Names that nobody can have published have no TXT record and no alias."""
+    """Random names have no TXT record and no alias."""
     findings = []
     for answer in dict.fromkeys(facts.wildcards):
         if not answer.known:

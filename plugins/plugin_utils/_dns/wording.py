@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How findings speak: first the record to publish, then why."""
+"""Wording of the findings: first the record to publish, then the reason."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -18,23 +18,23 @@ from . import spf_evaluation
 from .answers import REASONS, Answer, printable
 from .sender import Sender
 
-#: What a rule gives: nothing to say, findings, or None where it does not apply.
+#: The result of a rule: findings (none if it is satisfied), or None if it does not apply.
 Outcome = t.Optional[list[Finding]]
 
 
 def publish(name: str, rtype: str, value: str) -> str:
-    """The record to publish, as the first words of a message."""
+    """The record to publish, as the beginning of a message."""
     quoted = f'"{value}"' if rtype == "TXT" else value
     return f"Publish {name} {rtype} {quoted}."
 
 
 def instead(name: str, rtype: str, value: str) -> str:
-    """The record to publish where one is there already."""
+    """The record to publish in place of an existing one, as the beginning of a message."""
     return f"{publish(name, rtype, value)[:-1]} in place of the existing record."
 
 
 def unanswered(*answers: Answer) -> list[Finding]:
-    """What a rule gives when DNS did not answer what it needs to know."""
+    """The result of a rule if DNS did not answer a query that it needs."""
     return [
         TABLE.finding("dns-unanswered", one.question, f"{REASONS[one.status]}: {one.detail or 'no details'}")
         for one in answers
@@ -43,7 +43,7 @@ def unanswered(*answers: Answer) -> list[Finding]:
 
 
 def relay_terms(sender: Sender) -> list[str]:
-    """The SPF terms that allow the relay; empty when neither its name nor its addresses are known."""
+    """The SPF terms that allow the relay; empty if neither its SPF name nor its addresses are known."""
     if sender.networks:
         networks = (ipaddress.ip_network(one) for one in sender.networks)
         return [f"ip{one.version}:{_short(one)}" for one in networks]
@@ -60,9 +60,9 @@ def new_policy(sender: Sender) -> str:
 
 
 def mended_policy(policies: t.Sequence[str], add: t.Sequence[str] = ()) -> str:
-    """One SPF record out of those that are there: their terms once, the added ones first, and one C(all) at the end.
+    """One SPF record made from the existing ones: their terms without duplicates, the added ones first, C(all) last.
 
-    Terms that would end the record early, or are not understood, are left out.
+    Terms that would end the record early, or are not valid, are left out.
     """
     kept: list[str] = []
     ending = ""
@@ -84,11 +84,11 @@ def mended_policy(policies: t.Sequence[str], add: t.Sequence[str] = ()) -> str:
 
 
 def shown(text: str) -> str:
-    """A record in a message."""
+    """A record's text for a message."""
     return f'"{printable(text, 200)}"'
 
 
 def listed(words: t.Sequence[str], most: int = 5) -> str:
-    """Words in a row, the first few of many."""
+    """A list of words for a message, shortened to the first few."""
     tail = f" and {len(words) - most} more" if len(words) > most else ""
     return ", ".join(words[:most]) + tail

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is remembered of a run while it goes on. Ansible and the clock stay outside: plain values come in."""
+"""Collects the events of a run for the report. Takes plain values only: no Ansible objects, no clock."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -19,14 +19,14 @@ from .words import BY_KEY, PURPOSE_OF_PART, PURPOSE_OF_PLAYBOOK, Step, step_of, 
 
 Plain = t.Any
 
-#: The gates of the playbooks: what fails there speaks of the run, not of the host.
+#: The module of the checks between the plays: a failure there is about the run, not about the host.
 _GATE = "assert"
 _SUMMARY = "smtp_summary"
-#: What each part of the role begins with, but those that go on with what others began.
+#: The first step of each part of the role, except for parts that continue another one.
 _FIRST = "smtp_variables"
-#: What the role says of a host as facts.
+#: The facts in which the role returns a host's result.
 _FACTS = ("mastodon_smtp_drift", "mastodon_smtp_result")
-#: The parts of the role in which a step with bad news does not fail the host: its verdict, or its first cause, does.
+#: The parts of the role in which a step with problems does not fail the host: the verdict or first cause does.
 _GOES_ON = frozenset({"check", "undo"})
 _UNDOES = frozenset({"undo", "rollback"})
 
@@ -35,7 +35,7 @@ _UNDOES = frozenset({"undo", "rollback"})
 class Task:
     """A task as the report needs it.
 
-    :ivar part: the part of the role that it belongs to (the option C(chain) of its steps); else empty.
+    :ivar part: the part of the role that it belongs to (the option C(chain)); empty outside the role.
     """
 
     uuid: str
@@ -52,7 +52,7 @@ class Task:
 
 @dataclasses.dataclass
 class Cell:
-    """One step of one host; several runs of it are one cell."""
+    """One step of one host; repeated runs share one cell."""
 
     state: str
     seconds: float = 0.0
@@ -72,7 +72,7 @@ class Failure:
 
 @dataclasses.dataclass
 class Host:
-    """All that is known of a host."""
+    """Everything known about a host."""
 
     name: str
     batch: int = 0
@@ -84,7 +84,7 @@ class Host:
     evidence: dict[str, dict[str, Plain]] = dataclasses.field(default_factory=dict)
     result: dict[str, Plain] = dataclasses.field(default_factory=dict)
     drift: dict[str, Plain] = dataclasses.field(default_factory=dict)
-    #: What smtp_summary has said of it last.
+    #: The last summary of the host by smtp_summary.
     summary: str = ""
 
     @property
@@ -101,7 +101,7 @@ class _Play:
 
 
 class Collector:
-    """Takes the events of a run and keeps what the report shows. All times are seconds since the epoch."""
+    """Receives the events of a run and keeps what the report shows. All times are seconds since the epoch."""
 
     def __init__(self) -> None:
         self.playbook = ""
@@ -121,7 +121,7 @@ class Collector:
         self._room = evidence.Room(evidence.OF_RUN)
 
     def begin(self, playbook: str, now: float, *, check_mode: bool = False, diff: bool = False) -> None:
-        """A playbook begins; several on one command line make one report."""
+        """A playbook begins; all playbooks of one command share one report."""
         self.playbook = f"{self.playbook}, {playbook}" if self.playbook else playbook
         self.check_mode, self.diff = check_mode, diff
         self.began = self.began or now
@@ -131,7 +131,7 @@ class Collector:
     def play(self, name: str, hosts: t.Iterable[str], now: float, *, file: str = "") -> None:
         """A play, or the next batch of one, begins.
 
-        :param file: the name of the playbook that it stands in, imported ones as such.
+        :param file: the name of the playbook file that contains it, even if that is imported.
         """
         self._learn(PURPOSE_OF_PLAYBOOK.get(file))
         self._batches[name] = self._batches.get(name, 0) + 1
@@ -139,7 +139,7 @@ class Collector:
         self.touched = now
 
     def hide(self, options: t.Mapping[str, t.Any]) -> None:
-        """Cut the secrets among these options of a task out of every text."""
+        """Mask the secrets among these options of a task in every text."""
         self.secrets |= evidence.secrets_of(options)
 
     def started(self, host: str, task: Task, now: float) -> None:
@@ -164,10 +164,10 @@ class Collector:
         now: float,
         entry: Entry | None = None,
     ) -> None:
-        """A host is done with a task.
+        """A host has finished a task.
 
         :param state: ok, changed, failed, ignored, skipped or unreachable.
-        :param entry: what a step of the role has left in the record of the run.
+        :param entry: the step's entry in the record of the run.
         """
         host = evidence.plain(host)
         result = self._bounded(result)
@@ -175,7 +175,7 @@ class Collector:
         seen = self._host(host)
         self.touched = now
         state = _state(task, step, state, result, entry)
-        # Ansible censors a skipped task whenever its no_log is a template, whatever that says.
+        # Ansible censors a skipped task whenever its no_log is a template, whatever its value.
         hidden = state != "skipped" and ("censored" in result or bool(result.get("_ansible_no_log")))
         self.hide(task.arguments)
         message = _message(result, entry, hidden)
@@ -206,7 +206,7 @@ class Collector:
 
     @property
     def purposes(self) -> list[str]:
-        """What the run is for, by the keys of PURPOSES."""
+        """The purposes of the run, as keys of PURPOSES."""
         return list(self._purposes) or ["other"]
 
     def _learn(self, purpose: str | None) -> None:
@@ -214,11 +214,11 @@ class Collector:
             self._purposes[purpose] = None
 
     def listed(self) -> list[Host]:
-        """The hosts of the plays that ran a step of the collection, in the order of the inventory."""
+        """The hosts of the plays that ran a step of the collection, in inventory order."""
         return [host for name, host in self.hosts.items() if name in self._expected]
 
     def masked(self, value: Plain) -> Plain:
-        """A value without the secrets that any task has had."""
+        """A value in which the secrets of all tasks are masked."""
         forms = {form for secret in self.secrets for form in evidence.shapes(secret)}
         return evidence.mask(value, sorted(forms, key=len, reverse=True))
 
@@ -226,7 +226,7 @@ class Collector:
         return self.hosts.setdefault(name, Host(name))
 
     def _bounded(self, result: t.Mapping[str, t.Any]) -> dict[str, Plain]:
-        """A result as it may be shown, and no more of it than there is room for; of facts, the role's own alone."""
+        """A result, safe to show and cut to the remaining room; of facts, only the role's own."""
         room = evidence.Room(min(evidence.OF_RESULT, self._room.left))
         facts = result.get("ansible_facts")
         own = {name: facts[name] for name in _FACTS if name in facts} if isinstance(facts, t.Mapping) else {}
@@ -236,7 +236,7 @@ class Collector:
         return kept
 
     def _begin_anew(self, name: str) -> None:
-        """Something begins with a host whose drift check is over: what the check saw may not be so any more."""
+        """Something new begins on a host after its drift check, so what the check saw may be outdated."""
         before = self._host(name)
         if before.drift:
             self.hosts[name] = Host(name, before.batch, timeline=before.timeline)
@@ -260,7 +260,7 @@ class Collector:
         cell.hidden = cell.hidden or hidden
 
     def _stop(self, said: dict[str, str]) -> None:
-        # With the strategy free, each host of a batch stops by itself and says the same.
+        # With strategy free, each host of a batch stops separately with the same message.
         if said not in self.stops:
             self.stops.append(said)
 
@@ -275,9 +275,9 @@ class Collector:
         own = step_of(task.action)
         key = own.key if own is not None else step.key
         if task.part == "check" and host.outcome and key in ("edit", "services") and key in host.evidence:
-            return  # a check after the rollout: what the rollout did stays to be seen
+            return  # a check after the rollout: keep what the rollout did
         if step.key == "undo" and key == "edit" and "edit" in host.evidence:
-            # What runs now is what the undo left; what a failed rollout had edited stays to be seen.
+            # The undo determines what runs now; what the failed rollout edited is kept.
             host.evidence[key]["put_back"] = state == "changed"
             return
         taker = evidence.OF_STEP.get(key)
@@ -295,19 +295,19 @@ class Collector:
         if isinstance(drift, t.Mapping):
             host.drift = {**evidence.some(drift, "in_order", "message"), "at": now}
             host.drift["blocking"] = evidence.findings({"findings": drift.get("blocking")})
-            # The verdict weighs what the steps found: what only follows from something else is no longer in it.
+            # The verdict re-evaluates the steps' findings and leaves out those that only follow from others.
             steps = {(one["code"], one["subject"]): one["step"] for one in host.findings}
             weighed = evidence.findings(drift)
             host.findings = [{**one, "step": steps.get((one["code"], one["subject"]), "")} for one in weighed]
             if not host.outcome:
-                host.failures = []  # it weighs them, too; what fails from here on is another matter
+                host.failures = []  # the verdict includes them; only later failures still count
         outcome = facts.get("mastodon_smtp_result")
         if isinstance(outcome, t.Mapping):
             host.result = evidence.some(outcome, "outcome", "undone")
 
 
 def _outcome_in(task: Task, result: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
-    """How a host ended, where a task tells: the facts of the role, by smtp_summary or a play of one's own."""
+    """The role's facts about how a host ended, if this task sets them (smtp_summary, or a custom play)."""
     if task.module == _SUMMARY:
         return {"mastodon_smtp_drift": result} if "in_order" in result else {"mastodon_smtp_result": result}
     facts = result.get("ansible_facts")
@@ -319,7 +319,7 @@ def _text(lines: t.Any) -> str:
 
 
 def _step(task: Task) -> Step | None:
-    """The step of a task; putting the file back, and the services on it, is the undo."""
+    """The step of a task; restoring the file and the restart after it count as the undo."""
     step = step_of(task.action)
     if step is None or step.key not in ("edit", "services"):
         return step
@@ -327,20 +327,20 @@ def _step(task: Task) -> Step | None:
 
 
 def _state(task: Task, step: Step | None, state: str, result: t.Mapping[str, t.Any], entry: Entry | None) -> str:
-    """How a task ended, as its step says it, where the role lets a step with bad news end well."""
+    """How a task ended; according to its step if the role lets a step with problems succeed."""
     if state not in ("ok", "changed"):
         return state
     if entry is not None and entry.went_wrong:
         return "ignored" if task.part in _GOES_ON else "failed"
     if any(one["severity"] == "error" for one in evidence.findings(result)):
-        return "ignored"  # failed_when: false, or not the verdict of the step
+        return "ignored"  # failed_when: false, or the step's verdict does not fail the host
     if step is not None and state == "ok" and task.part == "check" and evidence.differs(step.key, result):
         return "differs"
     return state
 
 
 def _is_known(host: Host, task: Task, message: str) -> bool:
-    """Whether a task fails only to say how the host ended."""
+    """Whether a task fails only to report how the host ended."""
     said = task.module == _SUMMARY or message == host.summary
     return said and bool(host.failures or host.drift)
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report as one plain document: what the JSON file holds, and what all other formats are made from."""
+"""The report as one plain document: the content of the JSON file and the source of all other formats."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -29,11 +29,11 @@ RUNNING, FINISHED, INTERRUPTED = "unfinished", "finished", "interrupted"
 def document(
     seen: Collector, state: str, now: float, *, detail: str = "", title: str = "", versions: t.Any = None
 ) -> dict[str, Plain]:
-    """All of it, masked.
+    """The whole report, with secrets masked.
 
-    :param state: unfinished (written while the run goes on), finished or interrupted.
+    :param state: unfinished (written during the run), finished or interrupted.
     :param detail: what interrupted the run.
-    :param versions: names and versions of what made the report.
+    :param versions: names and versions of the software that made the report.
     """
     over = state == FINISHED
     failed = any(host.failures or host.unreachable for host in seen.listed())
@@ -73,9 +73,9 @@ def stamp(at: float) -> str:
 
 
 def host_state(host: Host, over: bool, failed_somewhere: bool) -> str:
-    """Which of HOST_STATES a host is in.
+    """The state of a host, one of HOST_STATES.
 
-    :param over: whether the run came to its end.
+    :param over: whether the run has finished.
     """
     if host.unreachable:
         return "unreachable"
@@ -83,7 +83,7 @@ def host_state(host: Host, over: bool, failed_somewhere: bool) -> str:
         codes = {one["code"] for failure in host.failures for one in failure.findings}
         return "without" if codes & NO_MASTODON else "failed"
     if host.drift:
-        # After a rollout, the check only proves what that has done.
+        # After a rollout, a check only confirms what the rollout did.
         return OUTCOMES.get(host.outcome, "in_order") if host.drift.get("in_order") else "drifted"
     if host.outcome in OUTCOMES:
         return OUTCOMES[host.outcome]
@@ -104,7 +104,7 @@ def _adopted(host: Host) -> str:
 
 
 def cause_of(host: Host) -> Failure | None:
-    """The first failure: what came after it is its consequence. For a drift check, the verdict."""
+    """The first failure, since later ones are its consequences; for a drift check, the verdict."""
     if host.drift and not host.failures:
         if host.drift.get("in_order"):
             return None
@@ -197,7 +197,7 @@ def _variables(host: Host) -> dict[str, Plain] | None:
 
 
 def _settings(host: Host) -> list[dict[str, Plain]]:
-    """Effective settings: before (as worked out from the files), planned, and as Rails itself says."""
+    """Effective settings: before (derived from the files), planned, and as reported by Rails."""
     before = host.evidence.get("instance", {}).get("effective") or {}
     planned = host.evidence.get("settings", {}).get("effective") or {}
     rails = host.evidence.get("rails", {}).get("effective") or {}
@@ -240,7 +240,7 @@ def _services(host: Host) -> list[dict[str, Plain]]:
 
 
 def _unique(findings: t.Iterable[dict[str, str]]) -> list[dict[str, str]]:
-    """Each finding once, worst first."""
+    """The findings without duplicates, worst first."""
     rank = {"error": 0, "warning": 1, "unknown": 2, "info": 3}
     kept: dict[tuple[str, ...], dict[str, str]] = {}
     for one in findings:
@@ -249,7 +249,7 @@ def _unique(findings: t.Iterable[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def _problems(seen: Collector) -> list[dict[str, Plain]]:
-    """What failed, the first first; hosts that failed of the same cause stand together."""
+    """The failures, the earliest first; hosts with the same cause are grouped."""
     groups: dict[tuple[str, ...], dict[str, Plain]] = {}
     causes = [(cause, host) for host in seen.listed() for cause in [cause_of(host)] if cause is not None]
     for failure, host in sorted(causes, key=lambda one: one[0].at):
@@ -263,7 +263,7 @@ def _problems(seen: Collector) -> list[dict[str, Plain]]:
 
 
 def _waiting(seen: Collector, now: float) -> list[dict[str, Plain]]:
-    """What was under way when this was written."""
+    """The tasks that were running when this was written."""
     return [
         {
             "host": host,
@@ -276,7 +276,7 @@ def _waiting(seen: Collector, now: float) -> list[dict[str, Plain]]:
 
 
 def _steps(hosts: t.Sequence[dict[str, Plain]]) -> list[dict[str, Plain]]:
-    """Each step that any host has run: how many, and how long it took."""
+    """Each step that any host has run: the number of hosts, and how long it took."""
     found = []
     for step in STEPS:
         cells = [(one["steps"][step.key], one["name"]) for one in hosts if step.key in one["steps"]]

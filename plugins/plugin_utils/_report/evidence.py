@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a task's result to what the report keeps of it.
+"""Selects what the report keeps of a task's result.
 
-Only what is named here is copied, as plain values: a result may hold anything, tagged strings included.
+Only the keys named here are copied, as plain values: a result may hold anything, including tagged strings.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -28,14 +28,14 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._text import (
 )
 
 HIDDEN = "(hidden)"
-#: A shorter secret would be told by its mask; such a one is left to the modules, which never return it.
+#: Shorter secrets are not masked, because the mask would reveal them; modules never return them.
 SHORTEST_SECRET = SHORT
-#: Characters that are kept of one result, and of all results of a run. A result has some thousand.
+#: Characters kept of one result, and of all results of a run. A result has a few thousand.
 OF_RESULT = 256 * 1024
 OF_RUN = 64 * 1024 * 1024
-#: What each value costs besides, since a page writes something around it.
+#: Extra characters that each value counts for, because a page puts markup around it.
 EACH = 16
-#: Beyond every number that a page can show.
+#: Larger numbers are not shown.
 _HIGHEST = 2**63
 #: Options of the collection's modules that hold a secret, or a dictionary of secrets.
 SECRET_OPTIONS = (*PASSWORDS, "secrets")
@@ -45,20 +45,20 @@ Result = t.Mapping[str, t.Any]
 
 
 class Room:
-    """How many characters may still be kept; what has no room any more is left out."""
+    """Counts the characters that may still be kept; text beyond that is dropped."""
 
     def __init__(self, left: float = float("inf")) -> None:
         self.left = left
 
     def take(self, text: str) -> str:
-        """The text, or what there is room for."""
+        """The text, cut to the remaining room."""
         kept = text if len(text) < self.left else text[: int(max(0, self.left - 1))] + CUT
         self.left -= len(kept) + EACH
         return kept
 
 
 def plain(value: t.Any, room: Room | None = None, depth: int = 16) -> Plain:
-    """A copy made of plain strings, numbers, lists and dictionaries, each text bounded and safe to show."""
+    """A copy in plain strings, numbers, lists and dictionaries, with each text bounded and safe to show."""
     room = room or Room()
     if value is None or isinstance(value, bool):
         return value
@@ -79,29 +79,29 @@ def plain(value: t.Any, room: Room | None = None, depth: int = 16) -> Plain:
 
 
 def some(value: t.Any, *names: str) -> dict[str, Plain]:
-    """Those keys of a dictionary that are there; nothing when it is none."""
+    """The named keys that a dictionary has; empty for any other value."""
     if not isinstance(value, t.Mapping):
         return {}
     return {name: plain(value[name]) for name in names if name in value}
 
 
 def maps(value: t.Any) -> list[Result]:
-    """The dictionaries of a list; none when it is no list."""
+    """The dictionaries in a list; empty for any other value."""
     return [one for one in value if isinstance(one, t.Mapping)] if isinstance(value, (list, tuple)) else []
 
 
 def rows(value: t.Any, *names: str) -> list[dict[str, Plain]]:
-    """Those keys of each dictionary of a list."""
+    """The named keys of each dictionary in a list."""
     return [some(one, *names) for one in maps(value)]
 
 
 def texts(value: t.Any) -> list[str]:
-    """The texts of a list; none when it is no list."""
+    """The texts in a list; empty for any other value."""
     return [plain(one) for one in value if isinstance(one, str)] if isinstance(value, (list, tuple)) else []
 
 
 def number(value: t.Any) -> float | None:
-    """A number, where it is one."""
+    """The value if it is a number, else None."""
     found = plain(value)
     return found if isinstance(found, (int, float)) and not isinstance(found, bool) else None
 
@@ -130,7 +130,7 @@ def secrets_of(arguments: t.Any) -> set[str]:
 
 
 def shapes(secret: str) -> set[str]:
-    """The forms in which a secret slips into other text."""
+    """The forms in which a secret may appear in other text."""
     return {
         secret,
         shown(secret),
@@ -141,9 +141,9 @@ def shapes(secret: str) -> set[str]:
 
 
 def mask(value: Plain, forms: t.Sequence[str]) -> Plain:
-    """The same value with every secret cut out of its texts.
+    """The same value with every secret masked in its texts.
 
-    :param forms: what to cut out, longest first.
+    :param forms: the texts to mask, longest first.
     """
     if not forms:
         return value
@@ -159,7 +159,7 @@ def mask(value: Plain, forms: t.Sequence[str]) -> Plain:
     return value
 
 
-#: What follows from a relay's settings: whether there is a login, and how TLS and AUTH go.
+#: Derived from a relay's settings: whether there is a login, and the TLS and AUTH modes.
 _JUDGED = ("login_set", "password_set", "tls_mode", "verify_mode", "auth_mode")
 _SERVICE = ("name", "role", "state", "since", "stale", "restarts")
 _RELAY = ("host", "port", "tls", "speaks", "stage", "greeting")
@@ -268,7 +268,7 @@ def of_adopt(result: Result) -> dict[str, Plain]:
 
 
 def differs(step: str, result: Result) -> bool:
-    """Whether a step that only looked saw something that it would change."""
+    """Whether a step that ran without changing anything found something to change."""
     if step == "edit":
         return bool(maps(result.get("changed_variables")))
     return step == "services" and any(one.get("restarted") for one in maps(result.get("services")))
@@ -287,7 +287,7 @@ def of_queue(result: Result) -> dict[str, Plain]:
 
 
 def of_dns(result: Result) -> list[dict[str, Plain]]:
-    """What was seen for each sender."""
+    """The results of the DNS check, for each sender."""
     domains = result.get("domains")
     found = []
     for one in maps(result.get("sender_dns")):

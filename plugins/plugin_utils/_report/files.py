@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The files of the report: which there are, and how they are replaced so that a reader never sees half of one."""
+"""The files of the report, and their atomic replacement."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -28,12 +28,15 @@ _RENDERERS: dict[str, t.Callable[[t.Mapping[str, t.Any]], str]] = {
 
 
 def render(made: t.Mapping[str, t.Any], formats: t.Iterable[str]) -> dict[str, str]:
-    """File names and contents."""
+    """File name -> content, for these formats."""
     return {FILES[one]: _RENDERERS[one](made) for one in formats}
 
 
 def replace(directory: str, files: t.Mapping[str, str]) -> None:
-    """Write each file beside its place and rename it there. Raises OSError."""
+    """Write each file under a temporary name and rename it.
+
+    :raises OSError: it cannot be written.
+    """
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
@@ -46,6 +49,9 @@ def replace(directory: str, files: t.Mapping[str, str]) -> None:
 
 
 def append(path: str, text: str) -> None:
-    """Add to a file that others write to as well. Raises OSError."""
+    """Append to a file that others may also write.
+
+    :raises OSError: it cannot be written.
+    """
     with open(path, "a", encoding="utf-8", errors="replace") as file:
         file.write(f"\n{text}")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report as JUnit XML: a test suite for each host, a test case for each step. CI systems show it by themselves."""
+"""The report as JUnit XML, which CI systems display: a test suite for each host, a test case for each step."""
 
 # Private to this collection: it may change in any release without notice.
 

@@ -16,18 +16,18 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._text import show
 from .sentences import afterwards, clock, counts, fixes, heading, mode, names, note, purpose_of, verdict, where
 from .words import HOST_STATES, duration, plural
 
-#: Rows and problems beyond which the summary only counts; the HTML page has them all. A job summary is cut at 1 MiB.
+#: More rows and problems than this are only counted; the HTML page has them all. A job summary is cut at 1 MiB.
 ROWS = 60
 PROBLEMS = 15
 LONGEST = 600
 
-#: What Markdown or HTML could take for more than text, a link by itself included.
+#: Characters that Markdown or HTML could interpret, including those that make automatic links.
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>#|~&@]|:(?=//)|(?<=www)\.")
 _SIGNS = {"bad": "❌", "warn": "⚠️", "busy": "⏳", "idle": "⏸️", "info": "🔷", "good": "✅"}
 
 
 def markdown(made: t.Mapping[str, t.Any]) -> str:
-    """The summary; every text that comes from a host or the inventory stands as plain text."""
+    """The summary; every text from a host or the inventory is escaped to plain text."""
     run = made["run"]
     sentence, tone = verdict(made)
     lines = [
@@ -46,11 +46,11 @@ def markdown(made: t.Mapping[str, t.Any]) -> str:
 
 
 def plain(text: str) -> str:
-    """A text in which Markdown and HTML see nothing but text, on one line."""
+    """The text on one line, escaped so that Markdown and HTML show it literally."""
     line = shown(" ".join(text.split()))
     if len(line) > LONGEST:
         line = line[: LONGEST - 1].rstrip() + "…"
-    # An entity, not a backslash: it works inside a table cell and in every dialect.
+    # Entities instead of backslashes: they work in table cells and in every dialect.
     return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", line)
 
 

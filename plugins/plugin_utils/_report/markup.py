@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Elements of HTML, as Markup of markupsafe (which comes with Jinja2): a text that is added to one is escaped.
+"""HTML elements as markupsafe's Markup (which comes with Jinja2): text added to them is escaped.
 
-Only this file makes Markup of anything but a literal, and only of what it has escaped.
+Only this file creates Markup from anything but literals, and only from text that it has escaped.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -24,7 +24,7 @@ Child = t.Union[Markup, str, int, float, None, t.Iterable["Child"]]
 
 
 def el(element: str, /, *children: Child, **attributes: str | int | bool | None) -> Markup:
-    """An element. V(class_) is the attribute class, an underscore within is a hyphen; False and None leave one out."""
+    """An element. V(class_) is the attribute class, other underscores become hyphens, False and None omit one."""
     given = "".join([_attribute(name, value) for name, value in attributes.items()])
     if element in _VOID:
         return Markup(f"<{element}{given}>")
@@ -43,12 +43,12 @@ def join(children: Child) -> Markup:
 
 
 def escape(text: str | int | float) -> Markup:
-    """A text as HTML shows it, and nothing else."""
+    """A text, escaped so that HTML shows it literally."""
     return markupsafe.escape(shown_lines(str(text)))
 
 
 def asset(text: str) -> Markup:
-    """The collection's own style or script; it must not be able to end its element."""
+    """The collection's own style or script; it must not contain the end of its element."""
     if "</" in text:
         raise ValueError("a style or script must not hold an end tag")
     return Markup(text)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The HTML page: one file, no outside assets, readable without its script."""
+"""The HTML page: one file, no external assets, readable without its script."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -22,10 +22,10 @@ from .page_parts import icon
 from .sentences import clock, heading, mode, note, under_way, verdict
 from .words import HOST_STATES, duration, touches
 
-#: Up to how many hosts all details are open at first.
+#: With at most so many hosts, all details are initially open.
 FEW = 3
 
-#: Drawn once, used by name: 16 by 16, in the colour of the text.
+#: Icons by name: 16 by 16, in the colour of the text; each is drawn once in the page.
 ICONS = {
     "bad": "M4 4l8 8M12 4l-8 8",
     "warn": "M8 2.5l6 11H2zM8 6.5v3.2M8 11.6v.2",
@@ -45,7 +45,7 @@ def page(made: t.Mapping[str, t.Any]) -> str:
         "head",
         el("meta", charset="utf-8"),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        # Whatever a text might smuggle in: nothing is loaded, and only this one script runs.
+        # Whatever a text might inject: nothing is loaded, and only this script runs.
         el("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
         el("meta", name="color-scheme", content="light dark"),
         el("meta", name="robots", content="noindex"),
@@ -119,7 +119,7 @@ def _asset(name: str) -> str:
 
 
 def _filters() -> str:
-    """The filter by state works in the style alone, so it needs no script."""
+    """The filter by state, in CSS only, so it works without script."""
     return "\n".join(
         f'body:has(#only-{key}:checked) [data-state]:not([data-state="{key}"]) {{ display: none; }}'
         for key in HOST_STATES

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The part of the page that speaks of one host."""
+"""The part of the page about one host."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -32,7 +32,7 @@ QUEUE_WORDS = {
 
 
 def hosts(made: Document, *, all_open: bool) -> Markup | None:
-    """The details of every host; those that did not pass are open."""
+    """The details of every host; those of hosts that did not pass are open."""
     found = made["hosts"]
     if not found:
         return None
@@ -51,7 +51,7 @@ def _host(made: Document, place: int, host: Document, is_open: bool) -> Markup:
     purpose = purpose_of(made).key
     instance = host["instance"] or {}
     release = f"Mastodon {instance['release']}" if instance.get("release") else ""
-    # The target of links is inside, so that a browser opens the details by itself.
+    # The link target is inside the details element, so that browsers open it automatically.
     return el(
         "details",
         el(
@@ -237,7 +237,7 @@ def _job(queued: Document) -> str:
 
 
 def _findings(host: Document) -> Markup | None:
-    # Errors of the cause stand on top already.
+    # Errors of the cause are already shown at the top.
     told = {(one["code"], one["subject"]) for one in (host["cause"] or {}).get("findings") or ()}
     rest = [one for one in host["findings"] if (one["code"], one["subject"]) not in told]
     return part("Findings", findings(rest)) if rest else None

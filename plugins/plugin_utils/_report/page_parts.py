@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the parts of the page are made of: drawings, chips, tables, bars, causes and findings."""
+"""Building blocks of the page: icons, chips, tables, bars, causes and findings."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -20,7 +20,7 @@ Document = t.Mapping[str, t.Any]
 
 
 def icon(name: str) -> Markup:
-    """A drawing beside words that say the same."""
+    """A decorative icon beside words that say the same."""
     return el("svg", el("use", href=f"#i-{name}"), class_="icon", aria_hidden="true", width="16", height="16")
 
 
@@ -31,7 +31,7 @@ def badge(state: str) -> Markup:
 
 
 def scroll(label: str, content: Markup, role: str = "group") -> Markup:
-    """Something that may be wider than the page; the keyboard can scroll it."""
+    """A scrollable box (also by keyboard) for content that may be wider than the page."""
     return el("div", content, class_="scroll", tabindex="0", role=role, aria_label=label)
 
 
@@ -59,7 +59,7 @@ def part(title: str, *children: Child) -> Markup:
 
 
 def bars(*lengths: tuple[float, str]) -> Markup:
-    """Horizontal bars on one line, each a share of the width (0 to 1) and its class; the words beside say the same."""
+    """Horizontal bars on one line, each as (share of the width from 0 to 1, class); decorative, words say the same."""
     drawn = [
         el("rect", x="0", y="3", width=f"{max(0.5, 100 * share):.2f}%", height="8", rx="2", class_=class_)
         for share, class_ in lengths
@@ -68,22 +68,22 @@ def bars(*lengths: tuple[float, str]) -> Markup:
 
 
 def causes(found: t.Iterable[tuple[str, str]]) -> list[Markup]:
-    """What is wrong, each with what to do."""
+    """The problems, each with its fix."""
     return [el("div", el("p", wrong, class_="wrong"), fixing(fix)) for wrong, fix in found]
 
 
 def fixing(fix: str) -> Markup | None:
-    """What to do, where that is known."""
+    """The fix; None if it is empty."""
     return el("p", el("b", "Fix "), fix, class_="fix") if fix else None
 
 
 def closing(text: str) -> Markup | None:
-    """What became of what had been begun."""
+    """The state in which a failed host was left; None if it is empty."""
     return el("p", el("b", "Afterwards "), text, class_="afterwards") if text else None
 
 
 def problem_class(state: str, *more: str) -> str:
-    """The classes of a box about something wrong: milder for a host that did not answer."""
+    """The classes of a box about a problem; less prominent for a host that did not answer."""
     return " ".join(["problem", *more, *([] if HOST_STATES[state].tone == "bad" else ["warn"])])
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The parts of the page that speak of the whole run."""
+"""The parts of the page about the whole run."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -17,17 +17,17 @@ from .page_parts import Document, badge, bars, causes, closing, icon, problem_cl
 from .sentences import afterwards, clock, counts, fixes, purpose_of, where
 from .words import CELL_STATES, HOST_STATES, STEPS, cell_label, duration, plural
 
-#: Hosts named beside a problem before the rest is only counted.
+#: At most so many hosts are named for a problem; the rest are only counted.
 NAMED = 12
 
 
 def anchor(made: Document, host: str) -> str:
-    """The id of a host's details; a name may hold anything, its place in the list is safe."""
+    """The id of a host's details, made from its position in the list, because a name may contain anything."""
     return f"host-{[one['name'] for one in made['hosts']].index(host) + 1}"
 
 
 def proportion(made: Document) -> Markup | None:
-    """How many hosts are in each state: a bar, and the chips that filter the page by it."""
+    """The number of hosts in each state, as a bar and as chips that filter the page."""
     found = counts(made)
     total = sum(number for _key, number in found)
     if not total:
@@ -72,7 +72,7 @@ def proportion(made: Document) -> Markup | None:
 
 
 def failures(made: Document) -> Markup | None:
-    """What failed, the first first, each cause once with all its hosts."""
+    """The failures, the earliest first, each cause once with all its hosts."""
     problems, stops = made["problems"], made["stops"]
     if not problems and not stops:
         return None
@@ -113,7 +113,7 @@ def _problem(made: Document, one: Document, *, first: bool) -> Markup:
 
 
 def matrix(made: Document) -> Markup:
-    """Steps of each host."""
+    """The table of the hosts' steps."""
     hosts = made["hosts"]
     if not hosts:
         return el("section", el("h2", "Hosts", id="hosts"), el("p", "None.", class_="muted"))
@@ -156,7 +156,7 @@ def matrix(made: Document) -> Markup:
 
 
 def _tools() -> Markup:
-    """Shown by the script: it is what makes them work."""
+    """The controls of the table. The script shows them, since they need it."""
     return el(
         "div",
         el("label", "Find a host", for_="find", class_="away"),
@@ -201,7 +201,7 @@ def _legend(made: Document, used: t.Sequence[t.Any]) -> Markup:
 
 
 def timings(made: Document) -> Markup | None:
-    """How long each step took: the median host, and the longest."""
+    """How long each step took: the median and the longest of all hosts."""
     steps = [one for one in made["steps"] if one["hosts"]]
     top = max((one["longest"] for one in steps), default=0.0)
     if not steps or top <= 0:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The part of the page that speaks of the senders' DNS."""
+"""The part of the page about the senders' DNS."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -16,12 +16,12 @@ from .markup import Child, el
 from .page_parts import Document, findings, icon, scroll
 from .words import plural
 
-#: Topics of DNS as they are usually written.
+#: DNS topics in their usual spelling.
 TOPICS = {"mx": "MX", "spf": "SPF", "dkim": "DKIM", "dmarc": "DMARC"}
 
 
 def senders(made: Document) -> Markup | None:
-    """What receivers find out about each sender, once per sender."""
+    """The result of the DNS check for each sender."""
     if not made["senders"]:
         return None
     return el("section", el("h2", "Sender DNS"), [_sender(one) for one in made["senders"]])
@@ -77,7 +77,7 @@ def _sender_facts(one: Document) -> str:
 
 
 def _answers(records: Document) -> t.Iterator[tuple[str, Document]]:
-    """The answers by topic; a topic may hold one, several by name, or a list."""
+    """The answers by topic; a topic may have one answer, several by name, or a list."""
     for topic, answer in records.items():
         label = TOPICS.get(topic, topic.replace("_", " "))
         if isinstance(answer, dict) and "status" in answer:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The part of the page about one host's settings: variables of the file, and what Rails makes of them."""
+"""The part of the page about one host's settings: variables of the file, and the settings that Rails uses."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -19,9 +19,9 @@ from .page_parts import Document, part, table
 from .words import plural, text_of
 
 WHAT_WORDS = {"added": "added", "changed": "changed", "removed": "removed", "requoted": "quotes changed"}
-#: The same where nothing is edited: how the file differs from the inventory.
+#: The same if nothing was edited: how the file differs from the inventory.
 
-#: Settings as a person names them; those of a relay without its name.
+#: Setting (without the relay's name) -> its name for people.
 SETTING_WORDS = {
     "delivery_method": "Delivery method",
     "from": "From",
@@ -41,7 +41,7 @@ SETTING_WORDS = {
     "password_set": "Password given",
 }
 VERIFY_WORDS = {"peer": "checked", "none": "NOT checked"}
-#: The settings that four rows sum up in words: server, encryption, certificate, login.
+#: The settings that four rows summarize in words: server, encryption, certificate, login.
 SUMMED_UP = frozenset(
     {"address", "port", "authentication", "login_set", "password_set", "tls_mode", "verify_mode", "auth_mode"}
     | {"enable_starttls", "enable_starttls_auto", "tls", "ssl", "openssl_verify_mode"}
@@ -76,7 +76,7 @@ def variables(found: Document | None, purpose: str) -> Markup | None:
 
 
 def _file_words(found: Document, purpose: str) -> tuple[str, str, str]:
-    """What stands above the table of the variables, and above its two columns of values."""
+    """The headings of the table of variables and of its two columns of values."""
     if found["put_back"]:
         return ("Environment file: tried, then restored", "In effect again", "Tried")
     if purpose == "rollback":
@@ -103,12 +103,12 @@ def _value(value: t.Any, absent: bool, recorded: bool) -> Child:
     return el("span", "absent" if absent else "not recorded" if not recorded else "set", class_="muted")
 
 
-#: A row: its name, the value before, the value now, and the one planned where Rails uses another.
+#: A row: its name, the value before, the value now, and the planned value if Rails uses another.
 Row = tuple[str, str, str, str]
 
 
 def settings(host: Document, purpose: str) -> Markup | None:
-    """What Rails makes of the variables. Settings that nobody has set are left out."""
+    """The settings that Rails uses. Settings that are not set are left out."""
     found = host["settings"]
     said = any(one["rails"] is not None for one in found)
     if not said and all(one["planned"] is None for one in found):
@@ -164,7 +164,7 @@ def _rows(found: t.Sequence[Document], before: str, after: str) -> list[Row]:
     for name, one in values.items():
         relay, _dot, setting = name.rpartition(".")
         plan = text_of(one["planned"]) if one["differs"] and before != "planned" else ""
-        # What Rails adds by itself is nobody's setting.
+        # Values that Rails adds by itself are not settings.
         if (relay and setting in SUMMED_UP and not plan) or (one["before"] is None and one["planned"] is None):
             continue
         words = SETTING_WORDS.get(setting, setting.replace("_", " "))
@@ -179,7 +179,7 @@ def _text(value: t.Any, unit: str) -> str:
 
 
 def _summed_up(values: t.Mapping[str, Document], relay: str, before: str, after: str) -> t.Iterator[Row]:
-    """What many settings of a relay come to: where it is, how it is encrypted, who logs in."""
+    """Rows that summarize a relay's settings: server, encryption, certificate and login."""
 
     def of(side: str, setting: str) -> t.Any:
         return values.get(f"{relay}.{setting}", {}).get(side)

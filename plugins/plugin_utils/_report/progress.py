@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the operator sees while a task takes long: who is waited for, for what, since when, and for how long at most."""
+"""Progress lines during a long task: which hosts are waited for, for what, since when, and for how long at most."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -20,10 +20,10 @@ Running = t.Mapping[tuple[str, str], tuple[float, Task, t.Optional[Step]]]
 
 @dataclasses.dataclass
 class Memory:
-    """What was said, and what is known about the limits.
+    """What was reported, and the known limits.
 
-    :ivar said: when a task was last spoken of, by its uuid.
-    :ivar limits: how many seconds a task may take on a host at most, where that is known.
+    :ivar said: uuid of a task -> when it was last reported.
+    :ivar limits: how many seconds a task may take on a host at most, if known.
     """
 
     said: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -31,7 +31,7 @@ class Memory:
 
 
 def lines(running: Running, memory: Memory, now: float, patience: float) -> list[str]:
-    """The lines that are due: one for each task that any host has been at for longer than the patience, and so on."""
+    """The lines that are due: one for each task that has run on any host for longer than C(patience), repeatedly."""
     due: dict[str, list[tuple[str, str]]] = {}
     for key, (began, task, _step) in running.items():
         if now - began >= patience and now - memory.said.get(task.uuid, began) >= patience:

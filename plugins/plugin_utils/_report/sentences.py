@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The report in sentences that more than one format needs."""
+"""Sentences of the report that several formats use."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -44,9 +44,9 @@ def verdict(made: Document) -> tuple[str, str]:
     return _all_well(totals, number, purpose_of(made).key)
 
 
-#: What would become of hosts in a dry run, by what it is a dry run of.
+#: Purpose of a dry run -> what would happen to the hosts.
 _WOULD = {"rollback": "be rolled back", "adopt": "be written into the inventory"}
-#: What all hosts are when nothing had to be done, by what was done.
+#: Purpose -> the state of all hosts if nothing had to be done.
 _WELL = {"drift_check": "as the inventory says", "rollback": "as before the last edit", "adopt": "in the inventory"}
 
 
@@ -64,18 +64,18 @@ def _all_well(totals: t.Mapping[str, int], number: int, purpose: str) -> tuple[s
 
 
 def purpose_of(made: Document) -> Purpose:
-    """What the run is for; where it is for several things, the words are those of a rollout."""
+    """The purpose of the run; a rollout's if there are several."""
     found = made["run"]["purposes"]
     return PURPOSES[found[0] if len(found) == 1 else "rollout"]
 
 
 def mode(made: Document) -> str:
-    """What the run is for, and whether it touched anything."""
+    """The purpose of the run, and whether it may change anything."""
     return mode_label(made["run"]["purposes"], made["run"]["check_mode"])
 
 
 def heading(made: Document) -> str:
-    """The title of the report; one of the operator's own is followed by what the run is for."""
+    """The title of the report; a title given by the operator is followed by the purpose."""
     run = made["run"]
     usual = title_of(run["purposes"], run["check_mode"])
     return str(usual if run["title"] == usual else f"{run['title']} ({mode(made)})")
@@ -111,7 +111,7 @@ def note(made: Document) -> str:
 
 
 def under_way(made: Document) -> list[str]:
-    """What an incomplete report has seen begin and not end, one line for each step."""
+    """The unfinished tasks in an incomplete report, one line for each step."""
     steps: dict[str, list[t.Any]] = {}
     for one in made["waiting"]:
         steps.setdefault(label_of(one["step"]) or one["task"], []).append(one)
@@ -122,22 +122,22 @@ def under_way(made: Document) -> list[str]:
 
 
 def counts(made: Document) -> list[tuple[str, int]]:
-    """How many hosts are in each state that any is in, worst first."""
+    """The number of hosts in each state, worst first, without empty states."""
     return [(key, made["totals"][key]) for key in HOST_STATES if made["totals"][key]]
 
 
 def clock(stamp: str) -> str:
-    """An ISO time as a person reads it."""
+    """An ISO time, formatted for people."""
     return stamp.replace("T", " ").replace("Z", " UTC") if stamp else ""
 
 
 def told(one: t.Mapping[str, str]) -> str:
-    """What a finding is about and what is wrong; a message that begins with its subject says it once."""
+    """A finding's subject and message; a subject that begins the message is not repeated."""
     return _finding(one).told()
 
 
 def advice(one: t.Mapping[str, str]) -> str:
-    """What to do about a finding; empty where its message has said so already."""
+    """A finding's fix; empty if its message already says what to do."""
     return _finding(one).advice()
 
 
@@ -146,23 +146,23 @@ def _finding(one: t.Mapping[str, str]) -> Finding:
 
 
 def where(one: Document) -> str:
-    """The step or task that a cause is of; empty where the heading says it all."""
+    """The step or task of a cause; empty if the heading already says it."""
     if one.get("state") == "drifted":
         return ""
     return label_of(one["step"]) or ("Connection" if one.get("state") == "unreachable" else str(one["task"]))
 
 
 def fixes(cause: t.Mapping[str, t.Any]) -> list[tuple[str, str]]:
-    """Each error of a cause as what is wrong and what to do; the task's own message where there are none."""
+    """The errors of a cause as (problem, fix); the task's message if there are none."""
     found = [(told(one), advice(one)) for one in cause["findings"]]
     return found or [(cause["message"], "")]
 
 
 def afterwards(made: Document, hosts: t.Collection[str]) -> str:
-    """What became of hosts that failed of the same cause, where one sentence says it; else empty."""
+    """The state in which hosts with the same cause were left, if one sentence covers all of them; else empty."""
     run = made["run"]
     if not touches(run["purposes"], run["check_mode"]):
-        return ""  # the mode says it already
+        return ""  # the mode already says it
     some = [one for one in made["hosts"] if one["name"] in hosts]
     reached = {key for one in some for key, cell in one["steps"].items() if cell["state"] != "skipped"}
     if not TOUCHING & reached:
@@ -175,6 +175,6 @@ def afterwards(made: Document, hosts: t.Collection[str]) -> str:
 
 
 def names(hosts: t.Sequence[str], limit: int) -> str:
-    """Host names, the first few of many."""
+    """A list of host names, shortened to the first few."""
     more = len(hosts) - limit
     return ", ".join(hosts[:limit]) + (f" and {more} more" if more > 0 else "")

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The words of the report: the steps of the chain and the states of a host, each with what a person reads."""
+"""The vocabulary of the report: steps, states and purposes, with their labels for people."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -18,8 +18,8 @@ NAMESPACE = "fediops.mastodon"
 class Step:
     """One column of the matrix.
 
-    :ivar waiting: what is waited for while the step runs, in words that follow "waiting for".
-    :ivar limits: its options that say how long it may take at most, in seconds, with their defaults; they add up.
+    :ivar waiting: what the step waits for, as words that follow "waiting for".
+    :ivar limits: its options that limit its duration in seconds, with their defaults; the sum is the limit.
     """
 
     key: str
@@ -49,18 +49,18 @@ STEPS: tuple[Step, ...] = (
 )
 BY_KEY = {step.key: step for step in STEPS}
 _BY_ACTION = {step.action: step for step in STEPS if step.action}
-#: Steps that change the host; a host that has seen none of them has not been touched.
+#: Steps that change the host; a host without any of them is unchanged.
 TOUCHING = frozenset({"edit", "services", "undo"})
 
 
 def step_of(action: str) -> Step | None:
-    """The step that a module or action is; None for what belongs to others."""
+    """The step of a module or action; None for those of others."""
     namespace, _dot, name = action.rpartition(".")
     return _BY_ACTION.get(name) if namespace in ("", NAMESPACE) else None
 
 
 def label_of(key: str) -> str:
-    """The name of a step for a person; empty for a task of others."""
+    """The label of a step; empty for a task of others."""
     return BY_KEY[key].label if key in BY_KEY else ""
 
 
@@ -68,8 +68,8 @@ def label_of(key: str) -> str:
 class State:
     """How a host or a step ended.
 
-    :ivar label: a word or two; never carried by colour alone.
-    :ivar tone: the colour family of the page (bad, warn, busy, good, quiet, idle).
+    :ivar label: a word or two, so that colour is never the only sign.
+    :ivar tone: its colour in the page (bad, warn, busy, good, quiet, idle).
     """
 
     key: str
@@ -113,7 +113,7 @@ HOST_STATES: dict[str, State] = {
     )
 }
 
-#: Worst first: of several runs of a step on a host the worst is shown.
+#: Worst first: if a step ran several times on a host, the worst state is shown.
 CELL_STATES: dict[str, State] = {
     one.key: one
     for one in (
@@ -148,7 +148,7 @@ def worse(one: str, other: str) -> str:
 
 
 def cell_label(state: str, check_mode: bool) -> str:
-    """The state of a step in words; a dry run changes nothing."""
+    """The label of a step's state; in a dry run "changed" reads as "would change"."""
     return "would change" if check_mode and state == "changed" else CELL_STATES[state].label
 
 
@@ -156,10 +156,10 @@ def cell_label(state: str, check_mode: bool) -> str:
 class Purpose:
     """What a run is for.
 
-    :ivar label: in a sentence; a dry run of it is a "dry run of the ..." unless it changes nothing anyway.
-    :ivar title: the report's title where the operator gave none.
-    :ivar failed: what stands above the causes.
-    :ivar playbook: the playbook that is for it.
+    :ivar label: its name in a sentence; a dry run is a "dry run of the ..." unless the purpose changes nothing anyway.
+    :ivar title: the report's title if the operator gave none.
+    :ivar failed: the heading above the causes.
+    :ivar playbook: the playbook for it.
     :ivar parts: the parts of the role that belong to it.
     """
 
@@ -172,7 +172,7 @@ class Purpose:
     parts: tuple[str, ...] = ()
 
 
-#: The last is a playbook that uses the modules without the role.
+#: The last one is for a playbook that uses the modules without the role.
 PURPOSES: dict[str, Purpose] = {
     one.key: one
     for one in (
@@ -202,7 +202,7 @@ PURPOSE_OF_PART = {part: one.key for one in PURPOSES.values() for part in one.pa
 
 
 def mode_label(purposes: t.Sequence[str], check_mode: bool) -> str:
-    """What a run is for and whether it touches anything: V(rollout), V(dry run of the rollout), V(drift check)."""
+    """The purpose of a run and whether it changes anything: V(rollout), V(dry run of the rollout), V(drift check)."""
     wanted = [PURPOSES[one] for one in purposes]
     label = ", ".join(one.label for one in wanted)
     if all(one.reads_only for one in wanted) or not check_mode:
@@ -216,7 +216,7 @@ def touches(purposes: t.Sequence[str], check_mode: bool) -> bool:
 
 
 def title_of(purposes: t.Sequence[str], check_mode: bool) -> str:
-    """The title of a report to which the operator gave none."""
+    """The default title of a report."""
     title = PURPOSES[purposes[0]].title if len(purposes) == 1 else f"Mail: {mode_label(purposes, False)}"
     return title if mode_label(purposes, check_mode) == mode_label(purposes, False) else f"{title} (dry run)"
 
@@ -227,7 +227,7 @@ def plural(number: int, noun: str, several: str = "") -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """As a person says it: V(0.4 s), V(12 s), V(3 min 5 s), V(1 h 2 min)."""
+    """A duration for people: V(0.4 s), V(12 s), V(3 min 5 s), V(1 h 2 min)."""
     if seconds is None:
         return ""
     if seconds < 9.95:
@@ -243,7 +243,7 @@ def duration(seconds: float | None) -> str:
 
 
 def text_of(value: t.Any) -> str:
-    """A value of a setting as a person reads it."""
+    """A setting's value, formatted for people."""
     if value is None:
         return "not set"
     if isinstance(value, bool):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a host has a Docker client at all: looked at before everything that drives one is read."""
+"""Whether the host has a Docker client. Checked first, so that without one the Compose code is not even imported."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -14,19 +14,19 @@ import os
 from ..._findings.compose import TABLE
 from ..._findings.model import Finding
 
-#: Where it is looked for.
+#: Where the client is searched for.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
 #: Seconds that the replacement of containers may take.
 REPLACE = 300.0
 
 
 def missing() -> Finding | None:
-    """Why nothing can run in containers of Compose here: there is no client; None where there is one."""
+    """The finding when no Docker client is installed; None when there is one."""
     if any(os.path.lexists(os.path.join(folder, "docker")) for folder in PATH.split(":")):
         return None
     return unusable("docker", FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
 
 
 def unusable(program: str, error: OSError) -> Finding:
-    """That a client cannot be run."""
+    """The finding when a client cannot be run."""
     return TABLE.finding("no-engine", program, f"{program} cannot be run: {error.strerror}.")

@@ -4,7 +4,7 @@
 
 """What C(docker inspect) prints about containers, as data. No I/O here.
 
-Written against Docker Engine 20.10 to 28 and the labels that Compose 1 and 2 put on what they make.
+Written for Docker Engine 20.10 to 28 and the labels that Compose 1 and 2 put on their containers.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -26,9 +26,9 @@ _LABEL = "com.docker.compose."
 class Container:
     """One container of a Compose project.
 
-    :ivar made_by: the version of Compose that made it.
-    :ivar image: what the Compose file called it when the container was made.
-    :ivar image_id: what it really is.
+    :ivar made_by: the version of Compose that created it.
+    :ivar image: the image's name in the Compose file when the container was created.
+    :ivar image_id: the id of its image.
     :ivar program: entrypoint and command as one text.
     :ivar environment: what its processes were started with. Holds secrets.
     :ivar pid: its main process, as the Engine sees it; 0 when it does not run.
@@ -37,9 +37,9 @@ class Container:
     :ivar health: C(healthy), C(unhealthy) or C(starting); empty without a health check.
     :ivar addresses: its addresses by network.
     :ivar published: (container's port, host's address, host's port) of each published TCP port.
-    :ivar no_new_privileges: setuid and setgid programs give its processes no rights.
-    :ivar hostname: what its processes call the machine they run on.
-    :ivar mounts: directory or file of the host by path in the container.
+    :ivar no_new_privileges: setuid and setgid programs have no effect in it.
+    :ivar hostname: the host name that its processes see.
+    :ivar mounts: path in the container -> directory or file of the host.
     """
 
     id: str
@@ -77,7 +77,7 @@ class Container:
     def state(self) -> State:
         """The state in this collection's words; see model.State."""
         if self.status == "exited":
-            # The Engine brings back what crashes under such a policy, so somebody has stopped it.
+            # Under such a policy the Engine restarts what crashes, so somebody has stopped it.
             by_hand = self.restart_policy in ("always", "unless-stopped")
             return "stopped" if by_hand or self.exit_code == 0 else "failed"
         return _STATES.get(self.status, "changing")
@@ -90,14 +90,14 @@ class Container:
 
     @property
     def failing(self) -> bool:
-        """It has ended by itself and is tried again or given up, or its health check fails."""
+        """Whether it has crashed (and is restarted or given up), or its health check fails."""
         return self.status == "restarting" or self.state == "failed" or self.detail == "running (unhealthy)"
 
     @property
     def made_as(self) -> str:
-        """How the Compose that made it reads an environment file, as a name of _dotenv.dialects.
+        """How the Compose that created it reads environment files, as a name of _dotenv.dialects.
 
-        Compose 1 took the lines verbatim up to 1.25, and reads them with python-dotenv since 1.26 (docker/docs#12000).
+        Compose 1 took lines verbatim up to 1.25, and has used python-dotenv since 1.26 (docker/docs#12000).
         """
         if not self.made_by.startswith("1."):
             return "compose"
@@ -109,29 +109,29 @@ class Container:
         return bool(re.search(r"mastodon|glitch", self.image)) or "LOCAL_DOMAIN" in self.environment
 
 
-#: State.Status -> State. What is missing is on its way (created, restarting, removing). Source: Docker Engine API.
+#: State.Status -> State; any other status is changing (created, restarting, removing). Source: Docker Engine API.
 _STATES: dict[str, State] = {"running": "running", "paused": "stopped", "dead": "failed"}
 
 
 def parse_containers(output: bytes) -> list[Container]:
-    """The containers in what C(docker inspect ID ...) printed; nothing where it is no JSON."""
+    """The containers in the output of C(docker inspect ID ...); empty when it is not JSON."""
     return [_container(one) for one in _objects(output)]
 
 
 def parse_image(output: bytes) -> tuple[str, dict[str, str]]:
-    """Id and environment of the first image in what C(docker image inspect) printed; empty when there is none."""
+    """Id and environment of the first image in the output of C(docker image inspect); empty when there is none."""
     for one in _objects(output):
         return str(one.get("Id") or ""), assignments((one.get("Config") or {}).get("Env"))
     return "", {}
 
 
 def parse_internal(output: bytes) -> dict[str, bool]:
-    """Of each network in what C(docker network inspect) printed: whether it is C(internal)."""
+    """Network -> whether it is C(internal), from the output of C(docker network inspect)."""
     return {str(one.get("Name")): bool(one.get("Internal")) for one in _objects(output)}
 
 
 def assignments(entries: t.Iterable[str] | None) -> dict[str, str]:
-    """C(NAME=value) entries as a dictionary; a name without a value is not set."""
+    """C(NAME=value) entries as a dictionary, without names that have no value."""
     return dict(entry.split("=", 1) for entry in entries or () if "=" in entry)
 
 
@@ -208,7 +208,7 @@ _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)
 
 
 def moment(text: str) -> float | None:
-    """C(2026-11-24T14:57:26.256720004Z) as seconds since the epoch; None for what is none, and for the year 1."""
+    """C(2026-11-24T14:57:26.256720004Z) as seconds since the epoch; None for other texts and for the year 1 (never)."""
     found = _MOMENT.match(text)
     if not found or text.startswith("0001-"):
         return None

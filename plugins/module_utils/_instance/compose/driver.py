@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An instance in containers that Docker Compose runs: its driver. How one is found is in find.py beside it."""
+"""The driver of an instance under Docker Compose. find.py finds the instance."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -32,14 +32,15 @@ from .project import EnvFile, ServiceModel, parse_config
 from .state import Known, as_service, log_lines
 
 _WITH_PRIVILEGES = "Send by SMTP instead, or remove no-new-privileges from security_opt in the Compose file."
-#: So many lines of a failing container's log are looked at.
+#: Number of last lines read from a failing container's log.
 _LOG_END = 50
 
 
 def find(hints: Hints, engine: Engine | None = None, processes: Processes | None = None) -> ComposeDriver:
-    """The instance under Docker Compose that the hints speak of.
+    """Find the instance under Docker Compose that the hints describe.
 
-    FindingError when there is none or more than one; InstanceError, with what is known, when it has faults.
+    :raises FindingError: there is none, or more than one.
+    :raises InstanceError: it was found, but has errors; the exception carries what is known.
     """
     engine, processes = engine or Engine(), processes or Processes()
     return ComposeDriver(hints, choose(hints, engine), engine, processes)
@@ -95,7 +96,7 @@ class ComposeDriver:
         instance = self._with_settings(instance, env_file, findings)
         findings += self._before_replacing()
         findings += condition.about(instance, self._log_end, named=bool(hints.services))
-        # Staleness is no matter of times here, but a wrong clock is worth a word all the same.
+        # Staleness does not depend on times here, but a wrong clock is still reported.
         named_files = [one.path for name in self._mail_services() for one in self._models[name].env_files]
         findings += file_times.ahead(file_times.look([instance.env_file, *named_files]), time.time())
         if errors(findings):
@@ -111,7 +112,7 @@ class ComposeDriver:
         return layers.read_env_file(path, [one for one in dict.fromkeys(named) if one != path])
 
     def _with_settings(self, instance: Instance, env_file: layers.EnvFile, findings: list[Finding]) -> Instance:
-        """The instance with what its environment file and the Compose files around it say."""
+        """The instance completed from its environment file and the Compose files."""
         findings += env_file.followed
         if not env_file.data.strip():
             findings.append(TABLE.finding("env-file-empty", env_file.path, "It is empty."))
@@ -144,7 +145,7 @@ class ComposeDriver:
         )
 
     def _readers(self, reader: str, env_file: str) -> tuple[str, ...]:
-        """Who reads the environment file: this Compose, an older one that runs the project, and the app itself."""
+        """The readers of the environment file: this Compose, an older one that created the containers, the app."""
         readers = [reader]
         for one in self._containers:
             if self._roles.get(one.service) in ("web", "sidekiq") and reader == "compose":
@@ -154,7 +155,7 @@ class ComposeDriver:
         return tuple(dict.fromkeys(readers))
 
     def _before_replacing(self) -> list[Finding]:
-        """What would become otherwise than it is if containers were made anew now."""
+        """What else would change if the containers were recreated now."""
         found = []
         for name in self._mail_services():
             model = self._models[name]
@@ -174,9 +175,9 @@ class ComposeDriver:
         return found
 
     def _mail_services(self) -> list[str]:
-        """The services that hold mail settings and are meant to run here, web first: the first stands for the instance.
+        """The services with mail settings that are meant to run or have a container, web first.
 
-        Those that are not meant to run where there are no others.
+        If there are none, all services with mail settings. The first one represents the instance.
         """
         found = [name for role in MAIL_ROLES for name in self._models if self._roles.get(name) == role]
         return [name for name in found if self._wanted(name) or self._of(name)] or found
@@ -185,7 +186,7 @@ class ComposeDriver:
         return [one for one in self._containers if one.service == service]
 
     def _wanted(self, service: str) -> bool:
-        """Whether Compose would start it: one in a profile is started only by those who name that."""
+        """Whether Compose would start it: a service with a profile starts only when that is asked for."""
         model = self._models[service]
         return model.replicas > 0 and (not model.profiles or bool(self._of(service)))
 
@@ -193,14 +194,14 @@ class ComposeDriver:
         return self._mail_services()[0]
 
     def _expected(self, service: str) -> dict[str, str]:
-        """What a new container of the service has in its environment."""
+        """The environment of a new container of the service."""
         model = self._models[service]
         running = next((one.image_id for one in self._containers if one.service == service), "")
         image = self._engine.image(running or model.image)[1]
         return {**image, **model.environment}
 
     def _refresh_models(self) -> None:
-        """Have Compose read its files again, if any of them is not what it was."""
+        """Let Compose read its files again if any has changed."""
         named = [one.path for model in self._models.values() for one in model.env_files]
         dotenv = self._project.dotenv_files or (os.path.join(self._project.directory, ".env"),)
         files = [_stamp(path) for path in self._project.files]
@@ -221,7 +222,7 @@ class ComposeDriver:
         environment: t.Mapping[str, str | None] = types.MappingProxyType({}),
         timeout: float,
     ) -> Completed:
-        """See model.Driver: in a container of its own, made as the web service's would be now."""
+        """See model.Driver. Runs in a one-off container, created as a new container of the web service would be."""
         name = f"{self._project.name}-check-{secrets.token_hex(4)}"
         options = ["--rm", "--no-deps", "--no-TTY", "--name", name]
         words, setup = one_off.wrapped(command, environment, timeout)
@@ -236,7 +237,7 @@ class ComposeDriver:
             )
             ended = not done.timed_out and done.returncode >= 0
         finally:
-            if not ended:  # the client is gone, the container is not
+            if not ended:  # the client has ended, the container has not
                 self._engine.remove(name)
         if done.returncode == 127:
             message = "The image does not contain that program."
@@ -244,7 +245,7 @@ class ComposeDriver:
         return done
 
     def may_read(self, path: str, descriptor: int) -> bool:  # noqa: ARG002
-        """See model.Driver: the Engine reads the file, and gives it to the containers."""
+        """See model.Driver. Always true: the Engine reads the file and passes it to the containers."""
         return True
 
     # Its services
@@ -263,13 +264,13 @@ class ComposeDriver:
         return found
 
     def restart(self, services: t.Sequence[Service]) -> None:
-        """See model.Driver. The containers are made anew: a restart would keep their old environment."""
+        """See model.Driver. Recreates the containers: a restart would keep their old environment."""
         names = [service.name for service in services]
         counts = {name: sum(one.service == name for one in self._containers) for name in names}
         self._engine.replace(self._project, names, {name: count for name, count in counts.items() if count > 1})
 
     def ready(self, service: Service) -> bool | None:
-        """See model.Driver: by its processes as under systemd; by its health check where they cannot be looked into."""
+        """See model.Driver. Decided by its processes as under systemd; by its health check if they cannot be seen."""
         if service.state != "running":
             return False
         containers = [one for one in self._containers if one.service == service.name]
@@ -288,9 +289,9 @@ class ComposeDriver:
         return self._says_ready(container) if seen is None and role == "sidekiq" else seen
 
     def _says_ready(self, container: Container) -> bool | None:
-        """By the file that Sidekiq makes when it begins to work, where that is asked for; see procfs.SIDEKIQ_AT_WORK.
+        """By the file that Sidekiq creates when it starts to work, if that is configured; see procfs.SIDEKIQ_AT_WORK.
 
-        A container begins without one. Up to 4.2 nothing makes it.
+        A new container has no such file. Up to 4.2 nothing creates it.
         """
         name = container.environment.get("MASTODON_SIDEKIQ_READY_FILENAME", "")
         if not name or sight.is_before(self.instance.release, 4, 3):
@@ -322,14 +323,14 @@ class ComposeDriver:
         return {one.hostname for one in self._containers if self._roles.get(one.service) == "sidekiq"}
 
     def web_url(self) -> str:
-        """See model.Driver: its published port, else its own address; the port is the one its process listens on."""
+        """See model.Driver. The published port, else the container's own address with the port it listens on."""
         web = [one for one in self._containers if self._roles.get(one.service) == "web" and one.state == "running"]
         return self._url(web[0]) if web else ""
 
     def _url(self, web: Container) -> str:
         pids = self._processes.beside(web.pid)
         titles = map(self._processes.title, pids)
-        environment = web.environment  # what env_file and environment: gave, which is all that its processes have
+        environment = web.environment  # from env_file and environment:, which is all that its processes have
         found = web_address.choose(self._processes.listeners(pids), environment, titles, environment)
         path = found.path if found else environment.get("SOCKET", "")
         if path:
@@ -340,7 +341,7 @@ class ComposeDriver:
         return sight.url_of(web, found.port if found else web_address.port(environment))
 
     def look_from(self, work: t.Callable[[Translate], Seen]) -> tuple[Seen, list[Finding]]:
-        """See model.Driver and network. From the host, which is said, where the container is out of reach."""
+        """See model.Driver and network. Runs on the host, with a finding, if the container cannot be entered."""
         sender = self._sender()
         reason = "No web or sidekiq container is running."
         if sender is not None:
@@ -373,7 +374,7 @@ class ComposeDriver:
         return sendmail.barred([sender.service], "security_opt: no-new-privileges", program, _WITH_PRIVILEGES)
 
     def _sender(self) -> Container | None:
-        """The container from which mail leaves: sidekiq's, else web's."""
+        """The container that sends mail: sidekiq's, else web's."""
         running = [one for one in self._containers if one.state == "running"]
         by_role = {self._roles.get(one.service): one for one in running}
         return by_role.get("sidekiq") or by_role.get("web")

@@ -29,72 +29,72 @@ _ABSENT = re.compile(r"Cannot connect to the Docker daemon|Is the docker daemon 
 _DENIED = re.compile(r"permission denied", re.I)
 _NO_COMPOSE = re.compile(r"is not a docker command|unknown command|unknown flag: --project", re.I)
 _NO_IMAGE = re.compile(r"No such image|pull access denied|manifest unknown|failed to resolve reference", re.I)
-#: Compose quotes the line of an environment file that it does not understand; it may hold a secret.
+#: Compose quotes a line of an environment file that it cannot parse; the line may hold a secret.
 _QUOTED_LINE = re.compile(r"(unterminated quoted value|near|unexpected character .{0,300}? in) .*", re.S)
 _PROGRESS = re.compile(r"^[ \t]*(?:Container|Network|Volume|Image) \S+[ \t]+\S+[ \t\r]*$", re.M)
 
-#: How this user's own clients find their Engine.
+#: Variables by which this user's own clients find their Engine.
 _CLIENT = ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "XDG_RUNTIME_DIR")
-#: Seconds that a question may take.
+#: Seconds that a query may take.
 _PATIENCE = 60.0
-#: A stopping Sidekiq has this long to finish its jobs: its own time-out is 25 s (Sidekiq, lib/sidekiq/config.rb).
+#: Seconds that a stopping Sidekiq gets to finish its jobs; its own timeout is 25 s (Sidekiq, lib/sidekiq/config.rb).
 GRACE = 30
 _KEEP = (0, 32 * 1024 * 1024)
 
 
 class Engine:
-    """The Docker Engine that this user's client speaks to. Methods raise FindingError (engine-*, compose-*)."""
+    """The Docker Engine that this user's client talks to. Methods raise FindingError (engine-*, compose-*)."""
 
     def __init__(self) -> None:
         self._compose: list[str] | None = None
         self._images: dict[str, tuple[str, dict[str, str]]] = {}
 
     def containers(self, project: str = "") -> list[Container]:
-        """The containers that Compose has made, whether they run or not; those of one project if it is named."""
+        """All containers created by Compose, running or not; with C(project), only those of that project."""
         label = "label=com.docker.compose.project" + (f"={project}" if project else "")
         listing = self._ask(["docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", label])
         ids = listing.stdout.decode("ascii", "replace").split()
         if not ids:
             return []
-        # One may have gone meanwhile: the others are printed all the same.
+        # If a container has gone meanwhile, docker still prints the others.
         found = parse_containers(self._run(["docker", "inspect", "--type", "container", *ids]).stdout)
         return sorted((one for one in found if not one.oneoff), key=lambda one: (one.service, one.number))
 
     def image(self, name: str) -> tuple[str, dict[str, str]]:
-        """Id and environment of an image on this host; an empty id when it is not here."""
+        """Id and environment of an image; an empty id when the image is not on this host."""
         if name not in self._images:
             done = self._run(["docker", "image", "inspect", name])
             self._images[name] = parse_image(done.stdout) if done.returncode == 0 else ("", {})
         return self._images[name]
 
     def internal_networks(self, names: t.Iterable[str]) -> dict[str, bool]:
-        """Of each of these networks that exists: whether it is cut off from the outside."""
+        """Network -> whether it is internal (without access to the outside), for those that exist."""
         return parse_internal(self._run(["docker", "network", "inspect", *names]).stdout)
 
     def config(self, project: Project, *, resolved: bool) -> bytes:
-        """The project as its files describe it; see project.
+        """The output of C(docker compose config); see project.
 
-        :param resolved: with what Compose makes of the environment files; it refuses one that it cannot read.
+        :param resolved: interpolated and with the environment files applied; Compose refuses a file it cannot read.
         """
         options = ["--format", "json", *(() if resolved else ("--no-interpolate",))]
         return self.compose(project, ["config", *options]).stdout
 
     def replace(self, project: Project, services: t.Sequence[str], scale: t.Mapping[str, int]) -> None:
-        """Make new containers for exactly these services, from images that are here.
+        """Recreate the containers of exactly these services, from images on this host.
 
-        Never restart, which keeps the old environment (mastodon#18579). How many there are stays as it is.
+        A restart would not do: it keeps the old environment (mastodon#18579). The number of containers stays the same.
         """
         options = ["--detach", "--no-deps", "--no-build", "--pull", "never", "--force-recreate"]
         options += ["--timeout", str(GRACE)]
         for name, count in scale.items():
             options += ["--scale", f"{name}={count}"]
-        with _lifeline.finished_first():  # half of it would leave services without a container
+        with _lifeline.finished_first():  # an interrupted recreate would leave services without a container
             self.compose(project, ["up", *options, *services], code="containers-not-replaced", patience=client.REPLACE)
 
     def compose(
         self, project: Project, words: t.Sequence[str], *, code: str = "compose-refused", patience: float = _PATIENCE
     ) -> Completed:
-        """One command of Compose for a project."""
+        """Run one Compose command for a project."""
         command = [*self.compose_command(), *project.arguments, *words]
         done = self._run(command, patience, directory=project.directory)
         if done.returncode != 0:
@@ -102,7 +102,7 @@ class Engine:
         return done
 
     def compose_command(self) -> list[str]:
-        """How Compose 2 is called here: as a plugin of docker, or as a program of its own."""
+        """The command for Compose 2 on this host: the docker plugin, or the standalone program."""
         if self._compose is None:
             version = ""
             for command in (["docker", "compose"], ["docker-compose"]):
@@ -128,17 +128,17 @@ class Engine:
         return self._run(["docker", "exec", container, *words])
 
     def in_image(self, image: str, words: t.Sequence[str]) -> Completed:
-        """Run a short command in a container of its own, without a network, from an image that is here."""
+        """Run a short command in a one-off container without a network, from an image on this host."""
         command = ["docker", "run", "--rm", "--network", "none", "--pull", "never", "--entrypoint", words[0]]
         return self._run([*command, image, *words[1:]])
 
     def remove(self, container: str) -> None:
-        """Take a container away, if it is there."""
+        """Remove a container, if it exists."""
         with _lifeline.finished_first():
             self._run(["docker", "rm", "--force", container])
 
     def log(self, container: Container, since: str = "", lines: int | None = None) -> bytes:
-        """What a container wrote since a moment, or its last lines; each line behind its own moment."""
+        """A container's log since a time, or its last lines; each line begins with its timestamp."""
         which = [*(["--since", since] if since else []), *(["--tail", str(lines)] if lines else [])]
         done = self._run(["docker", "logs", "--timestamps", *which, container.id])
         if done.returncode != 0:
@@ -146,7 +146,7 @@ class Engine:
         return done.stdout + done.stderr
 
     def environment(self) -> dict[str, str]:
-        """What docker is called with: nothing of Ansible's own, which the Compose file might interpolate."""
+        """The environment for docker: without Ansible's own variables, which the Compose file might interpolate."""
         home = os.environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir
         fixed = {"PATH": client.PATH, "HOME": home, "LC_ALL": "C", "COMPOSE_ANSI": "never"}
         given = {name: os.environ[name] for name in _CLIENT if os.environ.get(name)}
@@ -197,9 +197,9 @@ _DENIED_FIX = "Run the task with become: true, or log in as a user of the group 
 
 
 def rootless_hint(owner: int | None = None) -> str:
-    """A hint at Engines that belong to other users of the host; empty when there are none.
+    """A hint at rootless Engines of other users of the host; empty when there are none.
 
-    :param owner: the number of the only user that is of interest.
+    :param owner: consider only the user with this number.
     """
     names = []
     for path in sorted(glob.glob("/run/user/*/docker.sock")):

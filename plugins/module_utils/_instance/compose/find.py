@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which Compose project is the instance, and what each of its services does: from labels, programs and the hints."""
+"""Find the Compose project that is the instance, and each service's role, by labels, programs and the hints."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -29,9 +29,9 @@ _USUAL = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.y
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """The instance that is meant: its project, its services, and what each is.
+    """The chosen instance: its project, its services, and their roles.
 
-    :ivar raw: what C(config --no-interpolate) printed of the project.
+    :ivar raw: the project's C(config --no-interpolate) output.
     """
 
     project: Project
@@ -42,7 +42,10 @@ class Choice:
 
 
 def choose(hints: Hints, engine: Engine) -> Choice:
-    """Find the one project that the hints speak of. FindingError when that is none, or not one."""
+    """Find the one project that the hints describe.
+
+    :raises FindingError: there is none, or more than one.
+    """
     everything = engine.containers()
     candidates = _candidates(everything, hints)
     if not candidates:
@@ -68,7 +71,7 @@ def choose(hints: Hints, engine: Engine) -> Choice:
 
 
 def _several(projects: t.Sequence[Project]) -> Finding:
-    """More than one project is left: all of them, and the option that tells them apart."""
+    """The finding for more than one match: lists the projects and the option that selects one."""
     listed = "; ".join(sorted(f"{one.name} in {one.directory}" for one in projects))
     message = f"{len(projects)} Compose projects run Mastodon: {listed}."
     directories = {one.directory for one in projects}
@@ -81,14 +84,14 @@ def _several(projects: t.Sequence[Project]) -> Finding:
 
 
 def role_of(container: Container) -> Role | None:
-    """What a container does for Mastodon; None when it is none of Mastodon's."""
+    """A container's role in Mastodon; None when it is not one of Mastodon's."""
     if not container.is_mastodon:
         return None
     return role_by(container.program, (), (container.service,))
 
 
 def _candidates(containers: t.Sequence[Container], hints: Hints) -> dict[Project, list[Container]]:
-    """The projects that the hints allow, with their containers; without hints those that run Mastodon."""
+    """The projects that the hints allow, with their containers; without hints, those that run Mastodon."""
     by_name: dict[str, list[Container]] = {}
     for one in containers:
         by_name.setdefault(one.project, []).append(one)
@@ -96,7 +99,7 @@ def _candidates(containers: t.Sequence[Container], hints: Hints) -> dict[Project
     for name, members in by_name.items():
         if hints.project and name != hints.project:
             continue
-        # The newest labels count: single services may have been made anew from elsewhere.
+        # The newest container's labels count: single services may have been recreated from another directory.
         project = project_of(max(members, key=lambda one: one.started or 0.0))
         if hints.app_dir:
             fits = _belongs(project, gate.real(hints.app_dir))
@@ -120,7 +123,7 @@ def _belongs(project: Project, directory: str) -> bool:
 
 
 def _in_directory(hints: Hints, containers: t.Sequence[Container]) -> dict[Project, list[Container]]:
-    """The project of a directory that is named, and of which no container exists."""
+    """The project in a directory that the hints name, if it has no container yet."""
     directory = hints.app_dir
     if not directory:
         message = "No Compose container runs Mastodon's web or sidekiq."
@@ -141,7 +144,7 @@ def _in_directory(hints: Hints, containers: t.Sequence[Container]) -> dict[Proje
 
 
 def _not_from_elsewhere(project: Project, containers: t.Sequence[Container]) -> None:
-    """Compose tells projects by their name alone: it would take containers from another directory for this one's."""
+    """Refuse a project whose name another directory also uses: Compose would mix up their containers."""
     for one in containers:
         if one.project == project.name:
             message = f"Its containers were started from {one.working_dir}, not from {project.directory}."
@@ -171,11 +174,11 @@ def _roles(services: t.Mapping[str, ServiceModel], containers: t.Sequence[Contai
 def mail_env_file(
     services: t.Iterable[ServiceModel], read: t.Callable[[EnvFile], t.Mapping[str, str]]
 ) -> EnvFile | None:
-    """The environment file that the mail variables belong in; None when the services name none.
+    """The environment file for the mail variables; None when the services name no environment file.
 
-    The last one that sets such variables, else C(.env.production), else the last one: a later file wins.
+    The last file that sets mail variables, else C(.env.production), else the last file: later files win.
 
-    :param read: what is set in a file; empty when it cannot be read.
+    :param read: returns a file's variables; empty when it cannot be read.
     """
     named = list(dict.fromkeys(one for service in services for one in service.env_files))
     for one in reversed(named):

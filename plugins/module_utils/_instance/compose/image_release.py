@@ -19,10 +19,10 @@ _COMMAND = ("cat", release.PATH, release.CONFIG)
 
 
 def release_of(engine: Engine, containers: t.Sequence[Container], image: str, variables: t.Mapping[str, str]) -> str:
-    """From the code in a running container, from the image's label, from the image itself; empty when none tells it.
+    """The release, from the code in a running container, else the image's label, else the image; empty if unknown.
 
     :param containers: those of web and Sidekiq.
-    :param image: what a new container would be made from.
+    :param image: the image of a new container.
     """
     ordered = sorted(containers, key=lambda one: one.state != "running")
     for one in ordered:
@@ -40,9 +40,9 @@ def release_of(engine: Engine, containers: t.Sequence[Container], image: str, va
 
 
 def _read(done: Completed, variables: t.Mapping[str, str]) -> str | None:
-    """The release in what the command printed: one text, in which neither file looks like the other.
+    """The release in the command's output, which has both files in one text; their formats do not overlap.
 
-    Up to 4.3 the second file does not exist, and the command fails after it has printed the first.
+    Up to 4.3 the second file does not exist, and the command fails after printing the first.
     """
     both = done.stdout.decode("utf-8", "replace")
     return release.read(both, variables, both)

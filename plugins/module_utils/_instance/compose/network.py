@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Do something where a container is: with its network, its name resolution and its trusted authorities.
+"""Run code with a container's network, name resolution and trusted authorities.
 
-Mastodon's image holds no Python, so nothing can be run in it. A child of this process enters the container's network
-namespace (setns(2)) and, in a mount namespace of its own, sees copies of the container's C(/etc/hosts),
-C(/etc/resolv.conf) and C(/etc/nsswitch.conf) in place of the host's. Nothing on the host or in the container changes.
+Mastodon's image has no Python, so no Python code can run inside it. Instead, a child process enters the container's
+network namespace (setns(2)) and gets its own mount namespace, in which copies of the container's C(/etc/hosts),
+C(/etc/resolv.conf) and C(/etc/nsswitch.conf) replace the host's. Nothing changes on the host or in the container.
 
-Root may do that. So may the user of a rootless Engine, whose containers live in a user namespace of this user's own.
+This needs root, or the user of a rootless Engine, who owns the user namespace of its containers.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -37,7 +37,7 @@ _MS_BIND = 0x1000
 _MS_REC = 0x4000
 _MS_PRIVATE = 0x40000
 
-#: What decides how names are looked up: hosts(5), resolv.conf(5), nsswitch.conf(5).
+#: The files that decide how names are resolved: hosts(5), resolv.conf(5), nsswitch.conf(5).
 _RESOLUTION = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf")
 #: Where an image keeps the authorities that its OpenSSL trusts: Debian, Alpine, Red Hat.
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt")
@@ -46,10 +46,11 @@ _LARGEST = 16 * 1024 * 1024
 
 
 def enter_and(pid: int, work: t.Callable[[Translate], Seen], root: str = "/proc") -> Seen:
-    """What C(work) returns when it is done where the process C(pid) is. OSError when that place cannot be entered.
+    """Run C(work) in the network of the process C(pid), and return its result.
 
-    :param work: is given a function that turns a path of the container into one that can be opened. What it returns
-        must be picklable.
+    :param work: called with a function that maps a path of the container to one that can be opened. Its result must be
+        picklable.
+    :raises OSError: the process's namespaces cannot be entered.
     """
     folder = tempfile.mkdtemp(prefix="container-")
     reader, writer = os.pipe()
@@ -85,7 +86,7 @@ def _end(child: int) -> None:
 
 
 def _in_child(pid: int, work: t.Callable[[Translate], Seen], process: str, folder: str, writer: int) -> t.NoReturn:
-    """Answer through the pipe and end, without running anything that the parent has registered for its own end."""
+    """Send the result through the pipe and exit, without running the parent's exit handlers."""
     answer: tuple[str, object]
     try:
         try:
@@ -106,14 +107,14 @@ def _in_child(pid: int, work: t.Callable[[Translate], Seen], process: str, folde
 
 
 def _copies(root: str, folder: str) -> dict[str, str]:
-    """The container's files by name, as copies that stay readable from any mount namespace."""
+    """Copies of the container's files, by path; they stay readable in any mount namespace."""
     found = {path: _copy(root, folder, path) for path in (*_RESOLUTION, *_BUNDLES)}
     return {path: copy for path, copy in found.items() if os.path.exists(copy)}
 
 
 def _copy(root: str, folder: str, path: str) -> str:
-    """The path of a copy of one of the container's files; where the container has none, there is no copy either."""
-    copy = os.path.join(folder, os.path.normpath(f"/{path}").lstrip("/"))  # never outside, whatever the path holds
+    """Copy one of the container's files and return the copy's path; the copy is missing if the file is."""
+    copy = os.path.join(folder, os.path.normpath(f"/{path}").lstrip("/"))  # inside it, whatever the path contains
     try:
         data = gate.read(path, _LARGEST, root=root)
     except OSError:
@@ -125,7 +126,7 @@ def _copy(root: str, folder: str, path: str) -> str:
 
 
 def _enter(pid: int, process: str, copies: t.Mapping[str, str]) -> None:
-    # Name resolution loads its libraries at the first use: now, from the host.
+    # Name resolution loads its libraries on first use: do that now, from the host's files.
     socket.getaddrinfo("localhost", None)
     "localhost".encode("idna")
     libc = ctypes.CDLL(None, use_errno=True)
@@ -150,7 +151,7 @@ def _enter(pid: int, process: str, copies: t.Mapping[str, str]) -> None:
 
 
 def _trust_only(copies: t.Mapping[str, str]) -> None:
-    """OpenSSL's default becomes what the container trusts; see SSL_CTX_set_default_verify_paths(3)."""
+    """Make OpenSSL trust only what the container trusts; see SSL_CTX_set_default_verify_paths(3)."""
     bundle = next((copies[path] for path in _BUNDLES if path in copies), "")
     if bundle:
         os.environ["SSL_CERT_FILE"] = bundle

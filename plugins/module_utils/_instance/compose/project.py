@@ -4,9 +4,9 @@
 
 """A Compose project as its files describe it: what C(docker compose config) prints, as data. No I/O here.
 
-It is printed twice: without interpolation, where each service still names its environment files and its own
-C(environment:) entries, and as Compose itself would run it, with all of that resolved. Compose's own reading is the one
-that counts; the first print only tells where a value comes from.
+The configuration is printed twice: uninterpolated, where each service still names its environment files and its own
+C(environment:) entries; and fully resolved, as Compose would run it. The resolved values count; the uninterpolated
+output only shows where a value comes from.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -21,17 +21,18 @@ import typing as t
 
 from .containers import Container, assignments
 
-#: What a client's own configuration adds to containers, whatever the Compose file says (~/.docker/config.json).
+#: Variables that the client's own configuration adds to containers, whatever the Compose file says
+#: (~/.docker/config.json).
 _PROXIES = re.compile(r"(?i)^(?:http|https|ftp|all|no)_proxy$")
 
 
 @dataclasses.dataclass(frozen=True)
 class Project:
-    """How to speak to Compose about one project.
+    """How one project is identified to Compose.
 
-    :ivar directory: relative paths in the Compose files begin here, and its C(.env) is read.
+    :ivar directory: base of relative paths in the Compose files; its C(.env) is read.
     :ivar files: the Compose files; empty: those with the usual names in the directory.
-    :ivar dotenv_files: what was named with C(--env-file) in place of C(.env).
+    :ivar dotenv_files: the files given with C(--env-file) instead of C(.env).
     """
 
     name: str
@@ -76,11 +77,11 @@ class ServiceModel:
     """One service as the Compose files describe it.
 
     :ivar env_files: in the order in which they are read; the last one wins.
-    :ivar own: the C(environment:) entries, which win over the files, each with its text before interpolation; None
-        for a name without a value, which is taken from the environment of whoever calls Compose.
-    :ivar environment: what Compose gives to a new container, on top of the image's own. Holds secrets.
+    :ivar own: the C(environment:) entries, uninterpolated; they win over the files. None for a name without a value,
+        which Compose takes from its caller's environment.
+    :ivar environment: what Compose gives to a new container, on top of the image's own variables. Holds secrets.
     :ivar replicas: how many containers it is meant to have.
-    :ivar profiles: it is started only where one of them is asked for; empty: always.
+    :ivar profiles: it starts only if one of them is asked for; empty: always.
     """
 
     name: str
@@ -126,7 +127,7 @@ def parse_config(raw: bytes, resolved: bytes = b"") -> tuple[str, dict[str, Serv
 
 
 def unescape(value: str) -> str:
-    """Compose prints each dollar sign of a value twice, so that its output can be its input again."""
+    """Undo the doubling of dollar signs, which makes Compose's output valid as input."""
     return value.replace("$$", "$")
 
 
@@ -172,7 +173,7 @@ def _replicas(given: t.Mapping[str, t.Any]) -> int:
 
 
 def differing(container: Container, expected: t.Mapping[str, str]) -> tuple[str, ...]:
-    """The names of the variables that a container has otherwise than it would have when made now, sorted."""
+    """The names of variables whose value in a container differs from that in a new one, sorted."""
     names = {*container.environment, *expected}
     return tuple(
         sorted(
@@ -182,15 +183,15 @@ def differing(container: Container, expected: t.Mapping[str, str]) -> tuple[str,
 
 
 def interpolated(service: ServiceModel, name: str) -> bool:
-    """Whether the value of an C(environment:) entry comes from C(.env), or from who calls Compose."""
+    """Whether the value of an C(environment:) entry comes from C(.env) or from the caller of Compose."""
     text = service.own.get(name)
     return name in service.own and (text is None or "$" in text.replace("$$", ""))
 
 
 def lost(service: ServiceModel, container: Container) -> tuple[str, ...]:
-    """Interpolated entries that a container has a value for, and that a new one would have none for, sorted.
+    """Interpolated entries that have a value in this container, but would have none in a new one; sorted.
 
-    Somebody gave them on the command line when the container was made; nothing on the host knows them any more.
+    Somebody set them on the command line when the container was created; no file on the host has them.
     """
     return tuple(
         sorted(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is concluded about an instance in containers, from what Docker and Compose say of it."""
+"""Findings about an instance in containers, from the data of Docker and Compose."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -18,7 +18,7 @@ from ..sendmail import HELPERS, SENDMAIL
 from .containers import Container
 from .project import ServiceModel, differing, interpolated, lost
 
-#: A script for a container's shell that does what sendmail.privileged_program does on the host.
+#: A shell script that does in a container what sendmail.privileged_program does on the host.
 PRIVILEGED_PROGRAM = (
     f'[ -e {SENDMAIL} ] || exit 0; for f in "$(readlink -f {SENDMAIL})" {" ".join(HELPERS)}; do'
     ' if [ -u "$f" ] || [ -g "$f" ]; then echo "$f"; fi; done'
@@ -43,18 +43,18 @@ def layers_of(model: ServiceModel, compose_file: str, findings: list[Finding]) -
 
 
 def no_env_file(service: str, compose_file: str) -> Finding:
-    """The service names no env_file at all."""
+    """The finding when a service has no env_file."""
     message = f"It has no env_file in {compose_file}."
     return TABLE.finding("service-reads-no-file", service, message)
 
 
 def unclear_env_file(path: str, compose_file: str) -> Finding:
-    """The path of the env_file is interpolated."""
+    """The finding when the env_file's path is interpolated."""
     return TABLE.finding("env-file-path-unclear", path, f"{compose_file} names it so.")
 
 
 def reads_other_file(service: str, env_file: str, model: ServiceModel) -> Finding:
-    """One of the mail services does not read the file that is edited."""
+    """The finding when a mail service does not read the edited file."""
     named = " and ".join(one.path for one in model.env_files) or "no file"
     return TABLE.finding("service-reads-no-file", service, f"It reads {named}, not {env_file}.")
 
@@ -62,9 +62,9 @@ def reads_other_file(service: str, env_file: str, model: ServiceModel) -> Findin
 def about_replacing(
     model: ServiceModel, image_id: str, containers: t.Sequence[Container], compose_file: str
 ) -> list[Finding]:
-    """What would not be as before if the containers of a service were made anew now.
+    """What else would change if a service's containers were recreated now.
 
-    :param image_id: what the image of the Compose file is on this host; empty when it is not here.
+    :param image_id: id of the Compose file's image on this host; empty when it is not here.
     """
     if not image_id:
         message = f"{compose_file} names {model.image} for {model.name}, which is not on this host."
@@ -90,9 +90,9 @@ def about_replacing(
 
 
 def about_compose_1(containers: t.Sequence[Container], expected: t.Mapping[str, str]) -> list[Finding]:
-    """What Compose 1 has read otherwise from the files than Compose 2 does.
+    """What Compose 1 has read differently from the files than Compose 2 does.
 
-    :param expected: what a new container has in its environment.
+    :param expected: the environment of a new container.
     """
     found = []
     for one in containers:
@@ -112,9 +112,9 @@ def short(image_id: str) -> str:
 
 
 def url_of(web: Container, port: int) -> str:
-    """Where the host reaches a web container; empty when that cannot be told.
+    """The URL at which the host reaches a web container; empty when unknown.
 
-    :param port: where it listens.
+    :param port: the port that it listens on.
     """
     for inner, host, outer in web.published:
         if inner == port:
@@ -131,12 +131,12 @@ def _host(address: str) -> str:
 
 
 def from_host(reason: str) -> Finding:
-    """The relay is not tried from where mail leaves."""
+    """The finding when the relay is probed from the host instead of the container that sends mail."""
     return TABLE.finding("looked-from-host", "sidekiq", reason)
 
 
 def relay_is_itself(host: str, sender: Container) -> list[Finding]:
-    """The relay's name means the container, unless it shares the host's network."""
+    """The finding when the relay's name means the container itself; none if it shares the host's network."""
     if sender.network_mode == "host" or not is_loopback(host):
         return []
     message = f"Mail is sent from container {sender.name}, and {host} there is the container itself."
@@ -144,9 +144,9 @@ def relay_is_itself(host: str, sender: Container) -> list[Finding]:
 
 
 def no_way_out(sender: Container, internal: t.Mapping[str, bool]) -> list[Finding]:
-    """All networks of a container are cut off.
+    """The finding when all networks of a container are internal.
 
-    :param internal: of each of its networks, whether it is internal.
+    :param internal: network -> whether it is internal.
     """
     names = sorted(sender.addresses)
     if not names or not all(internal.get(name, False) for name in names):
@@ -156,12 +156,12 @@ def no_way_out(sender: Container, internal: t.Mapping[str, bool]) -> list[Findin
 
 
 def no_ca_file(ca_file: str, sender: Container) -> Finding:
-    """A file that the settings name is not in the container."""
+    """The finding when the CA file in the settings does not exist in the container."""
     message = f"{ca_file} does not exist or is not readable in {sender.name}."
     return TABLE.finding("ca-file-not-in-image", ca_file, message)
 
 
 def is_before(release: str, major: int, minor: int) -> bool:
-    """Whether a release is older than another; one that cannot be read is not."""
+    """Whether a release is older than C(major.minor); false when it cannot be parsed."""
     numbers = release.split(".")[:2]
     return all(one.isdecimal() for one in numbers) and [int(one) for one in numbers] < [major, minor]

@@ -16,16 +16,16 @@ from ..model import Life, LogLine, Role, Service, State
 from .containers import Container, moment
 from .project import differing
 
-#: Of several containers of one service, the state that is told: the first of these that one of them has.
+#: The state of a service with several containers: the first of these that any of them has.
 _WORST: tuple[State, ...] = ("failed", "changing", "stopped", "running")
 
 
 @dataclasses.dataclass(frozen=True)
 class Known:
-    """What is known of a service apart from its containers.
+    """What is known about a service apart from its containers.
 
-    :ivar wanted: meant to run.
-    :ivar expected: what a new container of it has in its environment.
+    :ivar wanted: it is meant to run.
+    :ivar expected: the environment of a new container of it.
     """
 
     role: Role
@@ -34,7 +34,7 @@ class Known:
 
 
 def as_service(name: str, containers: t.Sequence[Container], known: Known) -> Service:
-    """One service with all its containers; the oldest stands for them."""
+    """One service with all its containers: the worst state of any, and the start of the oldest that runs."""
     if not containers:
         return Service(name, known.role, "stopped", detail="no container", wanted=known.wanted)
     state = next(state for state in _WORST if any(one.state == state for one in containers))
@@ -63,7 +63,7 @@ _STAMPED = re.compile(r"^(\d{4}-\d\d-\d\dT\S+) (.*)$")
 
 
 def log_lines(container: Container, output: bytes) -> list[LogLine]:
-    """What C(docker logs --timestamps) printed; a line without a moment belongs to the one before."""
+    """The lines of C(docker logs --timestamps); a line without a timestamp belongs to the one before."""
     lines: list[LogLine] = []
     for text in output.decode("utf-8", "replace").splitlines():
         found = _STAMPED.match(text)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A source install under systemd: the driver of such an instance. How one is found is in find.py beside it."""
+"""The driver of a source install under systemd. find.py finds the instance."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -31,16 +31,17 @@ from .find import Choice, choose
 from .manager import Manager
 from .units import Unit
 
-#: If the two ways of telling when a process started are this many seconds apart, the clock has been set since.
+#: If the two start times of a process are this many seconds apart, the clock has been set since.
 _CLOCK_WAS_SET = 2.0
-#: So many lines of a failing service's log are looked at.
+#: Number of last lines read from a failing service's log.
 _LOG_END = 50
 
 
 def find(hints: Hints, manager: Manager | None = None, processes: Processes | None = None) -> SystemdDriver:
-    """The instance under systemd that the hints speak of.
+    """Find the instance under systemd that the hints describe.
 
-    FindingError when there is none or more than one; InstanceError, with what is known, when it has faults.
+    :raises FindingError: there is none, or more than one.
+    :raises InstanceError: it was found, but has errors; the exception carries what is known.
     """
     manager, processes = manager or Manager(), processes or Processes()
     return SystemdDriver(hints, choose(hints, manager, processes), manager, processes)
@@ -97,7 +98,7 @@ class SystemdDriver:
         return dataclasses.replace(instance, findings=tuple(findings))
 
     def _with_settings(self, instance: Instance, env_file: layers.EnvFile, findings: list[Finding]) -> Instance:
-        """The instance with what its environment file and the layers around it say."""
+        """The instance completed from its environment file and the layers around it."""
         findings += env_file.followed
         if not env_file.data.strip():
             findings.append(TABLE.finding("env-file-empty", env_file.path, "It is empty."))
@@ -110,7 +111,7 @@ class SystemdDriver:
             findings.append(TABLE.finding("override-hides-file", f"{one.variable} in {one.path}", message))
         variables = layers.resolve(stacks[0] if stacks else dotenv, findings)
         own: dict[str, str] = {}
-        with contextlib.suppress(FindingError):  # resolve() has said so, with the file's name
+        with contextlib.suppress(FindingError):  # resolve() has reported it, with the file's name
             own = values(env_file.data, readers[0], {})
         return dataclasses.replace(
             instance,
@@ -142,7 +143,7 @@ class SystemdDriver:
         return found or ""
 
     def _readers(self, env_file: str) -> tuple[str, ...]:
-        """Who reads the file: dotenv in Ruby and in Node where it is the app's own, systemd where a unit names it."""
+        """The file's readers: dotenv in Ruby and Node if it is the app's own file, systemd if a unit names it."""
         in_app = gate.real(os.path.join(self._app_dir, layers.ENV_FILE)) == env_file
         by_unit = env_file in map(gate.real, self._environment_files())
         if by_unit:
@@ -150,7 +151,7 @@ class SystemdDriver:
         return ("ruby", "node")
 
     def _process_layers(self, unit: Unit, findings: list[Finding]) -> list[layers.Layer]:
-        """What systemd gives to the unit's processes, the winner first."""
+        """The layers that systemd gives to the unit's processes, the winner first."""
         if unit.environment_hidden:
             message = "systemd shows one of its Environment= values as [unprintable]."
             findings.append(TABLE.finding("unit-environment-hidden", unit.name, message))
@@ -166,9 +167,9 @@ class SystemdDriver:
         return list(dict.fromkeys(path for pattern in named for path in sorted(glob.glob(pattern))))
 
     def _mail_units(self) -> list[Unit]:
-        """The units that hold mail settings and are meant to run here, web first: the first stands for the instance.
+        """The units with mail settings that are meant to run here, web first; the first represents the instance.
 
-        Those that are not meant to run where there are no others.
+        If none is meant to run, all units with mail settings.
         """
         found = [unit for role in MAIL_ROLES for unit in self._units.values() if self._roles[unit.name] == role]
         return [unit for unit in found if unit.meant] or [unit for unit in found if not unit.masked] or found
@@ -193,10 +194,13 @@ class SystemdDriver:
         environment: t.Mapping[str, str | None] = types.MappingProxyType({}),
         timeout: float,
     ) -> Completed:
-        """See model.Driver. FindingError not-permitted, app-command-missing."""
+        """See model.Driver.
+
+        :raises FindingError: C(not-permitted), C(app-command-missing).
+        """
         account = self._account
         if account is None:
-            raise ValueError("the instance has no user")  # the constructor has refused that already
+            raise ValueError("the instance has no user")  # the constructor has already refused that
         if not account.current and os.geteuid() != 0:
             message = f"uid {os.geteuid()} is not allowed to run programs as {account.name}."
             raise FindingError(TABLE.finding("not-permitted", self.instance.app_dir, message))
@@ -225,7 +229,7 @@ class SystemdDriver:
         return app_environment(unit, account, self._files_given(unit), running)
 
     def _given(self, unit: Unit) -> dict[str, str]:
-        """What systemd itself gives to the unit's processes, as far as it can be told without one."""
+        """The variables that systemd sets for the unit's processes, as far as they are known without a process."""
         given = dict(unit.environment)
         for file in self._files_given(unit):
             given.update(file)
@@ -233,7 +237,7 @@ class SystemdDriver:
 
     def _files_given(self, unit: Unit) -> list[dict[str, str]]:
         """The contents of the unit's EnvironmentFile=, in the order in which they are read."""
-        ignored: list[Finding] = []  # said when the instance was found
+        ignored: list[Finding] = []  # reported when the instance was found
         found = [layers.file_layer("", path, "systemd", ignored) for path in self._environment_files([unit])]
         return [layers.resolve([layer], ignored) for layer in found if layer]
 
@@ -255,7 +259,7 @@ class SystemdDriver:
         return found
 
     def _note(self, files: t.Mapping[str, file_times.Stamp], services: t.Iterable[Service]) -> None:
-        """Note what the files looked like before the services were looked at, and which of them run on that."""
+        """Store a sighting: what the files looked like before the services were read, and which run on that."""
         self._noted = self._current(services)
         self._sightings.note(files, self._noted)
 
@@ -268,7 +272,7 @@ class SystemdDriver:
 
     def _as_services(self, units: t.Iterable[Unit]) -> list[Service]:
         now = time.time()
-        # The offset between the two clocks, taken as one moment.
+        # Both clocks are read together to get their offset.
         wall_minus_monotonic = now - time.clock_gettime(time.CLOCK_MONOTONIC)
         sighting = self._sightings.last()
         services = []
@@ -282,14 +286,14 @@ class SystemdDriver:
         return services
 
     def _files_of(self, units: t.Iterable[Unit]) -> list[str]:
-        """The files that these units take variables from, whether they exist or not."""
+        """The files from which these units take variables, whether they exist or not."""
         common = [os.path.join(self._app_dir, name) for name in layers.RAILS_FILES]
         return [*common, self._env_path, *self._environment_files(units)]
 
     def restart(self, services: t.Sequence[Service]) -> None:
-        """See model.Driver. What the files look like is noted first: what starts from now on reads just that.
+        """See model.Driver. A sighting of the files is stored first: what starts after it reads exactly that state.
 
-        It is noted again whenever one of the services is up.
+        It is stored again whenever one of the services is up.
         """
         files = self._stamps()
         self._note(files, self.services())
@@ -298,8 +302,8 @@ class SystemdDriver:
     def ready(self, service: Service) -> bool | None:
         """See model.Driver.
 
-        Web is ready when one of its processes accepts connections (Puma binds after it has loaded the app, since
-        Mastodon's config/puma.rb preloads it), Sidekiq when it shows how many jobs it works on.
+        Web is ready when one of its processes accepts connections (Puma binds after loading the app, because Mastodon's
+        config/puma.rb preloads it); Sidekiq is ready when its title shows how many jobs it works on.
         """
         if service.state != "running":
             return False
@@ -330,7 +334,7 @@ class SystemdDriver:
         return {socket.gethostname()}
 
     def web_url(self) -> str:
-        """See model.Driver: the listening sockets of its processes, else what systemd starts them with."""
+        """See model.Driver. From the listening sockets of its processes, else from how systemd starts them."""
         units = [unit for unit in self._mail_units() if self._roles[unit.name] == "web"]
         for unit in units:
             pids = self._pids(unit)
@@ -344,16 +348,16 @@ class SystemdDriver:
         return web_address.default(self._given(units[0])) if units else ""
 
     def look_from(self, work: t.Callable[[Translate], Seen]) -> tuple[Seen, list[Finding]]:
-        """See model.Driver: the services have the host's network and files."""
+        """See model.Driver. Runs here: the services have the host's network and files."""
         return work(str), []
 
     def relay_findings(self, host: str, ca_file: str, reached: bool) -> list[Finding]:  # noqa: ARG002
-        """See model.Driver: the units have the host's network, but perhaps not all of its files."""
+        """See model.Driver. The units have the host's network, but perhaps not all of its files."""
         path = os.path.join(self._app_dir, ca_file)
         return sandbox.hidden_ca_file(self._mail_units(), path) if ca_file else []
 
     def sendmail_findings(self) -> list[Finding]:
-        """See model.Driver. Other settings of a unit imply NoNewPrivileges=, so its process is looked at, too."""
+        """See model.Driver. Other settings of a unit imply NoNewPrivileges=, so its process is checked, too."""
         barred = [
             unit.name
             for unit in self._mail_units()
@@ -364,11 +368,11 @@ class SystemdDriver:
 
 
 def start_times(unit: Unit, wall_minus_monotonic: float) -> tuple[float | None, float | None]:
-    """When the unit's main process started: (by today's clock, the earliest that it can have been by any).
+    """When the unit's main process started: (by the current clock, the earliest possible time by any clock).
 
-    systemd counts from the boot on a clock that nobody sets; today's clock turns that into a date. If it disagrees with
-    the date that was noted then, the clock has been set in between (a server that boots with a wrong clock), and file
-    times may be from before or after: the earlier one is the safe one to compare them with.
+    systemd records the start on the monotonic clock; the current clock turns that into a date. If this differs from the
+    date that systemd recorded at the start, the clock has been set in between (a server that booted with a wrong
+    clock), and file times may be from before or after that. The earlier date is the safe one to compare them with.
     """
     if unit.started_monotonic is None:
         return None, None

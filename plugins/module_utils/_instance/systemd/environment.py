@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The environment that a service of the instance runs in, rebuilt for a command of ours. No I/O here."""
+"""The environment of the instance's services, rebuilt for running our own commands. No I/O here."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -15,16 +15,16 @@ import typing as t
 from ..process import Account
 from .units import Unit
 
-#: systemd's own default path for services, with the sbin directories that Debian's has. Source: systemd.exec(5).
+#: systemd's default PATH for services, with Debian's sbin directories. Source: systemd.exec(5).
 STANDARD_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
-#: Programs that stand beside the Ruby that an instance runs on. Where a unit calls one of them by its absolute path,
-#: that directory says which Ruby it is; a shell or env in front says nothing. Source: Mastodon dist/*.service.
+#: Programs in the same directory as the instance's Ruby. If a unit calls one of them by its absolute path, that
+#: directory identifies the Ruby; a shell or env in front does not. Source: Mastodon dist/*.service.
 _RUBY_PROGRAMS = ("bundle", "bundler", "ruby", "puma", "sidekiq", "rails", "rake")
 #: An absolute path in a command.
 ABSOLUTE = re.compile(r"(?<![^\s'\";=])/[^\s'\";]+")
 
-#: Where rbenv puts itself when it is installed as Mastodon's documentation says, and its like.
+#: Directories of rbenv, as installed by Mastodon's documentation, and of similar tools.
 _IN_HOME = (".rbenv/shims", ".rbenv/bin", ".local/share/mise/shims", ".asdf/shims")
 
 
@@ -36,19 +36,19 @@ def app_environment(
 ) -> dict[str, str]:
     """The environment for a command in the app.
 
-    In the order of systemd.exec(5): what a login has, Environment=, then the files of EnvironmentFile= (the last one
-    wins), less UnsetEnvironment=; and always the production environment of Rails.
+    In the order of systemd.exec(5): the variables of a login, Environment=, the files of EnvironmentFile= (the last one
+    wins), minus UnsetEnvironment=; and always Rails' production environment.
 
     :param files: the variables of the unit's environment files.
-    :param running: what the unit's main process was started with; only its PATH is used, and only where the unit
-        starts its program through a shell that sets one up.
+    :param running: the environment of the unit's main process; only its PATH is used, and only if the unit starts its
+        program through a shell that sets it.
     """
     environment = {
         "HOME": account.home,
         "USER": account.name,
         "LOGNAME": account.name,
         "SHELL": account.shell or "/bin/sh",
-        "LANG": "C.UTF-8",  # Ruby takes the encoding of what it reads from here
+        "LANG": "C.UTF-8",  # Ruby takes the encoding of its input from here
     }
     environment.update(unit.environment)
     for variables in files:
@@ -61,7 +61,7 @@ def app_environment(
 
 
 def _path(unit: Unit, account: Account, given: str, running: str) -> str:
-    """The directories in which the unit's Ruby is found before any other, then the usual ones."""
+    """A PATH that finds the unit's Ruby before any other, followed by the usual directories."""
     ruby = [
         os.path.dirname(path)
         for program in unit.exec_start

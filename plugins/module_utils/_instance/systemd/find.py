@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which of a host's systemd units make up the instance that is meant."""
+"""Find the systemd units that make up the instance."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -25,13 +25,13 @@ from .environment import ABSOLUTE
 from .manager import Manager
 from .units import Unit, role_of
 
-#: What Mastodon's own units begin with; others are found by where they lead. Source: Mastodon dist/*.service.
+#: Prefix of Mastodon's own units; others are found by the directory they lead to. Source: Mastodon dist/*.service.
 _OFFICIAL = "mastodon-"
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """The instance that is meant: its directory, its user, its units and what each is."""
+    """The chosen instance: its directory, its user, its units and their roles."""
 
     app_dir: str
     user: str
@@ -50,14 +50,17 @@ class _Lead:
 
 
 def choose(hints: Hints, manager: Manager, processes: Processes) -> Choice:
-    """Find the units of the one instance that the hints speak of. FindingError when that is none, or not one."""
+    """Find the units of the one instance that the hints describe.
+
+    :raises FindingError: there is none, or more than one.
+    """
     return _as_seen(hints, manager, processes) or _searched(hints, manager, processes)
 
 
 def _as_seen(hints: Hints, manager: Manager, processes: Processes) -> Choice | None:
-    """The instance by the units that a step before found; None when another search might find others.
+    """The instance made of the units that an earlier step found; None when a new search might find others.
 
-    systemd is asked for these units anew, and all that they lead to is read anew.
+    The units themselves, and all that they lead to, are read again.
     """
     if hints.services or not hints.seen or not hints.mark or hints.mark != places.mark():
         return None
@@ -68,7 +71,7 @@ def _as_seen(hints: Hints, manager: Manager, processes: Processes) -> Choice | N
 
 
 def _searched(hints: Hints, manager: Manager, processes: Processes) -> Choice:
-    mark = "" if hints.services else places.mark()  # before the look: what comes meanwhile makes it wrong
+    mark = "" if hints.services else places.mark()  # before the search: units added during it invalidate the mark
     if hints.services:
         units = _named(hints, manager)
         count = len(units)
@@ -111,7 +114,7 @@ def _named(hints: Hints, manager: Manager) -> list[Unit]:
 
 
 def _leads(units: t.Iterable[Unit], hints: Hints, processes: Processes) -> list[_Lead]:
-    """Those of the units that belong to a Mastodon, with the directory and role of each."""
+    """The units that belong to any Mastodon, with the directory and role of each."""
     leads = []
     homeless: list[tuple[Unit, Role]] = []
     for unit in units:
@@ -131,7 +134,7 @@ def _leads(units: t.Iterable[Unit], hints: Hints, processes: Processes) -> list[
 
 
 def _adopt(homeless: t.Sequence[tuple[Unit, Role]], leads: t.Sequence[_Lead], hints: Hints) -> list[_Lead]:
-    """Units that name no directory (masked, or behind a script of someone's own) belong to the only one there is."""
+    """Assign units that name no directory (masked, or started by a custom script) to the only directory found."""
     homes = list(dict.fromkeys(gate.real(lead.app_dir) for lead in leads))
     if hints.services and hints.app_dir:
         return [_Lead(unit, hints.app_dir, role) for unit, role in homeless]
@@ -171,8 +174,8 @@ def _home(user: str) -> str:
 def _groups(leads: t.Iterable[_Lead], hints: Hints) -> dict[str, list[_Lead]]:
     """The leads by directory, without those that a hint rules out.
 
-    A hint about the directory decides. The user and the environment file only choose between several: with one
-    instance on the host they may as well correct what was found.
+    A hint about the directory always decides. The user and the environment file only choose between several instances:
+    with a single one they may be meant to correct what was found.
     """
     groups: dict[str, list[_Lead]] = {}
     for lead in leads:
@@ -197,9 +200,9 @@ def _reads(home: str, found: t.Iterable[_Lead], env_file: str) -> bool:
 
 
 def _user(found: t.Sequence[_Lead]) -> str:
-    """Who the instance runs as: User= of its web service, else of another; else who owns the directory.
+    """The instance's user: User= of its web service, else of another service, else the directory's owner.
 
-    Never root by default: a Rails boot as root leaves files behind that the instance itself can then not write.
+    Never root by default: a Rails boot as root leaves files behind that the instance cannot write.
     """
     for role in ("web", "sidekiq", "streaming"):
         for lead in found:
@@ -220,14 +223,14 @@ def _user(found: t.Sequence[_Lead]) -> str:
 
 
 def _may_lead(name: str, files: places.UnitFiles) -> bool:
-    """Whether a unit is worth asking for: all of Mastodon's by their names, the others by where they lead."""
+    """Whether to ask systemd about a unit: Mastodon's own by their names, others by the directories they name."""
     return name.startswith(_OFFICIAL) or files.may_lead(name, is_app_dir)
 
 
 def _nothing(units: t.Sequence[Unit], count: int, hints: Hints) -> Finding:
-    """Why no instance was found, as exactly as it can be told.
+    """Why no instance was found, as exactly as possible.
 
-    :param count: how many units were looked at, those of which nothing had to be asked among them.
+    :param count: number of units that were considered, including those ruled out without asking systemd.
     """
     if hints.app_dir:
         return _no_app_dir(hints.app_dir)

@@ -20,11 +20,11 @@ from ..model import Completed, LogLine
 from . import places
 from .units import PROPERTIES, Unit, parse_names, parse_show
 
-#: What a tool says when there is no systemd to talk to.
+#: Messages of the tools when there is no systemd to talk to.
 _ABSENT = re.compile(
     r"not been booted with systemd|Failed to connect to bus|Failed to get D-Bus connection|Host is down", re.IGNORECASE
 )
-#: What it says when we may not.
+#: Messages of the tools when we lack permission.
 _DENIED = re.compile(
     r"Access denied|authentication required|Permission denied|not permitted|authorization", re.IGNORECASE
 )
@@ -36,9 +36,9 @@ _ENVIRONMENT = {
     "SYSTEMD_PAGER": "",
     "SYSTEMD_URLIFY": "0",
 }
-#: Seconds that a question may take; systemd's own bus timeout is 25.
+#: Seconds that a query may take; systemd's own bus timeout is 25.
 _PATIENCE = 60.0
-#: The answers are data: all of it is kept, within reason.
+#: Bytes kept of the beginning and the end of an answer: practically all of it, since answers are data.
 _KEEP = (0, 32 * 1024 * 1024)
 
 
@@ -46,9 +46,9 @@ class Manager:
     """The host's systemd. Methods raise FindingError (no-systemd, not-permitted, systemd-answer)."""
 
     def unit_names(self, may_lead: t.Callable[[str, places.UnitFiles], bool]) -> tuple[list[str], int]:
-        """Of the service units that are loaded or installed, those that may be looked for; how many there are.
+        """The loaded or installed service units that may belong to an instance, and the number of all units.
 
-        :param may_lead: whether a unit may be, by its name and the files of units.
+        :param may_lead: decides by a unit's name and the unit files.
         """
         kinds = ["--type=service", "--plain", "--no-legend", "--no-pager", "--full"]
         loaded = self._ask(["systemctl", "list-units", "--all", *kinds])
@@ -57,19 +57,19 @@ class Manager:
         return [name for name in names if may_lead(name, files)], len(names)
 
     def show(self, names: t.Sequence[str]) -> list[Unit]:
-        """These units, in one call. A unit that does not exist has C(exists) false; an alias appears as its unit."""
+        """Read these units in one call. A unit that does not exist has C(exists) false; an alias becomes its unit."""
         if not names:
             return []
         return parse_show(self._ask(["systemctl", "show", "--no-pager", f"--property={','.join(PROPERTIES)}", *names]))
 
     def restart(self, names: t.Sequence[str]) -> None:
-        """Queue the restart of these units, all at once, and return: the waiting is done by looking at them.
+        """Queue the restart of these units, all at once, without waiting for them.
 
-        At once because each takes the time of a Rails boot, and because the web service then is away no longer than
-        for its own. FindingError restart-refused names the units that systemd refuses.
+        All at once, because each takes a Rails boot, and the web service should not be down longer than its own.
+        A unit that crashed in a loop may have used up its starts (StartLimitBurst=), and systemd would refuse another
+        although the cause is fixed; reset-failed resets the counter.
 
-        A unit that has crashed in a loop may have used up its starts (StartLimitBurst=), and systemd would refuse one
-        more even though what made it crash is mended by now; reset-failed gives them back.
+        :raises FindingError: C(restart-refused), with the units that systemd refuses to restart.
         """
         with _lifeline.finished_first():
             self._run(["systemctl", "reset-failed", "--", *names])
@@ -89,9 +89,9 @@ class Manager:
         return ""
 
     def log_since(self, names: t.Sequence[str], cursor: str, *, lines: int | None = None) -> list[LogLine]:
-        """What these units wrote, and what systemd wrote about them, after the cursor; oldest first.
+        """The log lines of these units, and systemd's about them, since the cursor; oldest first.
 
-        :param lines: only the last so many.
+        :param lines: only the last so many lines.
         """
         command = ["journalctl", "--no-pager", "--quiet", "--output=json"]
         command.append("--output-fields=MESSAGE,_PID,SYSLOG_IDENTIFIER,_SYSTEMD_UNIT,UNIT")
@@ -138,14 +138,14 @@ def _entry(line: bytes) -> dict[str, t.Any]:
 
 
 def _log_line(line: bytes) -> LogLine | None:
-    """One entry of C(journalctl --output=json): texts, but a list of byte values where it is no UTF-8 text."""
+    """One entry of C(journalctl --output=json). A message that is not UTF-8 comes as a list of byte values."""
     entry = _entry(line)
     message = entry.get("MESSAGE")
     if isinstance(message, list) and all(isinstance(byte, int) for byte in message):
         message = bytes(message).decode("utf-8", "replace")
     if not isinstance(message, str):
         return None
-    # In a new process systemd speaks itself, under the name "(program)", until it becomes the program.
+    # Before a new process executes its program, systemd logs in it under the name "(program)".
     by_systemd = str(entry.get("SYSLOG_IDENTIFIER", "")).startswith("(")
     pid = "1" if by_systemd else str(entry.get("_PID", ""))
     return LogLine(

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The files of systemd's units: which there are, which can lead to a directory, and whether one came or went.
+"""systemd's unit files: which exist, which can lead to a directory, and whether any was added or removed.
 
-systemd itself tells the same, and more exactly; but to list all files and to show all units costs it more than all else
-that is done to find an instance. So the files say which units are worth asking for, in doubt too many.
+systemd itself knows all this more exactly, but listing all files and showing all units takes it longer than everything
+else in the search for an instance. So the files decide which units to ask systemd about; in doubt, too many.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -20,7 +20,7 @@ import typing as t
 
 from ..._files import gate
 
-#: Where units lie, and where links enable them. Source: systemd.unit(5).
+#: Directories of unit files, and of the links that enable units. Source: systemd.unit(5).
 PLACES = (
     "/etc/systemd/system",
     "/etc/systemd/system/*.wants",
@@ -35,7 +35,7 @@ PLACES = (
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 )
-#: Of a unit so much is read.
+#: Bytes read of a unit file at most.
 _LARGEST = 256 * 1024
 #: Characters of a path: PATH_MAX of Linux.
 _LONGEST = 4096
@@ -47,9 +47,9 @@ ACTIVE = "/run/systemd/units"
 
 
 def mark() -> str:
-    """Stays the same as long as no unit comes or goes: of files that are laid down, and of instances of a template.
+    """A value that changes when a unit file or an instance of a template is added or removed.
 
-    Of the units that are active only those that are called after Mastodon count: others come and go all the time.
+    Of the active units only those named after Mastodon count: others come and go all the time.
     """
     seen: list[object] = []
     for place in PLACES:
@@ -67,7 +67,7 @@ def mark() -> str:
 
 
 class UnitFiles:
-    """The files of all service units as they are now, read once."""
+    """The files of all service units, read once."""
 
     def __init__(self) -> None:
         self._texts: dict[str, list[str | None]] = {}
@@ -88,20 +88,20 @@ class UnitFiles:
 
     @property
     def names(self) -> list[str]:
-        """The units that have a file, without templates."""
+        """The names of units that have a file, without templates."""
         return sorted(name for name in self._texts if not name.endswith("@.service"))
 
     def may_lead(self, name: str, is_home: t.Callable[[str], bool]) -> bool:
-        """Whether a unit's settings can name a path in a directory that is looked for; true where that is not known.
+        """Whether a unit's settings can name a path in one of the wanted directories; true if unknown.
 
-        :param is_home: whether a directory is one of those.
+        :param is_home: whether a directory is a wanted one.
         """
         template = re.sub("@.*", "@.service", name)
         texts = self._texts.get(name) or self._texts.get(template)
         added = (one for key in _additions_of(name, template) for one in self._additions.get(key, ()))
         known = [None] if texts is None else [*texts, *added]
         lines = [line for text in known if text for line in _LINES.findall(text.replace("\\\n", " "))]
-        # What systemd puts in for % and ~, and what it makes of a backslash, is its own affair.
+        # How systemd expands %, ~ and backslashes is not reproduced here: such a unit counts as possible.
         if None in known or any(set("%~\\") & set(line) for line in lines):
             return True
         folders = {folder for line in lines for folder in _folders(line)}
@@ -111,7 +111,7 @@ class UnitFiles:
 
 
 def _additions_of(name: str, template: str) -> t.Iterator[str]:
-    """The folders in which settings for a unit may lie. Source: systemd.unit(5)."""
+    """The drop-in folders for a unit. Source: systemd.unit(5)."""
     yield from ("service.d", f"{name}.d", f"{template}.d")
     stem = name[: -len(".service")]
     for found in re.finditer("-", stem):
@@ -142,7 +142,7 @@ def _listed(folder: str) -> list[str]:
 
 
 def _text(path: str) -> str | None:
-    """The text of a unit's file; empty when it is masked, None where it cannot be read, as with a link to a pipe."""
+    """The text of a unit file; empty if the unit is masked, None if it cannot be read (a link to a pipe, say)."""
     if os.path.realpath(path) == os.devnull:
         return ""
     try:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the settings of a unit hide from it, though it is there outside. Source: systemd.exec(5)."""
+"""Which files of the host a unit's sandbox settings hide from it. Source: systemd.exec(5)."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -20,7 +20,7 @@ _TEMPORARY = ("/tmp", "/var/tmp")
 
 
 def hidden_by(unit: Unit, path: str) -> str:
-    """The setting of a unit that hides a path of the host from its processes; empty when none does."""
+    """The unit's setting that hides a path of the host from its processes; empty when none does."""
     if any(_below(path, place) for place in unit.binds):
         return ""
     for place in unit.inaccessible_paths:
@@ -34,7 +34,7 @@ def hidden_by(unit: Unit, path: str) -> str:
 
 
 def hidden_ca_file(units: t.Iterable[Unit], path: str) -> list[Finding]:
-    """The file of trusted authorities is not there for some of the units, one finding for each reason.
+    """The findings when some units cannot see the file of trusted authorities, one for each reason.
 
     :param path: absolute.
     """

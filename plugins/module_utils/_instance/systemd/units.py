@@ -4,8 +4,8 @@
 
 """What C(systemctl show) prints about units, as data. No I/O here.
 
-Written against the output of systemd 247 (Debian 11) to 257 (Debian 13). Properties that a version does not have are
-simply not printed and read as empty.
+Written for the output of systemd 247 (Debian 11) to 257 (Debian 13). A property that a version does not know is not
+printed, and is read as empty.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -20,7 +20,7 @@ import typing as t
 from ..model import Life, Role, Service, State, is_meant
 from ..roles import role_by
 
-#: What is asked of systemd, for all units in one call.
+#: The properties that are queried, for all units in one call.
 PROPERTIES = (
     "Id",
     "Names",
@@ -56,7 +56,7 @@ PROPERTIES = (
 
 @dataclasses.dataclass(frozen=True)
 class EnvironmentFile:
-    """One EnvironmentFile= of a unit; C(optional) when it was given with a leading dash."""
+    """One EnvironmentFile= of a unit; C(optional) if it has a leading dash."""
 
     path: str
     optional: bool
@@ -66,13 +66,13 @@ class EnvironmentFile:
 class Unit:
     """One service unit, as systemd has it loaded.
 
-    :ivar exec_start: the programs' paths and words of every ExecStart=, as one text per program.
+    :ivar exec_start: path and arguments of every ExecStart=, one text for each.
     :ivar environment: the assignments of Environment=; a later one wins.
     :ivar environment_hidden: systemd withheld at least one assignment.
     :ivar protect_home: C(no), C(read-only), C(yes) or C(tmpfs).
-    :ivar binds: paths at which the unit sees something of the host, whatever else hides them.
+    :ivar binds: paths that are bind-mounted from the host and so stay visible, whatever else hides them.
     :ivar started_monotonic: start of the main process on CLOCK_MONOTONIC in seconds; None when it never started.
-    :ivar started_recorded: the same moment as the clock of the wall said it then, in whole seconds since the epoch.
+    :ivar started_recorded: the same moment by the wall clock at that time, in whole seconds since the epoch.
     """
 
     name: str
@@ -113,23 +113,23 @@ class Unit:
 
     @property
     def wanted(self) -> bool:
-        """Started at boot, or by a target, a socket or another unit that is loaded."""
+        """Whether it is started at boot, or by a target, a socket or another loaded unit."""
         return self.file_state.startswith("enabled") or self.pulled_in
 
     @property
     def meant(self) -> bool:
-        """Meant to run on this host; see model.is_meant."""
+        """Whether it is meant to run on this host; see model.is_meant."""
         return is_meant(self.state, self.wanted, self.masked)
 
     @property
     def failing(self) -> bool:
-        """It has ended by itself: systemd has given it up, or waits to start it again (auto-restart, and its kin)."""
+        """Whether it has crashed: systemd has given it up, or waits to restart it (auto-restart and the like)."""
         return self.active_state == "failed" or self.sub_state.startswith("auto-restart")
 
     @property
     def state(self) -> State:
         """The state in this collection's words; see model.State."""
-        if self.job:  # asked to start or stop, and not yet done with it
+        if self.job:  # a start or stop is queued or in progress
             return "changing"
         return _STATES.get(self.active_state, "changing")
 
@@ -153,12 +153,12 @@ class Unit:
             restarts=self.restarts,
             failing=self.failing,
             stale=stale if running else False,
-            # The start as systemd counts it from the boot: it stays the same whatever becomes of the clock.
+            # The start on the monotonic clock does not change when the clock is set.
             starts=(Life(self.name, f"{self.main_pid} {self.started_monotonic}", self.restarts),),
         )
 
 
-#: ActiveState -> State. What is missing is on its way (activating, deactivating, maintenance, refreshing).
+#: ActiveState -> State; any other is changing (activating, deactivating, maintenance, refreshing).
 #: Source: org.freedesktop.systemd1(5).
 _STATES: dict[str, State] = {
     "active": "running",
@@ -169,7 +169,7 @@ _STATES: dict[str, State] = {
 
 
 def parse_show(output: str) -> list[Unit]:
-    """The units in what C(systemctl show --property=... UNIT ...) printed: a block each, parted by a blank line."""
+    """The units in the output of C(systemctl show --property=... UNIT ...): blocks separated by blank lines."""
     units: dict[str, Unit] = {}
     for block in re.split(r"\n{2,}", output.strip("\n")):
         properties: dict[str, list[str]] = {}
@@ -184,9 +184,9 @@ def parse_show(output: str) -> list[Unit]:
 
 
 def parse_names(output: str) -> list[str]:
-    """The service units that C(list-units) or C(list-unit-files) with C(--plain --no-legend) printed.
+    """The service units in the output of C(list-units) or C(list-unit-files) with C(--plain --no-legend).
 
-    Templates without an instance (C(mastodon-sidekiq@.service)) run nothing themselves and are left out.
+    Templates (C(mastodon-sidekiq@.service)) run nothing themselves and are left out.
     """
     names = []
     for line in output.splitlines():
@@ -217,7 +217,7 @@ def _unit(properties: t.Mapping[str, list[str]]) -> Unit:
         user=one("User"),
         group=one("Group"),
         supplementary_groups=tuple(one("SupplementaryGroups").split()),
-        # "!" in front: systemd does not mind if it is missing (WorkingDirectory=-/path).
+        # A leading "!" means that the directory may be missing (WorkingDirectory=-/path).
         working_directory=one("WorkingDirectory").lstrip("!"),
         exec_start=tuple(filter(None, map(_program, properties.get("ExecStart", [])))),
         environment=dict(word.split("=", 1) for word in assignments if "=" in word),
@@ -235,7 +235,7 @@ def _unit(properties: t.Mapping[str, list[str]]) -> Unit:
     )
 
 
-#: What older versions print in place of a value with blanks or line breaks.
+#: Older versions print this instead of a value with blanks or line breaks.
 _HIDDEN = "[unprintable]"
 
 _AFTER_PROGRAM = re.compile(r" ; (?:ignore_errors|flags)=")
@@ -255,13 +255,13 @@ def _environment_file(value: str) -> EnvironmentFile | None:
 
 
 def _bound(value: str) -> str:
-    """C(/source:/destination:rbind), perhaps with a dash in front -> the destination."""
+    """C(/source:/destination:rbind), optionally with a leading dash -> the destination."""
     source, *more = value.lstrip("-").split(":")
     return more[0] if more and more[0] else source
 
 
 def _number(value: str) -> int:
-    """The number, or 0: unset counters read C([not set]) or the largest 64-bit number, unset times 0 or nothing."""
+    """The number, or 0 if unset: a counter prints C([not set]) or the largest 64-bit number, a time 0 or nothing."""
     return int(value) if value.isdecimal() and int(value) < 2**63 else 0
 
 
@@ -284,8 +284,8 @@ _NAMED_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\
 def split_words(value: str) -> list[str]:
     """The words of a list property.
 
-    A word that needs no quotes stands bare. Since systemd 250 the others stand in double quotes with backslash
-    escapes, or as C($'...') when they hold control characters.
+    Words are quoted only if needed. Since systemd 250, quoted words are in double quotes with backslash escapes, or in
+    C($'...') if they hold control characters.
     """
     words: list[str] = []
     position = 0
@@ -295,7 +295,7 @@ def split_words(value: str) -> list[str]:
             continue
         quoted = _DOUBLE.match(value, position) or _DOLLAR.match(value, position)
         found = quoted or _BARE.match(value, position)
-        if not found:  # an open quote: take the rest as it stands
+        if not found:  # an unclosed quote: take the rest literally
             words.append(value[position:])
             break
         words.append(_unescape(quoted[1]) if quoted else found[0])
@@ -314,8 +314,8 @@ def _unescape(text: str) -> str:
 
 
 def role_of(unit: Unit, titles: t.Iterable[str] = ()) -> Role | None:
-    """What the unit does for Mastodon; None when it is none of the three, or cannot be told.
+    """The unit's role in Mastodon; None if it has none of the three, or it is unknown.
 
-    :param titles: the command lines of the unit's processes, if known.
+    :param titles: the titles of the unit's processes, if known.
     """
     return role_by(" ; ".join(unit.exec_start), titles, [unit.name, *unit.aliases])
