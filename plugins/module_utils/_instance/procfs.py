@@ -24,14 +24,11 @@ from .._files import gate
 SIDEKIQ_AT_WORK = re.compile(r"^sidekiq \d\S* .*\[\d+ of \d+ busy\]")
 
 #: Bytes of one file: a process can make its own title and environment as large as it likes (PR_SET_MM_MAP).
-_MOST = 4 * 1024 * 1024
+_MOST = 8 * 1024 * 1024
 _TCP_LISTEN = "0A"
 _UNIX_ACCEPTS = 0x10000  # __SO_ACCEPTCON
 _SOCKET = re.compile(r"^socket:\[(\d+)\]$")
 _NO_NEW_PRIVILEGES = re.compile(r"^NoNewPrivs:\s*1$", re.MULTILINE)
-
-#: Bytes of one file; an environment that a process made itself may be of any size.
-_MOST = 8 * 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
