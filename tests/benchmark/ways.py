@@ -118,6 +118,14 @@ def by_stock_modules(machines: t.Sequence[fleet.Machine]) -> None:
             "loop_control": {"label": "{{ item.key }}"},
         },
         {
+            "name": "Remove what else decides the encryption",
+            "lineinfile": {
+                "path": "/home/mastodon/live/.env.production",
+                "regexp": "^SMTP_(TLS|SSL)=",
+                "state": "absent",
+            },
+        },
+        {
             "name": "Restart",
             "systemd": {"name": "{{ item }}", "state": "restarted"},
             "loop": list(UNITS),
