@@ -79,9 +79,10 @@ def ruby() -> str:
 def by_guide(machines: t.Sequence[fleet.Machine]) -> None:
     """What a person does who logs in to each host."""
     addresses = containers.addresses()
+    given = {machine.name: settings(machine) for machine in machines}
 
     def one(machine: fleet.Machine) -> None:
-        lines = "\n".join(line(*each) for each in settings(machine).items())
+        lines = "\n".join(line(*each) for each in given[machine.name].items())
         script = f"""set -e
 cd /home/mastodon/live
 cp -p .env.production .env.production.before
