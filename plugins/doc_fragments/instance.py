@@ -52,7 +52,7 @@ options:
     description:
       - What M(fediops.mastodon.instance_info) found earlier in the same run. The role hands it on, so that each
         step need not search the whole host.
-      - Where a unit has come or gone since, the host is searched anew.
+      - If a unit has been added or removed since, the host is searched again.
     type: dict
     suboptions:
       services:
