@@ -7,7 +7,8 @@
 A run that dies leaves it behind, and the next run learns from it which proofs are missing and which state was the last
 good one. It is written before the edit, so that no edit goes unrecorded, and it holds checksums, no values. A run that
 continues another run's edit gives the journal a new ticket; steps with the old ticket then stop before doing anything.
-Each step holds the file's lock, so the next run waits for a step that is still running after its controller died.
+Each step holds the file's lock and is finished even if its controller dies: a mail that is on its way is recorded, and
+not sent again. The next run waits for it.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -169,7 +170,7 @@ class _NoProof:
 
 @contextlib.contextmanager
 def proving(driver: Driver, ticket: str | None, name: str, wait: float = 600.0) -> t.Iterator[Proof]:
-    """Lock an instance's environment file while a step proves something about it.
+    """Lock an instance's environment file while a step proves something about it. It is not interrupted meanwhile.
 
     :param ticket: from the edit; without one nothing is locked or recorded.
     :param name: one of C(PROOFS).
@@ -184,7 +185,8 @@ def proving(driver: Driver, ticket: str | None, name: str, wait: float = 600.0) 
         seen = look(place)
         note = read(seen)
         check_ticket(seen, note, ticket)
-        yield _Proof(seen, t.cast(Unproved, note), name)
+        with _lifeline.finished_first():
+            yield _Proof(seen, t.cast(Unproved, note), name)
 
 
 def about(env_file: str) -> tuple[dict[str, t.Any], list[Finding]]:

@@ -244,4 +244,4 @@ class Fleet:
             assert wanted <= set(self.lab.ssh(host, f"cat {ENV_FILE}").splitlines())
             while self.mails(host) != {"test": 1, "queue": 1} and time.monotonic() < deadline:
                 time.sleep(0.5)
-            assert self.mails(host) == {"test": 1, "queue": 1}
+            assert self.mails(host) == {"test": 1, "queue": 1}, (host, self.mails(host))

@@ -135,6 +135,30 @@ def test_a_cut_connection_ends_the_step_and_its_program(step: t.Any) -> None:
     assert group_is_gone(program)
 
 
+def test_what_is_being_proved_is_finished_and_recorded(step: t.Any, tmp_path: Path) -> None:
+    """Its mail may be on its way: without the record, the next run would send it again."""
+    (tmp_path / ".env.production").write_text("A=1\n")
+    one = step(
+        """
+        import types
+        from ansible_collections.fediops.mastodon.plugins.module_utils._files import unproved
+        from ansible_collections.fediops.mastodon.plugins.module_utils._files.steps import Request, present
+        path = f"{FOLDER}/.env.production"
+        edit = present(Request(path, set={"A": "2"}, prove=("mailer", "queue")))
+        driver = types.SimpleNamespace(instance=types.SimpleNamespace(env_file=path))
+        with unproved.proving(driver, edit.ticket, "mailer") as proof:
+            note("sending")
+            time.sleep(2.5)
+            proof.done()
+        note("ended too late")
+        """
+    )
+    one.noted("sending")
+    one.process.stdout.close()
+    assert one.ends() and not (tmp_path / "ended too late").exists()
+    assert json.loads((tmp_path / ".env.production.smtp-unproved").read_text())["outstanding"] == ["queue"]
+
+
 def test_a_socket_is_a_connection_as_well(step: t.Any) -> None:
     """sshd gives its programs pipes or sockets, depending on how it was built."""
     ours, theirs = socket.socketpair()
