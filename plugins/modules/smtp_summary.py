@@ -18,9 +18,14 @@ description:
     RV(outcome) and RV(summary), for the role to fail with.
   - Runs on the controller and needs no connection. It changes nothing.
 options:
-  others:
-    description: What to say about the other hosts when this one fails.
-    type: str
+  fleet:
+    description:
+      - Whether the host is part of a rollout over a fleet (M(fediops.mastodon.smtp_fleet)).
+      - If it fails, it then also says what that means for the other hosts of the play, because Ansible ends a play
+        without another word when all hosts of a batch have failed. If its preflight passed, it joins the hosts of which
+        the playbook makes the batches.
+    type: bool
+    default: false
   failed_task:
     description: In a C(rescue), the name of the task that failed. It counts where no step has said what is wrong.
     type: str
@@ -35,8 +40,7 @@ extends_documentation_fragment:
 notes:
   - O(chain) is required here; V(adopt) has nothing to sum up.
 seealso:
-  - plugin: fediops.mastodon.host_summary
-    plugin_type: filter
+  - module: fediops.mastodon.smtp_fleet
 """
 
 EXAMPLES = r"""
