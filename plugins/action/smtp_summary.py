@@ -28,19 +28,26 @@ class ActionModule(ControllerStep):
 
     ARGUMENT_SPEC: t.ClassVar[dict[str, t.Any]] = {
         "fleet": {"type": "bool", "default": False},
+        "show": {"type": "bool", "default": False},
         "failed_task": {"type": "str", "default": ""},
         "failed_message": {"type": "str", "default": ""},
     }
 
-    def key(self, options: Result) -> str:  # noqa: ARG002
+    def key(self, options: Result) -> str:
         """Preflight and drift check have their own keys: smtp_fleet reads only C(result)."""
+        return "shown" if options.get("show") else self._summed_up
+
+    @property
+    def _summed_up(self) -> str:
         return {"preflight": "preflight", "check": "drift"}.get(self.part, "result")
 
     def perform(self, options: Result, task_vars: Result) -> Result:
-        """Summarize; the step fails only if the preflight did not pass."""
+        """Summarize, or show what was summarized; without C(show), only a preflight fails the step."""
         if self.part not in _OF:
             raise AnsibleActionFail(f"chain must be one of {', '.join(sorted(_OF))}.")
         given = self.validated(options)
+        if given["show"]:
+            return _conclusion.shown(self.known.result(self._summed_up))
         task = given["failed_task"]
         broken = _conclusion.unforeseen(task, given["failed_message"]) if task else None
         summed_up = _OF[self.part](self.known, broken, lambda: self._others(task_vars) if given["fleet"] else "")
@@ -78,5 +85,7 @@ class ActionModule(ControllerStep):
         """The message is already worded for the operator."""
         return [str(result["msg"])]
 
-    def _ended(self, outcome: str, problems: list[str], done: Result) -> Result:
-        return done if outcome != "failed" else {"changed": False, "failed": True, "msg": problems[0]}
+    def _ended(self, outcome: str, problems: list[str], done: Result) -> Result:  # noqa: ARG002
+        """A failure, and a result that is shown, is its message alone; the record has the rest."""
+        alone = ("changed", "failed", "msg", "_ansible_verbose_always")
+        return {name: done[name] for name in alone if name in done} if "msg" in done else done

@@ -144,3 +144,19 @@ def test_a_host_whose_rollout_failed_says_where_the_others_stand() -> None:
     left("b", "edit", "failed")
     done = run("smtp_summary", "b", ["a", "b", "c"], ["b"], chain="undo", fleet=True)
     assert done["summary"].endswith("Finished: a. The rollout stops here; not started: c.")
+
+
+def test_what_is_shown_is_the_message_alone_and_the_fact_and_the_record_keep_the_rest() -> None:
+    left("b", "edit", "failed")
+    fact = run("smtp_summary", "b", ["b"], chain="undo")
+    assert fact["outcome"] == "failed" and not fact.get("failed")
+    done = run("smtp_summary", "b", ["b"], chain="rollout", show=True)
+    assert done == {"changed": False, "failed": True, "msg": fact["summary"]}
+    for key in ("result", "shown"):
+        entry = Record("b").entry(key)
+        assert entry and entry.result["cause"] == fact["cause"], key
+    left("a", "result", outcome="in order", summary=["In order."])
+    done = run("smtp_summary", "a", ["a"], chain="rollout", show=True)
+    assert done == {"changed": False, "msg": ["In order."], "_ansible_verbose_always": True}
+    left("c", "result", outcome="in part")
+    assert run("smtp_summary", "c", ["c"], chain="rollout", show=True)["outcome"] == "in part"
