@@ -50,7 +50,8 @@ class ActionModule(ControllerStep):
         self.keep_secret(values[name] for name in _SECRET if name in values)
         typed, wrong = _typed(values)
         public = {name[len(PREFIX) :]: one for name, one in typed.items() if name not in (*_SECRET, PREFIX + "bulk")}
-        self.unshown = {"variables": without(public, self._secrets)}
+        of_playbooks = {name: values[PREFIX + name] for name in OF_PLAYBOOKS if PREFIX + name in values}
+        self.unshown = {"variables": without({**public, **of_playbooks}, self._secrets)}
         return [*findings, *wrong], {}
 
     def _values(self, task_vars: Result) -> tuple[Result, list[Finding]]:

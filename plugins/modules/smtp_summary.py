@@ -14,13 +14,24 @@ author:
 description:
   - Every step of the role P(fediops.mastodon.mastodon_smtp#role) leaves its result for the rest of the run. This module
     makes one result of them, which the role registers as C(mastodon_smtp_result) or C(mastodon_smtp_drift).
-  - Only O(chain=preflight) fails, with everything that is wrong with the host at once. What else went wrong is
-    RV(outcome) and RV(summary), for the role to fail with.
+  - O(chain=preflight) fails with everything that is wrong with the host at once. What else went wrong is RV(outcome)
+    and RV(summary), with which O(show=true) fails.
   - Runs on the controller and needs no connection. It changes nothing.
 options:
-  others:
-    description: What to say about the other hosts when this one fails.
-    type: str
+  fleet:
+    description:
+      - Whether the host is part of a rollout over a fleet (M(fediops.mastodon.smtp_fleet)).
+      - If it fails, it then also says what that means for the other hosts of the play, because Ansible ends a play
+        without another word when all hosts of a batch have failed. If its preflight passed, it joins the hosts of which
+        the playbook makes the batches.
+    type: bool
+    default: false
+  show:
+    description:
+      - Instead of summing up, show the summary that an earlier step of this kind made of the host, or fail with it.
+      - A step either registers its whole result or shows a part of it, so this takes two.
+    type: bool
+    default: false
   failed_task:
     description: In a C(rescue), the name of the task that failed. It counts where no step has said what is wrong.
     type: str
@@ -35,8 +46,7 @@ extends_documentation_fragment:
 notes:
   - O(chain) is required here; V(adopt) has nothing to sum up.
 seealso:
-  - plugin: fediops.mastodon.host_summary
-    plugin_type: filter
+  - module: fediops.mastodon.smtp_fleet
 """
 
 EXAMPLES = r"""
@@ -44,6 +54,11 @@ EXAMPLES = r"""
   fediops.mastodon.smtp_summary:
     chain: rollout
   register: mastodon_smtp_result
+
+- name: Result
+  fediops.mastodon.smtp_summary:
+    chain: rollout
+    show: true
 """
 
 RETURN = r"""

@@ -81,7 +81,7 @@ class Step(ActionBase):
         self.unshown: Result = {}
         self._forms: tuple[str, ...] = ()
         self._secrets: list[str] = []
-        self._task.args = {name: MASK if name in self._hidden() else one for name, one in self._given.items()}
+        self._task.args = {name: MASK if name in self._hidden() else one for name, one in self._task.args.items()}
 
     @classmethod
     def secret_options(cls) -> frozenset[str]:

@@ -17,6 +17,8 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import 
 Seen = t.Mapping[str, Known]
 #: The record's key for the result of a host's rollout.
 RESULT = "result"
+#: The group of the hosts that passed the preflight of a rollout.
+READY = "__mastodon_smtp_ready"
 #: Findings that mean: there is no Mastodon on this host.
 NO_MASTODON = frozenset({"no-instance", "no-systemd", "no-compose-instance", "no-engine"})
 
@@ -33,9 +35,25 @@ _ABSENT = {"unreachable": "Did not answer", "without_mastodon": "Without Mastodo
 ENDS = (*_ENDS_OF.values(), "Lost contact during the change", *_ABSENT.values(), "Not started")
 
 
+class Verdict(t.NamedTuple):
+    """Whether the rollout goes on, and what to tell the operator.
+
+    :ivar told: one sentence per item; empty if there is nothing to tell.
+    :ivar not_started: the hosts that are left as they are because the rollout stops; empty if it goes on.
+    """
+
+    told: list[str]
+    not_started: list[str]
+
+
 def seen_of(hosts: t.Iterable[str]) -> Seen:
     """What the steps of this run recorded for these hosts."""
     return {host: Known(Record(host).entries()) for host in hosts}
+
+
+def hosts_of(task_vars: t.Mapping[str, t.Any]) -> tuple[list[str], ...]:
+    """The hosts of the play in three lists: all, those still in the play, those still in the batch."""
+    return tuple([str(one) for one in task_vars[f"ansible_play_{name}"]] for name in ("hosts_all", "hosts", "batch"))
 
 
 def preflight_verdict(seen: Seen, hosts: t.Sequence[str], passed: t.Container[str]) -> dict[str, list[str]]:
@@ -49,6 +67,32 @@ def preflight_verdict(seen: Seen, hosts: t.Sequence[str], passed: t.Container[st
         if host not in passed:
             verdict[_kind(seen[host])].append(host)
     return verdict
+
+
+def after_preflight(seen: Seen, hosts: t.Sequence[str], passed: t.Sequence[str], *, strict: bool) -> Verdict:
+    """Whether the rollout begins: not if a preflight failed. It begins without the hosts that are absent.
+
+    :param hosts: all hosts of the run.
+    :param passed: the hosts that passed the preflight.
+    :param strict: whether hosts that did not answer, or have no Mastodon, stop the rollout as well.
+    """
+    why = preflight_verdict(seen, hosts, passed)
+    absent = why["unreachable"] + why["without_mastodon"]
+    failed = why["failed"] + (absent if strict else [])
+    if failed:
+        told = (
+            f"The preflight failed on {', '.join(failed)}, so the rollout does not begin (passed: {_some(passed)}). "
+            "The reasons are above. Nothing has been changed on any host. Fix what is wrong, or leave "
+            f"{'this host' if len(failed) == 1 else 'these hosts'} out with --limit."
+        )
+        return Verdict([told, *unsettled_hosts(seen, [*passed, *absent])], list(passed))
+    left_out = [f"{label}: {', '.join(why[kind])}" for kind, label in _ABSENT.items() if why[kind]]
+    if left_out:
+        left_out.append(
+            "The rollout continues without them. Run it again for them later, or set mastodon_smtp_require_all to let "
+            "them stop it."
+        )
+    return Verdict(left_out, [])
 
 
 def _kind(known: Known) -> str:
@@ -149,6 +193,26 @@ def _unsettled(known: Known) -> list[str]:
         verb = "runs" if len(services) == 1 else "run"
         facts.append(f"{' and '.join(services)} still {verb} with the old settings")
     return facts
+
+
+def before_batch(
+    seen: Seen, hosts: t.Sequence[str], batch: t.Sequence[str], sizes: t.Any, tolerated: float = 0
+) -> Verdict:
+    """Whether a batch begins; it does not if too many hosts of earlier batches failed.
+
+    :param hosts: all hosts of the rollout, in order.
+    :param batch: the hosts that are about to begin.
+    :param sizes: the batch sizes, as in C(serial).
+    :param tolerated: percentage of the hosts before this batch; if more failed, the rollout stops.
+    """
+    failed = unfinished_hosts(seen, hosts, batch, tolerated)
+    if not failed:
+        return Verdict([batch_name(hosts, batch, sizes)], [])
+    told = (
+        f"The rollout failed on {', '.join(failed)}, so it stops here: {', '.join(batch)} and the hosts after have "
+        "not been started."
+    )
+    return Verdict([told, *unsettled_hosts(seen, hosts)], list(hosts[hosts.index(batch[0]) :]))
 
 
 def unfinished_hosts(seen: Seen, hosts: t.Sequence[str], batch: t.Sequence[str], tolerated: float = 0) -> list[str]:

@@ -19,8 +19,8 @@ from .words import BY_KEY, PURPOSE_OF_PART, PURPOSE_OF_PLAYBOOK, Step, step_of, 
 
 Plain = t.Any
 
-#: The module of the checks between the plays: a failure there is about the run, not about the host.
-_GATE = "assert"
+#: In the result of smtp_fleet if the rollout stops; the failure is about the run, not about the host.
+_STOPS = "not_started"
 _SUMMARY = "smtp_summary"
 #: The first step of each part of the role, except for parts that continue another one.
 _FIRST = "smtp_variables"
@@ -194,7 +194,7 @@ class Collector:
                 )
             if not hidden and state not in ("skipped", "unreachable"):
                 self._keep(seen, step, task, state, result)
-        elif state == "failed" and task.module == _GATE:
+        elif state == "failed" and _STOPS in result:
             self._stop({"task": evidence.plain(task.name), "message": message})
             return
         self._keep_outcome(seen, _outcome_in(task, result), now)

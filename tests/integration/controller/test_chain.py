@@ -167,6 +167,27 @@ def test_a_batch_stops_at_a_canary_that_failed(tmp_path: Path) -> None:
     assert "SMTP_SERVER=smtp.relay.example" in light.env_file(1) and "SMTP_SERVER=old" in light.env_file(2)
 
 
+@pytest.mark.parametrize("strategy", ["linear", "host_pinned"])
+def test_a_preflight_that_failed_stops_all_and_is_not_said_to_be_the_fault_of_another(
+    tmp_path: Path, strategy: str
+) -> None:
+    light = Light(tmp_path, 3)
+    light.variables(mastodon_smtp_provider="{{ 'Mailgunn' if inventory_hostname == 'host001' else omit }}")
+    done = light.play("smtp_rollout", **reported(light), ANSIBLE_STRATEGY=strategy)
+    said = "The preflight failed on host001, so the rollout does not begin (passed: host000, host002)."
+    assert done.status == 2 and [said in one for one in last_words(done)] == [True], done.output
+    assert last_words(done, "host002") == [] and "Edit the environment file" not in done.output
+    assert all("SMTP_SERVER=old" in light.env_file(number) for number in range(3))
+    made = report(light)
+    assert {one["name"]: one["state"] for one in made["hosts"]} == {
+        "host000": "stopped",
+        "host001": "failed",
+        "host002": "stopped",
+    }
+    assert [said in one["message"] for one in made["stops"]] == [True]
+    assert [one["hosts"] for one in made["problems"]] == [["host001"]]
+
+
 @pytest.mark.parametrize("strategy", ["linear", "free"])
 def test_the_steps_one_by_one_by_their_tags(light: Light, strategy: str) -> None:
     note = light.folder / "host000/.env.production.smtp-unproved"

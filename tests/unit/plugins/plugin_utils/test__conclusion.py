@@ -17,6 +17,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._conclusion impor
     preflight,
     rollback,
     rollout,
+    shown,
     undone,
     unforeseen,
 )
@@ -158,6 +159,23 @@ def test_of_the_others_nobody_asks_where_a_host_ends_well() -> None:
 
 def test_with_tags_there_is_only_so_much_to_tell() -> None:
     assert rollout(known(edit=edit(*ALL)), None, str) == {"outcome": "in part"}
+    assert "msg" not in shown({"outcome": "in part"}) and "msg" not in shown({})
+
+
+@pytest.mark.parametrize(
+    ("result", "fails", "message"),
+    [
+        ({"outcome": "changed", "summary": ["Done.", "Mastodon 4.5.3"]}, False, ["Done.", "Mastodon 4.5.3"]),
+        ({"outcome": "failed", "summary": "Edit: No.\nNothing is changed."}, True, "Edit: No.\nNothing is changed."),
+        ({"outcome": "rolled back", "summary": ["Back."]}, False, ["Back."]),
+        ({"in_order": True, "summary": ["In order."]}, False, ["In order."]),
+        ({"in_order": False, "summary": ["NOT in order.", "- It differs."]}, True, "NOT in order.\n- It differs."),
+    ],
+)
+def test_a_result_is_shown_or_fails(result: dict[str, t.Any], fails: bool, message: str | list[str]) -> None:
+    ended = shown(result)
+    assert ended.get("failed", False) is fails and ended["msg"] == message
+    assert result.items() <= ended.items()
 
 
 def test_a_preflight_says_all_at_once_and_each_problem_once() -> None:

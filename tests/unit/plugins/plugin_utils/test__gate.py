@@ -11,7 +11,10 @@ import typing as t
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._gate import (
+    Verdict,
+    after_preflight,
     batch_name,
+    before_batch,
     fleet_summary,
     preflight_standing,
     preflight_verdict,
@@ -54,6 +57,30 @@ def test_the_reasons_are_told_apart() -> None:
         "unreachable": ["gone", "lost"],
         "without_mastodon": ["other"],
     }
+
+
+def test_a_preflight_that_failed_stops_the_rollout_and_names_no_healthy_host_as_the_cause() -> None:
+    """Ansible shows the message for a host that passed."""
+    hosts = [*(host for host in HOSTS if host not in ("untold", "odd")), "half"]
+    left = seen({**HOSTS, "half": looked("queue")})
+    verdict = after_preflight(left, hosts, ["good", "half"], strict=False)
+    assert verdict.not_started == ["good", "half"]
+    assert verdict.told == [
+        "The preflight failed on wrong, so the rollout does not begin (passed: good, half). The reasons are above. "
+        "Nothing has been changed on any host. Fix what is wrong, or leave this host out with --limit.",
+        f"half: {EARLIER}. {ADVICE}",
+    ]
+    strict = after_preflight(left, ["good", "gone", "other"], ["good"], strict=True)
+    assert strict.told[0].startswith("The preflight failed on gone, other, so") and strict.not_started == ["good"]
+    assert "leave these hosts out" in strict.told[0]
+
+
+def test_absent_hosts_are_named_and_left_out() -> None:
+    told, not_started = after_preflight(seen(HOSTS), ["good", "gone", "other"], ["good"], strict=False)
+    assert told[:2] == ["Did not answer: gone", "Without Mastodon: other"] and not_started == []
+    assert "mastodon_smtp_require_all" in told[2] and len(told) == 3
+    assert after_preflight(seen(HOSTS), ["good", "gone"], ["good"], strict=False).told[0] == "Did not answer: gone"
+    assert after_preflight(seen(HOSTS), ["good"], ["good"], strict=True) == Verdict([], [])
 
 
 def test_a_host_without_mastodon_stops_nobody_else() -> None:
@@ -122,6 +149,19 @@ def ended(**outcomes: str) -> dict[str, t.Any]:
 )
 def test_when_a_rollout_stops(outcomes: dict[str, str], batch: list[str], tolerated: float, stops: list[str]) -> None:
     assert unfinished_hosts(seen(ended(**outcomes)), FLEET, batch, tolerated) == stops
+
+
+def test_a_batch_begins_with_its_name_or_not_at_all() -> None:
+    sizes = [2, "100%"]
+    assert before_batch(seen(ended()), FLEET, ["a", "b"], sizes) == Verdict(["Rollout, canary: a, b"], [])
+    outcomes = seen({**ended(a="changed", b="failed"), "d": looked("queue")})
+    told, not_started = before_batch(outcomes, FLEET, ["c", "d"], sizes)
+    assert told == [
+        "The rollout failed on b, so it stops here: c, d and the hosts after have not been started.",
+        f"d: {EARLIER}. {ADVICE}",
+    ]
+    assert not_started == ["c", "d", "e"]
+    assert before_batch(outcomes, FLEET, ["c", "d"], sizes, 50).not_started == []
 
 
 @pytest.mark.parametrize(

@@ -198,12 +198,22 @@ def test_a_gate_of_the_playbook_speaks_of_the_run_and_leaves_the_hosts_not_begun
         names,
         lambda name: ("failed", bad) if name[0] == "a" else ("ok", runs.relay()),
     )
-    gate = Task("gate", "Check that every preflight passed", "ansible.builtin.assert")
-    run.step(gate, ["b.example"], ("failed", {"failed": True, "msg": "The preflight failed on a.example."}))
+    gate = run.task("Check that every preflight passed", "smtp_fleet", "rollout")
+    told = {"failed": True, "msg": "The preflight failed on a.example.", "not_started": ["b.example"]}
+    run.step(gate, ["b.example"], ("failed", told))
     made = run.document()
     assert [(one["name"], one["state"]) for one in made["hosts"]] == [("a.example", "failed"), ("b.example", "stopped")]
     assert [one["message"] for one in made["stops"]] == ["The preflight failed on a.example."]
     assert [one["hosts"] for one in made["problems"]] == [["a.example"]]
+
+
+def test_what_an_assert_of_another_play_finds_is_about_its_host() -> None:
+    run = runs.Run("a.example")
+    run.step(run.task("Relay", "smtp_relay_info"), ["a.example"], ("ok", runs.relay()))
+    theirs = Task("theirs", "Look at the disk", "ansible.builtin.assert")
+    run.step(theirs, ["a.example"], ("failed", {"failed": True, "msg": "The disk is full."}))
+    made = run.document()
+    assert made["stops"] == [] and [one["message"] for one in made["problems"]] == ["The disk is full."]
 
 
 @pytest.mark.parametrize("code", ["no-instance", "no-systemd", "no-compose-instance", "no-engine"])
