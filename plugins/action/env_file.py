@@ -36,7 +36,7 @@ class ActionModule(HostStep):
         return {
             "path": instance["env_file"],
             "expected_checksum": instance["env_file_checksum"],
-            "prove": self.known.proofs,
+            "handed": {"prove": self.known.proofs},
             # A step of a run that died may still be running and hold the lock.
             "busy_timeout": self.known.longest_step,
             **planned,
@@ -48,7 +48,7 @@ class ActionModule(HostStep):
             "path": (self.known.instance or {})["env_file"],
             "backup_file": edit["backup_file"],
             "expected_checksum": edit["checksum_after"],
-            "ticket": edit["ticket"],
+            "handed": {"ticket": edit["ticket"]},
             "restored_mtime": "now" if self.known.undo_services else "preserve",
             **options,
         }

@@ -39,8 +39,8 @@ class ActionModule(HostStep):
         edited = known.result("restored" if self.part == "rollback" else "edit").get("changed")
         entailed = known.dry and edited and self.part in ("rollout", "rollback")
         self._asks = not (self.part == "rollout" and known.services_are_current)
-        ticket = {"ticket": known.ticket} if self.part == "rollout" and known.ticket else {}
-        return {**options, **known.found, **ticket, "state": "restarted" if entailed else "current"}
+        told = known.handed(ticket=known.ticket if self.part == "rollout" else None)
+        return {**options, **known.found, **told, "state": "restarted" if entailed else "current"}
 
 
 def _untouched(service: t.Mapping[str, t.Any]) -> Result:

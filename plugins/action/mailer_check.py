@@ -35,7 +35,7 @@ class ActionModule(HostStep):
         return {
             **addressed,
             **known.found,
-            **({"ticket": known.ticket} if self.part == "rollout" and known.ticket else {}),
+            **known.handed(ticket=known.ticket if self.part == "rollout" else None),
             "expected": plan.get("effective"),
             "provider_hint": self.hint("relay"),
             "bulk_provider_hint": self.hint("bulk_relay"),

@@ -23,11 +23,9 @@ class ActionModule(HostStep):
         if self.instance() is None or not known.prove_queue:
             return None
         addressed = {name: one for name, one in options.items() if name not in ("reset", "enqueue") or one}
-        way = known.result("mailer").get("queue")
         return {
             **addressed,
             **known.found,
-            **({"known": way} if way else {}),
-            **({"ticket": known.ticket} if known.ticket else {}),
+            **known.handed(ticket=known.ticket, queue=known.result("mailer").get("queue")),
             "provider_hint": self.hint("relay"),
         }

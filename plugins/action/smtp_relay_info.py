@@ -57,7 +57,11 @@ class ActionModule(HostStep):
             # Units have the host's network, so only a CA file needs to be checked from their point of view.
             "vantage": "host" if instance.get("deployment") == "systemd" and not relay.get("ca_file") else "instance",
         }
-        return {**{name: one for name, one in made.items() if one not in (None, "")}, **self.known.found}
+        return {
+            **{name: one for name, one in made.items() if one not in (None, "")},
+            **self.known.found,
+            **self.known.handed(),
+        }
 
     def perform(self, options: Result, task_vars: Result) -> Result:
         """Run the module with or without the login, depending on how it went for the other hosts."""

@@ -48,18 +48,4 @@ options:
       - The name of the Compose project. Needed where several projects run Mastodon from one directory.
       - Implies O(deployment=compose) when no deployment is given.
     type: str
-  seen:
-    description:
-      - What M(fediops.mastodon.instance_info) found earlier in the same run. The role hands it on, so that each
-        step need not search the whole host.
-      - If a unit has been added or removed since, the host is searched again.
-    type: dict
-    suboptions:
-      services:
-        description: The names of the services.
-        type: list
-        elements: str
-      mark:
-        description: The returned value C(instance.mark).
-        type: str
 """

@@ -47,20 +47,38 @@ CHAIN_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     "chain": {"type": "str", "choices": ["preflight", "rollout", "undo", "rollback", "check", "adopt"]}
 }
 
+#: What the action plugin hands on from earlier steps of the role; documented in doc_fragments/handed.py.
+HANDED_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "handed": {
+        "type": "dict",
+        "options": {
+            "services": {"type": "list", "elements": "str"},
+            "mark": {"type": "str"},
+            "prove": {"type": "list", "elements": "str", "choices": ["mailer", "services", "queue"]},
+            "ticket": {"type": "str"},
+            "queue": {
+                "type": "dict",
+                "options": {
+                    "way": {"type": "str", "choices": ["form", "reset", "plain", "none", "nothing"], "required": True},
+                    "to": {"type": "str", "default": ""},
+                    "reason": {"type": "str", "default": ""},
+                },
+            },
+        },
+    }
+}
+
 #: The options of every module that has to find the instance first; documented in doc_fragments/instance.py.
 INSTANCE_ARGUMENTS: dict[str, dict[str, t.Any]] = {
     **CHAIN_ARGUMENTS,
+    **HANDED_ARGUMENTS,
     "deployment": {"type": "str", "choices": ["systemd", "compose"]},
     "app_dir": {"type": "path"},
     "user": {"type": "str"},
     "env_file": {"type": "path"},
     "services": {"type": "list", "elements": "str"},
     "project": {"type": "str"},
-    "seen": {"type": "dict", "options": {"services": {"type": "list", "elements": "str"}, "mark": {"type": "str"}}},
 }
-
-#: The option of every module that proves something about an edit; documented in doc_fragments/proof.py.
-PROOF_ARGUMENTS: dict[str, dict[str, t.Any]] = {"ticket": {"type": "str"}}
 
 
 def hints_from(params: t.Mapping[str, t.Any]) -> Hints:
@@ -74,12 +92,17 @@ def hints_from(params: t.Mapping[str, t.Any]) -> Hints:
         env_file=params["env_file"] or None,
         services=tuple(name for name in params["services"] or () if name),
         project=params.get("project") or None,
-        **_seen(params.get("seen") or {}),
+        **_seen(handed(params)),
     )
 
 
+def handed(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What earlier steps of the role handed on; empty for a module that is used alone."""
+    return {name: one for name, one in (params.get("handed") or {}).items() if one is not None}
+
+
 def _seen(found: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The services that an earlier step found, passed on by the controller."""
+    """The services that an earlier step found."""
     services, mark = found.get("services"), found.get("mark")
     if not isinstance(services, list) or not isinstance(mark, str):
         return {}

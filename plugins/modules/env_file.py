@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.host
   - fediops.mastodon.chain
+  - fediops.mastodon.handed
 attributes:
   check_mode:
     support: full
@@ -104,22 +105,6 @@ options:
     type: str
     choices: [preserve, now]
     default: preserve
-  prove:
-    description:
-      - What has to be proved about an edit before it counts as done. V(mailer) is M(fediops.mastodon.mailer_check),
-        V(services) is M(fediops.mastodon.mail_services), V(queue) is M(fediops.mastodon.queued_mail_check).
-      - Until then, a journal lies beside the file as C(<path>.smtp-unproved). It holds checksums and no values, and the
-        last of these modules removes it. A run that finds the note of one that died takes it over, and returns what is
-        still missing in RV(unproved).
-      - As long as an edit is not proved, a further edit keeps the backup of the state before.
-    type: list
-    elements: str
-    choices: [mailer, services, queue]
-    default: []
-  ticket:
-    description:
-      - With O(state=restored), the RV(ticket) of the edit. The file is left unchanged when another run has taken over.
-    type: str
   busy_timeout:
     description: Seconds to wait for another edit, or for a step of another run that is at work on this file, to end.
     type: float
@@ -197,7 +182,7 @@ checksum_after:
   type: str
   sample: fcde2b2edba56bf408601fb721fe9b5c338d10ee429ea04fae5511b68fbf8fb9
 unproved:
-  description: Which proofs of O(prove) are still missing for the file as it was left. Empty when it is proved.
+  description: Which proofs of O(handed.prove) are still missing for the file as it was left. Empty when it is proved.
   returned: always
   type: list
   elements: str
@@ -225,13 +210,18 @@ findings:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS
-from ansible_collections.fediops.mastodon.plugins.module_utils._edge import CHAIN_ARGUMENTS, conclude, guarded
+from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
+    CHAIN_ARGUMENTS,
+    HANDED_ARGUMENTS,
+    conclude,
+    guarded,
+    handed,
+)
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.steps import Request, present, restored
-from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import PROOFS
 
 
 def run(module: AnsibleModule) -> None:
-    options = module.params
+    options, told = module.params, handed(module.params)
     request = Request(
         path=options["path"],
         set=options["set"],
@@ -243,8 +233,8 @@ def run(module: AnsibleModule) -> None:
         backup_file=options["backup_file"],
         keep_mtime=options["restored_mtime"] == "preserve",
         check_mode=module.check_mode,
-        prove=options["prove"],
-        ticket=options["ticket"],
+        prove=told.get("prove", []),
+        ticket=told.get("ticket"),
         busy_timeout=options["busy_timeout"],
     )
     outcome = present(request) if options["state"] == "present" else restored(request)
@@ -264,6 +254,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             **CHAIN_ARGUMENTS,
+            **HANDED_ARGUMENTS,
             "path": {"type": "path", "required": True},
             "set": {"type": "dict", "default": {}},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
@@ -279,8 +270,6 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "restored"], "default": "present"},
             "backup_file": {"type": "path"},
             "restored_mtime": {"type": "str", "choices": ["preserve", "now"], "default": "preserve"},
-            "prove": {"type": "list", "elements": "str", "choices": list(PROOFS), "default": []},
-            "ticket": {"type": "str"},
             "busy_timeout": {"type": "float", "default": 20},
         },
         supports_check_mode=True,

@@ -31,6 +31,7 @@ description:
     with the same evidence in the result as when it succeeds.
 extends_documentation_fragment:
   - fediops.mastodon.instance
+  - fediops.mastodon.handed
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.host
   - fediops.mastodon.attributes.reads

@@ -70,7 +70,7 @@ attributes:
     details: With O(state=current). With O(state=restarted) it restarts every time.
 extends_documentation_fragment:
   - fediops.mastodon.instance
-  - fediops.mastodon.proof
+  - fediops.mastodon.handed
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.host
   - fediops.mastodon.chain
@@ -194,10 +194,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     INSTANCE_ARGUMENTS,
-    PROOF_ARGUMENTS,
     check_seconds,
     conclude,
     guarded,
+    handed,
     hints_from,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
@@ -218,7 +218,7 @@ def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Out
 def run(module: AnsibleModule) -> None:
     check_seconds(module, module.params, 0, "steady", "timeout")
     driver = find(hints_from(module.params))
-    with proving(driver, module.params["ticket"], "services") as proof:
+    with proving(driver, handed(module.params).get("ticket"), "services") as proof:
         outcome = work(driver, module.params, module.check_mode)
         if not errors(outcome.findings):
             proof.done()
@@ -235,7 +235,6 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             INSTANCE_ARGUMENTS,
-            **PROOF_ARGUMENTS,
             state={"type": "str", "choices": ["current", "restarted"], "default": "current"},
             steady={"type": "float", "default": 10},
             timeout={"type": "float", "default": 180},

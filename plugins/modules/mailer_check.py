@@ -101,7 +101,7 @@ attributes:
     details: It never reports a change, but each run with O(send_to) sends messages.
 extends_documentation_fragment:
   - fediops.mastodon.instance
-  - fediops.mastodon.proof
+  - fediops.mastodon.handed
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.host
   - fediops.mastodon.chain
@@ -234,7 +234,7 @@ test_message:
       answer: "250 2.0.0 Ok: queued as 4XyZ1q0000"
 queue:
   description:
-    - What proves the background queue, for the option O(fediops.mastodon.queued_mail_check#module:known).
+    - What proves the background queue, for M(fediops.mastodon.queued_mail_check).
     - Null when neither O(queue_account) nor O(queue_recipient) was given, or Rails did not answer.
   returned: always
   type: dict
@@ -279,10 +279,10 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects 
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.edit import texts
 from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     INSTANCE_ARGUMENTS,
-    PROOF_ARGUMENTS,
     check_seconds,
     conclude,
     guarded,
+    handed,
     hints_from,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
@@ -329,7 +329,7 @@ def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Ver
 def run(module: AnsibleModule) -> None:
     check_seconds(module, module.params, 1, "timeout")
     driver = find(hints_from(module.params))
-    with proving(driver, module.params["ticket"], "mailer") as proof:
+    with proving(driver, handed(module.params).get("ticket"), "mailer") as proof:
         verdict = work(driver, module.params, module.check_mode)
         if not errors(verdict.findings):
             proof.done()
@@ -340,7 +340,6 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             INSTANCE_ARGUMENTS,
-            **PROOF_ARGUMENTS,
             expected={"type": "dict"},
             set={"type": "dict", "default": {}},
             secrets={"type": "dict", "default": {}, "no_log": True},

@@ -34,25 +34,6 @@ options:
   enqueue:
     description: The address that gets a plain test mail, when O(reset) is not given or that account gets no mail.
     type: str
-  known:
-    description:
-      - What M(fediops.mastodon.mailer_check) has found out about the two addresses, its return value C(queue).
-      - When it is not given, O(reset) costs one boot of Rails, which says whether this account gets mail.
-    type: dict
-    suboptions:
-      way:
-        description: Which mail will be sent. V(none) and V(nothing) send none.
-        type: str
-        choices: [form, reset, plain, none, nothing]
-        required: true
-      to:
-        description: Who gets it.
-        type: str
-        default: ""
-      reason:
-        description: Why nothing can prove the queue.
-        type: str
-        default: ""
   deadline:
     description:
       - Seconds to wait for the end of the job once it is in the queue.
@@ -86,7 +67,7 @@ attributes:
     details: It never reports a change, but each run sends a mail.
 extends_documentation_fragment:
   - fediops.mastodon.instance
-  - fediops.mastodon.proof
+  - fediops.mastodon.handed
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.host
   - fediops.mastodon.chain
@@ -196,10 +177,10 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     INSTANCE_ARGUMENTS,
-    PROOF_ARGUMENTS,
     check_seconds,
     conclude,
     guarded,
+    handed,
     hints_from,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
@@ -214,7 +195,7 @@ def question_from(params: t.Mapping[str, t.Any]) -> Question:
     return Question(
         reset=params["reset"] or "",
         enqueue=params["enqueue"] or "",
-        known=params["known"],
+        known=handed(params).get("queue"),
         deadline=params["deadline"],
         url=params["url"] or "",
         timeout=params["timeout"],
@@ -230,7 +211,7 @@ def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Ver
 def run(module: AnsibleModule) -> None:
     check_seconds(module, module.params, 1, "deadline", "timeout")
     driver = find(hints_from(module.params))
-    with proving(driver, module.params["ticket"], "queue") as proof:
+    with proving(driver, handed(module.params).get("ticket"), "queue") as proof:
         verdict = work(driver, module.params, module.check_mode)
         if not errors(verdict.findings):
             proof.done()
@@ -241,21 +222,8 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             INSTANCE_ARGUMENTS,
-            **PROOF_ARGUMENTS,
             reset={"type": "str"},
             enqueue={"type": "str"},
-            known={
-                "type": "dict",
-                "options": {
-                    "way": {
-                        "type": "str",
-                        "choices": ["form", "reset", "plain", "none", "nothing"],
-                        "required": True,
-                    },
-                    "to": {"type": "str", "default": ""},
-                    "reason": {"type": "str", "default": ""},
-                },
-            },
             deadline={"type": "float", "default": 120},
             url={"type": "str"},
             timeout={"type": "float", "default": 180},

@@ -31,6 +31,7 @@ attributes:
     details: Files that already say the same are left alone.
 extends_documentation_fragment:
   - fediops.mastodon.instance
+  - fediops.mastodon.handed
   - fediops.mastodon.attributes
   - fediops.mastodon.chain
 options:

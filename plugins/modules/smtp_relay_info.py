@@ -155,6 +155,7 @@ attributes:
     details: Changes nothing. What it returns depends on the relay.
 extends_documentation_fragment:
   - fediops.mastodon.instance
+  - fediops.mastodon.handed
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.reads
   - fediops.mastodon.chain

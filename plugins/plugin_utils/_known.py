@@ -68,12 +68,17 @@ class Known:
 
     @property
     def found(self) -> dict[str, t.Any]:
-        """The step options that describe the instance, with its services, so that no step searches for them again."""
+        """The step options that describe the instance."""
         instance = self.instance or {}
-        found = {name: instance[name] for name in FOUND if instance.get(name)}
-        if instance.get("mark"):
-            found["seen"] = {"services": [one["name"] for one in instance["services"]], "mark": instance["mark"]}
-        return found
+        return {name: instance[name] for name in FOUND if instance.get(name)}
+
+    def handed(self, **others: t.Any) -> dict[str, t.Any]:
+        """The step option C(handed): the services, so that no step searches for them again, and what else is given."""
+        instance = self.instance or {}
+        services = [one["name"] for one in instance["services"]] if instance.get("mark") else None
+        told = {"services": services, "mark": instance.get("mark"), **others}
+        some = {name: one for name, one in told.items() if one}
+        return {"handed": some} if some else {}
 
     @property
     def whole(self) -> bool:

@@ -152,7 +152,7 @@ def blocks() -> list[tuple[str, dict[str, t.Any]]]:
 def test_the_options_of_all_steps_are_said_once_for_each_part() -> None:
     """A hint that one step does not get would have it look at another instance of the host."""
     hints = {"deployment", "app_dir", "user", "env_file", "services", "project"}
-    assert set(load("vars/main.yml")["__mastodon_smtp_hints"]) == hints == set(INSTANCE_ARGUMENTS) - {"chain", "seen"}
+    assert set(load("vars/main.yml")["__mastodon_smtp_hints"]) == hints == set(INSTANCE_ARGUMENTS) - {"chain", "handed"}
     assert {name: sorted(hints & set(given)) for name, given in calls() if hints & set(given)} == {}
     parts = {name: given["group/fediops.mastodon.chain"]["chain"] for name, given in blocks()}
     assert parts == {

@@ -106,7 +106,7 @@ def test_the_edit_goes_by_the_plan_and_waits_for_a_step_of_a_dead_run() -> None:
         "readers": ["ruby", "node"],
         "backup": False,
         "expected_checksum": "abc",
-        "prove": ["mailer", "services", "queue"],
+        "handed": {"prove": ["mailer", "services", "queue"]},
         "busy_timeout": 730.0,
     }
     given = linked("env_file", "rollout", {"secrets": SECRETS, "readers": ["sh"]})
@@ -115,7 +115,7 @@ def test_the_edit_goes_by_the_plan_and_waits_for_a_step_of_a_dead_run() -> None:
 
 def test_a_check_compares_and_asks_for_no_proof() -> None:
     given = linked("env_file", "check", {"secrets": SECRETS})
-    assert given and not {"prove", "expected_checksum", "busy_timeout"} & set(given)
+    assert given and not {"handed", "expected_checksum", "busy_timeout"} & set(given)
 
 
 def test_an_undo_goes_by_what_the_edit_left() -> None:
@@ -125,7 +125,7 @@ def test_an_undo_goes_by_what_the_edit_left() -> None:
         "path": "/live/.env.production",
         "backup_file": "/b",
         "expected_checksum": "def",
-        "ticket": "t",
+        "handed": {"ticket": "t"},
         "restored_mtime": "preserve",
     }
     late = linked("env_file", "undo", {"state": "restored"}, edit=edit, services={"changed": True})
@@ -158,11 +158,11 @@ def test_a_dry_run_says_what_the_edit_would_entail(part: str, dry: bool, step: s
 def test_rails_is_held_to_the_plan_and_sends_where_it_is_worth_it() -> None:
     to = {"send_to": "a@b.test", "queue_account": "", "queue_recipient": "a@b.test", "secrets": SECRETS}
     given = linked("mailer_check", "rollout", to, edit=EDIT)
-    assert given and given["expected"] == PLAN["effective"] and given["ticket"] == "t"
+    assert given and given["expected"] == PLAN["effective"] and given["handed"] == {"ticket": "t"}
     assert (given["send_to"], given["queue_recipient"], given["provider_hint"]) == ("a@b.test", "a@b.test", "A key.")
     assert given["secrets"] == {"SMTP_PASSWORD": "hidden-from-all"} and "queue_account" not in given
     proved = linked("mailer_check", "rollout", to, edit={"unproved": [], "ticket": None, "changed": False})
-    assert proved and not {"send_to", "ticket"} & set(proved) and "queue_recipient" in proved
+    assert proved and not {"send_to", "handed"} & set(proved) and "queue_recipient" in proved
     never = linked("mailer_check", "rollout", to, {"send": "never"}, edit=EDIT)
     assert never and not {"send_to", "queue_recipient"} & set(never)
 
@@ -175,14 +175,14 @@ def test_the_drift_check_sends_only_what_it_is_asked_for(wanted: bool | None, dr
     given = linked(
         "mailer_check", "check", to, {"check_send": wanted}, task_vars={"ansible_check_mode": dry}, edit=EDIT
     )
-    assert given and ("send_to" in given) is sends and "ticket" not in given
+    assert given and ("send_to" in given) is sends and "handed" not in given
 
 
 def test_the_queue_is_proved_by_the_way_that_rails_has_named() -> None:
     way = {"way": "form", "to": "a@b.test"}
     to = {"reset": "", "enqueue": "a@b.test"}
     given = linked("queued_mail_check", "rollout", to, edit=EDIT, mailer={"queue": way})
-    assert given == {"enqueue": "a@b.test", **FOUND, "known": way, "ticket": "t", "provider_hint": "A key."}
+    assert given == {"enqueue": "a@b.test", **FOUND, "handed": {"queue": way, "ticket": "t"}, "provider_hint": "A key."}
     assert linked("queued_mail_check", "rollout", to, edit={"unproved": [], "changed": False}) is None
 
 
@@ -225,7 +225,7 @@ def test_the_services_that_were_found_are_handed_on(monkeypatch: pytest.MonkeyPa
     )
     monkeypatch.setitem(INSTANCE, "mark", "as it was")
     given = linked("mailer_check", "rollout", {"secrets": SECRETS}, edit=EDIT)
-    assert given and given["seen"] == {"services": ["w.service"], "mark": "as it was"}
+    assert given and given["handed"] == {"services": ["w.service"], "mark": "as it was", "ticket": "t"}
 
 
 def test_the_plan_is_for_the_instance_that_was_found() -> None:

@@ -10,9 +10,12 @@ import sys
 import typing as t
 
 import pytest
+import yaml
 from ansible.module_utils.common.parameters import remove_values
 
+from ansible_collections.fediops.mastodon.plugins.doc_fragments import handed
 from ansible_collections.fediops.mastodon.plugins.module_utils import _edge
+from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import PROOFS
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
 from ansible_collections.fediops.mastodon.plugins.module_utils._masking import LEFT_OUT
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
@@ -118,5 +121,26 @@ def test_the_text_of_a_defect_goes_the_same_way() -> None:
 )
 def test_what_was_seen_comes_in_only_as_the_controller_gives_it(seen: t.Any, services: t.Any, mark: str) -> None:
     params = dict.fromkeys(_edge.INSTANCE_ARGUMENTS)
-    hints = _edge.hints_from({**params, "seen": seen})
+    hints = _edge.hints_from({**params, "handed": seen})
     assert (hints.seen, hints.mark) == (services, mark)
+
+
+def test_what_is_handed_on_is_documented_as_it_is_taken() -> None:
+    def plain(options: dict[str, t.Any], inner: str) -> dict[str, t.Any]:
+        kept = ("type", "elements", "choices", "required", "default")
+        return {
+            name: {
+                **{key: one[key] for key in kept if key in one},
+                **({"options": plain(one[inner], inner)} if inner in one else {}),
+            }
+            for name, one in options.items()
+        }
+
+    documented = yaml.safe_load(handed.ModuleDocFragment.DOCUMENTATION)["options"]
+    assert plain(documented, "suboptions") == plain(_edge.HANDED_ARGUMENTS, "options")
+    assert _edge.HANDED_ARGUMENTS["handed"]["options"]["prove"]["choices"] == list(PROOFS)
+
+
+def test_of_what_is_handed_on_only_what_is_there_counts() -> None:
+    assert _edge.handed({"handed": {"ticket": "t", "queue": None}}) == {"ticket": "t"}
+    assert _edge.handed({"handed": None}) == _edge.handed({}) == {}

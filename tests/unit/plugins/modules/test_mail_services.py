@@ -127,9 +127,9 @@ def test_a_ticket_that_another_rollout_has_taken_over_stops_it_before_anything_i
     request = Request(str(path), set={"SMTP_SERVER": "new"}, prove=("services", "queue"))
     mine, heir = present(request).ticket, present(request).ticket
     driver = types.SimpleNamespace(instance=types.SimpleNamespace(env_file=str(path)))
-    result, asked = run(found=driver, options={"ticket": mine})
+    result, asked = run(found=driver, options={"handed": {"ticket": mine}})
     assert result["failed"] and result["findings"][0]["code"] == "edit-taken-over" and len(asked) == 1
-    result, asked = run(found=driver, options={"ticket": heir})
+    result, asked = run(found=driver, options={"handed": {"ticket": heir}})
     assert not result.get("failed") and asked[1][0] == "renew" and about(str(path))[0]["unproved"] == ["queue"]
 
 
@@ -139,5 +139,7 @@ def test_what_failed_is_not_proved(run, tmp_path):
     ticket = present(Request(str(path), set={"SMTP_SERVER": "new"}, prove=("services",))).ticket
     driver = types.SimpleNamespace(instance=types.SimpleNamespace(env_file=str(path)))
     finding = TABLE.finding("service-crash-loop", OLD.name, "It has ended and been started again 2 times.")
-    result, _unused = run(Outcome([Renewal(OLD, NEW, True)], [finding]), found=driver, options={"ticket": ticket})
+    result, _unused = run(
+        Outcome([Renewal(OLD, NEW, True)], [finding]), found=driver, options={"handed": {"ticket": ticket}}
+    )
     assert result["failed"] and about(str(path))[0]["unproved"] == ["services"]
