@@ -26,9 +26,10 @@ ROLES = ("web", "sidekiq", "streaming")
 def run(answer: t.Callable[[dict[str, t.Any]], dict[str, t.Any]]) -> None:
     """Take whatever options there are, and answer as the module would."""
     options = collections.defaultdict(lambda: None, basic._load_params())
+    options.setdefault("handed", {})
     driver = types.SimpleNamespace(instance=types.SimpleNamespace(env_file=options["env_file"]))
     proof_of = {"mailer_check": "mailer", "mail_services": "services", "queued_mail_check": "queue"}
-    with proving(driver, options["ticket"], proof_of.get(answer.__name__, "")) as proof:
+    with proving(driver, options["handed"].get("ticket"), proof_of.get(answer.__name__, "")) as proof:
         result = {**answer(options), **fault(options["env_file"], answer.__name__)}
         if not result.get("failed"):
             proof.done()
@@ -86,14 +87,14 @@ def mailer_check(options: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def mail_services(options: dict[str, t.Any]) -> dict[str, t.Any]:
-    restarted = bool(options["ticket"])
+    restarted = bool(options["handed"].get("ticket"))
     both = {"restarted": restarted, "before": STATE, "after": STATE}
     services = [{"name": f"mastodon-{role}.service", "role": role, "stale": False, **both} for role in ROLES]
     return {"changed": restarted, "services": services, "ready_after": 0.0}
 
 
 def queued_mail_check(options: dict[str, t.Any]) -> dict[str, t.Any]:
-    known = options["known"] or {"way": "form", "to": options["reset"] or options["enqueue"]}
+    known = options["handed"].get("queue") or {"way": "form", "to": options["reset"] or options["enqueue"]}
     way = {"way": known["way"], "to": known["to"]}
     job = {"id": "82325230-88b1-4b09-a22b-6622c812af6d", "queue": "mailers", "attempts": 1}
     return {

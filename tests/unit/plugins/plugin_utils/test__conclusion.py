@@ -169,6 +169,8 @@ def test_with_tags_there_is_only_so_much_to_tell() -> None:
         ({"outcome": "failed", "summary": "Edit: No.\nNothing is changed."}, True, "Edit: No.\nNothing is changed."),
         ({"outcome": "rolled back", "summary": ["Back."]}, False, ["Back."]),
         ({"in_order": True, "summary": ["In order."]}, False, ["In order."]),
+        ({"outcome": "not proved", "fails": True, "summary": "Done, not proved."}, True, "Done, not proved."),
+        ({"in_order": False, "fails": False, "summary": ["Tolerated."]}, False, ["Tolerated."]),
         ({"in_order": False, "summary": ["NOT in order.", "- It differs."]}, True, "NOT in order.\n- It differs."),
     ],
 )
