@@ -19,7 +19,7 @@ ACCOUNT: tuple[Row, ...] = (
         "{option[password]}.",
         says(
             r"app(?:lication)?[- ](?:specific )?password|application-specific|parol prilozheniya|пароль приложения"
-            r"|authori[sz]ation code|授权码|\\xca\\xda\\xc8\\xa8\\xc2\\xeb|no=1001256",
+            r"|authori[sz]ation code|授权码|\\xca\\xda\\xc8\\xa8\\xc2\\xeb|no=1001256|web browser",
             status=r"5\d\d",
             source="Gmail 534 5.7.9; Mail.ru; QQ in English (uptime-kuma#3434) and in GBK (qqbot#221)",
         ),
@@ -37,7 +37,8 @@ ACCOUNT: tuple[Row, ...] = (
         "create an app password if it offers one, or use another relay.",
         says(
             r"SmtpClientAuthentication is disabled|basic authentication is (?:disabled|not supported)"
-            r"|access rights to this service|user has no permission|less secure app"
+            r"|(?:enable|turn on|open|activate) (?:the )?(?:imap|pop3?|smtp)\b(?! auth)|access rights to this service"
+            r"|user has no permission|less secure app"
             r"|\b(?:smtp|imap|pop3)\b.{0,40}\b(?:not (?:enabled|opened|open|activated for)|disabled|turned off|closed)",
             unless=r"account.{0,20}not (?:yet )?activated",
             status=r"5\d\d",

@@ -15,7 +15,8 @@ _OF_SENDER = r"\b(?:mail ?from|from|sender|envelope|return[- ]path|reverse[- ]pa
 _DIFFERS = (
     r"must (?:be|match|equal|correspond|belong)|same as|mismatch|differ|unauthori[sz]ed|disallowed|forbidden|spoof"
     r"|(?:does not|doesn't|do not|don't|not) (?:match|conform|correspond|belong|equal)"
-    r"|not (?:allowed|permitted|authori[sz]ed|yours|owned|accepted|valid|local)|(?:is|name) invalid|refused|denied"
+    r"|not (?:allowed|permitted|authori[sz]ed|yours|owned|accepted|valid|local|one of)|(?:is|name) invalid|refused"
+    r"|denied"
 )
 
 RECIPIENT: tuple[Row, ...] = (
@@ -25,14 +26,21 @@ RECIPIENT: tuple[Row, ...] = (
         "Set a test recipient that exists.",
         says(
             r"recipient (?:address )?(?:is )?(?:rejected|refused|denied|unknown|not found|invalid|verification)"
-            r"|(?:unknown|invalid|no such|non-?existent|inactive) (?:user|recipient|mailbox)|bad (?:recipient"
+            r"|(?:unknown|invalid|no such|non-?existent|inactive) (?:user|recipient|mailbox)\b|bad (?:recipient"
             r"|destination)"
-            r"|user (?:is )?(?:unknown|not found|does ?n.t exist|does not exist)|tried to reach|forward[- ]path"
+            r"|user (?:is )?(?:unknown|not found|does ?n.t exist|does not exist|doesn't have)|tried to reach"
+            r"|forward[- ]path"
             r"|\b(?:mailbox|account|recipient)\b.{0,40}(?:not exist|n't exist|not found|unavailable|\bfull|over quota)",
             unless=r"\bsender\b|mail from",
             status=r"5\d\d",
             stages=("rcpt", "data", "queue"),
         ),
+    ),
+    Row(
+        "recipient-refused",
+        "The mailbox of the recipient {recipient} is full: {said}.",
+        "Set a test recipient whose mailbox takes mail.",
+        says(r"\b(?:mailbox|account|recipient|user)\b.{0,40}(?:\bfull\b|over quota)|storage quota"),
     ),
     Row(
         "recipient-refused",
@@ -54,6 +62,13 @@ RECIPIENT: tuple[Row, ...] = (
 
 SENDER: tuple[Row, ...] = (
     Row(
+        "recipient-refused",
+        "{endpoint} cannot read the recipient's address {recipient}: {said}.",
+        "Correct the test recipient: one plain address.",
+        Sign(stages=("rcpt",), status="555", source="RFC 5321, 4.1.1.11"),
+        says(r"syntax|invalid (?:e-?mail )?address|malformed", stages=("rcpt",), status="501|55[0-5]"),
+    ),
+    Row(
         "sender-address-malformed",
         "{endpoint} cannot read the sender's address {sender}: {said}.",
         "Correct {option[from_address]} and {option[return_path]}: one plain address, without a name or brackets "
@@ -62,19 +77,14 @@ SENDER: tuple[Row, ...] = (
         Sign(enhanced=r"[45]\.1\.7", source="RFC 3463: X.1.7; kuma#7121, zammad#873"),
         says(
             r"(?:bad|invalid|malformed|illegal) (?:sender|from|return[- ]path|reverse[- ]path)(?:'?s)?\b.{0,20}"
-            r"(?:address|syntax|format|$)|sender syntax|sender address must contain|sender address rejected: need fully"
+            r"(?:address|syntax|format|$)|sender syntax|syntax\b.{0,40}\bmail from|malformed address"
+            r"|domain name required|sender address must contain|sender address rejected: need fully"
             r"|(?:sender|mail from|from address|return[- ]path)\b.{0,30}(?:syntax|malformed|syntactically|not a valid)",
+            unless=r"must use|authenticat|must match|same as",
             source="maildev#212, zone-mta#116, subethasmtp#35; rails#21115: 501 Sender syntax error; Exim",
         ),
         says(r"syntax|invalid (?:e-?mail )?address|malformed", stages=("mail",), status="50[15]|55[0-5]"),
         Sign(stages=("mail",), status="555", source="RFC 5321, 4.1.1.11"),
-    ),
-    Row(
-        "recipient-refused",
-        "{endpoint} cannot read the recipient's address {recipient}: {said}.",
-        "Correct the test recipient: one plain address.",
-        Sign(stages=("rcpt",), status="555", source="RFC 5321, 4.1.1.11"),
-        says(r"syntax|invalid (?:e-?mail )?address|malformed", stages=("rcpt",), status="501|55[0-5]"),
     ),
     Row(
         "sender-address-malformed",
@@ -111,8 +121,9 @@ SENDER: tuple[Row, ...] = (
         says(
             r"not (?:yet )?(?:been )?(?:verified|validated|checked|confirmed)|\bunverified|\bunvalidated"
             r"|unconfigured sending domain|(?:match|is|use) a verified|verified sender|sender identity|must be verified"
-            r"|verify (?:your|the|that the) (?:domain|sender)|sandbox (?:sub)?domain|add your own domain"
-            r"|\bdomain\b.{0,40}not (?:associated|registered|found in|configured|added)",
+            r"|verify (?:your|the|that the) (?:domain|sender)|sender signature|sandbox (?:sub)?domain"
+            r"|add your own domain"
+            r"|\bdomain\b.{0,40}not (?:associated|registered|found in|configured|added|authenticated)",
             source="Amazon SES; SparkPost; SendGrid (EBWiki#3861); Mailgun's sandbox (swapmyvote#891); Mailjet; "
             "Scaleway; "
             "plunk#164; PHPMailer#2683 (SMTP2GO)",
@@ -168,7 +179,7 @@ SENDER: tuple[Row, ...] = (
             r"\brelay\w{0,3}\b.{0,30}\b(?:denied|not (?:permitted|allowed|accepted)|prohibited|disallowed|refused"
             r"|rejected)"
             r"|\b(?:unable|cannot|can't|won't|do(?:es)? not|not (?:permitted|allowed)|refus\w{0,3}) (?:to )?relay"
-            r"|client host rejected|TenantAttribution",
+            r"|client host rejected|TenantAttribution|rcpthosts",
             source="Postfix, Exim, sendmail, Exchange, Stalwart",
         ),
     ),

@@ -65,7 +65,8 @@ HOST: tuple[Row, ...] = (
         "Set {option[tls]} to starttls (implicit on port 465).",
         says(
             r"issue a STARTTLS|STARTTLS (?:command )?first|without (?:SSL|TLS|encryption)"
-            r"|(?:\bTLS|\bSSL|secure connection|encrypt\w{0,6})\b.{0,20}(?:required|needed|necessary|mandatory|first)"
+            r"|(?:\b(?:START)?TLS|\bSSL|secure connection|encrypt\w{0,6})\b.{0,20}(?:required|needed|necessary"
+            r"|mandatory|first)"
             r"|(?:require|need|must use)\w{0,9}.{0,20}(?:\bTLS|\bSSL|STARTTLS|secure connection|encrypt)",
             stages=("ehlo", "auth", *_SENT),
             source="RFC 3207, 4: 530 Must issue a STARTTLS command first; Gmail 421 TLS required; "
@@ -81,6 +82,10 @@ HOST: tuple[Row, ...] = (
         says(
             r"\bPTR\b|\brDNS\b|reverse (?:dns|lookup|hostname|mapping)|cannot find your (?:reverse )?hostname",
             source="Postfix reject_unknown_client: 450 4.7.25",
+        ),
+        says(
+            r"unauthenticated e-?mail from|(?:pass|have) authentication (?:checks|information)",
+            source="Gmail 550 5.7.1, of which Ruby shows the first line",
         ),
     ),
     Row(
@@ -163,7 +168,9 @@ HOST: tuple[Row, ...] = (
         says(
             _ADDRESS,
             also=rf"not (?:\w{{1,15}} ){{0,3}}{_ALLOWED}|isn't (?:\w{{1,15}} )?{_ALLOWED}"
-            r"|\bun(?:authori[sz]ed|registered|trusted|recogni[sz]ed)|(?:white|allow)-?list|\brestricted\b",
+            r"|\bun(?:authori[sz]ed|registered|trusted|recogni[sz]ed)|(?:white|allow)-?list|access (?:list"
+            r"|management|policy)|\brestricted\b|\bblocked\b",
+            unless=r"temporar|unusual rate|too (?:many|fast)|reputation",
             source="JetEmail 535 IP not authorized; Brevo 525 5.7.1; gophish#1701; mox#352; Ombi#1442; Gmail 421 4.7.0 "
             "IP not in whitelist for RCPT domain",
         ),

@@ -2,12 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading the log lines of one background job, in the wording of Rails 6.1 to 8.1 (7.0 and 7.1: as read). No I/O.
+"""Reading the log lines of one background job, in the wording of Rails 6.1 to 8.1 and Sidekiq 6.4 to 8.1. No I/O.
 
 Active Job names the job in each line (Job ID), Sidekiq its own (jid). Either is enough, so the outcome does not depend
 on one wording. "Delivered mail" alone proves nothing: Rails 6.1 and 7.0 (Mastodon up to 4.2) print it even if the
 delivery raised an exception (mastodon#22496), and Rails 7.1 and later print it only with RAILS_LOG_LEVEL=debug
 (subscribe_log_level in action_mailer/log_subscriber.rb). So the end of the job decides.
+
+Below level info only Sidekiq's own report of an exception is left: a line with the job as JSON and then one with the
+error (exception_handler.rb of 6.4, config.rb of 7.3), or one line with both (config.rb of 8.0 and 8.1).
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -15,6 +18,7 @@ delivery raised an exception (mastodon#22496), and Rails 7.1 and later print it 
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import typing as t
 
@@ -37,10 +41,23 @@ _UNDELIVERED = re.compile(
 _SIDEKIQ = re.compile(r"(?:\b|\")(?P<what>start|done|fail)\"?\W*$")
 #: An exception that ended a request, as Rails prints it ("Class (message):") and lograge ("error='Class: message'").
 _RAISED = re.compile(
-    r"(?<![\w:])(?P<class>(?:[A-Z]\w*::)*[A-Z]\w*(?:Error|Exception|Refused|Timeout))(?: \(|: )(?P<message>[^\n]*)"
+    r"(?<![\w:])(?P<class>(?:[A-Z]\w*::)*[A-Z]\w*(?:Error|Exception|Refused|Timeout))(?P<opens> \(|: )"
+    r"(?P<message>[^\n]*)"
 )
-#: Sidekiq could not fetch work from Redis.
-_REDIS = re.compile(r"Error fetching job|Redis(?:Client)?::\w*(?:CannotConnect|Connection|Timeout)")
+#: Active Job gave the mail up, and Sidekiq then logs "done" (Rails 7.1 and later with id and message).
+_DISCARDED = re.compile(r"\bDiscarded [\w:]+ .{0,80}?due to an? (?P<class>[\w:]+)(?: \((?P<message>[^\n]*))?")
+#: Sidekiq's report of a job's exception, and the line with the error that follows it in the same thread.
+_REPORTED = "Job raised exception"
+_ERROR_LINE = re.compile(
+    r"\b(?:WARN|INFO|ERROR)\s{0,3}(?::|--)?\s{0,3}:?\s{0,3}(?P<class>[A-Z][\w:]{0,200}): (?P<message>[^\n]*)"
+)
+_THREAD = re.compile(r"\btid=(\w+)")
+#: A longer line is not read as JSON.
+_LONGEST_JSON = 64 * 1024
+#: What follows the error in a line of lograge's key=value form.
+_NEXT_KEY = re.compile(r"' (?=[a-z_]{1,30}=)")
+#: Sidekiq could not fetch work from Redis, or not report that it lives (launcher.rb).
+_REDIS = re.compile(r"Error fetching job|\bheartbeat: |Redis(?:Client)?::\w*(?:CannotConnect|Connection|Timeout)")
 
 
 @dataclasses.dataclass
@@ -56,6 +73,7 @@ class Job:
     :ivar took: milliseconds of the last successful attempt, as Active Job logs it; None without one.
     :ivar message_id: of the mail that it delivered or tried to deliver.
     :ivar errors: (class, message) of each failed attempt, in order.
+    :ivar discarded: Active Job gave it up after an error that is not retried.
     """
 
     id: str = ""
@@ -68,6 +86,11 @@ class Job:
     message_id: str = ""
     delivered: bool = False
     errors: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    discarded: bool = False
+    #: Attempts whose error Active Job has logged and Sidekiq has not yet.
+    _told: int = dataclasses.field(default=0, repr=False, compare=False)
+    #: The thread whose next line has the error; None: no such line is due.
+    _due: str | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def attempts(self) -> int:
@@ -76,10 +99,16 @@ class Job:
 
     def read(self, text: str) -> None:
         """Process one line of a Sidekiq process; lines of other jobs are ignored."""
-        if self.id and self.id in text:
-            self._read_active_job(bounded_line(text))
-        if self.jid and self.jid in text:
-            self._read_sidekiq(bounded_line(text))
+        of_this = bool((self.id and self.id in text) or (self.jid and self.jid in text))
+        if of_this and _REPORTED in text:
+            self._read_report(plain(text))
+        elif of_this:
+            if self.id and self.id in text:
+                self._read_active_job(bounded_line(plain(text)))
+            if self.jid and self.jid in text:
+                self._read_sidekiq(bounded_line(plain(text)))
+        elif self._due is not None:
+            self._read_due(bounded_line(plain(text)))
 
     def _read_active_job(self, text: str) -> None:
         delivered, undelivered = _DELIVERED.search(text), _UNDELIVERED.search(text)
@@ -91,6 +120,13 @@ class Job:
         elif error:
             self.ended, self.delivered = "failed", False
             self.errors.append((error["class"], _message(error)))
+            self._told += 1
+        elif _ERROR.search(text):  # a callback halted it
+            self.ended, self.delivered = "failed", False
+        elif discarded := _DISCARDED.search(text):
+            self.ended, self.delivered, self.discarded = "failed", False, True
+            if not self.errors or self.errors[-1][0] != discarded["class"]:
+                self.errors.append((discarded["class"], (discarded["message"] or "").rstrip(".").removesuffix(")")))
         elif "Performing " in text:
             self.begun += 1
             self.ended = ""
@@ -102,16 +138,63 @@ class Job:
         what = found["what"] if found else ""
         if what == "start":
             self.taken += 1
-        elif what == "done":
+        elif what == "done" and not self.discarded:
             self.ended = "performed"
         elif what == "fail":
             self.ended, self.delivered = "failed", False
+
+    def _read_report(self, text: str) -> None:
+        """Sidekiq's report: of 8.0 and later with the error behind it, before that in the thread's next line."""
+        head, found, error = text.rstrip().rpartition("}: ")
+        name = error[error.rfind(" (") + 2 : -1] if found and error.endswith(")") else ""
+        if name and head and "context=" in text:
+            self._failed(name, error[: error.rfind(" (")])
+        else:
+            thread = _THREAD.search(bounded_line(text))
+            self._due = thread.group(1) if thread else ""
+
+    def _read_due(self, text: str) -> None:
+        thread = _THREAD.search(text)
+        found = _ERROR_LINE.search(text)
+        if found and (thread.group(1) if thread else "") == self._due:
+            self._due = None
+            self._failed(found["class"], found["message"])
+
+    def _failed(self, name: str, message: str) -> None:
+        """An attempt failed as Sidekiq tells it; Active Job may have told the same before."""
+        self.ended, self.delivered = "failed", False
+        if self._told:
+            self._told -= 1
+        else:
+            self.errors.append((bounded_line(name), bounded_line(message)))
+
+
+def plain(text: str) -> str:
+    """A line of a JSON formatter as Sidekiq's plain one writes it; any other line unchanged.
+
+    Sidekiq's own has ts, pid, tid, lvl, msg and ctx (logger.rb); others name the text "message".
+    """
+    start = text.find("{")
+    if start < 0 or len(text) > _LONGEST_JSON or ('"msg"' not in text and '"message"' not in text):
+        return text
+    try:
+        told = json.loads(text[start:])
+    except (ValueError, RecursionError):
+        return text
+    said = told.get("msg", told.get("message")) if isinstance(told, dict) else None
+    if not isinstance(said, str):
+        return text
+    context = told.get("ctx") if isinstance(told.get("ctx"), dict) else {}
+    names = {**{name: told.get(name) for name in ("pid", "tid", "jid")}, **context}
+    marks = [f"{name}={value}" for name, value in names.items() if value is not None]
+    level = told.get("lvl") or told.get("level") or told.get("severity") or "INFO"
+    return f"{' '.join(marks)} {level}: {said.partition(chr(10))[0]}"
 
 
 def enqueued(lines: t.Iterable[str], request_id: str) -> Job | None:
     """The job that a web request put into the queue, found by the request id in the line's tags."""
     for text in lines:
-        found = _ENQUEUED.search(bounded_line(text)) if request_id in text else None
+        found = _ENQUEUED.search(bounded_line(plain(text))) if request_id in text else None
         if found and "mail" in found["class"].lower():
             return Job(id=found["id"], queue=found["queue"])
     return None
@@ -120,15 +203,16 @@ def enqueued(lines: t.Iterable[str], request_id: str) -> Job | None:
 def request_error(lines: t.Iterable[str], request_id: str) -> tuple[str, str] | None:
     """Class and message of the exception that ended a web request; None if its lines show none."""
     for text in lines:
-        found = _RAISED.search(bounded_line(text)) if request_id in text else None
+        found = _RAISED.search(bounded_line(plain(text))) if request_id in text else None
         if found:
-            return found["class"], _message(found).strip("'\" ")
+            message = _NEXT_KEY.split(found["message"], maxsplit=1)[0].strip("'\" ")
+            return found["class"], _unbracketed(message) if found["opens"] == " (" else message
     return None
 
 
 def redis_trouble(lines: t.Iterable[str]) -> str:
     """The first line showing that Sidekiq cannot reach Redis; empty if there is none."""
-    return next((line for line in map(bounded_line, lines) if _REDIS.search(line)), "")
+    return next((line for line in (bounded_line(plain(one)) for one in lines) if _REDIS.search(line)), "")
 
 
 def _from(beginning: re.Pattern[str], rest: re.Pattern[str], text: str) -> re.Match[str] | None:
@@ -141,3 +225,8 @@ def _message(found: re.Match[str]) -> str:
     """The message of an exception, without the parenthesis and colon that Rails adds."""
     message = found["message"]
     return message[:-2] if message.endswith("):") else message
+
+
+def _unbracketed(message: str) -> str:
+    """The same for a line in which the colon may be missing."""
+    return message.removesuffix(":").removesuffix(")")
