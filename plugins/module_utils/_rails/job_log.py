@@ -44,18 +44,20 @@ _RAISED = re.compile(
     r"(?<![\w:])(?P<class>(?:[A-Z]\w*::)*[A-Z]\w*(?:Error|Exception|Refused|Timeout))(?P<opens> \(|: )"
     r"(?P<message>[^\n]*)"
 )
-#: Active Job gave the mail up, and Sidekiq then logs "done" (Rails 7.1 and later with id and message).
-_DISCARDED = re.compile(r"\bDiscarded [\w:]+ .{0,80}?due to an? (?P<class>[\w:]+)(?: \((?P<message>[^\n]*))?")
-#: Sidekiq's report of a job's exception, and the line with the error that follows it in the same thread.
-_REPORTED = "Job raised exception"
-_ERROR_LINE = re.compile(
-    r"\b(?:WARN|INFO|ERROR)\s{0,3}(?::|--)?\s{0,3}:?\s{0,3}(?P<class>[A-Z][\w:]{0,200}): (?P<message>[^\n]*)"
-)
-_THREAD = re.compile(r"\btid=(\w+)")
-#: A longer line is not read as JSON.
-_LONGEST_JSON = 64 * 1024
 #: What follows the error in a line of lograge's key=value form.
 _NEXT_KEY = re.compile(r"' (?=[a-z_]{1,30}=)")
+#: Active Job gave the mail up; Sidekiq then logs "done" (Rails 7.1 and later with id and message).
+_DISCARDED = re.compile(r"\bDiscarded [\w:]+ .{0,80}?due to an? (?P<class>[\w:]+)(?: \((?P<message>[^\n]*))?")
+#: Sidekiq's own pair of lines about a job that failed, all that RAILS_LOG_LEVEL=warn leaves of it: the job, then the
+#: exception (sidekiq up to 7.3: lib/sidekiq/exception_handler.rb, config.rb; 8.0 writes one line, at info).
+_ABOUT_JOB = re.compile(r'WARN: \{"context":"Job raised exception"')
+_WARNED = re.compile(r"WARN: (?P<class>(?:[A-Z]\w*::)*[A-Z]\w*): (?P<message>[^\n]*)")
+#: Sidekiq 8.0 and 8.1: the report and the error in one line (Config::ERROR_HANDLER).
+_REPORTED = "context=Job raised exception"
+#: A longer line is not read as JSON.
+_LONGEST_JSON = 64 * 1024
+#: The thread that writes a line: lines of others may stand between the two of a pair.
+_THREAD = re.compile(r"\bpid=\d+ tid=\w+")
 #: Sidekiq could not fetch work from Redis, or not report that it lives (launcher.rb).
 _REDIS = re.compile(r"Error fetching job|\bheartbeat: |Redis(?:Client)?::\w*(?:CannotConnect|Connection|Timeout)")
 
@@ -74,6 +76,7 @@ class Job:
     :ivar message_id: of the mail that it delivered or tried to deliver.
     :ivar errors: (class, message) of each failed attempt, in order.
     :ivar discarded: Active Job gave it up after an error that is not retried.
+    :ivar raising: the thread whose next line names the exception of this job; None outside such a pair of lines.
     """
 
     id: str = ""
@@ -87,10 +90,12 @@ class Job:
     delivered: bool = False
     errors: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     discarded: bool = False
-    #: Attempts whose error Active Job has logged and Sidekiq has not yet.
-    _told: int = dataclasses.field(default=0, repr=False, compare=False)
-    #: The thread whose next line has the error; None: no such line is due.
-    _due: str | None = dataclasses.field(default=None, repr=False, compare=False)
+    raising: str | None = None
+
+    @property
+    def begins_are_logged(self) -> bool:
+        """Whether the log shows when the job begins; if not, it does not show either that it ended well."""
+        return bool(self.begun or self.taken)
 
     @property
     def attempts(self) -> int:
@@ -99,16 +104,39 @@ class Job:
 
     def read(self, text: str) -> None:
         """Process one line of a Sidekiq process; lines of other jobs are ignored."""
-        of_this = bool((self.id and self.id in text) or (self.jid and self.jid in text))
-        if of_this and _REPORTED in text:
-            self._read_report(plain(text))
-        elif of_this:
-            if self.id and self.id in text:
-                self._read_active_job(bounded_line(plain(text)))
-            if self.jid and self.jid in text:
-                self._read_sidekiq(bounded_line(plain(text)))
-        elif self._due is not None:
-            self._read_due(bounded_line(plain(text)))
+        of_id, of_jid = (bool(mark) and mark in text for mark in (self.id, self.jid))
+        if self.raising is None and not (of_id or of_jid):
+            return
+        line = bounded_line(plain(text))
+        if self.raising is not None and self.raising == _thread(line):
+            self._read_exception(line)
+        if of_id:
+            self._read_active_job(line)
+        if of_jid:
+            self._read_sidekiq(line)
+        if (of_id or of_jid) and _ABOUT_JOB.search(line):
+            self.raising = _thread(line)
+        elif (of_id or of_jid) and _REPORTED in line:
+            self._read_report(line)
+
+    def _read_exception(self, text: str) -> None:
+        """The second line of the pair; it says nothing new if Active Job's own line about this attempt was logged."""
+        found, self.raising = _WARNED.search(text), None
+        if found:
+            self._failed(found["class"], found["message"])
+
+    def _read_report(self, text: str) -> None:
+        """The one line of Sidekiq 8: "... job={...}: message (Class)"."""
+        error = text.rstrip().rpartition("}: ")[2]
+        if error.endswith(")") and " (" in error:
+            message, _opens, name = error[:-1].rpartition(" (")
+            self._failed(name, message)
+
+    def _failed(self, name: str, message: str) -> None:
+        begun = max(self.begun, self.taken)
+        if not begun or len(self.errors) < begun:
+            self.ended, self.delivered = "failed", False
+            self.errors.append((name, message))
 
     def _read_active_job(self, text: str) -> None:
         delivered, undelivered = _DELIVERED.search(text), _UNDELIVERED.search(text)
@@ -120,7 +148,6 @@ class Job:
         elif error:
             self.ended, self.delivered = "failed", False
             self.errors.append((error["class"], _message(error)))
-            self._told += 1
         elif _ERROR.search(text):  # a callback halted it
             self.ended, self.delivered = "failed", False
         elif discarded := _DISCARDED.search(text):
@@ -142,31 +169,6 @@ class Job:
             self.ended = "performed"
         elif what == "fail":
             self.ended, self.delivered = "failed", False
-
-    def _read_report(self, text: str) -> None:
-        """Sidekiq's report: of 8.0 and later with the error behind it, before that in the thread's next line."""
-        head, found, error = text.rstrip().rpartition("}: ")
-        name = error[error.rfind(" (") + 2 : -1] if found and error.endswith(")") else ""
-        if name and head and "context=" in text:
-            self._failed(name, error[: error.rfind(" (")])
-        else:
-            thread = _THREAD.search(bounded_line(text))
-            self._due = thread.group(1) if thread else ""
-
-    def _read_due(self, text: str) -> None:
-        thread = _THREAD.search(text)
-        found = _ERROR_LINE.search(text)
-        if found and (thread.group(1) if thread else "") == self._due:
-            self._due = None
-            self._failed(found["class"], found["message"])
-
-    def _failed(self, name: str, message: str) -> None:
-        """An attempt failed as Sidekiq tells it; Active Job may have told the same before."""
-        self.ended, self.delivered = "failed", False
-        if self._told:
-            self._told -= 1
-        else:
-            self.errors.append((bounded_line(name), bounded_line(message)))
 
 
 def plain(text: str) -> str:
@@ -213,6 +215,11 @@ def request_error(lines: t.Iterable[str], request_id: str) -> tuple[str, str] | 
 def redis_trouble(lines: t.Iterable[str]) -> str:
     """The first line showing that Sidekiq cannot reach Redis; empty if there is none."""
     return next((line for line in (bounded_line(plain(one)) for one in lines) if _REDIS.search(line)), "")
+
+
+def _thread(text: str) -> str:
+    found = _THREAD.search(bounded_line(text))
+    return found[0] if found else ""
 
 
 def _from(beginning: re.Pattern[str], rest: re.Pattern[str], text: str) -> re.Match[str] | None:

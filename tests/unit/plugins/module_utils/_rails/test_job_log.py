@@ -82,6 +82,29 @@ def test_sidekiqs_own_lines_are_enough() -> None:
     assert job(JSON_DONE).ended == "performed"
 
 
+CONTEXT = f'{{"context":"Job raised exception","job":{{"args":[{{"job_id":"{ID}"}}],"jid":"{JID}"}},"jobstr":"x"}}'
+WARNED = f"2026-11-23T09:58:38.746Z pid=1278 tid=77i WARN: {CONTEXT}"
+CAUSE = "2026-11-23T09:58:38.747Z pid=1278 tid=77i WARN: Net::SMTPAuthenticationError: 535 5.7.8 no: really"
+
+
+@pytest.mark.parametrize("jid", [JID, ""])
+def test_sidekiqs_pair_of_warnings_is_all_that_a_high_level_leaves(jid: str) -> None:
+    found = job(WARNED, CAUSE, CAUSE, jid=jid)
+    assert (found.ended, found.errors) == ("failed", [("Net::SMTPAuthenticationError", "535 5.7.8 no: really")])
+    assert not found.begins_are_logged and job(START).begins_are_logged
+
+
+def test_lines_of_other_threads_may_stand_between_the_two() -> None:
+    other = CAUSE.replace("tid=77i", "tid=8aa").replace("Net::SMTPAuthenticationError", "KeyError")
+    assert job(WARNED, other, CAUSE).errors == [("Net::SMTPAuthenticationError", "535 5.7.8 no: really")]
+    assert job(WARNED.replace(ID, "1").replace(JID, "2"), CAUSE).errors == []
+
+
+def test_the_pair_says_nothing_new_where_active_job_has_said_it() -> None:
+    found = job(START, BEGIN, REFUSED_FIRST_LINE, FAIL, WARNED, CAUSE)
+    assert found.errors == [("Net::SMTPAuthenticationError", "535 5.7.8 no (really)")] and found.attempts == 1
+
+
 def test_other_jobs_are_passed_over() -> None:
     other = [line.replace(ID, "0" * 8).replace(JID, "f" * 24) for line in (START, BEGIN, SENT, ENDED, DONE)]
     assert job(*other) == Job(id=ID, jid=JID, queue="mailers")
@@ -169,7 +192,10 @@ def test_active_jobs_lines_in_json_have_no_tail() -> None:
     assert enqueued([as_json(QUEUED, jid="")], REQUEST) == Job(id=ID, queue="mailers")
 
 
-REPORT = json.dumps({"context": "Job raised exception", "job": {"jid": JID, "args": [{"job_id": ID, "x": "y" * 3000}]}})
+REPORT = json.dumps(
+    {"context": "Job raised exception", "job": {"jid": JID, "args": [{"job_id": ID, "x": "y" * 3000}]}},
+    separators=(",", ":"),
+)
 ERROR = 'Errno::ECONNREFUSED: Connection refused - connect(2) for "smtp.relay.test" port 587'
 TOLD = ("Errno::ECONNREFUSED", 'Connection refused - connect(2) for "smtp.relay.test" port 587')
 STAMP = "2026-11-23T09:58:38.744Z pid=1278 tid=77i"
@@ -180,7 +206,6 @@ STAMP = "2026-11-23T09:58:38.744Z pid=1278 tid=77i"
     [
         (f"{STAMP} WARN: {REPORT}", f"{STAMP} WARN: {ERROR}"),  # Sidekiq 6.4 to 7.3
         (f"WARN: {REPORT}", f"WARN: {ERROR}"),
-        (f"{STAMP} WARN: {REPORT}", f"{STAMP[:-3]}zzz WARN: KeyError: another thread", f"{STAMP} WARN: {ERROR}"),
         (as_json(REPORT, "WARN", jid=""), as_json(ERROR, "WARN", jid="")),
         (f'INFO  {STAMP} context=Job raised exception job={{"jid" => "{JID}"}}: {TOLD[1]} ({TOLD[0]})',),  # Sidekiq 8
     ],
