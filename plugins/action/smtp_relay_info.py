@@ -14,8 +14,10 @@ import typing as t
 
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.refusals import NOT_THE_LOGIN
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import hint_of_host
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._run import Busy, Note
 
 #: Seconds that a host waits for its turn: several of the longest dialogues, with slow connections to the hosts.
@@ -66,6 +68,9 @@ class ActionModule(HostStep):
     def perform(self, options: Result, task_vars: Result) -> Result:
         """Run the module with or without the login, depending on how it went for the other hosts."""
 
+        hint = options.get("provider_hint") or hint_of_host(str(options.get("host") or ""))
+        options = {**options, **({"provider_hint": hint} if hint else {})}
+
         def probe(**changes: t.Any) -> Result:
             return self.ask(task_vars, module_args={**options, **changes})
 
@@ -111,9 +116,20 @@ def take_turn(probe: Probe, note: Note, host: str) -> Result:
 
 
 def _told(result: Result, note: Note, host: str, *, only_refusal: bool = False) -> Result:
-    """Record for the other hosts how the login went, and return the result. No answer counts as refused."""
+    """Record for the other hosts how the login went, and return the result.
+
+    No answer counts as refused. A refusal that is not about the login (the relay is busy, or does not accept this
+    host's address) leaves it undecided, so that another host tries.
+    """
     login = (result.get("relay") or {}).get("auth") or {}
     accepted = bool(login.get("accepted")) if login.get("tried") else None
+    if accepted is False and _beside_the_login(result):
+        accepted = None
     if not only_refusal or accepted is False:
         note.write({"accepted": accepted, "host": host})
     return result
+
+
+def _beside_the_login(result: Result) -> bool:
+    errors = {one.get("code") for one in result.get("findings") or () if one.get("severity") == "error"}
+    return bool(errors) and errors <= NOT_THE_LOGIN

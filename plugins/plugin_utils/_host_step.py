@@ -19,6 +19,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._masking import M
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import bounded, shown
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import STOPPING, Result, Step
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._answer import Answer, gated, refused
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import hint_of_host
 
 _UNREADABLE = "The host's answer is not a valid module result and was discarded."
 #: Advice for a host that does not answer, for the first step that connects to it.
@@ -80,8 +81,9 @@ class HostStep(Step):
         return {"readers": instance["readers"], **options, **written}
 
     def hint(self, relay: str) -> str:
-        """In the role: the plan's hint about logins at the relay's provider; empty without one."""
-        return str(((self.known.plan or {}).get(relay) or {}).get("hint") or "")
+        """In the role: the hint about logins at the relay's provider, which its host may tell; empty without one."""
+        planned = (self.known.plan or {}).get(relay) or {}
+        return str(planned.get("hint") or hint_of_host(str(planned.get("host") or "")))
 
     def cleanup(self, force: bool = False) -> None:
         """Remove Ansible's temporary files on the host, even with ANSIBLE_KEEP_REMOTE_FILES if they hold a secret."""

@@ -51,3 +51,8 @@ def _preset(name: str, entry: dict[str, t.Any]) -> Preset:
         advice=tuple(entry.get("advice", [])),
         warn=entry.get("warn", False),
     )
+
+
+def hint_of_host(host: str) -> str:
+    """The hint of the provider that a host belongs to, for settings that name no provider; empty if none is known."""
+    return next((preset.hint for preset in presets().values() if host and preset.regions_of(host)), "")

@@ -2,7 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Diagnose a failure: the first row of the table that matches gives its cause and its fix."""
+"""Diagnose a failure: the first row of the table that matches gives its cause and its fix.
+
+The order is the whole rule: what ends before an answer (rows_start), then the words of a refusal (rows_host,
+rows_addresses, rows_account), then the connection (rows_network), then a code with one meaning, then the stage
+(rows_codes). A probe and a queue job go through the same rows; where the log of a job does not tell the stage, only the
+last ones can differ.
+"""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -10,10 +16,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 import typing as t
 
-from .._findings.delivery import TABLE
-from .._findings.model import Finding
+from .._findings.delivery import TABLE as DELIVERY
+from .._findings.model import Code, Finding
+from .._findings.refusals import TABLE as REFUSALS
 from .model import Context, Failure
 from .redact import one_line, redact
 
@@ -27,11 +35,24 @@ def rows() -> tuple[Row, ...]:
 
     Imported only after a failure, because the host compiles every file that a step imports.
     """
-    from .rows_dialogue import DIALOGUE
+    from .rows_account import ACCOUNT
+    from .rows_addresses import RECIPIENT, SENDER
+    from .rows_codes import CODES
+    from .rows_host import HOST
     from .rows_network import NETWORK
     from .rows_start import START
 
-    return START + NETWORK + DIALOGUE
+    return START + HOST + RECIPIENT + ACCOUNT + SENDER + NETWORK + CODES
+
+
+def code_row(code: str) -> Code:
+    """The row of the table of codes for a code that the diagnosis gives."""
+    return DELIVERY.rows.get(code) or REFUSALS.rows[code]
+
+
+def is_temporary(failure: Failure, context: Context = Context()) -> bool:  # noqa: B008 (frozen)
+    """Whether waiting may help: the cause decides, not the code, since providers refuse for good with 4xx as well."""
+    return code_row(row_for(failure, context).code).of_test
 
 
 class _Options:
@@ -70,14 +91,54 @@ def diagnose(failure: Failure, context: Context = Context()) -> Finding:  # noqa
         "variable": context.variable,
         "release": context.release or "this release",
         "said": said(complete, context),
+        "stage": _STAGE_WORDS.get(complete.stage, "") if complete.code is not None else "",
+        "blocklist": blocklist(complete.message),
         "option": _Options(context),
     }
-    fix = (row.fix or TABLE.rows[row.code].remedy).format_map(fields)
+    fix = (row.fix or code_row(row.code).remedy).format_map(fields)
     if row.of_file and context.file and not context.as_intended:
         fix = f"{fix} {row.of_file.format_map(fields)}"
-    if row.hinted and context.hint:
-        fix = f"{fix} {context.hint}"
-    return TABLE.finding(row.code, _subject(row.code, complete, context), row.message.format_map(fields), fix)
+    hints = _hints(row, complete, context)
+    fix = " ".join([fix, *hints])
+    table = DELIVERY if row.code in DELIVERY.rows else REFUSALS
+    return table.finding(row.code, _subject(row.code, complete, context), row.message.format_map(fields), fix)
+
+
+#: Where in the dialogue a refusal came, for texts that no row knows.
+_STAGE_WORDS: dict[str, str] = {
+    "banner": " in its greeting",
+    "ehlo": " in reply to EHLO",
+    "auth": " during the login",
+    "mail": " in reply to MAIL FROM (the sender)",
+    "rcpt": " in reply to RCPT TO (the recipient)",
+    "data": " after the message",
+}
+
+
+def _hints(row: Row, failure: Failure, context: Context) -> list[str]:
+    """What is known about the provider: with each refusal that is for good, and not about the recipient."""
+    refused = failure.code is not None and row.code not in ("recipient-refused", "login-accepted")
+    if not row.hinted and (not refused or code_row(row.code).of_test):
+        return []
+    from .providers import about
+
+    return [one for one in (about(context.host, row.code), context.hint) if one]
+
+
+#: A blocklist by its zone ("using zen.spamhaus.org", "listed in bl.spamcop.net") or the link to it.
+_ZONE = re.compile(r"(?i)(?:using|by|at|in|on|https?://|see) ?((?:[a-z0-9-]{1,63}\.){1,5}[a-z]{2,24})")
+#: Names of blocklists as relays write them without a zone.
+_LISTS = ("Spamhaus", "SpamCop", "Barracuda", "SORBS", "UCEPROTECT", "Abusix", "Mailspike", "SpamRATS", "S3150")
+
+
+def blocklist(text: str) -> str:
+    """The blocklist that a refusal names; without one, words for it."""
+    named = next((name for name in _LISTS if name.casefold() in text.casefold()), "")
+    zones = [found.group(1) for found in _ZONE.finditer(text)]
+    ours = [zone for zone in zones if named.casefold() in zone.casefold()] if named else zones
+    if ours:
+        return ours[0]
+    return {"": "that the relay uses", "S3150": "of Microsoft (S3150)"}.get(named, named)
 
 
 #: Failures of the probe that come without a message -> the words for them.

@@ -50,6 +50,14 @@ Kind = t.Literal[
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 #: RFC 5321, 4.2: a reply begins with three digits, then a space (last line) or a hyphen.
 _REPLY = re.compile(r"^\W*([2-5]\d\d)(?=[ -])")
+#: What net-smtp writes around the answer to DATA if that is not 354 (check_continue in smtp.rb).
+_WRAPPED = re.compile(r"could not get 3xx \([2-5]\d\d: (?=[2-5]\d\d[ -])")
+#: The code at the beginning of each further line of a reply.
+_NEXT_LINE = re.compile(r"\s([2-5]\d\d)[ -](?:([245]\.\d{1,3}\.\d{1,3}) )?")
+#: Codes that answer AUTH alone (RFC 4954, 6). net-smtp gives its SMTPAuthenticationError for every 53x, whatever the
+#: command was, and for any answer to the last step of AUTH.
+_LOGIN_CODES = frozenset({534, 535, 538})
+_LOGIN_ERRORS = frozenset({"Net::SMTPAuthenticationError", "SMTPAuthenticationError"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,18 +83,49 @@ class Failure:
     kind: Kind = ""
 
     def completed(self) -> Failure:
-        """The same failure with codes filled in from its message, and the message cut to a bounded length."""
-        message = bounded(self.message)
-        code, enhanced = self.code, self.enhanced
+        """The same failure as a row reads it, wherever it comes from.
+
+        The message is cut to a bounded length and is the relay's alone: without net-smtp's words around it, and with
+        the code of a reply only once. Codes are filled in from it, and the stage where the log does not tell it but
+        the exception does.
+        """
+        message, wrapped = _unwrapped(bounded(self.message))
+        code, enhanced, stage = self.code, self.enhanced, self.stage
         if code is None:
             found = _REPLY.match(message)
             code = int(found.group(1)) if found else None
+        if code is not None:
+            message = _as_one_line(message, str(code))
         if enhanced is None and code is not None:
             for match in _ENHANCED.finditer(message):
                 if match.group(1) == str(code)[0]:
                     enhanced = match.group(0)
                     break
-        return dataclasses.replace(self, message=message, code=code, enhanced=enhanced)
+        if stage == "queue" and wrapped:
+            stage = "data"
+        elif stage == "queue" and self._of_login(code):
+            stage = "auth"
+        return dataclasses.replace(self, stage=stage, message=message, code=code, enhanced=enhanced)
+
+    def _of_login(self, code: int | None) -> bool:
+        return code in _LOGIN_CODES or (
+            code is not None and code // 10 != 53 and not _LOGIN_ERRORS.isdisjoint(self.classes)
+        )
+
+
+def _unwrapped(message: str) -> tuple[str, bool]:
+    """The relay's answer inside net-smtp's own sentence; and whether there was one."""
+    found = _WRAPPED.search(message)
+    if not found:
+        return message, False
+    return message[found.end() :].partition(" <- ")[0].rstrip().removesuffix(")").rstrip(), True
+
+
+def _as_one_line(message: str, code: str) -> str:
+    """The lines of a reply as one text: the code at the beginning of each further line is left out."""
+    first = message[: len(code) + 8]
+    rest = _NEXT_LINE.sub(lambda found: " " if found.group(1) == code else found.group(0), message[len(first) :])
+    return first + rest
 
 
 @dataclasses.dataclass(frozen=True)

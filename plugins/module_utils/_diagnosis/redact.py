@@ -79,7 +79,11 @@ def _overlap(first: str, second: str) -> int:
     return next((size for size in range(longest, _PIECE - 1, -1) if first.endswith(second[:size])), 0)
 
 
-def one_line(text: str, limit: int = 300) -> str:
+#: Letters of a program's message that a person is shown, and that the diagnosis reads.
+SHOWN, EXAMINED = 300, 2000
+
+
+def one_line(text: str, limit: int = SHOWN) -> str:
     """The text on one line, without control characters, cut to a readable length."""
     line = " ".join(_CONTROL.sub(" ", bounded(text)).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

@@ -26,6 +26,8 @@ class Sign:
     :ivar stages: any of these.
     :ivar classes: any of these exception names in the chain, or the probe's kind of failure (Kind).
     :ivar text: regular expression, searched in the message, ignoring case.
+    :ivar also: a second one; both must be found, in any order.
+    :ivar unless: one that must not be found.
     :ivar status: regular expression for the whole SMTP code, such as C(53[05]).
     :ivar enhanced: regular expression for the whole enhanced code.
     :ivar verify_codes: OpenSSL's numbers of a failed certificate check.
@@ -36,6 +38,8 @@ class Sign:
     stages: tuple[Stage, ...] = ()
     classes: tuple[str, ...] = ()
     text: str = ""
+    also: str = ""
+    unless: str = ""
     status: str = ""
     enhanced: str = ""
     verify_codes: tuple[int, ...] = ()
@@ -47,7 +51,9 @@ class Sign:
         return (
             (not self.stages or failure.stage in self.stages)
             and (not self.classes or not {*(failure.classes or (failure.kind,))}.isdisjoint(self.classes))
-            and (not self.text or re.search(self.text, failure.message, re.IGNORECASE | re.DOTALL) is not None)
+            and (not self.text or _found(self.text, failure))
+            and (not self.also or _found(self.also, failure))
+            and (not self.unless or not _found(self.unless, failure))
             and (not self.status or _whole(self.status, failure.code))
             and (not self.enhanced or _whole(self.enhanced, failure.enhanced))
             and (not self.verify_codes or failure.verify_code in self.verify_codes)
@@ -62,7 +68,7 @@ class Row:
     :ivar message: what is wrong. Fields: endpoint, host, port, sender, recipient, file, release, said (the message of
         the program or relay), and option[x], the role's name for an option.
     :ivar fix: what to do, with the same fields; empty uses the code's remedy.
-    :ivar hinted: whether the provider's hint is added to the fix.
+    :ivar hinted: whether the provider's hint is added to the fix although the relay refused nothing.
     :ivar of_file: added to the fix if the settings come from the environment file, with the same fields.
     """
 
@@ -99,6 +105,10 @@ def plain_mode_known(context: Context) -> bool:
 def loopback(context: Context) -> bool:
     """Whether the relay is the host or container itself."""
     return is_loopback(context.host)
+
+
+def _found(pattern: str, failure: Failure) -> bool:
+    return re.search(pattern, failure.message, re.IGNORECASE | re.DOTALL) is not None
 
 
 def _whole(pattern: str, value: object) -> bool:

@@ -32,8 +32,8 @@ class Code:
     :ivar remedy: one sentence for the documentation: what usually helps.
     :ivar source: where the fact comes from (a Mastodon file or issue, an RFC, a manual); may be empty.
     :ivar formerly: the codes that earlier releases had for it; O(accept) still accepts them.
-    :ivar of_test: it means that a test could not be made, and says nothing about the mail or its settings: a rollout
-        fails, but undoes nothing.
+    :ivar of_test: it means that a test could not be made, or that the relay puts the mail off, and says nothing about
+        the settings: a rollout fails, but undoes nothing, and a queue job is given time for its next try.
     """
 
     code: str

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from .model import Code, Table
+from .refusals import TABLE as REFUSALS
 
 TABLE = Table(
     Code(
@@ -93,5 +94,6 @@ TABLE = Table(
     ),
 )
 
-#: The codes that say nothing about the mail, so that settings are not undone because of them.
-OF_TEST = frozenset(code for code, row in TABLE.rows.items() if row.of_test)
+#: The codes that say nothing about the settings, so that these are not undone because of them: a test that could not be
+#: made, or that the relay put off.
+OF_TEST = frozenset(code for table in (TABLE, REFUSALS) for code, row in table.rows.items() if row.of_test)

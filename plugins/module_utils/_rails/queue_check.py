@@ -17,7 +17,7 @@ import secrets as random
 import time
 import typing as t
 
-from .._diagnosis.diagnose import diagnose
+from .._diagnosis.diagnose import diagnose, is_temporary
 from .._diagnosis.model import Failure
 from .._diagnosis.redact import one_line, redact
 from .._findings.delivery import TABLE as DELIVERY
@@ -278,8 +278,7 @@ class QueueCheck:
         """Whether the relay refused temporarily: Sidekiq then retries by itself, first after some fifteen seconds."""
         if not job.errors:
             return False
-        code = Failure("queue", (job.errors[-1][0],), job.errors[-1][1]).completed().code
-        return code is not None and 400 <= code < 500
+        return is_temporary(Failure("queue", (job.errors[-1][0],), job.errors[-1][1]), self._context)
 
     def _diagnosis(self, verdict: Verdict, job: Job) -> Finding:
         error_class, message = job.errors[-1]

@@ -17,7 +17,7 @@ import socket
 import typing as t
 
 from .._diagnosis.model import Failure, Stage
-from .._diagnosis.redact import one_line, redact
+from .._diagnosis.redact import EXAMINED, SHOWN, one_line, redact
 from .auth import authenticate, refuse_unspeakable, travelling_forms
 from .deadline import Deadline
 from .reply import Ehlo, Reply
@@ -209,8 +209,8 @@ def _cleaned(seen: Observation, settings: Settings) -> Observation:
     """The observation without secrets, in whatever form the relay repeated them; only this leaves the file."""
     forms = travelling_forms(settings.login, settings.password)
 
-    def clean(text: str) -> str:
-        return one_line(redact(text, forms, (settings.sender, settings.recipient)))
+    def clean(text: str, limit: int = SHOWN) -> str:
+        return one_line(redact(text, forms, (settings.sender, settings.recipient)), limit)
 
     if seen.greeting is not None:
         seen.greeting = clean(seen.greeting)
@@ -221,5 +221,5 @@ def _cleaned(seen: Observation, settings: Settings) -> Observation:
     for step in (seen.auth, seen.sender, seen.recipient):
         step.answer = clean(step.answer)
     if seen.trouble is not None:
-        seen.trouble = dataclasses.replace(seen.trouble, message=clean(seen.trouble.message))
+        seen.trouble = dataclasses.replace(seen.trouble, message=clean(seen.trouble.message, EXAMINED))
     return seen

@@ -19,6 +19,7 @@ from .._diagnosis.diagnose import diagnose
 from .._diagnosis.model import Context, Failure
 from .._findings.delivery import TABLE as DELIVERY
 from .._findings.model import Finding
+from .._findings.refusals import TABLE as REFUSALS
 from .._findings.relay import TABLE
 from .._mailer.names import TLS_WORDS
 from .._text import listed
@@ -109,7 +110,7 @@ def _refused_elsewhere(settings: Settings, context: Context) -> Finding:
 
 def _asks_on(settings: Settings, context: Context) -> Finding:
     """One challenge more than the mechanism has (PLAIN sends its answer at once: RFC 4954, 4); Mastodon gives up."""
-    return DELIVERY.finding(
+    return REFUSALS.finding(
         "login-mechanism-not-offered",
         context.endpoint,
         f"{context.endpoint} offers {MECHANISMS[settings.auth]}, but does not accept the form that Mastodon sends: "
@@ -272,13 +273,13 @@ def _no_encryption(_trouble: Failure, _settings: Settings, _result: Result, cont
 
 def _no_auth(_trouble: Failure, settings: Settings, result: Result, context: Context) -> Finding:
     if settings.tls in ("none", "starttls_optional") and result.seen.starttls and not result.seen.tls:
-        return DELIVERY.finding(
+        return REFUSALS.finding(
             "login-not-offered",
             context.endpoint,
             f"{context.endpoint} offers no login without encryption, but offers STARTTLS.",
             f"Set {context.option('tls')} to starttls.",
         )
-    return DELIVERY.finding(
+    return REFUSALS.finding(
         "login-not-offered",
         context.endpoint,
         f"{context.endpoint} does not offer logins{_only_helo(result)}, but a login is configured.",
@@ -295,7 +296,7 @@ def _no_mechanism(trouble: Failure, settings: Settings, _result: Result, context
         if usable
         else "Mastodon supports only plain, login and cram_md5: use another credential or relay."
     )
-    return DELIVERY.finding(
+    return REFUSALS.finding(
         "login-mechanism-not-offered",
         context.endpoint,
         f"{context.endpoint} offers the login methods {trouble.message}, but the settings say "

@@ -181,7 +181,8 @@ def _held(value: t.Any, depth: int = 0) -> t.Iterator[re.Pattern[t.Any]]:
         elif type(value).__name__ == "Row" and hasattr(value, "signs"):
             inner = value.signs
         elif type(value).__name__ == "Sign":
-            inner = [re.compile(value.text, re.IGNORECASE | re.DOTALL)] if value.text else []
+            texts = (value.text, value.also, value.unless)
+            inner = [re.compile(one, re.IGNORECASE | re.DOTALL) for one in texts if one]
         else:
             inner = ()
         for one in inner:

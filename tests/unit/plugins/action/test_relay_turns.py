@@ -19,8 +19,10 @@ from ansible_collections.fediops.mastodon.plugins.action import smtp_relay_info 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils import _run
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._run import Note
 
-#: What becomes of a login: accepted, refused, cut off in the middle, or not tried because the way there is blocked.
-Fate = t.Literal["in", "refused", "cut", "blocked"]
+#: What becomes of a login: accepted, refused, cut off in the middle, not tried because the way there is blocked, or put
+#: off by a relay that is busy or does not know the host's address.
+Fate = t.Literal["in", "refused", "cut", "blocked", "busy", "unknown address"]
+BESIDE = {"busy": "relay-busy", "unknown address": "address-not-allowed"}
 
 
 class Fleet:
@@ -51,6 +53,9 @@ class Fleet:
                 self.left_out.append(host)
                 return {"relay": {"auth": {"tried": False, "accepted": None}}}
             self.tried.append(host)
+        if fate in BESIDE:
+            found = [{"code": BESIDE[fate], "severity": "error"}]
+            return {"failed": True, "findings": found, "relay": {"auth": {"tried": True, "accepted": False}}}
         accepted = {"in": True, "refused": False, "cut": None}[fate]
         return {"failed": fate != "in", "relay": {"auth": {"tried": True, "accepted": accepted}}}
 
@@ -101,6 +106,17 @@ def test_hosts_that_do_not_get_there_say_nothing_about_the_login(tmp_path: Path)
     (first,) = fleet.tried
     assert fates[first] == "refused"
     assert set(fleet.told.values()) == {first} and len(fleet.told) >= len(HOSTS) // 2 - 1
+
+
+@pytest.mark.parametrize("fate", ["busy", "unknown address"])
+def test_a_refusal_that_is_not_about_the_login_keeps_no_other_host_from_it(tmp_path: Path, fate: Fate) -> None:
+    note = Note("login", "relay", "me", "secret", folder=tmp_path)
+    fleet = Fleet(tmp_path, {"a": fate, "b": "in", "c": "in"})
+    results = {
+        host: step.take_turn(lambda _host=host, **changes: fleet.probe(_host, **changes), note, host) for host in "abc"
+    }
+    assert (fleet.tried, fleet.told) == (["a", "b", "c"], {})
+    assert [bool(results[host].get("failed")) for host in "abc"] == [True, False, False]
 
 
 def test_a_relay_that_nobody_reaches_costs_no_login_and_no_queue(tmp_path: Path) -> None:
@@ -169,9 +185,9 @@ def test_the_module_gets_the_tasks_options(tmp_path: Path, monkeypatch: pytest.M
         return {"changed": False, "failed": True, "relay": {"auth": {"tried": True, "accepted": False}}}
 
     monkeypatch.setattr(step.ActionModule, "_execute_module", execute)
-    for host in ("a", "b"):
+    for host, relay in (("a", "relay.test"), ("b", "relay.test"), ("c", "smtp.resend.com")):
         task = SimpleNamespace(
-            args={**LOGIN, "port": 587},
+            args={**LOGIN, "port": 587, "host": relay},
             async_val=0,
             check_mode=True,
             diff=True,
@@ -185,4 +201,5 @@ def test_the_module_gets_the_tasks_options(tmp_path: Path, monkeypatch: pytest.M
         )
         result = action.run(task_vars={"inventory_hostname": host})
         assert result["failed"] is True
-    assert given == [{**LOGIN, "port": 587, "on": "a"}, {**LOGIN, "port": 587, "refused_on": "a", "on": "b"}]
+    assert given[:2] == [{**LOGIN, "port": 587, "on": "a"}, {**LOGIN, "port": 587, "refused_on": "a", "on": "b"}]
+    assert given[2]["provider_hint"].startswith("Resend: ")

@@ -215,3 +215,9 @@ def test_a_wrong_entry_is_seen(more: dict[str, t.Any], words: str) -> None:
 def test_an_entry_that_is_no_mapping_is_seen() -> None:
     assert preset_shape.problems("example", ["smtp.example.com"]) == ["example: is no mapping"]
     assert preset_shape.problems("Example", entry()) == ["Example: the name is not in lower case"]
+
+
+def test_a_host_alone_tells_the_providers_hint() -> None:
+    assert _presets.hint_of_host("smtp-relay.brevo.com").startswith("Brevo: ")
+    assert _presets.hint_of_host("EMAIL-SMTP.eu-west-1.amazonaws.com.").startswith("Amazon SES: ")
+    assert [_presets.hint_of_host(host) for host in ("", "relay.example.org", "localhost")] == ["", "", ""]

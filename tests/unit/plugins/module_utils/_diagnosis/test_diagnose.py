@@ -7,58 +7,14 @@
 from __future__ import annotations
 
 import dataclasses
-import typing as t
-from pathlib import Path
 
 import pytest
+from errors_seen import ANY, CASES, SEEN, STARTTLS, Case
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.diagnose import diagnose, row_for, rows
-from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.model import Context, Failure, Stage
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.delivery import TABLE
-
-ANY = Context()
-STARTTLS = Context(host="smtp.example.net", port=587, tls="starttls")
-WHERE: dict[str, Context] = {
-    "-": ANY,
-    "starttls": STARTTLS,
-    "implicit": Context(host="smtp.example.net", port=465, tls="implicit"),
-    "plain-on-465": Context(host="smtp.example.net", port=465, tls="starttls"),
-    "tls-on-587": Context(host="smtp.example.net", port=587, tls="implicit"),
-    "unencrypted": Context(host="smtp.example.net", port=25, tls="none"),
-    "local": Context(host="localhost", port=25, tls="none"),
-    "mailersend": Context(host="smtp.mailersend.net", port=587),
-    "4.4.0": Context(release="Mastodon 4.4.0", file="/home/mastodon/live/.env.production"),
-    "4.6.5": Context(release="Mastodon 4.6.5", file="/home/mastodon/live/.env.production"),
-    "cram-md5": Context(host="smtp.example.net", port=587, tls="starttls", auth="cram_md5"),
-    "gmail": Context(host="smtp.gmail.com", port=587),
-}
-
-
-class Case(t.NamedTuple):
-    """One line of cases.txt."""
-
-    stage: Stage
-    classes: tuple[str, ...]
-    context: Context
-    code: str
-    message: str
-
-    @property
-    def failure(self) -> Failure:
-        return Failure(self.stage, self.classes, self.message)
-
-
-def cases() -> list[Case]:
-    found = []
-    for line in (Path(__file__).parent / "cases.txt").read_text().splitlines():
-        if line and not line.startswith("#"):
-            stage, classes, where, code, message = (part.strip() for part in f"{line} ".split(" | ", 4))
-            names = () if classes == "-" else tuple(classes.split())
-            found.append(Case(t.cast(Stage, stage), names, WHERE[where], code, message))
-    return found
-
-
-CASES = cases()
+from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.model import Context, Failure
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.delivery import TABLE as DELIVERY
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.refusals import TABLE as REFUSALS
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.stage}: {case.message[:40]}" for case in CASES])
@@ -113,11 +69,12 @@ def test_the_probe_and_rails_are_told_the_same_of_one_fault(failure: Failure, ru
 
 def test_every_row_speaks_for_a_case() -> None:
     spoken = {id(row_for(case.failure, case.context)) for case in CASES}
+    spoken |= {id(row_for(one, seen.context)) for seen in SEEN for one in (seen.failure, seen.of_queue)}
     assert [f"{row.code}: {row.message}" for row in rows() if id(row) not in spoken] == []
 
 
 def test_every_code_of_the_table_can_be_diagnosed() -> None:
-    assert {row.code for row in rows()} == set(TABLE.rows)
+    assert {row.code for row in rows()} == {*DELIVERY.rows, *REFUSALS.rows}
 
 
 @pytest.mark.parametrize(
