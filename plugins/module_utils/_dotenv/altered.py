@@ -78,7 +78,7 @@ def _kind(source: Source, one: Statement, written: str, above: t.Collection[str]
 
 
 def _is_cut(source: Source, one: Statement) -> bool:
-    """Whether the rest of the line is lost and does not look like a comment, which has a blank on both sides of its #."""
+    """Whether the rest of the line is lost and does not look like a comment: one has a blank on both sides of its #."""
     rest = source.text[one.value_end : source.line_end(one.value_end)]
     after = rest.lstrip()
     if not after.startswith("#"):

@@ -111,8 +111,8 @@ TABLE = Table(
     Code(
         "env-quote-open",
         "warning",
-        "A quote is not closed or not opened; a reader takes the lines below it, or the quote, as part of the value, or "
-        "drops the line.",
+        "A quote is not closed or not opened; a reader takes it or the lines below it as part of the value, or drops "
+        "the line.",
         "Write both quotes, or none.",
     ),
     Code(

@@ -69,7 +69,13 @@ def adopt(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Adopt:
 
         def execute(module_name: str, module_args: dict[str, t.Any], task_vars: t.Any) -> dict[str, t.Any]:  # noqa: ARG001
             assert module_name == "fediops.mastodon.smtp_adopt" and "variables" not in module_args
-            known = {"findings": [], "release": "4.5.3", "local_domain": "example.org", "stale": []}
+            known = {
+                "findings": [],
+                "release": "4.5.3",
+                "local_domain": "example.org",
+                "stale": [],
+                "mail_variables": [],
+            }
             return {**known, "sealed": seal(variables or VARIABLES, module_args["seal"])} if answer is None else answer
 
         monkeypatch.setattr(action, "_execute_module", execute)
@@ -331,7 +337,7 @@ def test_a_sealed_answer_with_other_lies_is_named(
 ) -> None:
     key = "k" * 64
     monkeypatch.setattr("ansible_collections.fediops.mastodon.plugins.action.smtp_adopt.new_key", lambda: key)
-    known = {"findings": [], "release": "4.5.3", "local_domain": "example.org", "stale": []}
+    known = {"findings": [], "release": "4.5.3", "local_domain": "example.org", "stale": [], "mail_variables": []}
     result = adopt(answer={**known, **changes, "sealed": seal(VARIABLES, key)})
     if changes != {"stale": "x"}:  # a text is a list of texts
         assert result["failed"] and "was discarded" in result["msg"] and files(tmp_path) == {}
