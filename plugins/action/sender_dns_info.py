@@ -18,7 +18,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
     worst_first,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
-from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.nearest import did_you_mean
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.nearest import provider_meant
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns import facts, libraries, queries, rules, sender
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns.presets import relay_of
@@ -124,7 +124,7 @@ def _relay(options: dict[str, t.Any]) -> sender.Relay:
         return sender.Relay()
     entry = documents().get(name)
     if entry is None:
-        asked = did_you_mean(name, documents())
+        asked = provider_meant(name, {known: one.get("aliases", ()) for known, one in documents().items()})
         message = f'"{name}" is not a provider with a preset{asked} Known providers: {", ".join(sorted(documents()))}.'
         fix = "Leave provider out, and set spf_include or relay_addresses and selectors."
         raise FindingError(TABLE.finding("sender-option-invalid", "provider", message, fix))

@@ -39,6 +39,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._inventory_file i
     write_all,
 )
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import ours, unknown
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._summary import adopt_summary
 
 #: A file of the inventory: its path, its new text, its present text or None, and its mode.
@@ -204,10 +205,11 @@ def _read(seen: t.Mapping[str, t.Any], variables: t.Mapping[str, t.Any]) -> tupl
 
     :raises KeyError: the answer is not that of our module; or TypeError, ValueError.
     """
-    texts = [*variables, *variables.values(), seen["release"], seen["local_domain"], *seen["stale"]]
+    names = seen["mail_variables"]
+    texts = [*variables, *variables.values(), seen["release"], seen["local_domain"], *seen["stale"], *names]
     if not all(isinstance(one, str) for one in texts):
         raise TypeError("no text")
-    adopted, findings = adopt(variables, seen["release"], seen["local_domain"])
+    adopted, findings = adopt(variables, seen["release"], seen["local_domain"], names, presets())
     return adopted, [*(Finding(**one) for one in seen["findings"]), *_about_stale(seen["stale"]), *findings]
 
 

@@ -279,6 +279,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find im
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Instance, InstanceError
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.effective import effective
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release import Release
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.standing import about_standing
 
 
 def evidence(instance: Instance) -> dict[str, t.Any]:
@@ -294,7 +295,8 @@ def run(module: AnsibleModule) -> None:
     except InstanceError as faulty:
         conclude(module, faulty.findings, changed=False, instance={**evidence(faulty.instance), **about("")[0]})
     note, noted = about(instance.env_file)
-    conclude(module, [*instance.findings, *noted], changed=False, instance={**evidence(instance), **note})
+    standing = about_standing(instance.variables, instance.mail_variables, instance.release, instance.local_domain)
+    conclude(module, [*instance.findings, *noted, *standing], changed=False, instance={**evidence(instance), **note})
 
 
 def main() -> None:

@@ -154,6 +154,7 @@ def run(module: AnsibleModule) -> None:
         sealed=seal(mail, module.params["seal"]),
         release=instance.release,
         local_domain=instance.local_domain,
+        mail_variables=list(instance.mail_variables),
         stale=stale,
     )
 

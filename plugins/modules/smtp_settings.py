@@ -24,17 +24,22 @@ options:
     description:
       - Name of a provider that the collection has a preset for. It fills in host, port, TLS mode, mechanism and a
         literal login. What you set yourself wins, and a contradiction is a finding.
-      - They are V(amazon_ses), V(brevo), V(fastmail), V(gandi), V(gmail), V(google_relay), V(hetzner_webhosting),
-        V(infomaniak), V(local_postfix), V(mailbox_org), V(mailersend), V(mailgun), V(mailjet), V(microsoft365),
-        V(migadu), V(ovh), V(postal), V(postmark), V(proton), V(resend), V(scaleway_tem), V(sendgrid), V(smtp2go),
-        V(sparkpost), V(zeptomail) and V(zoho_mail).
+      - They are V(alibaba_mail), V(aliyun_directmail), V(amazon_ses), V(amazon_workmail), V(brevo), V(dreamhost),
+        V(elastic_email), V(fastmail), V(gandi), V(gmail), V(google_relay), V(hetzner_webhosting), V(hostinger),
+        V(icloud), V(infomaniak), V(ionos), V(local_postfix), V(maddy), V(mail_ru), V(mailbox_org), V(mailcow),
+        V(mailersend), V(mailgun), V(mailjet), V(mailtrap), V(mandrill), V(microsoft365), V(migadu), V(mxroute),
+        V(namecheap), V(netease_163), V(ovh), V(postal), V(posteo), V(postmark), V(proton), V(proton_bridge),
+        V(purelymail), V(qq), V(resend), V(runbox), V(scaleway_tem), V(sendgrid), V(smtp2go), V(sparkpost),
+        V(stalwart), V(strato), V(yandex), V(zeptomail) and V(zoho_mail).
     type: str
   region:
     description:
       - The provider's region, or another choice of its host, where it has more than one.
-      - Any region of Amazon's, such as V(eu-west-1), for V(amazon_ses), which needs one; V(us) or V(eu) for V(mailgun)
-        and V(sparkpost); V(transactional) or V(broadcast) for V(postmark); V(us), V(eu), V(eu2) or V(au) for
-        V(smtp2go); V(eu) or V(ca) for V(ovh); V(fr-par) for V(scaleway_tem).
+      - Any region of Amazon's, such as V(eu-west-1), for V(amazon_ses) and V(amazon_workmail), which need one; V(us) or
+        V(eu) for V(mailgun) and V(sparkpost); V(eu) for V(sendgrid); V(transactional) or V(broadcast) for V(postmark),
+        V(transactional) or V(bulk) for V(mailtrap); V(us), V(eu), V(eu2) or V(au) for V(smtp2go); V(eu) or V(ca) for
+        V(ovh); V(de) for V(ionos); V(fr-par) for V(scaleway_tem); V(ap-southeast-1), V(us-east-1) or V(eu-central-1)
+        for V(aliyun_directmail).
       - V(com), V(eu), V(in), V(com.au), V(jp) or V(ca) for V(zoho_mail); V(pro-com), V(pro-eu), V(pro-in),
         V(pro-com.au), V(pro-jp) or V(pro-ca) for its paid organisations.
     type: str

@@ -12,6 +12,7 @@ import typing as t
 
 from .._findings.env_file import TABLE
 from .._findings.model import Finding
+from . import altered
 from .dialects import REFUSALS, Generation, named
 from .source import Reading, Source
 
@@ -45,15 +46,37 @@ ROWS: dict[str, _Row] = {
     "comment-continues": _Row(
         "env-comment-continues", "The comment ends in a backslash and continues on the next line for {readers}.", False
     ),
+    "reference-lost": _Row(
+        "env-secret-altered",
+        "What follows a $ in the value is replaced (it is no variable of this file) by {readers}.",
+        True,
+    ),
+    "value-cut": _Row("env-secret-altered", "The value is cut off from the # on by {readers}.", True),
+    "backslash-lost": _Row("env-secret-altered", "A backslash in the value is dropped or changed by {readers}.", True),
+    "quotes-lost": _Row("env-secret-altered", "The quotes inside the value are dropped by {readers}.", True),
+    "quote-closes": _Row(
+        "env-quote-open", "The value ends with a quote that nothing opens; it is part of the value for {readers}.", True
+    ),
 }
+
+#: Kinds that change what the lines below mean, so they matter whatever their variable is.
+_REACHES_FURTHER = frozenset({"quote-not-closed", "quote-swallows"})
 
 _LINES_TOLD = 5
 
 
-def find(source: Source, readings: t.Sequence[tuple[Generation, Reading]]) -> list[Finding]:
+def find(
+    source: Source,
+    readings: t.Sequence[tuple[Generation, Reading]],
+    known: t.Collection[str] = (),
+    only: t.Callable[[str], bool] | None = None,
+) -> list[Finding]:
     """The findings about the content of a file, in the order of its lines; a rejected file is an error.
 
     A trap is reported once with all its readers; the same trap on many lines is one finding.
+
+    :param known: variables that the readers have from elsewhere, so that a reference to one is no loss.
+    :param only: the names of the variables that matter; all if left out.
     """
     refused: dict[tuple[int, str], list[Generation]] = {}
     sites: dict[tuple[int, str], list[Generation]] = {}
@@ -62,9 +85,10 @@ def find(source: Source, readings: t.Sequence[tuple[Generation, Reading]]) -> li
         refusal = reading.refusal
         if refusal:
             refused.setdefault((source.line(refusal.position), refusal.kind), []).append(generation)
-        for trap in reading.traps:
+        for trap in (*reading.traps, *altered.find(source, reading, known)):
             row = ROWS.get(trap.kind)
-            if row and trap != refusal:
+            matters = only is None or only(trap.name) or trap.kind in _REACHES_FURTHER
+            if row and trap != refusal and matters:
                 site = (source.line(trap.position), trap.kind)
                 sites.setdefault(site, []).append(generation)
                 names[site] = trap.name if row.named else ""

@@ -101,10 +101,19 @@ TABLE = Table(
         "bkeepers/dotenv lib/dotenv/substitutions/command.rb",
     ),
     Code(
+        "env-secret-altered",
+        "warning",
+        "A secret's value is not what the file says: a reader replaces $word, cuts it at a #, or drops quotes or "
+        "backslashes.",
+        "Put the value in single quotes. A rollout does that for the settings that it writes.",
+        "bkeepers/dotenv lib/dotenv/parser.rb, lib/dotenv/substitutions/variable.rb; mastodon#15017, #21937",
+    ),
+    Code(
         "env-quote-open",
         "warning",
-        "A quote is not closed; a reader takes the lines below it as part of the value, or drops the line.",
-        "Close the quote.",
+        "A quote is not closed or not opened; a reader takes it or the lines below it as part of the value, or drops "
+        "the line.",
+        "Write both quotes, or none.",
     ),
     Code(
         "env-text-after-quote",

@@ -52,6 +52,13 @@ TABLE = Table(
         "The relay's name is not a host name or IP address.",
         "Write the bare host name as the provider gives it, without https://, port or spaces.",
     ),
+    Code(
+        "host-unknown",
+        "error",
+        "The relay's host does not exist: the provider has one host per region, and the name has none.",
+        "Write the host with its region, or set mastodon_smtp_provider and mastodon_smtp_region.",
+        "providers.yml",
+    ),
     Code("port-invalid", "error", "The port is not between 1 and 65535.", "Usual ports are 587 and 465."),
     Code(
         "port-contradicts-tls",
@@ -279,7 +286,7 @@ TABLE = Table(
     Code(
         "provider-login-differs",
         "error",
-        "The provider uses the same fixed login for everyone, and a different one is set.",
+        "The provider uses a fixed login, and a different one is set that it does not document.",
         "Drop mastodon_smtp_login; the collection fills in the provider's.",
     ),
     Code(
@@ -293,6 +300,27 @@ TABLE = Table(
         "warning",
         "The provider does not document this login method.",
         "Drop mastodon_smtp_auth to use the provider's.",
+    ),
+    Code(
+        "provider-auth-refused",
+        "warning",
+        "The provider refuses this login method.",
+        "Drop mastodon_smtp_auth to use the provider's.",
+        "providers.yml",
+    ),
+    Code(
+        "provider-sender-differs",
+        "error",
+        "The provider accepts only the login, or an address that belongs to it, as the sender.",
+        "Set mastodon_smtp_from_address to the login, or check that it is one of its aliases.",
+        "providers.yml",
+    ),
+    Code(
+        "provider-helo-differs",
+        "warning",
+        "The provider knows a customer without a login by the EHLO name, and it is not in the sender's domain.",
+        "Set mastodon_smtp_helo_domain to a name in a domain of your account.",
+        "providers.yml",
     ),
     Code("provider-advice", "info", "Something to know about this provider.", "Read the provider's page."),
     # The release.
@@ -345,6 +373,35 @@ TABLE = Table(
         "warning",
         "The environment file sets a mail variable that no Mastodon release reads. It is left unchanged.",
         "Remove the line by hand if nothing else reads it.",
+    ),
+    # What the settings in use do, and nobody meant.
+    Code(
+        "credential-blank",
+        "warning",
+        "A login or password is set but empty, and this release logs in with it.",
+        "Fill in both. If the relay needs no login, remove both lines and set SMTP_AUTH_METHOD=none.",
+        "config/email.yml since mastodon#35314 (4.4.1); before, an empty one meant no login",
+    ),
+    Code(
+        "helo-blank",
+        "warning",
+        "SMTP_DOMAIN is set but empty, so Mastodon greets the relay with an empty name or as localhost.",
+        "Remove the line SMTP_DOMAIN=; Mastodon then uses LOCAL_DOMAIN.",
+        "config/environments/production.rb, config/email.yml; net-smtp: Net::SMTP#start",
+    ),
+    Code(
+        "delivery-off",
+        "warning",
+        "The delivery method writes mail to files or keeps it in memory; nothing is sent.",
+        "Remove the line SMTP_DELIVERY_METHOD= and set a relay (SMTP_SERVER).",
+        "Rails: action_mailer/delivery_methods.rb",
+    ),
+    Code(
+        "settings-unused",
+        "warning",
+        "A relay is set beside a delivery method that does not use it.",
+        "Remove the line SMTP_DELIVERY_METHOD= to use the relay, or the relay's lines.",
+        "config/environments/production.rb",
     ),
     # The bulk relay.
     Code(

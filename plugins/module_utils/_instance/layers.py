@@ -16,7 +16,8 @@ import dataclasses
 import os
 import typing as t
 
-from .._dotenv.dialects import decode, values
+from .._dotenv import traps
+from .._dotenv.dialects import decode, generations, values
 from .._files import gate
 from .._files.snapshot import LARGEST, checksum, followed, look, opened, placed
 from .._findings.instance import TABLE
@@ -145,6 +146,19 @@ def resolve(layers: t.Sequence[Layer], findings: list[Finding]) -> dict[str, str
         except FindingError as refused:
             findings.append(placed(refused.finding, layer.path))
     return seen
+
+
+def misread(env_file: EnvFile, readers: t.Sequence[str], variables: t.Mapping[str, str]) -> list[Finding]:
+    """What the environment file says about mail and its readers read otherwise; never a value.
+
+    A file that a reader rejects is reported by resolve().
+
+    :param variables: all variables that Rails sees, for references to them.
+    """
+    source = decode(env_file.data)
+    readings = [(one, one.read(source, variables)) for one in generations(readers)]
+    found = traps.find(source, readings, variables, lambda name: name.startswith(MAIL_PREFIXES))
+    return [placed(one, env_file.path) for one in found if one.severity == "warning"]
 
 
 def overrides(layers: t.Sequence[Layer], env_file: str) -> list[Override]:

@@ -13,13 +13,14 @@ import typing as t
 
 from .._findings.adopt import TABLE
 from .._findings.model import Finding
-from .compare import differences, shown
+from .compare import effects, shown
 from .effective import Effective, Relay, effective
 from .names import AUTH_METHODS, BULK, CREDENTIAL, MAIN
 from .plan import Plan, plan
 from .release import Release
-from .settings import Request, Wanted
-from .variables import VARIABLES
+from .settings import Preset, Request, Wanted
+from .standing import SENDS_NOTHING, about_standing, blank_login
+from .variables import VARIABLES, blank
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,15 +35,24 @@ class Adopted:
     secrets: dict[str, str] = dataclasses.field(repr=False)
 
 
-def adopt(variables: t.Mapping[str, str], release: str, local_domain: str) -> tuple[Adopted, list[Finding]]:
-    """The settings in use, and findings where a rollout of them would have another effect.
+def adopt(
+    variables: t.Mapping[str, str],
+    release: str,
+    local_domain: str,
+    names: t.Iterable[str] = (),
+    presets: t.Mapping[str, Preset] | None = None,
+) -> tuple[Adopted, list[Finding]]:
+    """The settings in use, what is wrong with them, and findings where a rollout of them would have another effect.
 
     :param variables: all variables that Rails sees; those not about mail are ignored.
+    :param names: the mail variables of the environment file, also those that Mastodon does not know.
+    :param presets: what is known about providers, for the names of their hosts.
     """
     used = effective(variables, Release.parse(release), local_domain)
-    if used.error or used.main is None:
-        said = f"{used.error.error_class}: {used.error.message}" if used.error else "there is no relay"
-        return Adopted({}, {}), [TABLE.finding("adopt-unusable", "settings", f"Rails answers {said}.")]
+    standing = about_standing(variables, names, release, local_domain)
+    refused = _unusable(used)
+    if refused or used.main is None:
+        return Adopted({}, {}), [TABLE.finding("adopt-unusable", "settings", refused), *standing]
     settings: dict[str, t.Any] = {}
     secrets: dict[str, str] = {}
     if used.delivery_method == "smtp":
@@ -61,7 +71,16 @@ def adopt(variables: t.Mapping[str, str], release: str, local_domain: str) -> tu
     if settings.get("login") in secrets.values():
         secrets["login"] = settings.pop("login")  # Postmark: one token is login and password
     adopted = Adopted(settings, secrets)
-    return adopted, _proof(adopted, used, variables, release, local_domain)
+    return adopted, [*standing, *_proof(adopted, used, variables, release, local_domain, presets or {})]
+
+
+def _unusable(used: Effective) -> str:
+    """Why there is nothing to adopt; empty if there is."""
+    if used.delivery_method in SENDS_NOTHING:
+        return f"Mastodon {SENDS_NOTHING[str(used.delivery_method)]} and sends nothing."
+    if used.error:
+        return f"Rails answers {used.error.error_class}: {used.error.message}."
+    return "" if used.main else "Rails answers there is no relay."
 
 
 def _relay(relay: Relay, prefix: str, variables: t.Mapping[str, str]) -> tuple[dict[str, t.Any], str]:
@@ -74,34 +93,43 @@ def _relay(relay: Relay, prefix: str, variables: t.Mapping[str, str]) -> tuple[d
         "auth": relay.auth_mode if relay.auth_mode in AUTH_METHODS else "plain",
     }
     password = ""
-    if relay.auth_mode != "none":
+    if blank_login(variables, prefix):
+        found["auth"] = "none"
+    elif relay.auth_mode != "none":
         found["login"] = variables.get(prefix + CREDENTIAL["login"], "")
         password = variables.get(prefix + CREDENTIAL["password"], "")
     if relay.tls_mode != "none":
-        mode = str(relay.settings.get("openssl_verify_mode") or "peer").lower()
-        found["verify"] = "none" if mode == "none" else "peer"
+        found["verify"] = relay.verify_mode
         if variables.get(f"{prefix}CA_FILE"):
             found["ca_file"] = variables[f"{prefix}CA_FILE"]
-    if variables.get(f"{prefix}DOMAIN"):
+    if variables.get(f"{prefix}DOMAIN", "").strip():
         found["helo_domain"] = variables[f"{prefix}DOMAIN"]
     return found, password
 
 
 def _proof(
-    adopted: Adopted, used: Effective, variables: t.Mapping[str, str], release: str, local_domain: str
+    adopted: Adopted,
+    used: Effective,
+    variables: t.Mapping[str, str],
+    release: str,
+    local_domain: str,
+    presets: t.Mapping[str, Preset],
 ) -> list[Finding]:
-    """The round trip: plan with the adopted settings, and compare with what is in use."""
-    done, problems = plan(_request(adopted, release, local_domain), {})
+    """The round trip: plan with the adopted settings, and compare what Rails would do with what it does."""
+    done, problems = plan(_request(adopted, release, local_domain), presets)
     found = [
         TABLE.finding("adopt-would-stop", one.subject, f"{one.message} [{one.code}]")
         for one in problems
         if one.severity == "error"
     ]
-    for one in differences(done.effective.as_dict(), used.as_dict()):
+    expected = done.effective.as_dict()
+    for one in effects(expected, used.as_dict()):
+        if blank(variables.get(one.variable, "-")):
+            continue  # an empty login or HELO name, about which there is a finding already
         message = f"Rails uses {shown(one.actual)}, and would use {shown(one.expected)}."
         found.append(TABLE.finding("adopt-differs", one.setting, message))
     names = _rewritten(done, variables)
-    if names and not found:
+    if names:
         found.append(TABLE.finding("adopt-rewrites", ", ".join(names), TABLE.rows["adopt-rewrites"].meaning))
     return found
 

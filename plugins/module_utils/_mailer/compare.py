@@ -61,6 +61,43 @@ def differences(expected: t.Mapping[str, t.Any], actual: t.Mapping[str, t.Any]) 
     return found
 
 
+#: What the settings of a relay amount to -> the settings of which only that matters.
+_AMOUNTS_TO = {
+    "tls_mode": ("tls", "ssl", "enable_starttls", "enable_starttls_auto"),
+    "verify_mode": ("openssl_verify_mode",),
+    "auth_mode": ("authentication",),
+}
+_MEANS = {f"{relay}.{key}" for relay in PREFIXES for keys in _AMOUNTS_TO.values() for key in keys}
+
+
+def effects(expected: t.Mapping[str, t.Any], actual: t.Mapping[str, t.Any]) -> list[Difference]:
+    """Like C(differences), but only where the two send mail in another way.
+
+    Whether TLS is used, certificates are verified, and a login is sent counts, not by which settings; a CA file counts
+    where certificates are verified, and a relay where the delivery method uses it.
+    """
+    found = [one for one in differences(expected, actual) if one.setting not in _MEANS and not _by_default(one)]
+    if "smtp" not in (expected.get("delivery_method"), actual.get("delivery_method")):
+        return [one for one in found if one.setting in _COMMON]
+    for relay, prefix in PREFIXES.items():
+        wanted, used = expected.get(relay), actual.get(relay)
+        if not wanted or not used:
+            continue
+        if "peer" not in (wanted["verify_mode"], used["verify_mode"]):
+            found = [one for one in found if one.setting != f"{relay}.ca_file"]
+        for meaning, keys in _AMOUNTS_TO.items():
+            if wanted[meaning] != used[meaning]:
+                variable = prefix + (CREDENTIAL["login"] if meaning == "auth_mode" else _SUFFIXES[keys[0]])
+                found.append(Difference(f"{relay}.{meaning}", wanted[meaning], used[meaning], variable))
+    return found
+
+
+def _by_default(one: Difference) -> bool:
+    """Whether one side only names what net-smtp uses anyway (Net::SMTP#initialize, Net::SMTP.default_port)."""
+    default = {"address": "localhost", "port": "25"}.get(one.setting.rpartition(".")[2])
+    return default is not None and {str(one.expected), str(one.actual)} == {"None", default}
+
+
 def shown(value: Json) -> str:
     """A setting's value, worded for a sentence."""
     return "nothing" if value is None else f"{value!r}" if isinstance(value, str) else str(value).lower()

@@ -31,5 +31,15 @@ def did_you_mean(name: str, known: t.Iterable[str], prefix: str = "") -> str:
     return f"; did you mean {prefix}{found}?" if found else "."
 
 
+def provider_meant(name: str, presets: t.Mapping[str, t.Iterable[str]]) -> str:
+    """The end of the sentence that no provider has a name: the provider that people also call so, or a similar one.
+
+    :param presets: provider -> other names for it.
+    """
+    names = {_form(other): known for known, others in presets.items() for other in (*others, known)}
+    found = names.get(_form(name)) or names.get(nearest(name, names), "")
+    return f"; did you mean {found}?" if found else "."
+
+
 def _form(name: str) -> str:
-    return name.lower().replace("-", "_")
+    return name.lower().replace("-", "_").replace(" ", "_")

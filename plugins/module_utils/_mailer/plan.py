@@ -18,7 +18,8 @@ from . import email_yml
 from .address import OUTER_BLANKS, Mailbox
 from .effective import Effective, effective, sendmail_fails
 from .names import BULK, CREDENTIAL, MAIN
-from .relay_rules import Case, check
+from .relay_case import Case
+from .relay_rules import check
 from .release import ERAS, Era, Release, era_of, since
 from .request_rules import about_current, about_release, sender
 from .settings import Preset, Relay, Request, Wanted, resolve
@@ -141,9 +142,10 @@ def plan(
     findings = list(about_release(request.mastodon_release, release))
     box, found = sender(request, era)
     findings += found
-    relay, found = _main_relay(request, presets)
+    senders = {"from_address": box.address} if box else {}
+    relay, found = _main_relay(request, presets, senders)
     findings += found
-    bulk, found = _bulk_relay(request, presets, era, relay)
+    bulk, found = _bulk_relay(request, presets, era, relay, senders)
     findings += found
 
     variables = _headers(request, era, release, box)
@@ -175,23 +177,31 @@ def plan(
     return done, worst_first(TABLE.accept(findings, accepted))
 
 
-def _main_relay(request: Request, presets: t.Mapping[str, Preset]) -> tuple[Relay | None, list[Finding]]:
+def _main_relay(
+    request: Request, presets: t.Mapping[str, Preset], senders: t.Mapping[str, str]
+) -> tuple[Relay | None, list[Finding]]:
     if request.delivery_method != "smtp":
         if request.relay.host or request.relay.provider:
             meaning = TABLE.rows["sendmail-with-relay"].meaning
             return None, [TABLE.finding("sendmail-with-relay", "delivery_method", meaning)]
         return None, []
-    return _checked(request.relay, presets, bulk=False)
+    return _checked(request.relay, request, presets, senders, bulk=False)
 
 
-def _checked(wanted: Wanted, presets: t.Mapping[str, Preset], *, bulk: bool) -> tuple[Relay, list[Finding]]:
+def _checked(
+    wanted: Wanted, request: Request, presets: t.Mapping[str, Preset], senders: t.Mapping[str, str], *, bulk: bool
+) -> tuple[Relay, list[Finding]]:
     preset = presets.get(wanted.provider)
     relay = resolve(wanted, preset)
-    return relay, check(Case(wanted, preset, relay, bulk, presets))
+    return relay, check(Case(wanted, preset, relay, bulk, presets, senders, request.local_domain))
 
 
 def _bulk_relay(
-    request: Request, presets: t.Mapping[str, Preset], era: Era, main: Relay | None
+    request: Request,
+    presets: t.Mapping[str, Preset],
+    era: Era,
+    main: Relay | None,
+    senders: t.Mapping[str, str],
 ) -> tuple[Relay | None, list[Finding]]:
     if request.bulk is None:
         if not request.bulk_password_given:
@@ -199,7 +209,7 @@ def _bulk_relay(
         return None, [TABLE.finding("bulk-password-alone", "bulk_password", TABLE.rows["bulk-password-alone"].meaning)]
     if request.delivery_method != "smtp":
         return None, [TABLE.finding("bulk-with-sendmail", "bulk", TABLE.rows["bulk-with-sendmail"].meaning)]
-    relay, findings = _checked(request.bulk, presets, bulk=True)
+    relay, findings = _checked(request.bulk, request, presets, senders, bulk=True)
     if not since(era, "4.4.0"):
         message = f"Mastodon {request.mastodon_release} has no separate relay for bulk mail; that came with 4.4."
         return None, [*findings, TABLE.finding("bulk-unsupported", "bulk", message)]

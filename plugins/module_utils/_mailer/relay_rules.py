@@ -2,13 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Checks of one relay: the operator's settings against each other and against the provider's preset."""
+"""Checks of one relay: the operator's settings against each other. Those against the provider are beside this file."""
 
 # Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import re
 import typing as t
@@ -16,41 +15,16 @@ import typing as t
 from .._findings.model import Finding
 from .._findings.settings import TABLE
 from .._masking import SHORT
-from .address import AddressProblem, host_problem, mailbox
-from .names import TLS_WORDS, option, variable
-from .nearest import did_you_mean
+from . import provider_rules
+from .address import host_problem
+from .names import TLS_WORDS
+from .relay_case import Case, Rule
 from .session import cram_md5_fails
-from .settings import PORTS, Preset, Relay, Wanted
+from .settings import PORTS
 
 ENCRYPTED = "starttls or implicit (TLS from the first byte)"
 #: The ports suggested for an unusual one.
 NAMED_PORTS = (25, 465, 587, 2465, 2525, 2587)
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """The input of a check.
-
-    :ivar bulk: whether this is the bulk relay; decides the names of options.
-    :ivar presets: all presets, by name.
-    """
-
-    wanted: Wanted
-    preset: Preset | None
-    relay: Relay
-    bulk: bool = False
-    presets: t.Mapping[str, Preset] = dataclasses.field(default_factory=dict)
-
-    def option(self, name: str) -> str:
-        """The name of the option, as the subject of a finding."""
-        return option(name, bulk=self.bulk)
-
-    def variable(self, name: str) -> str:
-        """The role variable of an option, for the fix."""
-        return variable(name, bulk=self.bulk)
-
-
-Rule = t.Callable[[Case], t.Iterator[Finding]]
 
 
 def check(case: Case) -> list[Finding]:
@@ -207,126 +181,13 @@ def _helo(case: Case) -> t.Iterator[Finding]:
         )
 
 
-def _provider(case: Case) -> t.Iterator[Finding]:
-    preset, wanted = case.preset, case.wanted
-    if preset is None:
-        if wanted.provider:
-            message = f"No preset is named {wanted.provider}{did_you_mean(wanted.provider, case.presets)}"
-            fix = (
-                f"Known providers: {', '.join(sorted(case.presets))}. For another provider, set "
-                f"{case.variable('host')}, port and tls."
-            )
-            yield TABLE.finding("provider-unknown", case.option("provider"), message, fix)
-        elif case.relay.host and not case.relay.loopback:
-            yield from _provider_not_named(case)
-        return
-    if preset.hosts and not wanted.host and not preset.host(wanted.region):
-        named = sorted(region for region in preset.hosts if region not in ("", "*"))
-        known = f"{preset.title} has {', '.join(named)}." if named else f"{preset.title} has one host per region."
-        if wanted.region:
-            asked = did_you_mean(wanted.region, named)
-            message = f"{wanted.region} is not a region of {preset.title}{asked}"
-            regions = f"to one of {', '.join(named)}" if named else f"to a region as {preset.title} writes it"
-            fix = f"Correct {case.variable('region')} {regions}."
-            yield TABLE.finding("provider-region-unknown", case.option("region"), message, fix)
-        else:
-            fix = f"Set {case.variable('region')} as {preset.title} writes it."
-            yield TABLE.finding("provider-region-missing", case.option("region"), known, fix)
-    for advice in preset.advice:
-        severity: t.Literal["warning", "info"] = "warning" if preset.warn else "info"
-        subject = f"{case.option('provider')} {preset.name}"
-        yield TABLE.finding("provider-advice", subject, advice, severity=severity)
-
-
-def _provider_not_named(case: Case) -> t.Iterator[Finding]:
-    found = {name: preset.regions_of(case.relay.host) for name, preset in case.presets.items()}
-    for name, regions in found.items():
-        if regions:
-            region = f" and {case.variable('region')} to {regions[0]}" if regions[0] else ""
-            message = f"{case.relay.host} is a host of {case.presets[name].title}, but no provider is set."
-            fix = (
-                f"Set {case.variable('provider')} to {name}{region}, to have port, login and the sender's DNS checked "
-                "against its documentation."
-            )
-            yield TABLE.finding("provider-not-named", case.option("host"), message, fix)
-
-
-def _provider_host(case: Case) -> t.Iterator[Finding]:
-    """Compare the given host with the provider's hosts, and with the given region."""
-    preset, wanted = case.preset, case.wanted
-    if preset is None or not preset.hosts or not wanted.host:
-        return
-    regions = preset.regions_of(wanted.host)
-    host, region = case.variable("host"), case.variable("region")
-    if not regions:
-        message = f"{wanted.host} is not a host of {preset.title}."
-        fix = f"Drop {host} to use the provider's, or {case.variable('provider')} for another relay."
-        yield TABLE.finding("provider-host-differs", case.option("host"), message, fix)
-    elif wanted.region and wanted.region not in regions and any(regions):
-        named = [one for one in regions if one]
-        of = " and ".join(named)
-        message = f"{wanted.host} is the host of {preset.title} for {of}, but the region is {wanted.region}."
-        fix = f"Set {region} to {named[0]}"
-        if preset.host(wanted.region):
-            fix += f", or drop {host} to use {preset.host(wanted.region)}"
-        yield TABLE.finding("provider-region-differs", case.option("region"), message, f"{fix}.")
-
-
-def _provider_endpoint(case: Case) -> t.Iterator[Finding]:
-    preset, relay = case.preset, case.relay
-    if preset is None or not preset.endpoints:
-        return
-    ports = ", ".join(f"{one.port} ({TLS_WORDS[one.tls]})" for one in preset.endpoints)
-    spoken = preset.tls_on(relay.port)
-    asked = "starttls" if relay.tls == "starttls_optional" else relay.tls
-    if spoken is None and 1 <= relay.port <= 65535:
-        message = f"{preset.title} does not document port {relay.port}; it documents {ports}."
-        fix = f"Drop {case.variable('port')} to use the provider's preferred port."
-        yield TABLE.finding("provider-port-unknown", case.option("port"), message, fix)
-    elif spoken is not None and asked != spoken:
-        subject = f"{case.option('port')} {relay.port}, {case.option('tls')} {relay.tls}"
-        message = (
-            f"{preset.title} uses {TLS_WORDS[spoken]} on port {relay.port}, but {case.variable('tls')} is "
-            f"{relay.tls} ({TLS_WORDS[relay.tls]}). It documents {ports}."
-        )
-        fix = f"Set {case.variable('tls')} to {spoken} or drop it, or choose a port that uses {TLS_WORDS[asked]}."
-        yield TABLE.finding("provider-tls-differs", subject, message, fix)
-    elif asked != "none" and not any(one.tls == asked for one in preset.endpoints):
-        message = f"{preset.title} has no port for {TLS_WORDS[relay.tls]}; it documents {ports}."
-        yield TABLE.finding("provider-tls-differs", case.option("tls"), message, f"Drop {case.variable('tls')}.")
-
-
-def _provider_login(case: Case) -> t.Iterator[Finding]:
-    preset, relay = case.preset, case.relay
-    if preset is None or relay.auth == "none":
-        return
-    if preset.login and relay.login != preset.login:
-        message = f"The login of {preset.title} is always the word {preset.login}."
-        fix = f"Drop {case.variable('login')}; it is filled in. The password is {preset.password_hint or 'the key'}."
-        yield TABLE.finding("provider-login-differs", case.option("login"), message, fix)
-    if preset.login_form == "address" and relay.login:
-        try:
-            mailbox(relay.login)
-        except AddressProblem:
-            message = f"The login of {preset.title} is a full mail address, and this is not one."
-            fix = f"Set {case.variable('login')}: {preset.login_hint or 'the full address'}."
-            yield TABLE.finding("provider-login-form", case.option("login"), message, fix)
-    if preset.auth and relay.auth not in preset.auth:
-        message = f"{preset.title} documents {', '.join(preset.auth)}, not {relay.auth}."
-        fix = f"Drop {case.variable('auth')} to use {preset.auth[0]}."
-        yield TABLE.finding("provider-auth-undocumented", case.option("auth"), message, fix)
-
-
 RULES: tuple[Rule, ...] = (
     _host,
     _port,
-    _provider,
-    _provider_host,
-    _provider_endpoint,
+    *provider_rules.RULES,
     _encryption,
     _certificate,
     _login,
-    _provider_login,
     _secret,
     _helo,
 )

@@ -14,6 +14,7 @@ from .._findings.model import Finding
 from .._findings.settings import TABLE
 from .address import OUTER_BLANKS, AddressProblem, Mailbox, mailbox
 from .names import BULK, MAIN
+from .nearest import nearest
 from .release import ERAS, NEWEST_READ, OLDEST_SUPPORTED, Era, Release, era_of
 from .settings import Request
 from .variables import MISNOMERS, VARIABLES
@@ -126,10 +127,16 @@ def _address(option: str, text: str) -> tuple[Mailbox | None, list[Finding]]:
 
 def about_current(names: t.Iterable[str]) -> t.Iterator[Finding]:
     """Mail variables in the file that no release of Mastodon reads. They are reported and left in place."""
-    for name in sorted(set(names)):
+    present = set(names)
+    for name in sorted(present):
         if name in VARIABLES or not name.startswith((MAIN, BULK)):
             continue
-        meant = MISNOMERS.get(name)
+        meant = MISNOMERS[name] if name in MISNOMERS else nearest(name, VARIABLES)
         message = f"Mastodon does not read a variable named {name}"
-        message += f"; it reads {meant}, which the plan sets." if meant else "."
+        if not meant:
+            message += "."
+        elif name in MISNOMERS:
+            message += f"; it reads {meant}{'' if meant in present else ', which is not set'}."
+        else:
+            message += f"; did you mean {meant}?"
         yield TABLE.finding("variable-unread", name, message)

@@ -28,14 +28,21 @@ class Preset:
     """What is known about one provider.
 
     :ivar hosts: region -> host; the empty region is the default. A host may contain C({region}).
-    :ivar also: other names of the same hosts.
+    :ivar also: other names of the same hosts, also those that the provider had before.
+    :ivar aliases: other names that people have for the provider.
     :ivar endpoints: the ports that the provider documents, in order of preference. Empty: the operator decides.
     :ivar auth: documented mechanisms, the preferred one first; empty when the provider documents none.
+    :ivar refused_auth: mechanism -> what the provider answers to it.
     :ivar needs_login: whether mail is accepted only with a login.
     :ivar login: a fixed login, for example C(apikey); empty when it differs for each customer.
-    :ivar login_form: C(address) when the login is a mail address; empty when its form is not known.
+    :ivar login_form: C(address) when the login is a mail address, C(token) when it never is one; empty when its form is
+        not known. Beside a fixed login: the form of other logins that the provider documents.
     :ivar login_hint: where to find the login.
     :ivar password_hint: which of the provider's keys is the password.
+    :ivar sender_is: C(login) if the sender must be the login, C(alias) if an address that belongs to it will do, too;
+        empty if the login does not decide.
+    :ivar allow_list: where the server's own address must be listed, if the provider has such a list.
+    :ivar named_by_helo: whether the provider knows a customer without a login by the EHLO name.
     :ivar advice: what an operator must know, one sentence each.
     :ivar warn: whether the advice is a warning.
     """
@@ -44,13 +51,18 @@ class Preset:
     title: str
     hosts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     also: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
     auth: tuple[str, ...] = ()
+    refused_auth: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     needs_login: bool = True
     login: str = ""
     login_form: str = ""
     login_hint: str = ""
     password_hint: str = ""
+    sender_is: str = ""
+    allow_list: str = ""
+    named_by_helo: bool = False
     advice: tuple[str, ...] = ()
     warn: bool = False
 
@@ -71,15 +83,22 @@ class Preset:
             found += [region] if self.host(region) == name else []
         return tuple(found) or (("",) if name in self.also else ())
 
+    @property
+    def regionless(self) -> str:
+        """A host's name without its region, which does not exist; empty if the provider has a host without a region."""
+        return self.hosts.get("*", "").replace("{region}.", "") if "" not in self.hosts else ""
+
     def tls_on(self, port: int) -> str | None:
         """The TLS mode of a port; None when the provider does not document the port."""
         return next((one.tls for one in self.endpoints if one.port == port), None)
 
     @property
     def hint(self) -> str:
-        """What to use as login and password, as one sentence; empty when unknown."""
+        """What to use as login and password, and what else a login needs, as one sentence; empty when unknown."""
         login = f"the word {self.login}" if self.login else self.login_hint
         parts = [f"the {name} is {what}" for name, what in (("login", login), ("password", self.password_hint)) if what]
+        if self.allow_list:
+            parts.append(f"this server's address must be listed under {self.allow_list}")
         return f"{self.title}: {'; '.join(parts)}." if parts else ""
 
 
@@ -162,6 +181,7 @@ PORTS: dict[int, tuple[str, ...]] = {
     443: ("implicit",),
     465: ("implicit",),
     587: ("starttls", "starttls_optional", "none"),
+    1025: ("starttls", "starttls_optional", "none"),
     2465: ("implicit",),
     2525: ("starttls", "starttls_optional", "none"),
     2587: ("starttls", "starttls_optional", "none"),

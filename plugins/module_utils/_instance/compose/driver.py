@@ -132,12 +132,14 @@ class ComposeDriver:
         except FindingError as refused:
             findings.append(placed(refused.finding, env_file.path))
         variables = self._expected(self._first())
+        readers = self._readers(reader, env_file.path)
+        findings += layers.misread(env_file, readers, variables)
         return dataclasses.replace(
             instance,
             env_file_checksum=env_file.checksum,
             release=self._release(variables, findings),
             local_domain=variables.get("LOCAL_DOMAIN", ""),
-            readers=self._readers(reader, env_file.path),
+            readers=readers,
             services=tuple(self._as_services()),
             mail_variables=layers.mail_variables(own),
             overrides=tuple(dict.fromkeys(overrides)),

@@ -113,6 +113,7 @@ class SystemdDriver:
         own: dict[str, str] = {}
         with contextlib.suppress(FindingError):  # resolve() has reported it, with the file's name
             own = values(env_file.data, readers[0], {})
+        findings += layers.misread(env_file, readers, variables)
         return dataclasses.replace(
             instance,
             env_file=env_file.path,

@@ -12,8 +12,14 @@ import typing as t
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import AUTH_METHODS
 
 _REQUIRED = {"title", "sender", "source", "checked", "confidence"}
-_TEXTS = {"title", "login", "login_form", "login_hint", "password_hint", "limits", "checked", "confidence"}
-_OTHERS = {"hosts", "also", "endpoints", "auth", "needs_login", "advice", "warn", "sender", "source"}
+_TEXTS = {
+    "title", "login", "login_form", "login_hint", "password_hint", "sender_is", "allow_list", "limits", "checked",
+    "confidence",
+}  # fmt: skip
+_OTHERS = {
+    "hosts", "also", "aliases", "endpoints", "auth", "refused_auth", "needs_login", "named_by_helo", "advice", "warn",
+    "sender", "source",
+}  # fmt: skip
 _RETURN_PATH_MODES = {"same_domain", "subdomain_records", "subdomain_cname", "provider"}
 
 
@@ -34,8 +40,12 @@ def problems(name: str, entry: t.Any) -> list[str]:
         found.append(f"{name}: source is no list of https:// addresses")
     if set(entry.get("auth", [])) - set(AUTH_METHODS) or "none" in entry.get("auth", []):
         found.append(f"{name}: auth names something that Mastodon cannot do")
-    if entry.get("login_form", "address") != "address":
-        found.append(f"{name}: login_form is not address")
+    if entry.get("login_form", "address") not in ("address", "token"):
+        found.append(f"{name}: login_form is neither address nor token")
+    if entry.get("sender_is", "alias") not in ("login", "alias"):
+        found.append(f"{name}: sender_is is neither login nor alias")
+    if set(entry.get("refused_auth", {})) & set(entry.get("auth", [])):
+        found.append(f"{name}: auth names a refused mechanism")
     return found + _host_problems(name, entry) + _sender_problems(name, entry.get("sender"))
 
 
@@ -57,8 +67,8 @@ def _host_problems(name: str, entry: dict[str, t.Any]) -> list[str]:
         for one in entry.get("endpoints", [])
     ):
         found.append(f"{name}: an endpoint is not {{port, tls}} with starttls, implicit or none")
-    if bool(entry.get("hosts")) != bool(entry.get("endpoints")):
-        found.append(f"{name}: hosts and endpoints go together")
+    if entry.get("hosts") and not entry.get("endpoints"):
+        found.append(f"{name}: hosts without endpoints")
     return found
 
 

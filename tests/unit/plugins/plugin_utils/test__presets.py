@@ -16,6 +16,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils import _presets
 from ansible_collections.fediops.mastodon.tests.unit.plugins.plugin_utils import preset_shape
 
 ZOHO = "com eu in com.au jp"
+ALIYUN = "ap-southeast-1 us-east-1 eu-central-1"
 #: What the providers document: name -> hosts by region, ports with STARTTLS, ports with implicit TLS, mechanisms, the
 #: literal login. C(plain login) stands for what mailbox providers call a cleartext password.
 DOCUMENTED: dict[str, tuple[dict[str, str], str, str, str, str]] = {
@@ -24,7 +25,7 @@ DOCUMENTED: dict[str, tuple[dict[str, str], str, str, str, str]] = {
         "25 587 2525", "465", "", "",
     ),
     "amazon_ses": ({"eu-west-1": "email-smtp.eu-west-1.amazonaws.com"}, "25 587 2587", "465 2465", "", ""),
-    "sendgrid": ({"": "smtp.sendgrid.net"}, "25 587 2525", "465", "", "apikey"),
+    "sendgrid": ({"": "smtp.sendgrid.net", "eu": "smtp.eu.sendgrid.net"}, "25 587 2525", "465", "", "apikey"),
     "postmark": (
         {
             "": "smtp.postmarkapp.com",
@@ -61,7 +62,7 @@ DOCUMENTED: dict[str, tuple[dict[str, str], str, str, str, str]] = {
     "fastmail": ({"": "smtp.fastmail.com"}, "587", "465", "plain login", ""),
     "gmail": ({"": "smtp.gmail.com"}, "587", "465", "plain login", ""),
     "google_relay": ({"": "smtp-relay.gmail.com"}, "25 587", "465", "plain login", ""),
-    "microsoft365": ({"": "smtp.office365.com"}, "587", "", "login plain", ""),
+    "microsoft365": ({"": "smtp.office365.com"}, "587", "", "login", ""),
     "ovh": ({"": "ssl0.ovh.net", "eu": "ssl0.ovh.net", "ca": "smtp.mail.ovh.ca"}, "587", "465", "plain login", ""),
     "infomaniak": ({"": "mail.infomaniak.com"}, "587", "465", "", ""),
     "gandi": ({"": "mail.gandi.net"}, "587", "465", "plain login", ""),
@@ -71,12 +72,44 @@ DOCUMENTED: dict[str, tuple[dict[str, str], str, str, str, str]] = {
     "proton": ({"": "smtp.protonmail.ch"}, "587", "", "", ""),
     "postal": ({"": ""}, "", "", "plain login cram_md5", ""),
     "local_postfix": ({"": "localhost"}, "", "", "", ""),
+    "ionos": ({"": "smtp.ionos.com", "de": "smtp.ionos.de"}, "587", "465", "", ""),
+    "icloud": ({"": "smtp.mail.me.com"}, "587", "", "", ""),
+    "yandex": ({"": "smtp.yandex.com"}, "", "465", "", ""),
+    "mail_ru": ({"": "smtp.mail.ru"}, "587", "465", "", ""),
+    "qq": ({"": "smtp.qq.com"}, "587", "465", "", ""),
+    "netease_163": ({"": "smtp.163.com"}, "", "465", "", ""),
+    "aliyun_directmail": (
+        {"": "smtpdm.aliyun.com", **{one: f"smtpdm-{one}.aliyuncs.com" for one in ALIYUN.split()}},
+        "25 80", "465", "", "",
+    ),
+    "alibaba_mail": ({"": "smtp.qiye.aliyun.com"}, "", "465", "", ""),
+    "mandrill": ({"": "smtp.mandrillapp.com"}, "25 587 2525", "465", "", ""),
+    "elastic_email": ({"": "smtp.elasticemail.com"}, "25 587 2525", "465", "", ""),
+    "purelymail": ({"": "smtp.purelymail.com"}, "", "465", "", ""),
+    "amazon_workmail": ({"eu-west-1": "smtp.mail.eu-west-1.awsapps.com"}, "", "465", "", ""),
+    "dreamhost": ({"": "smtp.dreamhost.com"}, "587", "465", "", ""),
+    "posteo": ({"": "posteo.de"}, "587", "465", "", ""),
+    "runbox": ({"": "mail.runbox.com"}, "587", "465", "", ""),
+    "mxroute": ({"": ""}, "587", "465", "", ""),
+    "strato": ({"": "smtp.strato.de"}, "587", "465", "", ""),
+    "hostinger": ({"": "smtp.hostinger.com"}, "", "465", "", ""),
+    "namecheap": ({"": "mail.privateemail.com"}, "587", "465", "", ""),
+    "mailtrap": (
+        {"": "live.smtp.mailtrap.io", "transactional": "live.smtp.mailtrap.io", "bulk": "bulk.smtp.mailtrap.io"},
+        "587", "", "", "api",
+    ),
+    "proton_bridge": ({"": "127.0.0.1"}, "1025", "", "", ""),
+    "mailcow": ({"": ""}, "587", "465", "plain", ""),
+    "stalwart": ({"": ""}, "587", "465", "plain login", ""),
+    "maddy": ({"": ""}, "587", "465", "", ""),
 }  # fmt: skip
 NAMES = list(DOCUMENTED)
 #: Where the login is the address of a mailbox or of an SMTP credential.
 ADDRESSES = {
     "mailgun", "zoho_mail", "fastmail", "gmail", "google_relay", "microsoft365", "ovh", "infomaniak", "gandi",
-    "migadu", "mailbox_org", "hetzner_webhosting", "proton",
+    "migadu", "mailbox_org", "hetzner_webhosting", "proton", "zeptomail", "ionos", "icloud", "yandex", "mail_ru", "qq",
+    "netease_163", "aliyun_directmail", "alibaba_mail", "purelymail", "amazon_workmail", "dreamhost", "posteo",
+    "mxroute", "strato", "hostinger", "namecheap", "mailtrap", "proton_bridge", "mailcow", "maddy",
 }  # fmt: skip
 
 
@@ -99,7 +132,7 @@ def test_the_preset_says_what_the_provider_documents(name: str) -> None:
     assert (preset.login_form == "address") is (name in ADDRESSES)
     assert preset.needs_login is (name not in ("google_relay", "local_postfix"))
     assert bool(preset.hint) is (name != "local_postfix")
-    assert preset.warn is (name == "microsoft365")
+    assert preset.warn is (name in ("microsoft365", "amazon_workmail"))
 
 
 def test_the_documentation_names_every_region() -> None:
@@ -141,12 +174,18 @@ def test_the_documentation_names_it(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_entry_makes_a_plan_in_every_era(name: str) -> None:
     preset = _presets.presets()[name]
-    login = "" if preset.login or not preset.needs_login else "user@example.com"
+    login = (
+        ""
+        if preset.login or not preset.needs_login
+        else "AKIA0123"
+        if preset.login_form == "token"
+        else "a@example.com"
+    )
     wanted = Wanted(
         provider=name,
-        region="eu-west-1" if name == "amazon_ses" else "",
+        region="eu-west-1" if preset.regionless else "",
         host="" if preset.hosts else "postal.example.com",
-        port=None if preset.hosts else 25,
+        port=None if preset.endpoints else 25,
         login=login,
         password="c0rrect-h0rse.battery" if login or preset.login else "",
     )
@@ -197,7 +236,9 @@ def test_a_small_entry_is_right() -> None:
         ({"hosts": {"": "smtp.{region}.example.com"}}, "{region}"),
         ({"hosts": {"*": "smtp.example.com"}}, "{region}"),
         ({"hosts": {"": "https://example.com"}}, "no host name"),
-        ({"hosts": None}, "go together"),
+        ({"endpoints": None}, "hosts without endpoints"),
+        ({"sender_is": "anybody"}, "sender_is"),
+        ({"auth": ["login"], "refused_auth": {"login": "504"}}, "refused mechanism"),
         ({"also": ["https://example.com"]}, "no host name"),
         ({"endpoints": [{"port": 587, "tls": "starttls"}] * 2}, "twice"),
         ({"endpoints": [{"port": "587", "tls": "starttls"}]}, "no port"),

@@ -210,3 +210,29 @@ def test_a_layer_above_is_seen_by_what_a_lower_one_refers_to(tmp_path):
     app_dir = app(tmp_path, env_production='A="${BASE}-x"\n', env_local="BASE=low\n")
     found, _unused = stack(app_dir, BASE="high")
     assert layers.resolve(found, [])["A"] == "high-x"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("SMTP_PASSWORD=AReallyGo0Dpas$word", "env-secret-altered"),
+        ("SMTP_PASSWORD=Abc123#Def456", "env-secret-altered"),
+        ("SMTP_PASSWORD=Abc$(id)Def", "env-command-runs"),
+        ("GREETING='never closed", "env-quote-open"),
+        ("OTHER_TOKEN=abc$word", ""),
+        ("SMTP_PASSWORD=x-$DB_PASS", ""),  # DB_PASS is set elsewhere
+        ("some words\nSMTP_PASSWORD=Abc123Def456", ""),
+    ],
+)
+def test_what_mail_reads_otherwise_is_told_with_its_place_and_without_its_value(tmp_path, text, code):
+    path = str(tmp_path / "env")
+    file = layers.EnvFile(path, f"A=1\n{text}\n".encode())
+    found = layers.misread(file, ["ruby", "node"], {"DB_PASS": "s3cret"})
+    assert {one.code for one in found} == ({code} if code else set())
+    assert all(one.subject.startswith(f"{path}, line 2") and one.severity == "warning" for one in found)
+    assert not any(part in one.sentence() for one in found for part in ("AReally", "word", "Abc", "Def", "(id)"))
+
+
+def test_a_file_that_is_refused_is_reported_elsewhere(tmp_path):
+    file = layers.EnvFile(str(tmp_path / "env"), b"export A\nSMTP_PASSWORD=x\n")
+    assert layers.misread(file, ["ruby"], {}) == []

@@ -63,6 +63,13 @@ def test_everything_about_a_usual_instance(host):
     assert instance.variables["SMTP_PASSWORD"] == SECRET  # for the code that has to redact
 
 
+def test_a_password_that_dotenv_reads_otherwise_is_a_warning(host):
+    host.usual(host.app(env="LOCAL_DOMAIN=social.example\nSMTP_SERVER=r.example\nSMTP_PASSWORD=Abc123#Def456\n"))
+    told = [one for one in driver(host).instance.findings if one.code == "env-secret-altered"]
+    assert [one.severity for one in told] == ["warning"] and "Abc123" not in repr(told)
+    assert all(one.subject.endswith("line 3 (SMTP_PASSWORD)") for one in told)
+
+
 def test_a_linked_environment_file_is_known_by_its_target(host):
     app_dir = host.app(env=None)
     (host.folder / "shared").write_text("LOCAL_DOMAIN=x.example\n")

@@ -111,6 +111,14 @@ SPEAKS: list[tuple[str, str, dict[str, t.Any], dict[str, t.Any]]] = [
     ("provider-login-differs", "error", {**SENDGRID, "login": "me@example.com"}, {}),
     ("provider-login-form", "warning", {"provider": "mailgun", "host": "", "login": "postmaster"}, {}),
     ("provider-auth-undocumented", "warning", {"provider": "sparkpost", "host": "", "login": "", "auth": "plain"}, {}),
+    ("provider-login-form", "warning", {"provider": "postmark", "host": "", "login": "me@example.com"}, {}),
+    ("provider-auth-refused", "warning", {"provider": "microsoft365", "host": "", "auth": "plain"}, {}),
+    ("provider-sender-differs", "error", {"provider": "qq", "host": "", "login": "1@qq.com"}, {}),
+    ("provider-sender-differs", "warning", {"provider": "zoho_mail", "host": "", "login": "me@example.com"}, {}),
+    ("provider-helo-differs", "warning", {**OPEN, "provider": "google_relay", "host": ""}, {"local_domain": "x.test"}),
+    ("host-unknown", "error", {"host": "email-smtp.amazonaws.com"}, {}),
+    ("host-unknown", "error", {"host": "EMAIL-SMTP.amazonaws.com.", "provider": "amazon_ses"}, {}),
+    ("host-unknown", "error", {"host": "smtp.mail.awsapps.com"}, {}),
     ("provider-advice", "warning", {"provider": "microsoft365", "host": ""}, {}),
     ("provider-advice", "info", {"provider": "brevo", "host": ""}, {}),
     ("release-unknown", "info", {}, {"mastodon_release": ""}),
@@ -227,6 +235,7 @@ def test_an_upgrade_is_advised_where_it_helps(release: str, password: str, helps
 def test_every_code_is_tested() -> None:
     # The controller's: tests/unit/plugins/action/test_smtp_settings.py and test_smtp_variables.py, test__facts.py
     elsewhere = {"setting-unknown", "setting-type", "setting-unworkable", "setting-from-facts"}
+    elsewhere |= {"credential-blank", "helo-blank", "delivery-off", "settings-unused"}  # test_field_files.py
     assert {code for code, *_unused in SPEAKS} == set(TABLE.rows) - elsewhere
 
 
@@ -265,7 +274,7 @@ def test_every_code_is_tested() -> None:
         ({"provider": "mailgun", "host": "smtp.eu.mailgun.org", "region": "eu"}, {}),
         ({"provider": "mailgun", "host": "smtp.eu.mailgun.org"}, {}),
         ({**SENDGRID, "login": "apikey", "host": "smtp.sendgrid.net"}, {}),
-        ({"provider": "postmark", "host": "", "region": "broadcast"}, {}),
+        ({"provider": "postmark", "host": "", "region": "broadcast", "login": "t0ken-of-postmark"}, {}),
         ({"provider": "sparkpost", "host": "", "login": ""}, {}),
         ({"provider": "ovh", "host": "smtp.mail.ovh.net"}, {}),
         ({"provider": "scaleway_tem", "host": "smtp.tem.scw.cloud", "login": "a-project"}, {}),
