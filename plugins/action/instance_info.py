@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import UNREACHED, HostStep
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import MISSPELT
 
 
 class ActionModule(HostStep):
@@ -19,5 +20,7 @@ class ActionModule(HostStep):
     UNREACHED: t.ClassVar[str] = UNREACHED
 
     def linked(self, options: Result, task_vars: Result) -> Result | None:  # noqa: ARG002
-        """Skip the step if the role's variables are wrong."""
-        return None if self.known.wrong("variables") else options
+        """Skip the step if the role's variables are unusable; with misspelt names, the rest is still worth a look."""
+        wrong = self.known.wrong("variables")
+        codes = {one["code"] for entry in wrong for one in entry.result.get("findings") or ()}
+        return None if wrong and not (codes and codes <= MISSPELT) else options

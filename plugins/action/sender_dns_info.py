@@ -70,11 +70,16 @@ class ActionModule(ControllerStep):
     }
 
     KEY: t.ClassVar[str] = "dns"
+    ACCEPTABLE: t.ClassVar[bool] = True
 
     def linked(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any] | None:  # noqa: ARG002
         """Take the sender from the plan."""
         sender_of_plan = (self.known.plan or {}).get("sender")
         return {**options, "from_address": sender_of_plan["address"]} if sender_of_plan else None
+
+    def fail_on(self) -> str:
+        """In the role, mastodon_smtp_dns_fail_on decides for the rollout and the drift check alike."""
+        return str(self.known.setting("dns_fail_on") or "error")
 
     def conclude_from(
         self,

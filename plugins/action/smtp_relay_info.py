@@ -33,6 +33,7 @@ class Probe(t.Protocol):
 class ActionModule(HostStep):
     """The controller's part of the step C(smtp_relay_info)."""
 
+    ACCEPTABLE: t.ClassVar[bool] = True
     SECRETS: t.ClassVar[frozenset[str]] = frozenset({"password"})
     QUIET: t.ClassVar[frozenset[str]] = frozenset({"login"})
 

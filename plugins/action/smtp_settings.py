@@ -91,7 +91,9 @@ class ActionModule(ControllerStep):
         done, findings = plan(_request(options), presets(), options["accept"])
         strangers = TABLE.accept(unknown(options["variables"]), options["accept"])
         # An accepted unknown variable is the operator's own and not a misspelt setting, so it has no consequences.
-        findings = [*strangers, *without_consequences(findings, errors(strangers))]
+        findings = without_consequences(findings, errors(strangers))
+        if not self.part:  # in the role, smtp_variables reports them, before any host is contacted
+            findings = [*strangers, *findings]
         return findings, {"plan": done.as_dict()}
 
     def unmasked(self, findings: list[Finding]) -> frozenset[str]:

@@ -17,8 +17,15 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import PASSWORDS
 from ansible_collections.fediops.mastodon.plugins.module_utils._masking import without
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep, Result
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import OF_PLAYBOOKS, PREFIX, options
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._accepted import unknown_codes
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import STOPPING, ControllerStep, Result
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import (
+    OF_PLAYBOOKS,
+    PREFIX,
+    options,
+    ours,
+    unknown,
+)
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Record
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import unworkable
 
@@ -41,7 +48,7 @@ class ActionModule(ControllerStep):
         record.begin()
 
     def conclude_from(self, options: Result, task_vars: Result) -> tuple[list[Finding], Result]:  # noqa: ARG002
-        """Template each variable and check its type.
+        """Template each variable and check its type; look for misspelt names.
 
         Template errors become findings here: ansible-core would print the surrounding lines of the inventory, one of
         which may hold the password.
@@ -49,6 +56,8 @@ class ActionModule(ControllerStep):
         values, findings = self._values(task_vars)
         self.keep_secret(values[name] for name in _SECRET if name in values)
         typed, wrong = _typed(values)
+        if self.part not in STOPPING:  # a rollback must not fail because of a name; smtp_adopt looks for itself
+            wrong += _misspelt(task_vars, typed.get(PREFIX + "accept"))
         public = {name[len(PREFIX) :]: one for name, one in typed.items() if name not in (*_SECRET, PREFIX + "bulk")}
         of_playbooks = {name: values[PREFIX + name] for name in OF_PLAYBOOKS if PREFIX + name in values}
         self.unshown = {"variables": without({**public, **of_playbooks}, self._secrets)}
@@ -65,6 +74,12 @@ class ActionModule(ControllerStep):
             except AnsibleError as error:
                 findings.append(_unworkable(name, str(error)))
         return values, findings
+
+
+def _misspelt(variables: t.Iterable[str], accept: t.Any) -> list[Finding]:
+    """Findings about unknown variables with the role's prefix, and about unknown codes in mastodon_smtp_accept."""
+    accepted = [str(one) for one in accept] if isinstance(accept, list) else []
+    return [*TABLE.accept(unknown(ours(variables)), accepted), *unknown_codes(accepted)]
 
 
 def _unworkable(name: str, said: str) -> Finding:

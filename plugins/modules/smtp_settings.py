@@ -163,7 +163,7 @@ options:
     default: [ruby, node, compose]
   accept:
     description:
-      - Codes of errors that you know of and accept; they become infos. Nothing else does that.
+      - Codes of errors and warnings that you know of and accept; they become infos. Nothing else does that.
       - The codes are listed in C(docs/findings.md).
     type: list
     elements: str

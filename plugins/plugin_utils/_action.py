@@ -33,10 +33,12 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
     FindingError,
     errors,
     explain,
+    weigh,
     worst_first,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._masking import MASK, forms, maskable, masked, without
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown, shown_value
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._accepted import accepted_codes
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._facts import set_by_facts
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import Known
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry, Record
@@ -62,6 +64,9 @@ class Step(ActionBase):
 
     #: The step's key in the record of the run.
     KEY: t.ClassVar[str] = ""
+    #: In the role, whether the operator may accept the step's findings (mastodon_smtp_accept). Only for a step that has
+    #: done its whole work whatever it found.
+    ACCEPTABLE: t.ClassVar[bool] = False
     #: Last line of the message when the step fails in the role.
     CLOSING: t.ClassVar[str] = ""
 
@@ -79,6 +84,7 @@ class Step(ActionBase):
         self.known = Known({})
         #: What the step records for later steps in addition to its result.
         self.unshown: Result = {}
+        self._host = ""
         self._forms: tuple[str, ...] = ()
         self._secrets: list[str] = []
         self._task.args = {name: MASK if name in self._hidden() else one for name, one in self._task.args.items()}
@@ -130,6 +136,7 @@ class Step(ActionBase):
         """Run as a step of the role: start from the record, and leave the result there."""
         if self.part not in COLLECTING | STOPPING:
             raise AnsibleActionFail(f"chain must be one of {', '.join(sorted(COLLECTING | STOPPING))}.")
+        self._host = str(variables.get("inventory_hostname") or "this host")
         record, key = Record(str(variables.get("inventory_hostname") or "")), self.key(self._given)
         self._begin(record)
         self.known = Known(record.entries(), dry=bool(self._task.check_mode))
@@ -158,7 +165,21 @@ class Step(ActionBase):
         options = self.linked(given, variables)
         if options is None:
             return {"changed": False, "skipped": True, "skip_reason": "There is nothing to do."}
-        return self._performed(options, variables)
+        return self._weighed(self._performed(options, variables))
+
+    def fail_on(self) -> str:
+        """In the role: which findings fail the step, C(error), C(warning) or C(never)."""
+        return "error"
+
+    def _weighed(self, done: Result) -> Result:
+        """The result with the severities that count; it is failed if an error is left."""
+        found = [Finding(**one) for one in done.get("findings") or ()]
+        if not self.ACCEPTABLE or not found or (done.get("failed") and not errors(found)):
+            return done
+        weighed = worst_first(weigh(found, accepted_codes(self.known.setting("accept") or ()), self.fail_on()))
+        kept = {name: one for name, one in done.items() if name not in ("failed", "msg")}
+        kept["findings"] = [one.as_dict() for one in weighed]
+        return {**kept, "failed": True, "msg": explain(weighed)} if errors(weighed) else kept
 
     def _ended(self, outcome: str, problems: list[str], done: Result) -> Result:
         """The result as Ansible prints and registers it."""
@@ -167,7 +188,9 @@ class Step(ActionBase):
         message = f"{together(problems)}\n{self.CLOSING}".rstrip()
         if outcome == "not_proved" or self.part in COLLECTING:
             kept = {name: one for name, one in done.items() if name != "exception"}
-            return {**kept, "failed": False, "msg": message}
+            # Ansible shows the task as "ok", and a host that is lost after it has no summary.
+            warnings = [*done.get("warnings", ()), *(f"{self._host}: {one}" for one in problems)]
+            return {**kept, "failed": False, "msg": message, "warnings": warnings}
         shown_too = {name: one for name, one in done.items() if name in _OF_ANSIBLE or name.startswith("_ansible_")}
         evidence = {name: one for name, one in done.items() if name not in shown_too}
         return {"changed": False, **shown_too, "failed": True, "msg": message, "_ansible_evidence": evidence}
@@ -252,6 +275,11 @@ class ControllerStep(Step):
     def problems(self, result: Result) -> list[str]:
         """The findings that C(blocking) returned; without any, the problems in the result."""
         return self._blocking or super().problems(result)
+
+    def _weighed(self, done: Result) -> Result:
+        if self.ACCEPTABLE:
+            self._blocking = []  # the weighed findings decide instead
+        return super()._weighed(done)
 
     def conclude_from(self, options: Result, task_vars: Result) -> tuple[list[Finding], Result]:
         """Do the step's work and return its findings and the other return values."""

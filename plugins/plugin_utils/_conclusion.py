@@ -45,7 +45,7 @@ def rollout(known: Known, broken: Entry | None, others: Others) -> Result:
     if wrong:
         return _failed(known, wrong, undone(known, of_test=_of_test(wrong)), others)
     if not known.whole:
-        return {"outcome": "in part"}
+        return {"outcome": "in part", "summary": in_part(known)}
     edit, mailer, services, queue = (known.result(key) for key in ROLLOUT)
     seen = known.instance or {}
     done = {
@@ -65,6 +65,24 @@ def rollout(known: Known, broken: Entry | None, others: Others) -> Result:
         "findings": _findings(known, "instance", "settings", "dns", "relay", "relay_bulk", *ROLLOUT),
     }
     return {**done, "summary": host_summary(done)}
+
+
+#: Step of the rollout -> its task, and what its proof is of.
+_STEPS = {
+    "edit": ("Edit the environment file", ""),
+    "mailer": ("Check Rails and send the test message", "Rails' settings"),
+    "services": ("Restart stale services", "the services"),
+    "queue": ("Prove the queue", "the queue"),
+}
+
+
+def in_part(known: Known) -> list[str]:
+    """What tags have left out, and which proofs of the edit are missing because of it."""
+    out = ", ".join(task for key, (task, _of) in _STEPS.items() if key not in known.entries)
+    missing = [of for key, (_task, of) in _STEPS.items() if key in known.pending and key not in known.entries]
+    left = f" Not proved: {', '.join(missing)}; the next rollout without tags proves it." if missing else ""
+    first = "Dry run, in part" if known.dry else "In part"
+    return [f"{first}, because of --tags or --skip-tags: {out} did not run.{'' if known.dry else left}"]
 
 
 def _outcome(known: Known) -> str:

@@ -25,6 +25,9 @@ OF_PLAYBOOKS = ("hosts", "batches", "max_fail_percentage", "require_all")
 #: The facts that the role sets.
 FACTS = ("result", "drift")
 
+#: Findings about names that nothing reads; the variables that are read may be as they should.
+MISSPELT = frozenset({"setting-unknown", "accept-unknown"})
+
 #: A setting that is missing because its variable is misspelt, which is not a second problem -> the finding about it.
 _FOLLOWS = {
     "host": "host-missing",

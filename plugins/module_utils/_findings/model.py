@@ -116,15 +116,36 @@ class Table:
         row = self.rows[code]
         return Finding(code, severity or row.severity, subject, message, fix or row.remedy)
 
+    def named(self, codes: t.Container[str]) -> frozenset[str]:
+        """The codes of this area among these, which may be former ones."""
+        return frozenset(
+            row.code for row in self.rows.values() if any(one in codes for one in (row.code, *row.formerly))
+        )
+
     def accept(self, findings: t.Iterable[Finding], codes: t.Container[str]) -> list[Finding]:
-        """Turn the errors whose codes the operator accepts into infos; other findings are unchanged."""
-        accepted = {row.code for row in self.rows.values() if any(one in codes for one in (row.code, *row.formerly))}
-        return [
-            dataclasses.replace(one, severity="info", message=f"{one.message} (Accepted by the operator.)")
-            if one.severity == "error" and one.code in accepted
-            else one
-            for one in findings
-        ]
+        """The findings of this area, weighed with the codes that the operator accepts."""
+        return weigh(findings, self.named(codes))
+
+
+#: From which severity on a finding stops a step -> the severities that change because of it.
+_COUNTS: dict[str, dict[str, Severity]] = {"error": {}, "warning": {"warning": "error"}, "never": {"error": "warning"}}
+
+
+def weigh(findings: t.Iterable[Finding], accepted: t.Container[str], fail_on: str = "error") -> list[Finding]:
+    """The findings with the severities that count: for the step, the rollout, the drift check and every headline.
+
+    :param accepted: the codes that the operator accepts; their errors and warnings become infos.
+    :param fail_on: which of the others are errors: C(error), C(warning) (warnings too), or C(never).
+    """
+    weighed = []
+    for one in findings:
+        if one.code in accepted and one.severity in ("error", "warning"):
+            weighed.append(
+                dataclasses.replace(one, severity="info", message=f"{one.message} (Accepted by the operator.)")
+            )
+        else:
+            weighed.append(dataclasses.replace(one, severity=_COUNTS[fail_on].get(one.severity, one.severity)))
+    return weighed
 
 
 def worst_first(findings: t.Iterable[Finding]) -> list[Finding]:

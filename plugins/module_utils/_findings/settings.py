@@ -20,6 +20,12 @@ TABLE = Table(
         "mastodon_smtp_accept.",
     ),
     Code(
+        "accept-unknown",
+        "error",
+        "mastodon_smtp_accept has a code that no finding has, so nothing is accepted by it.",
+        "Correct the code, or remove it. It is in brackets at the end of each finding, and docs/findings.md lists all.",
+    ),
+    Code(
         "setting-from-facts",
         "error",
         "A variable of the collection, or one that its paths are built from, is set by a host fact.",

@@ -89,12 +89,12 @@ def host_state(host: Host, over: bool, failed_somewhere: bool) -> str:
         return OUTCOMES[host.outcome]
     if "adopt" in host.evidence:
         return _adopted(host)
-    touched = TOUCHING & host.cells.keys()
-    if any(cell.state == "running" for cell in host.cells.values()) or touched:
+    ran = {key for key, cell in host.cells.items() if cell.state != "skipped"}
+    if any(cell.state == "running" for cell in host.cells.values()) or TOUCHING & ran:
         return "unfinished"
     if not over or failed_somewhere:
         return "stopped" if over or not host.cells else "unfinished"
-    return "checked"
+    return "checked" if ran else "skipped"
 
 
 def _adopted(host: Host) -> str:

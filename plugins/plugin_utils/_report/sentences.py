@@ -41,7 +41,13 @@ def verdict(made: Document) -> tuple[str, str]:
     if totals["stopped"] or totals["unfinished"]:
         left = plural(totals["stopped"] + totals["unfinished"], "host")
         return (f"The run stopped before it finished {left}.", "bad")
+    if totals["skipped"]:
+        return (f"{_some(totals['skipped'], number)} ran no step, so nothing is known about {_them(totals)}.", "idle")
     return _all_well(totals, number, purpose_of(made).key)
+
+
+def _them(totals: t.Mapping[str, int]) -> str:
+    return "it" if totals["skipped"] == 1 else "them"
 
 
 #: Purpose of a dry run -> what would happen to the hosts.

@@ -98,6 +98,7 @@ HOST_STATES: dict[str, State] = {
             "idle",
             "Nothing failed and nothing was changed: the run stopped before this host.",
         ),
+        State("skipped", "skipped", "idle", "None of its steps ran, so nothing is known about it."),
         State("changed", "changed", "good", "New settings are in place and in use."),
         State("would_change", "would change", "info", "Dry run: this host would change."),
         State(

@@ -202,14 +202,7 @@ def test_the_steps_one_by_one_by_their_tags(light: Light, strategy: str) -> None
         assert (json.loads(note.read_text())["outstanding"] if note.exists() else []) == left, (tag, done.output)
     done = light.play("smtp_rollout", "--skip-tags", "mastodon_smtp_check", "-e", "mastodon_smtp_send=always")
     assert done.status == 0 and SUMMED_UP not in done.output
-
-
-def test_a_step_without_its_preflight_says_so(light: Light) -> None:
-    before = light.env_file()
-    done = light.play("smtp_rollout", "--start-at-task", "Edit the environment file")
-    assert light.env_file() == before and (
-        done.status == 0 or "The preflight of this host did not run" in flat(done)
-    ), done.output
+    assert "Check Rails and send the test message did not run." in flat(done)
 
 
 def test_a_dry_run_then_a_check_a_rollout_and_a_roll_back_in_one_command(light: Light) -> None:

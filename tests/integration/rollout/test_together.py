@@ -73,13 +73,13 @@ def test_a_run_that_matches_no_host_fails_and_names_the_groups(
     file.write_text(json.dumps(inventory))
     done = lab.playbook(f"fediops.mastodon.{playbook}", "-i", str(file), *arguments, lab=False)
     flat = " ".join(done.output.split())
-    assert done.status == 2, done.output
+    assert done.status == 4, done.output
     assert f"No host of this inventory matches {meant}. Nothing was done." in flat
     groups = ", ".join(sorted(inventory["all"].get("children", {})))  # type: ignore[call-overload]
     told = (
         f"The groups of this inventory are: {groups}."
         if groups
-        else "The inventory has no groups: check the path after -i."
+        else f"The inventory ({file}) has no hosts, or could not be read: check the path after -i."
     )
     assert told in flat
     assert "fatal: [a.test]" not in done.output

@@ -273,6 +273,18 @@ def test_nothing_is_looked_at_by_variables_that_are_wrong() -> None:
     assert linked("instance_info", "preflight", {"app_dir": "/live"}) == {"app_dir": "/live"}
 
 
+@pytest.mark.parametrize(
+    ("codes", "looks"),
+    [(["setting-unknown", "accept-unknown"], True), (["setting-unknown", "setting-type"], False)],
+)
+def test_names_that_are_misspelt_keep_nothing_from_being_looked_at(codes: list[str], looks: bool) -> None:
+    module = importlib.import_module("ansible_collections.fediops.mastodon.plugins.action.instance_info")
+    task = SimpleNamespace(args={"chain": "preflight"}, async_val=0, check_mode=False, action="instance_info")
+    action = module.ActionModule(task, *(None,) * 5)
+    action.known = Known({"variables": Entry("x", "failed", ("No.",), {"findings": [{"code": one} for one in codes]})})
+    assert (action.linked({}, {}) is not None) is looks
+
+
 def test_a_host_where_nothing_is_to_be_restarted_is_not_asked() -> None:
     module = importlib.import_module("ansible_collections.fediops.mastodon.plugins.action.mail_services")
     task = SimpleNamespace(args={"chain": "rollout"}, async_val=0, check_mode=False, action="mail_services")

@@ -70,3 +70,14 @@ def test_a_number_for_a_password_is_not_quoted() -> None:
 
 def test_a_variable_that_is_omitted_is_not_set() -> None:
     assert check(port="{{ nobody_set_this | default(omit) }}")["findings"] == []
+
+
+def test_misspelt_names_are_found_before_any_host_is_asked() -> None:
+    result = check(hsot="smtp.example.org", accept=["login-refussed"])
+    assert found(result) == [
+        ("setting-unknown", "mastodon_smtp_hsot"),
+        ("accept-unknown", "mastodon_smtp_accept"),
+    ]
+    assert "did you mean mastodon_smtp_host?" in result["msg"] and "did you mean login-refused?" in result["msg"]
+    accepted = check(mine="x", accept=["setting-unknown"])
+    assert "failed" not in accepted and accepted["findings"][0]["severity"] == "info"

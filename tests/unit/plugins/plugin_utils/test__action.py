@@ -292,6 +292,43 @@ def test_in_the_role_a_failing_step_shows_its_sentences_and_leaves_the_rest(fold
 def test_in_the_parts_that_collect_every_step_has_its_turn(folder: Path, part: str) -> None:  # noqa: ARG001
     result = run(lambda _unused: ([WRONG], {"seen": [1]}), HOST, chain=part)
     assert result["failed"] is False and result["msg"] == WRONG.sentence() and result["seen"] == [1]
+    # the task is shown as "ok", so what is wrong is shown before it
+    assert result["warnings"] == [f"masto1: {WRONG.sentence()}"]
+    assert left().outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    ("variables", "severity"),
+    [
+        ({}, "error"),
+        ({"accept": ["port-invalid"]}, "info"),
+        ({"accept": ["port-unusual"]}, "error"),
+        ({"fail_on": "never"}, "warning"),
+        ({"accept": ["port-invalid"], "fail_on": "warning"}, "info"),
+    ],
+)
+@pytest.mark.parametrize("part", ["preflight", "check"])
+def test_what_the_operator_accepts_counts_in_each_part_of_the_role(
+    folder: Path,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+    variables: dict[str, t.Any],
+    severity: str,
+) -> None:
+    Record("masto1").leave("variables", Entry("x", "ok", (), {"variables": variables}))
+    monkeypatch.setattr(Step, "ACCEPTABLE", True)
+    monkeypatch.setattr(Step, "fail_on", lambda self: self.known.setting("fail_on") or "error")
+    result = run(lambda _unused: ([WRONG], {"seen": [1]}), HOST, chain=part)
+    assert [one["severity"] for one in result["findings"]] == [severity] and result["seen"] == [1]
+    assert left().outcome == ("failed" if severity == "error" else "ok")
+    assert left().problems == ((WRONG.sentence(),) if severity == "error" else ())
+    assert ("(Accepted by the operator.)" in result["findings"][0]["message"]) is (severity == "info")
+
+
+def test_a_step_whose_findings_cannot_be_accepted_fails_all_the_same(folder: Path) -> None:  # noqa: ARG001
+    """An edit that was not made is not made by accepting why."""
+    Record("masto1").leave("variables", Entry("x", "ok", (), {"variables": {"accept": ["port-invalid"]}}))
+    run(lambda _unused: ([WRONG], {}), HOST, chain="preflight")
     assert left().outcome == "failed"
 
 

@@ -11,11 +11,13 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils import _findings
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import (
+    SEVERITIES,
     Code,
     Finding,
     Table,
     errors,
     explain,
+    weigh,
     worst_first,
 )
 
@@ -44,10 +46,27 @@ def test_worst_first_keeps_the_order_within_a_severity_and_drops_repeats() -> No
     assert worst_first([odd, bad, bad2, bad]) == [bad, bad2, odd]
 
 
-def test_accept_turns_named_errors_into_infos_and_nothing_else() -> None:
+def test_accept_turns_what_is_named_into_infos_and_nothing_else() -> None:
     found = [TABLE.finding("bad", "x", "Bad."), TABLE.finding("odd", "x", "Odd.")]
-    assert [one.severity for one in TABLE.accept(found, ["bad", "odd"])] == ["info", "warning"]
+    assert [one.severity for one in TABLE.accept(found, ["bad"])] == ["info", "warning"]
+    assert [one.severity for one in TABLE.accept(found, ["bad", "odd"])] == ["info", "info"]
+    open_question = TABLE.finding("odd", "x", "Odd.", severity="unknown")
+    assert TABLE.accept([open_question], ["odd"]) == [open_question]
     assert errors(TABLE.accept(found, ["odd"])) == [found[0]]
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "severities"),
+    [
+        ("error", ["error", "warning", "unknown", "info"]),
+        ("warning", ["error", "error", "unknown", "info"]),
+        ("never", ["warning", "warning", "unknown", "info"]),
+    ],
+)
+def test_the_severity_that_counts(fail_on: str, severities: list[str]) -> None:
+    found = [TABLE.finding("bad", "x", one, severity=one) for one in SEVERITIES]
+    assert [one.severity for one in weigh(found, (), fail_on)] == severities
+    assert {one.severity for one in weigh(found, {"bad"}, fail_on)} == {"info", "unknown"}
 
 
 def test_a_code_is_accepted_by_the_names_that_it_had_before() -> None:
