@@ -22,6 +22,12 @@ if __name__ == "__main__":
         "SMTP_FROM_ADDRESS": "notifications@social.example",
     }
     sealed = seal(mail, basic._load_params()["seal"])
-    known = {"release": "4.5.3", "local_domain": "social.example", "stale": [], "findings": []}
+    known = {
+        "release": "4.5.3",
+        "local_domain": "social.example",
+        "stale": [],
+        "mail_variables": list(mail),
+        "findings": [],
+    }
     print(json.dumps({"changed": False, "sealed": sealed, **known}))
     sys.exit(0)

@@ -45,6 +45,7 @@ def adopt(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Adopt:
         check: bool = False,
         answer: dict[str, t.Any] | None = None,
         names: tuple[str, ...] = (),
+        mail_variables: tuple[str, ...] = (),
         task_vars: dict[str, t.Any] | None = None,
         **options: t.Any,
     ) -> dict[str, t.Any]:
@@ -74,7 +75,7 @@ def adopt(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Adopt:
                 "release": "4.5.3",
                 "local_domain": "example.org",
                 "stale": [],
-                "mail_variables": [],
+                "mail_variables": list(mail_variables),
             }
             return {**known, "sealed": seal(variables or VARIABLES, module_args["seal"])} if answer is None else answer
 
@@ -211,6 +212,18 @@ def test_what_does_not_work_is_not_adopted(adopt: Adopt, tmp_path: pathlib.Path)
     assert result["failed"] and codes(result) == ["adopt-unusable"] and not (tmp_path / "host_vars").exists()
 
 
+def test_names_that_nothing_reads_and_hosts_that_do_not_exist_are_told(adopt: Adopt) -> None:
+    result = adopt({**VARIABLES, "SMTP_SERVER": "email-smtp.amazonaws.com"}, mail_variables=("SMTP_HOST", *VARIABLES))
+    told = [one for one in result["findings"] if one["severity"] == "warning"]
+    assert [one["code"] for one in told] == ["variable-unread", "adopt-would-stop"]
+    assert "[host-unknown]" in told[1]["message"] and "SMTP_HOST" in result["summary"][1]
+
+
+def test_an_answer_without_the_names_is_discarded(adopt: Adopt) -> None:
+    answer = {"findings": [], "release": "4.5.3", "local_domain": "", "stale": [], "sealed": "x"}
+    assert "not a valid result" in adopt(answer=answer)["msg"]
+
+
 def test_a_failure_on_the_host_is_told_as_it_is(adopt: Adopt, tmp_path: pathlib.Path) -> None:
     result = adopt(answer={"failed": True, "msg": "No Mastodon was found here.", "findings": []})
     assert result["failed"] and result["msg"] == "No Mastodon was found here." and not (tmp_path / "host_vars").exists()
@@ -330,7 +343,15 @@ def test_an_answer_that_is_none_of_ours_is_named(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"release": None}, {"local_domain": ["a"]}, {"stale": "x"}, {"stale": [1]}, {"stale": None}, {"findings": 7}],
+    [
+        {"release": None},
+        {"local_domain": ["a"]},
+        {"stale": "x"},
+        {"stale": [1]},
+        {"stale": None},
+        {"findings": 7},
+        {"mail_variables": [1]},
+    ],
 )
 def test_a_sealed_answer_with_other_lies_is_named(
     adopt: Adopt, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, t.Any]

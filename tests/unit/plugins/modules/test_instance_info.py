@@ -79,6 +79,20 @@ def test_what_is_found_is_returned_with_the_effective_settings(run):
     assert [one["code"] for one in result["findings"]] == ["override-hides-file"]
 
 
+def test_what_the_settings_do_and_nobody_meant_is_a_finding(run):
+    blank = types.MappingProxyType({"SMTP_SERVER": "relay.example", "SMTP_LOGIN": "", "SMTP_PASSWORD": SECRET})
+    names = ("SMTP_HOST", "SMTP_LOGIN", "SMTP_PASSWORD", "SMTP_SERVER")
+    instance = dataclasses.replace(INSTANCE, release="4.4.3", variables=blank, mail_variables=names)
+    result, _unused = run(instance)
+    told = {one["code"]: one["subject"] for one in result["findings"]}
+    assert told["credential-blank"] == "SMTP_LOGIN" and told["variable-unread"] == "SMTP_HOST"
+    assert "4.4.3 logs in with an empty user name" in json.dumps(result["findings"])
+    older, _unused = run(dataclasses.replace(instance, release="4.3.8"))
+    assert "credential-blank" not in json.dumps(older["findings"])
+    unknown, _unused = run(dataclasses.replace(instance, release=""))
+    assert [one["code"] for one in unknown["findings"]] == ["override-hides-file", "variable-unread"]
+
+
 def test_every_hint_reaches_the_search(run):
     options = {
         "deployment": "systemd",

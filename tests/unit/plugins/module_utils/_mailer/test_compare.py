@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.compare import Difference, differences
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.compare import Difference, differences, effects
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.effective import effective
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release import Release
 
@@ -101,3 +101,44 @@ def test_the_shape_that_is_returned() -> None:
         "actual": "25",
         "variable": "SMTP_PORT",
     }
+
+
+@pytest.mark.parametrize(
+    ("variables", "release", "named"),
+    [
+        ({"SMTP_OPENSSL_VERIFY_MODE": "peer"}, "4.2.8", []),
+        ({"SMTP_AUTH_METHOD": "plain", "SMTP_ENABLE_STARTTLS": "auto"}, "4.2.8", []),
+        ({"SMTP_SSL": "false", "SMTP_TLS": "false"}, "4.5.3", []),
+        ({"SMTP_CA_FILE": "/etc/ssl/own.pem"}, "4.5.3", ["main.ca_file"]),
+        (
+            {"SMTP_CA_FILE": "/etc/ssl/own.pem", "SMTP_OPENSSL_VERIFY_MODE": "none"},
+            "4.5.3",
+            ["main.ca_file", "main.verify_mode"],
+        ),
+        ({"SMTP_OPENSSL_VERIFY_MODE": "none"}, "4.2.8", ["main.verify_mode"]),
+        ({"SMTP_ENABLE_STARTTLS": "always"}, "4.2.8", ["main.tls_mode"]),
+        ({"SMTP_TLS": "true"}, "4.5.3", ["main.tls_mode"]),
+        ({"SMTP_AUTH_METHOD": "login"}, "4.5.3", ["main.auth_mode"]),
+        ({"SMTP_PORT": "2525"}, "4.5.3", ["main.port"]),
+        ({"SMTP_DOMAIN": "mail.here.example"}, "4.5.3", ["main.domain"]),
+    ],
+)
+def test_only_another_way_of_sending_is_an_effect(variables: dict[str, str], release: str, named: list[str]) -> None:
+    version = Release.parse(release)
+    before, after = (effective({**VARIABLES, **more}, version, "here.example").as_dict() for more in ({}, variables))
+    assert [one.setting for one in effects(before, after)] == named
+    assert [one.setting for one in effects(after, before)] == named
+
+
+def test_what_rails_uses_anyway_is_no_effect() -> None:
+    here = {"SMTP_FROM_ADDRESS": "me@here.example", "SMTP_AUTH_METHOD": "none"}
+    named = {**here, "SMTP_SERVER": "localhost", "SMTP_PORT": "25"}
+    one, other = (effective(each, RELEASE, "here.example").as_dict() for each in (here, named))
+    assert differences(one, other) and effects(one, other) == []
+
+
+def test_a_relay_that_is_not_used_has_no_effect() -> None:
+    through = {"SMTP_FROM_ADDRESS": "me@here.example", "SMTP_DELIVERY_METHOD": "sendmail"}
+    one, other = (effective(each, RELEASE, "here.example").as_dict() for each in (through, {**VARIABLES, **through}))
+    assert effects(one, other) == []
+    assert [each.setting for each in effects(one, PLAN)][:1] == ["delivery_method"]
