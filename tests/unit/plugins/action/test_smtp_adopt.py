@@ -75,7 +75,7 @@ def adopt(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Adopt:
                 "release": "4.5.3",
                 "local_domain": "example.org",
                 "stale": [],
-                "mail_variables": [],
+                "mail_variables": list(mail_variables),
             }
             return {**known, "sealed": seal(variables or VARIABLES, module_args["seal"])} if answer is None else answer
 
