@@ -358,8 +358,7 @@ def test_a_sealed_answer_with_other_lies_is_named(
 ) -> None:
     key = "k" * 64
     monkeypatch.setattr("ansible_collections.fediops.mastodon.plugins.action.smtp_adopt.new_key", lambda: key)
-    known = {"findings": [], "release": "4.5.3", "local_domain": "example.org", "stale": []}
-            known["mail_variables"] = list(mail_variables)
+    known = {"findings": [], "release": "4.5.3", "local_domain": "example.org", "stale": [], "mail_variables": []}
     result = adopt(answer={**known, **changes, "sealed": seal(VARIABLES, key)})
     if changes != {"stale": "x"}:  # a text is a list of texts
         assert result["failed"] and "was discarded" in result["msg"] and files(tmp_path) == {}
