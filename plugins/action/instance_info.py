@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import secrets
 import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
@@ -23,4 +24,7 @@ class ActionModule(HostStep):
         """Skip the step if the role's variables are unusable; with misspelt names, the rest is still worth a look."""
         wrong = self.known.wrong("variables")
         codes = {one["code"] for entry in wrong for one in entry.result.get("findings") or ()}
-        return None if wrong and not (codes and codes <= MISSPELT) else options
+        if wrong and not (codes and codes <= MISSPELT):
+            return None
+        self.unshown["digest_key"] = key = secrets.token_hex(16)
+        return {**options, "digest_key": key}

@@ -9,9 +9,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS, generations
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, errors
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, errors, worst_first
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer import yaml_value
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.elsewhere import contradictions
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import (
     AUTH_METHODS,
     TLS_MODES,
@@ -43,6 +44,28 @@ _RELAY_SPEC: dict[str, dict[str, t.Any]] = {
 }
 
 
+#: As instance_info returns it.
+_SENDER_SPEC: dict[str, dict[str, t.Any]] = {
+    "service": {"type": "str", "default": ""},
+    "role": {"type": "str"},
+    "elsewhere": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "variable": {"type": "str", "default": ""},
+            "layer": {"type": "str", "default": ""},
+            "path": {"type": "str", "default": ""},
+            "line": {"type": "int", "default": 0},
+            "wins": {"type": "bool", "default": True},
+            "set": {"type": "bool", "default": True},
+            "value": {"type": "str"},
+            "digest": {"type": "str"},
+        },
+    },
+}
+
+
 class ActionModule(ControllerStep):
     """The step C(smtp_settings)."""
 
@@ -63,6 +86,9 @@ class ActionModule(ControllerStep):
         "accept": {"type": "list", "elements": "str", "default": []},
         "current": {"type": "list", "elements": "str", "default": []},
         "variables": {"type": "list", "elements": "str", "default": []},
+        "senders": {"type": "list", "elements": "dict", "default": [], "options": _SENDER_SPEC},
+        "env_file": {"type": "str", "default": ".env.production"},
+        "digest_key": {"type": "str", "no_log": True},
     }
 
     KEY: t.ClassVar[str] = "settings"
@@ -80,6 +106,9 @@ class ActionModule(ControllerStep):
             "local_domain": instance["local_domain"],
             "current": instance["mail_variables"],
             "variables": ours(task_vars),
+            "senders": instance.get("senders") or [],
+            "env_file": instance["env_file"],
+            "digest_key": self.known.result("instance").get("digest_key"),
         }
 
     def conclude_from(
@@ -89,6 +118,8 @@ class ActionModule(ControllerStep):
     ) -> tuple[list[Finding], dict[str, t.Any]]:
         """The plan, and all findings about the settings."""
         done, findings = plan(_request(options), presets(), options["accept"])
+        clashes = contradictions(done, options["senders"], options["env_file"], options["digest_key"] or "")
+        findings = worst_first([*findings, *TABLE.accept(clashes, options["accept"])])
         strangers = TABLE.accept(unknown(options["variables"]), options["accept"])
         # An accepted unknown variable is the operator's own and not a misspelt setting, so it has no consequences.
         findings = without_consequences(findings, errors(strangers))

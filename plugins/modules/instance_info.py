@@ -16,19 +16,28 @@ description:
     puts on its containers. From them it takes the app directory, the user, the environment file and the release. Each
     can be given instead.
   - Says which services run, since when, and whether they run on older settings than the files now hold. A service that
-    was failing already, such as one that starts and ends again and again, is a warning with the end of its log.
+    was failing already, such as one that starts and ends again and again, is a warning with the end of its log. So is
+    one that is stopped although it is enabled.
   - A host may run the web service without Sidekiq, or Sidekiq without the web service, when another host has the other
     half. RV(instance.roles) says which, and a finding says that the other host needs the same settings.
-  - Names the mail variables that are set, and those set in a layer that wins over the environment file. That is the
-    unit's C(Environment=) or C(EnvironmentFile=), C(.env.production.local) or C(.env.local). With Docker Compose it is
-    an C(environment:) entry of the Compose file, or a later C(env_file).
+  - Names the mail variables that are set, and for each service that sends mail those set in a layer that wins over the
+    environment file, with file and line. That is the unit's C(Environment=) or C(EnvironmentFile=),
+    C(.env.production.local) or C(.env.local). With Docker Compose it is an C(environment:) entry of the Compose file,
+    or a later C(env_file). With both it is what a running process was started with besides that.
   - With Docker Compose, it also says what a new container would not have as the running one has it, such as another
     image, or a variable that was given on a command line. Those are errors, since an edit needs new containers.
   - Works out what Rails of that release makes of the settings, without starting Rails.
-  - Values of variables are never returned, other than in RV(instance.effective), which holds neither login nor
-    password.
+  - Values of variables are never returned, other than in RV(instance.effective) and RV(instance.senders), which hold
+    neither login nor password.
   - Every problem is a finding with a stable code, its cause and its fix. The module fails when a finding is an error,
     with the same evidence in the result as when it succeeds.
+options:
+  digest_key:
+    description:
+      - Logins and passwords in RV(instance.senders) are returned as digests with this key, so that they can be compared
+        with a plan. Without it they are not returned at all.
+      - The role makes a key for each run.
+    type: str
 extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.handed
@@ -225,10 +234,52 @@ instance:
         path:
           description: The file, the unit, or the service of the Compose file.
           type: str
+        line:
+          description: The line in that file. 0 when it is not known.
+          type: int
       sample:
         - variable: SMTP_PORT
           layer: .env.production.local
           path: /home/mastodon/live/.env.production.local
+          line: 3
+    senders:
+      description:
+        - The web and Sidekiq services, each with the mail variables that its own processes get from elsewhere than the
+          environment file. A Sidekiq that sends mail is first; Rails is asked with its variables.
+        - RV(fediops.mastodon.smtp_settings#module:findings) has an error for each that contradicts the plan.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        service:
+          description: The name of the service.
+          type: str
+        role:
+          description: V(web) or V(sidekiq).
+          type: str
+        elsewhere:
+          description:
+            - Where its mail variables come from, other than the environment file, the winner first. The keys
+              C(variable), C(layer), C(path) and C(line) are those of RV(instance.overrides).
+            - C(wins) is whether it overrides the environment file. C(set) is false for what the unit unsets.
+            - C(value) is null for a login, a password and a variable that Mastodon does not read. For these, C(digest)
+              has a digest, if there is a O(digest_key).
+            - The layer V(process) stands for variables that a running process was started with although no file is seen
+              to set them.
+          type: list
+          elements: dict
+      sample:
+        - service: mastodon-sidekiq.service
+          role: sidekiq
+          elsewhere:
+            - variable: SMTP_PORT
+              layer: Environment
+              path: /etc/systemd/system/mastodon-sidekiq.service.d/mail.conf
+              line: 2
+              wins: true
+              set: true
+              value: "465"
+              digest: null
     effective:
       description:
         - What Rails of that release makes of all layers together, without login and password.
@@ -276,31 +327,53 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import about
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import named
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Instance, InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import (
+    Elsewhere,
+    Instance,
+    InstanceError,
+)
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.effective import effective
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.elsewhere import told
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release import Release
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.standing import about_standing
 
 
-def evidence(instance: Instance) -> dict[str, t.Any]:
-    """The instance as the module returns it, with the effective settings derived from its known variables."""
+def evidence(instance: Instance, key: str = "") -> dict[str, t.Any]:
+    """The instance as the module returns it, with the effective settings derived from its known variables.
+
+    :param key: for the digests of credentials; without it there are none.
+    """
     known = bool(instance.release and instance.env_file_checksum)
     verdict = effective(instance.variables, Release.parse(instance.release), instance.local_domain) if known else None
-    return {**instance.as_dict(), "effective": verdict.as_dict() if verdict else None}
+    senders = [
+        {"service": one.service, "role": one.role, "elsewhere": [_told(each, key) for each in one.elsewhere]}
+        for one in instance.senders
+    ]
+    return {**instance.as_dict(), "senders": senders, "effective": verdict.as_dict() if verdict else None}
+
+
+def _told(one: Elsewhere, key: str) -> dict[str, t.Any]:
+    is_set = one.value is not None
+    return {**one.as_dict(), "wins": one.wins, "set": is_set, **told(one.value, one.variable, key)}
 
 
 def run(module: AnsibleModule) -> None:
+    key = module.params["digest_key"] or ""
     try:
         instance = named(hints_from(module.params)).instance
     except InstanceError as faulty:
-        conclude(module, faulty.findings, changed=False, instance={**evidence(faulty.instance), **about("")[0]})
+        conclude(module, faulty.findings, changed=False, instance={**evidence(faulty.instance, key), **about("")[0]})
     note, noted = about(instance.env_file)
     standing = about_standing(instance.variables, instance.mail_variables, instance.release, instance.local_domain)
-    conclude(module, [*instance.findings, *noted, *standing], changed=False, instance={**evidence(instance), **note})
+    conclude(
+        module, [*instance.findings, *noted, *standing], changed=False, instance={**evidence(instance, key), **note}
+    )
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=dict(INSTANCE_ARGUMENTS), supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec=dict(INSTANCE_ARGUMENTS, digest_key={"type": "str", "no_log": True}), supports_check_mode=True
+    )
     guarded(module, run, instance=None)
 
 

@@ -184,6 +184,66 @@ options:
     type: list
     elements: str
     default: []
+  senders:
+    description:
+      - What the services that send mail get from elsewhere than the environment file,
+        RV(fediops.mastodon.instance_info#module:instance.senders).
+      - What would have another effect than the plan is an error (C(override-contradicts)). It names the file and the
+        line to remove, and never a login or password.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      service:
+        description: The name of the service.
+        type: str
+        default: ""
+      role:
+        description: V(web) or V(sidekiq).
+        type: str
+      elsewhere:
+        description: The variables, the winner first.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          variable:
+            description: The name.
+            type: str
+            default: ""
+          layer:
+            description: What sets it.
+            type: str
+            default: ""
+          path:
+            description: The file that sets it.
+            type: str
+            default: ""
+          line:
+            description: The line in that file. 0 when it is not known.
+            type: int
+            default: 0
+          wins:
+            description: Whether it overrides the environment file.
+            type: bool
+            default: true
+          set:
+            description: Whether it is set there, rather than unset.
+            type: bool
+            default: true
+          value:
+            description: The value, where it may be shown.
+            type: str
+          digest:
+            description: Its digest with O(digest_key), where it may not.
+            type: str
+  env_file:
+    description: The environment file of the instance, for messages.
+    type: str
+    default: .env.production
+  digest_key:
+    description: The key of the digests in O(senders). Without it, logins and passwords are not compared.
+    type: str
 attributes:
   check_mode:
     support: full

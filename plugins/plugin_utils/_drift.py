@@ -29,6 +29,9 @@ STEPS = ("variables", "instance", "settings", "relay", "relay_bulk", "dns", "edi
 #: Findings of mailer_check that can merely be a consequence of drift in the file.
 _OF_THE_FILE = frozenset({"effective-differs", "password-misread", "login-misread"})
 
+#: Warnings before a rollout that are errors in a drift check: an edit without its proof, a service that is not up.
+_ERRORS_HERE = frozenset({"edit-unproved", "service-stopped", "service-failing-before"})
+
 #: Variables that together decide how a connection is encrypted: a change to one affects the settings of the others.
 _ENCRYPTION = re.compile(r"((?:BULK_)?SMTP_)(?:TLS|SSL|ENABLE_STARTTLS|ENABLE_STARTTLS_AUTO)")
 
@@ -49,6 +52,8 @@ def drift(steps: t.Mapping[str, t.Any], fail_on: str = "error") -> dict[str, t.A
         findings += _of_step(name, result, results)
     if steps.get("cause") and not errors(findings):
         findings.append(TABLE.finding("check-incomplete", "preflight", " ".join(str(steps["cause"]).split())))
+    contradicted = {one.subject for one in findings if one.code == "override-contradicts"}
+    findings = [one for one in findings if one.code != "override-hides-file" or one.subject not in contradicted]
     ranked = worst_first(findings)
     severe = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on in SEVERITIES else ()
     blocking = [one for one in ranked if one.severity in severe]
@@ -125,12 +130,12 @@ def _findings(result: t.Mapping[str, t.Any]) -> list[Finding]:
 
 
 def _about_services(instance: t.Mapping[str, t.Any]) -> list[Finding]:
-    return [
-        TABLE.finding(
-            "service-stale", one["name"], f"It has been running since {one['since']} with older settings than the file."
-        )
-        for one in on_older_settings(instance.get("instance"))
-    ]
+    found = []
+    for one in on_older_settings(instance.get("instance")):
+        since = f" since {one['since']}" if one["since"] else ""
+        message = f"It has been running{since} with older settings than the file."
+        found.append(TABLE.finding("service-stale", one["name"], message))
+    return found
 
 
 def _of_step(name: str, result: t.Mapping[str, t.Any], results: t.Mapping[str, t.Any]) -> list[Finding]:
@@ -143,5 +148,5 @@ def _of_step(name: str, result: t.Mapping[str, t.Any], results: t.Mapping[str, t
 
 
 def _weighed(one: Finding) -> Finding:
-    """The finding with its severity in a drift check, where an unproved edit is an error."""
-    return dataclasses.replace(one, severity="error") if one.code == "edit-unproved" else one
+    """The finding with its severity in a drift check."""
+    return dataclasses.replace(one, severity="error") if one.code in _ERRORS_HERE else one

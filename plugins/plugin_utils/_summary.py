@@ -185,10 +185,12 @@ def _test_messages(result: t.Mapping[str, t.Any]) -> list[str]:
 def _services(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
     word = renewed(result.get("deployment"))
     what = f", would be {word}" if dry else f", {word} by this run"
-    return [
-        f"{one['name']}: {one['after']['state']} since {one['after']['since']}{what if one['restarted'] else ''}"
-        for one in result["services"]
-    ]
+    return [f"{one['name']}: {_state(one['after'])}{what if one['restarted'] else ''}" for one in result["services"]]
+
+
+def _state(service: t.Mapping[str, t.Any]) -> str:
+    """The state, and since when; a service that does not run has no such time."""
+    return f"{service['state']} since {service['since']}" if service["since"] else str(service["state"])
 
 
 #: Successful outcomes of a mail through the queue, as far as the log shows them.

@@ -106,7 +106,8 @@ TABLE = Table(
     Code(
         "override-hides-file",
         "warning",
-        "A mail variable is set somewhere that overrides the environment file.",
+        "A mail variable is set somewhere that overrides the environment file. If that contradicts the plan, it is the "
+        "error override-contradicts.",
         "Remove it there; otherwise its value in the environment file has no effect.",
         _DOTENV,
     ),
@@ -172,8 +173,10 @@ TABLE = Table(
     Code(
         "service-stopped",
         "warning",
-        "An enabled service is stopped; it was left stopped.",
-        "Start it when the instance is ready to send mail; it then reads the current settings.",
+        "A web or Sidekiq service is stopped although it is meant to run. A rollout leaves it stopped; in a drift "
+        "check it is an error.",
+        "Start it when the instance is ready to send mail; it then reads the current settings. If it is not meant to "
+        "run here, disable it.",
     ),
     Code(
         "mail-not-served",
@@ -197,7 +200,7 @@ TABLE = Table(
     Code(
         "service-failing-before",
         "warning",
-        "A web or Sidekiq service was already failing before anything was changed.",
+        "A web or Sidekiq service was already failing before anything was changed. In a drift check it is an error.",
         "Read its full log (journalctl or docker logs) and fix the cause. If the mail settings are the cause, the "
         "rollout corrects them.",
         "Mastodon's units have Restart=always, so a boot error flaps between activating and active",

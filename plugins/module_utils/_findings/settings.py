@@ -369,6 +369,15 @@ TABLE = Table(
         "mastodon#35305, #35314",
     ),
     Code(
+        "override-contradicts",
+        "error",
+        "A web or Sidekiq service gets a mail variable from elsewhere than the environment file, with another effect "
+        "than planned, so it would not send as planned.",
+        "Remove the line that the message names. For systemd, then run systemctl daemon-reload.",
+        "systemd.exec(5); Compose specification, environment and env_file; dotenv never overrides the environment of "
+        "its process",
+    ),
+    Code(
         "rails-would-refuse",
         "error",
         "Rails would refuse to start or to send with these settings.",

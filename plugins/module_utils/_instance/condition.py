@@ -30,7 +30,20 @@ def about(
     :param log: returns the end of a service's log; may raise FindingError.
     :param named: whether the operator has named the services of this host.
     """
-    return [*elsewhere(instance.services, named), *_failing(instance, log, time.time() if now is None else now)]
+    current = time.time() if now is None else now
+    return [
+        *elsewhere(instance.services, named),
+        *filter(None, map(stopped, instance.services)),
+        *_failing(instance, log, current),
+    ]
+
+
+def stopped(service: Service) -> Finding | None:
+    """The finding for a service that sends mail, is stopped and would be started at the next boot."""
+    if not service.holds_mail_settings or service.state != "stopped" or not service.meant:
+        return None
+    message = f"It is {service.detail or service.state}, although it is meant to run."
+    return TABLE.finding("service-stopped", service.name, message)
 
 
 def elsewhere(services: t.Sequence[Service], named: bool) -> list[Finding]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import typing as t
 
 from .._dotenv import traps
@@ -23,7 +24,7 @@ from .._files.snapshot import LARGEST, checksum, followed, look, opened, placed
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError
 from .._mailer.names import BULK, MAIN
-from .model import Override
+from .model import Elsewhere
 
 #: The file to which the settings are written, unless a hint names another.
 ENV_FILE = ".env.production"
@@ -44,6 +45,9 @@ class Layer:
     :ivar data: the file's bytes; None for C(Environment).
     :ivar reader: the dialect of the file, a name of _dotenv.dialects.
     :ivar given: the assignments of an C(Environment).
+    :ivar unset: names, and C(NAME=value) for just that value, that do not get through this layer.
+    :ivar blocks: names that no process gets, whatever the layers below set.
+    :ivar where: name -> the file and line that set it, where that is not C(path).
     """
 
     kind: str
@@ -51,15 +55,35 @@ class Layer:
     data: bytes | None = dataclasses.field(default=None, repr=False)
     reader: str = "ruby"
     given: t.Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    unset: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
+    where: t.Callable[[str], tuple[str, int]] | None = None
 
     def variables(self, environment: t.Mapping[str, str]) -> dict[str, str]:
         """The variables that it sets, for a reader that already has this environment.
 
         :raises FindingError: the reader rejects the file.
         """
-        if self.data is None:
-            return dict(self.given)
-        return values(self.data, self.reader, environment)
+        found = dict(self.given) if self.data is None else values(self.data, self.reader, environment)
+        return without(found, self.unset)
+
+    def place(self, name: str) -> tuple[str, int]:
+        """The file and the line that set a variable; line 0 if unknown."""
+        if self.where is not None:
+            return self.where(name)
+        return self.path, line_of(name, self.data or b"")
+
+
+def without(variables: t.Mapping[str, str], unset: t.Iterable[str]) -> dict[str, str]:
+    """What UnsetEnvironment= leaves: a name takes any value out, C(NAME=value) only that one (systemd.exec(5))."""
+    gone = set(unset)
+    return {name: text for name, text in variables.items() if not {name, f"{name}={text}"} & gone}
+
+
+def line_of(name: str, data: bytes) -> int:
+    """The last line of an environment file that begins to set a variable; 0 if none is seen to."""
+    sets = re.compile(rb"\s*(?:export\s+)?" + re.escape(name.encode()) + rb"\s*[=:]")
+    return max((number for number, line in enumerate(data.splitlines(), 1) if sets.match(line)), default=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,17 +185,21 @@ def misread(env_file: EnvFile, readers: t.Sequence[str], variables: t.Mapping[st
     return [placed(one, env_file.path) for one in found if one.severity == "warning"]
 
 
-def overrides(layers: t.Sequence[Layer], env_file: str) -> list[Override]:
-    """The mail variables in the layers that win over the environment file."""
+def elsewhere(layers: t.Sequence[Layer], env_file: str) -> list[Elsewhere]:
+    """The mail variables that layers other than the environment file set, the winner first."""
     found = []
+    wins = True
     for layer in layers:
         if layer.data is not None and gate.real(layer.path) == env_file:
-            break
+            wins = False
+            continue
         try:
-            names = mail_variables(layer.variables({}))
+            seen: dict[str, str | None] = {**layer.variables({}), **dict.fromkeys(layer.blocks)}
         except FindingError:
             continue  # resolve() has reported it
-        found += [Override(name, layer.kind, layer.path) for name in names]
+        for name in mail_variables(seen):
+            path, line = layer.place(name)
+            found.append(Elsewhere(name, layer.kind, path, line, wins, seen[name]))
     return list(dict.fromkeys(found))
 
 

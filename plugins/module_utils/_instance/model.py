@@ -24,7 +24,7 @@ DEPLOYMENTS: tuple[Deployment, ...] = ("systemd", "compose")
 
 #: What a service does for Mastodon. web and sidekiq hold mail settings; streaming (Node) sends no mail.
 Role = t.Literal["web", "sidekiq", "streaming"]
-#: The roles that hold mail settings; the first one on a host represents the instance.
+#: The roles that hold mail settings.
 MAIL_ROLES: tuple[Role, ...] = ("web", "sidekiq")
 
 #: running: its main process is up. changing: starting, stopping, or waiting for an automatic restart.
@@ -151,20 +151,51 @@ def roles_of(services: t.Iterable[Service]) -> tuple[Role, ...]:
 
 
 @dataclasses.dataclass(frozen=True)
-class Override:
-    """A mail variable that another layer sets and that wins over the environment file.
+class Elsewhere:
+    """A mail variable that a process gets from somewhere else than the environment file.
 
     :ivar layer: C(Environment), C(EnvironmentFile), or a file's name such as C(.env.production.local).
-    :ivar path: the file or the service that sets it.
+    :ivar path: the file that sets it; the service, if no file is known to.
+    :ivar line: its line in that file; 0 if unknown.
+    :ivar wins: over the environment file; otherwise it counts only while the file does not set the variable.
+    :ivar value: None if the variable is unset there.
     """
 
     variable: str
     layer: str
     path: str
+    line: int = 0
+    wins: bool = True
+    value: str | None = dataclasses.field(default=None, repr=False, compare=False)
 
-    def as_dict(self) -> dict[str, str]:
-        """The three names as modules return them; never the value."""
-        return {"variable": self.variable, "layer": self.layer, "path": self.path}
+    @property
+    def place(self) -> str:
+        """The file and the line, for people."""
+        return f"{self.path}, line {self.line}" if self.line else self.path
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """The place as modules return it; never the value."""
+        return {"variable": self.variable, "layer": self.layer, "path": self.path, "line": self.line}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sender:
+    """One service that sends mail, and the variables that its processes have: the one resolution, which all use.
+
+    :ivar variables: all variables, from every layer. Holds secrets.
+    """
+
+    service: str
+    role: Role
+    elsewhere: tuple[Elsewhere, ...] = ()
+    variables: t.Mapping[str, str] = dataclasses.field(
+        default_factory=lambda: types.MappingProxyType({}), repr=False, compare=False
+    )
+
+    @property
+    def overrides(self) -> tuple[Elsewhere, ...]:
+        """What wins over the environment file."""
+        return tuple(one for one in self.elsewhere if one.wins)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,7 +208,8 @@ class Instance:
     :ivar env_file_checksum: sha256 of its bytes, hexadecimal.
     :ivar release: Mastodon's own version text, such as C(4.3.8) or C(4.5.0-rc.1+glitch).
     :ivar local_domain: LOCAL_DOMAIN as Rails sees it; empty when it is not set.
-    :ivar variables: all variables that Rails sees, from every layer. Holds secrets: never returned.
+    :ivar senders: the services that send mail, the one that sends nearly all of it first (Sidekiq, where it runs here).
+    :ivar variables: all variables that Rails sees in the first sender. Holds secrets: never returned.
     :ivar readers: the readers of the environment file, as names of _dotenv.dialects.
     :ivar mail_variables: the names in the file that begin with SMTP_ or BULK_SMTP_, sorted.
     :ivar mark: lets later steps see whether they must search for the services again; empty: they must.
@@ -194,7 +226,7 @@ class Instance:
     readers: tuple[str, ...] = ()
     services: tuple[Service, ...] = ()
     mail_variables: tuple[str, ...] = ()
-    overrides: tuple[Override, ...] = ()
+    senders: tuple[Sender, ...] = ()
     findings: tuple[Finding, ...] = ()
     code_dir: str = ""
     mark: str = ""
@@ -206,6 +238,16 @@ class Instance:
     def code(self) -> str:
         """The directory of Mastodon's code, as its processes see it."""
         return self.code_dir or self.app_dir
+
+    @property
+    def overrides(self) -> tuple[Elsewhere, ...]:
+        """The mail variables that win over the environment file in any service."""
+        return tuple(dict.fromkeys(one for sender in self.senders for one in sender.overrides))
+
+    @property
+    def overrides_of_first(self) -> tuple[Elsewhere, ...]:
+        """Those in the service whose variables Rails is asked with."""
+        return self.senders[0].overrides if self.senders else ()
 
     @property
     def roles(self) -> tuple[Role, ...]:

@@ -17,6 +17,7 @@ import typing as t
 
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, errors
+from .condition import stopped
 from .model import Driver, Service, State, roles_of
 from .watch import DISTURBED, ENDING, Clock, Watch, is_replaced
 
@@ -98,9 +99,8 @@ def plan(services: t.Iterable[Service], goal: Goal) -> tuple[list[Service], list
             findings.append(TABLE.finding("service-masked", service.name, message))
         elif wanted:
             chosen.append(service)
-        elif not running:
-            message = f"It is {service.detail}, although it is enabled. It was not started."
-            findings.append(TABLE.finding("service-stopped", service.name, message))
+        else:
+            findings += filter(None, [stopped(service)])
     names = {service.name for service in chosen}
     roles = roles_of(concerned)
     if "web" in roles and "sidekiq" not in roles:  # already reported: see condition.elsewhere

@@ -135,7 +135,7 @@ def _run(driver: Driver, request: Request, text: bytes) -> _Run:
     environment: dict[str, str | None] = {}
     if set(instance.readers) - {"ruby", "node"}:
         # A variable that another layer overrides is left out: in the process environment it would win over that layer.
-        hidden = {one.variable for one in instance.overrides}
+        hidden = {one.variable for one in instance.overrides_of_first}
         wanted = {**dict.fromkeys(request.remove), **request.set, **request.secrets}
         environment.update((name, value) for name, value in wanted.items() if name not in hidden)
     by_dotenv = "ruby" in instance.readers

@@ -231,10 +231,10 @@ def _about_app(answer: t.Mapping[str, t.Any], instance: Instance) -> list[Findin
 def _override(variables: t.Iterable[str], instance: Instance) -> str:
     """A sentence naming the layer that overrides one of the variables; empty if none does."""
     wanted = set(variables)
-    for one in instance.overrides:
+    for one in instance.overrides_of_first:
         if one.variable in wanted:
             return (
-                f"{one.variable} is set by {one.layer} in {one.path}, which overrides {instance.env_file}: remove it."
+                f"{one.variable} is set by {one.layer} in {one.place}, which overrides {instance.env_file}: remove it."
             )
     return ""
 

@@ -21,8 +21,20 @@ from ..._files import gate
 from ..._files.snapshot import placed
 from ..._findings.instance import TABLE
 from ..._findings.model import Finding, FindingError, errors
-from .. import condition, file_times, layers, process, release, sendmail, web_address
-from ..model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Role, Seen, Service, Translate
+from .. import condition, file_times, layers, process, release, senders, sendmail, web_address
+from ..model import (
+    MAIL_ROLES,
+    Completed,
+    Hints,
+    Instance,
+    InstanceError,
+    LogLine,
+    Role,
+    Seen,
+    Sender,
+    Service,
+    Translate,
+)
 from ..procfs import SIDEKIQ_AT_WORK, Processes
 from . import image_release, network, one_off, sight
 from .containers import Container
@@ -116,22 +128,15 @@ class ComposeDriver:
         findings += env_file.followed
         if not env_file.data.strip():
             findings.append(TABLE.finding("env-file-empty", env_file.path, "It is empty."))
-        overrides = []
-        for name in self._mail_services():
-            stack = sight.layers_of(self._models[name], self._project.shown, findings)
-            if not any(gate.real(layer.path) == env_file.path for layer in stack if layer.data is not None):
-                findings.append(sight.reads_other_file(name, env_file.path, self._models[name]))
-            overrides += layers.overrides(stack, env_file.path)
-        for one in dict.fromkeys(overrides):
-            message = f"{one.layer} sets it there, which overrides {env_file.path}."
-            findings.append(TABLE.finding("override-hides-file", f"{one.variable} in {one.path}", message))
+        found = [self._resolved(name, env_file.path, findings) for name in self._mail_services()]
+        findings += senders.about_overrides(found, env_file.path)
         reader = self._file.reader if self._file else "compose"
         own: dict[str, str] = {}
         try:
             own = values(env_file.data, reader, {})
         except FindingError as refused:
             findings.append(placed(refused.finding, env_file.path))
-        variables = self._expected(self._first())
+        variables = found[0].variables
         readers = self._readers(reader, env_file.path)
         findings += layers.misread(env_file, readers, variables)
         return dataclasses.replace(
@@ -142,9 +147,24 @@ class ComposeDriver:
             readers=readers,
             services=tuple(self._as_services()),
             mail_variables=layers.mail_variables(own),
-            overrides=tuple(dict.fromkeys(overrides)),
-            variables=types.MappingProxyType(variables),
+            senders=tuple(found),
+            variables=variables,
         )
+
+    def _resolved(self, name: str, env_file: str, findings: list[Finding]) -> Sender:
+        """The service with the variables that its processes have."""
+        model, image = self._models[name], self._image_of(name)
+        texts = [(path, _text(path)) for path in self._project.files]
+        stack = sight.layers_of(model, image, sight.Places(self._project.shown, texts), findings)
+        if not any(gate.real(layer.path) == env_file for layer in stack if layer.data is not None):
+            findings.append(sight.reads_other_file(name, env_file, model))
+        own: dict[str, str] = {}
+        for container in self._of(name):
+            if container.state == "running":  # an entrypoint may set more than the container was given
+                for pid in reversed(self._processes.beside(container.pid)):
+                    own.update(senders.of_process(self._processes.environment(pid), container.environment))
+        expected = self._expected(name)
+        return senders.resolved(name, self._roles[name], stack, env_file, expected, senders.of_process(own, expected))
 
     def _readers(self, reader: str, env_file: str) -> tuple[str, ...]:
         """The readers of the environment file: this Compose, an older one that created the containers, the app."""
@@ -177,11 +197,12 @@ class ComposeDriver:
         return found
 
     def _mail_services(self) -> list[str]:
-        """The services with mail settings that are meant to run or have a container, web first.
+        """The services that send mail and are meant to run or have a container, the one that sends most of it first.
 
-        If there are none, all services with mail settings. The first one represents the instance.
+        The first one represents the instance. If there are none, all services with mail settings.
         """
-        found = [name for role in MAIL_ROLES for name in self._models if self._roles.get(name) == role]
+        found = [name for name in self._models if self._roles.get(name) in MAIL_ROLES]
+        found.sort(key=lambda name: senders.sending_order(self._roles[name], self._models[name].program))
         return [name for name in found if self._wanted(name) or self._of(name)] or found
 
     def _of(self, service: str) -> list[Container]:
@@ -197,10 +218,12 @@ class ComposeDriver:
 
     def _expected(self, service: str) -> dict[str, str]:
         """The environment of a new container of the service."""
-        model = self._models[service]
+        return {**self._image_of(service), **self._models[service].environment}
+
+    def _image_of(self, service: str) -> dict[str, str]:
+        """The variables of the image that its containers run."""
         running = next((one.image_id for one in self._containers if one.service == service), "")
-        image = self._engine.image(running or model.image)[1]
-        return {**image, **model.environment}
+        return self._engine.image(running or self._models[service].image)[1]
 
     def _refresh_models(self) -> None:
         """Let Compose read its files again if any has changed."""
@@ -224,7 +247,7 @@ class ComposeDriver:
         environment: t.Mapping[str, str | None] = types.MappingProxyType({}),
         timeout: float,
     ) -> Completed:
-        """See model.Driver. Runs in a one-off container, created as a new container of the web service would be."""
+        """See model.Driver. Runs in a one-off container, created as a new container of the Sidekiq service would be."""
         name = f"{self._project.name}-check-{secrets.token_hex(4)}"
         options = ["--rm", "--no-deps", "--no-TTY", "--name", name]
         words, setup = one_off.wrapped(command, environment, timeout)
@@ -387,6 +410,12 @@ def _stamp(path: str) -> tuple[int, int, int] | None:
         status = os.stat(path)
         return status.st_ino, status.st_size, status.st_mtime_ns
     return None
+
+
+def _text(path: str) -> str:
+    with contextlib.suppress(OSError):
+        return layers.read_regular(path).decode("utf-8", "replace")
+    return ""
 
 
 def _variables_of(file: EnvFile) -> t.Mapping[str, str]:

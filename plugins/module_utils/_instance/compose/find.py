@@ -176,11 +176,14 @@ def mail_env_file(
 ) -> EnvFile | None:
     """The environment file for the mail variables; None when the services name no environment file.
 
-    The last file that sets mail variables, else C(.env.production), else the last file: later files win.
+    The last file that sets mail variables, else C(.env.production), else the last file: later files win. A file that
+    every service reads outranks others: what only one of them reads is an override in that one.
 
     :param read: returns a file's variables; empty when it cannot be read.
     """
-    named = list(dict.fromkeys(one for service in services for one in service.env_files))
+    read_by = [service.env_files for service in services]
+    named = list(dict.fromkeys(one for files in read_by for one in files))
+    named = [one for one in named if all(one in files for files in read_by)] or named
     for one in reversed(named):
         if mail_variables(read(one)):
             return one

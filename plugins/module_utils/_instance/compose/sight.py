@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ..._findings.compose import TABLE
@@ -15,6 +16,7 @@ from ..._findings.model import Finding
 from ..._loopback import is_loopback
 from .. import layers
 from ..sendmail import HELPERS, SENDMAIL
+from .compose_lines import entry_line
 from .containers import Container
 from .project import ServiceModel, differing, interpolated, lost
 
@@ -25,21 +27,47 @@ PRIVILEGED_PROGRAM = (
 )
 
 
-def layers_of(model: ServiceModel, compose_file: str, findings: list[Finding]) -> list[layers.Layer]:
-    """Where a service's variables come from, the winner first."""
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where the entries of the Compose files are.
+
+    :ivar shown: the project's Compose file, for people.
+    :ivar texts: path and text of each Compose file, in the order in which they are read.
+    """
+
+    shown: str
+    texts: t.Sequence[tuple[str, str]] = dataclasses.field(default=(), repr=False)
+
+    def of(self, service: str, name: str) -> tuple[str, int]:
+        """The file and line of an C(environment:) entry; line 0 if it is not seen, as with an anchor."""
+        found = entry_line(service, name, self.texts)
+        return (f"service {service} of {found[0]}", found[1]) if found else (f"service {service} of {self.shown}", 0)
+
+
+def layers_of(
+    model: ServiceModel, image: t.Mapping[str, str], places: Places, findings: list[Finding]
+) -> list[layers.Layer]:
+    """Where a service's variables come from, the winner first.
+
+    :param image: the variables of its image.
+    """
     own: dict[bool, dict[str, str]] = {False: {}, True: {}}
     for name in model.own:
         if name in model.environment:
             own[interpolated(model, name)][name] = model.environment[name]
-    place = f"service {model.name} of {compose_file}"
+    shown = f"service {model.name} of {places.shown}"
+
+    def where(name: str) -> tuple[str, int]:
+        return places.of(model.name, name)
+
     found = [
-        layers.Layer("environment:", place, given=own[False]),
-        layers.Layer("environment: (filled in from .env)", place, given=own[True]),
+        layers.Layer("environment:", shown, given=own[False], where=where),
+        layers.Layer("environment: (filled in from .env)", shown, given=own[True], where=where),
     ]
     for one in reversed(model.env_files):
         layer = layers.file_layer("env_file", one.path, one.reader, findings)
         found += [layer] if layer else []
-    return found
+    return [*found, layers.Layer("image", model.image or model.name, given=image)]
 
 
 def no_env_file(service: str, compose_file: str) -> Finding:

@@ -21,14 +21,15 @@ from ..._dotenv.dialects import values
 from ..._files import gate
 from ..._findings.instance import TABLE
 from ..._findings.model import Finding, FindingError, errors
-from .. import condition, file_times, layers, process, release, sendmail, web_address
-from ..model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Seen, Service, Translate
+from .. import condition, file_times, layers, process, release, senders, sendmail, web_address
+from ..model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Seen, Sender, Service, Translate
 from ..process import Account
 from ..procfs import SIDEKIQ_AT_WORK, Processes
-from . import sandbox
-from .environment import app_environment
+from . import places, sandbox
+from .environment import app_environment, given_to
 from .find import Choice, choose
 from .manager import Manager
+from .unit_lines import last_line
 from .units import Unit
 
 #: If the two start times of a process are this many seconds apart, the clock has been set since.
@@ -62,6 +63,8 @@ class SystemdDriver:
         self._sightings = file_times.Sightings(choice.app_dir)
         self._noted: dict[str, float] | None = None
         self._mark = choice.mark
+        #: Unit -> the variables that its files give its processes, once they have been read.
+        self._known: dict[str, dict[str, str]] = {}
         self.instance = self._describe(choice.user)
 
     # What it is
@@ -104,12 +107,9 @@ class SystemdDriver:
             findings.append(TABLE.finding("env-file-empty", env_file.path, "It is empty."))
         readers = self._readers(env_file.path)
         dotenv = layers.dotenv_layers(self._app_dir, env_file if "ruby" in readers else None, findings)
-        stacks = [[*self._process_layers(unit, findings), *dotenv] for unit in self._mail_units()]
-        overrides = dict.fromkeys(one for stack in stacks for one in layers.overrides(stack, env_file.path))
-        for one in overrides:
-            message = f"{one.layer} sets it there, which overrides {env_file.path}."
-            findings.append(TABLE.finding("override-hides-file", f"{one.variable} in {one.path}", message))
-        variables = layers.resolve(stacks[0] if stacks else dotenv, findings)
+        found = [self._resolved(unit, dotenv, env_file.path, readers, findings) for unit in self._mail_units()]
+        findings += senders.about_overrides(found, env_file.path)
+        variables = found[0].variables if found else layers.resolve(dotenv, findings)
         own: dict[str, str] = {}
         with contextlib.suppress(FindingError):  # resolve() has reported it, with the file's name
             own = values(env_file.data, readers[0], {})
@@ -122,7 +122,8 @@ class SystemdDriver:
             local_domain=variables.get("LOCAL_DOMAIN", ""),
             readers=readers,
             mail_variables=layers.mail_variables(own),
-            overrides=tuple(overrides),
+            services=tuple(self._as_services(self._units.values())),
+            senders=tuple(found),
             variables=types.MappingProxyType(variables),
         )
 
@@ -151,16 +152,57 @@ class SystemdDriver:
             return ("ruby", "node", "systemd") if in_app else ("systemd",)
         return ("ruby", "node")
 
-    def _process_layers(self, unit: Unit, findings: list[Finding]) -> list[layers.Layer]:
-        """The layers that systemd gives to the unit's processes, the winner first."""
+    def _resolved(
+        self,
+        unit: Unit,
+        dotenv: t.Sequence[layers.Layer],
+        env_file: str,
+        readers: t.Sequence[str],
+        findings: list[Finding],
+    ) -> Sender:
+        """The unit with the variables that its processes have."""
+        stack = [*self._process_layers(unit, "ruby" not in readers, findings), *dotenv]
+        self._known[unit.name] = known = layers.resolve(stack, findings)
+        (service,) = self._as_services([unit])
+        # What a process was started with counts if a restart would not change it.
+        own = {} if service.differs else self._of_processes(unit)
+        return senders.resolved(unit.name, service.role, stack, env_file, known, own)
+
+    def _of_processes(self, unit: Unit) -> dict[str, str]:
+        """The mail variables with which the unit's processes were started, and that nothing known gives them."""
+        if unit.name not in self._known:
+            return {}
+        running: dict[str, str] = {}
+        for pid in reversed(self._pids(unit)):
+            running.update(self._processes.environment(pid))
+        return senders.of_process(running, self._known[unit.name])
+
+    def _process_layers(self, unit: Unit, alone: bool, findings: list[Finding]) -> list[layers.Layer]:
+        """The layers that systemd gives to the unit's processes, the winner first.
+
+        :param alone: nothing but systemd reads the environment file, so what the unit unsets is set nowhere.
+        """
         if unit.environment_hidden:
             message = "systemd shows one of its Environment= values as [unprintable]."
             findings.append(TABLE.finding("unit-environment-hidden", unit.name, message))
-        found = [
+        files = [
             layers.file_layer("EnvironmentFile", path, "systemd", findings)
             for path in reversed(self._environment_files([unit]))
         ]
-        return [*filter(None, found), layers.Layer("Environment", unit.name, given=unit.environment)]
+        unset = unit.unset_environment
+        blocks = tuple(name for name in unset if alone and "=" not in name)
+
+        def set_by(name: str) -> tuple[str, int]:
+            return last_line("Environment", name, _texts(unit)) or (unit.name, 0)
+
+        def unset_by(name: str) -> tuple[str, int]:
+            return last_line("UnsetEnvironment", name, _texts(unit)) or (unit.name, 0)
+
+        return [
+            layers.Layer("UnsetEnvironment", unit.name, blocks=blocks, where=unset_by),
+            *(dataclasses.replace(file, unset=unset) for file in files if file),
+            layers.Layer("Environment", unit.name, given=unit.environment, unset=unset, where=set_by),
+        ]
 
     def _environment_files(self, units: t.Iterable[Unit] | None = None) -> list[str]:
         """The existing files of EnvironmentFile=, patterns expanded, in the order in which they are read."""
@@ -168,11 +210,12 @@ class SystemdDriver:
         return list(dict.fromkeys(path for pattern in named for path in sorted(glob.glob(pattern))))
 
     def _mail_units(self) -> list[Unit]:
-        """The units with mail settings that are meant to run here, web first; the first represents the instance.
+        """The units that send mail and are meant to run here, the one that sends most of it first.
 
-        If none is meant to run, all units with mail settings.
+        The first one represents the instance. If none is meant to run, all units with mail settings.
         """
-        found = [unit for role in MAIL_ROLES for unit in self._units.values() if self._roles[unit.name] == role]
+        found = [unit for unit in self._units.values() if self._roles[unit.name] in MAIL_ROLES]
+        found.sort(key=lambda unit: senders.sending_order(self._roles[unit.name], " ; ".join(unit.exec_start)))
         return [unit for unit in found if unit.meant] or [unit for unit in found if not unit.masked] or found
 
     def _account_of(self, user: str) -> Account:
@@ -206,6 +249,11 @@ class SystemdDriver:
             message = f"uid {os.geteuid()} is not allowed to run programs as {account.name}."
             raise FindingError(TABLE.finding("not-permitted", self.instance.app_dir, message))
         complete = self._app_environment(account)
+        complete.update(
+            (one.variable, one.value)
+            for one in self.instance.overrides_of_first
+            if one.layer == senders.OF_PROCESS and one.value is not None
+        )
         for name, value in environment.items():
             if value is None:
                 complete.pop(name, None)
@@ -231,10 +279,7 @@ class SystemdDriver:
 
     def _given(self, unit: Unit) -> dict[str, str]:
         """The variables that systemd sets for the unit's processes, as far as they are known without a process."""
-        given = dict(unit.environment)
-        for file in self._files_given(unit):
-            given.update(file)
-        return given
+        return given_to(unit, self._files_given(unit))
 
     def _files_given(self, unit: Unit) -> list[dict[str, str]]:
         """The contents of the unit's EnvironmentFile=, in the order in which they are read."""
@@ -283,7 +328,9 @@ class SystemdDriver:
             if unit.started_monotonic is not None and earliest is not None:
                 start = file_times.Start(unit.name, unit.started_monotonic, earliest)
             stale = file_times.is_stale(start, file_times.look(self._files_of([unit])), now, sighting)
-            services.append(unit.as_service(self._roles[unit.name], started=started, stale=stale))
+            changed = stale or file_times.is_stale(start, file_times.look(_unit_files(unit)), now, None)
+            differs = sorted(self._of_processes(unit)) if changed else []
+            services.append(unit.as_service(self._roles[unit.name], started=started, stale=stale, differs=differs))
         return services
 
     def _files_of(self, units: t.Iterable[Unit]) -> list[str]:
@@ -366,6 +413,18 @@ class SystemdDriver:
         ]
         program = sendmail.privileged_program() if barred else ""
         return sendmail.barred(barred, "NoNewPrivileges", program)
+
+
+def _texts(unit: Unit) -> t.Iterator[tuple[str, str]]:
+    for path in unit.files:
+        with contextlib.suppress(OSError):
+            yield path, layers.read_regular(path).decode("utf-8", "replace")
+
+
+def _unit_files(unit: Unit) -> list[str]:
+    """The files that define a unit, and the folders in which a file may have been added or removed."""
+    folders = dict.fromkeys([*map(os.path.dirname, unit.files), f"{places.PLACES[0]}/{unit.name}.d", places.PLACES[0]])
+    return [*unit.files, *folders]
 
 
 def start_times(unit: Unit, wall_minus_monotonic: float) -> tuple[float | None, float | None]:

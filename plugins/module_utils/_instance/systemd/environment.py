@@ -12,6 +12,7 @@ import os.path
 import re
 import typing as t
 
+from ..layers import without
 from ..process import Account
 from .units import Unit
 
@@ -50,14 +51,21 @@ def app_environment(
         "SHELL": account.shell or "/bin/sh",
         "LANG": "C.UTF-8",  # Ruby takes the encoding of its input from here
     }
-    environment.update(unit.environment)
-    for variables in files:
-        environment.update(variables)
-    for name in unit.unset_environment:
-        environment.pop(name.split("=", 1)[0], None)
+    environment = without({**environment, **given_to(unit, files)}, unit.unset_environment)
     environment["RAILS_ENV"] = "production"
     environment["PATH"] = _path(unit, account, environment.get("PATH", ""), (running or {}).get("PATH", ""))
     return environment
+
+
+def given_to(unit: Unit, files: t.Sequence[t.Mapping[str, str]]) -> dict[str, str]:
+    """The variables that systemd sets for the unit's processes.
+
+    :param files: the variables of the unit's environment files, in the order in which they are read.
+    """
+    given = dict(unit.environment)
+    for variables in files:
+        given.update(variables)
+    return without(given, unit.unset_environment)
 
 
 def _path(unit: Unit, account: Account, given: str, running: str) -> str:

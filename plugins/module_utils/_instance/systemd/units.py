@@ -42,6 +42,8 @@ PROPERTIES = (
     "Environment",
     "EnvironmentFiles",
     "UnsetEnvironment",
+    "FragmentPath",
+    "DropInPaths",
     "ControlGroup",
     "NoNewPrivileges",
     "PrivateTmp",
@@ -69,6 +71,7 @@ class Unit:
     :ivar exec_start: path and arguments of every ExecStart=, one text for each.
     :ivar environment: the assignments of Environment=; a later one wins.
     :ivar environment_hidden: systemd withheld at least one assignment.
+    :ivar files: its file and its drop-ins, in the order in which they are read.
     :ivar protect_home: C(no), C(read-only), C(yes) or C(tmpfs).
     :ivar binds: paths that are bind-mounted from the host and so stay visible, whatever else hides them.
     :ivar started_monotonic: start of the main process on CLOCK_MONOTONIC in seconds; None when it never started.
@@ -94,6 +97,7 @@ class Unit:
     environment_hidden: bool = False
     environment_files: tuple[EnvironmentFile, ...] = ()
     unset_environment: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     control_group: str = ""
     no_new_privileges: bool = False
     private_tmp: bool = False
@@ -138,8 +142,11 @@ class Unit:
         """The state in systemd's words, such as C(activating (auto-restart))."""
         return f"{self.active_state} ({self.sub_state})" if self.sub_state else self.active_state
 
-    def as_service(self, role: Role, *, started: float | None, stale: bool) -> Service:
-        """The unit as the rest of the collection sees it."""
+    def as_service(self, role: Role, *, started: float | None, stale: bool, differs: t.Sequence[str] = ()) -> Service:
+        """The unit as the rest of the collection sees it.
+
+        :param differs: variables that its processes were started with, and that its files give another value now.
+        """
         running = self.state == "running"
         return Service(
             name=self.name,
@@ -152,7 +159,8 @@ class Unit:
             pid=self.main_pid,
             restarts=self.restarts,
             failing=self.failing,
-            stale=stale if running else False,
+            stale=(stale or bool(differs)) if running else False,
+            differs=tuple(differs) or None,
             # The start on the monotonic clock does not change when the clock is set.
             starts=(Life(self.name, f"{self.main_pid} {self.started_monotonic}", self.restarts),),
         )
@@ -224,6 +232,7 @@ def _unit(properties: t.Mapping[str, list[str]]) -> Unit:
         environment_hidden=_HIDDEN in assignments,
         environment_files=tuple(filter(None, map(_environment_file, properties.get("EnvironmentFiles", [])))),
         unset_environment=tuple(split_words(one("UnsetEnvironment"))),
+        files=tuple(filter(None, (one("FragmentPath"), *split_words(one("DropInPaths"))))),
         control_group=one("ControlGroup"),
         no_new_privileges=one("NoNewPrivileges") == "yes",
         private_tmp=one("PrivateTmp") not in ("", "no"),

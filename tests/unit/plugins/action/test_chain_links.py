@@ -237,7 +237,14 @@ def test_the_plan_is_for_the_instance_that_was_found() -> None:
         "readers": ["ruby", "node"],
         "current": ["SMTP_SERVER"],
         "variables": ["mastodon_smtp_x"],
+        "senders": [],
+        "env_file": "/live/.env.production",
+        "digest_key": None,
     }
+    sender = {"service": "mastodon-sidekiq.service", "role": "sidekiq", "elsewhere": []}
+    seen = {"instance": {**INSTANCE, "senders": [sender]}, "digest_key": "k"}
+    given = linked("smtp_settings", "preflight", instance=seen)
+    assert given and (given["senders"], given["digest_key"]) == ([sender], "k")
 
 
 def test_adopting_refuses_variables_that_nobody_reads_unless_that_is_accepted() -> None:
@@ -270,7 +277,8 @@ def test_what_changes_something_says_that_the_preflight_is_missing(step: str) ->
 
 def test_nothing_is_looked_at_by_variables_that_are_wrong() -> None:
     assert linked("instance_info", "preflight", failed=("variables",)) is None
-    assert linked("instance_info", "preflight", {"app_dir": "/live"}) == {"app_dir": "/live"}
+    given = linked("instance_info", "preflight", {"app_dir": "/live"})
+    assert given and given.pop("digest_key") and given == {"app_dir": "/live"}
 
 
 @pytest.mark.parametrize(

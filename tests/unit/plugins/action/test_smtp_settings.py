@@ -69,6 +69,30 @@ def test_a_plan() -> None:
     assert SECRET not in str(result)
 
 
+SENDER = {
+    "service": "mastodon-sidekiq.service",
+    "role": "sidekiq",
+    "elsewhere": [
+        {"variable": "SMTP_PORT", "layer": "Environment", "path": "/x.conf", "line": 2, "value": "465"},
+        {"variable": "SMTP_PASSWORD", "layer": "Environment", "path": "/x.conf", "line": 3, "digest": "ab"},
+        {"variable": "SMTP_SERVER", "layer": "Environment", "path": "/x.conf", "line": 4, "value": GOOD["host"]},
+    ],
+}
+
+
+def test_an_override_that_contradicts_the_plan_is_an_error_that_can_be_accepted() -> None:
+    options = {**GOOD, "senders": [SENDER], "env_file": "/live/.env.production", "digest_key": "k" * 32}
+    result = run(**options)
+    assert result["failed"] is True and "mastodon-sidekiq.service" in result["msg"]
+    assert [(one["code"], one["subject"]) for one in result["findings"]] == [
+        ("override-contradicts", "SMTP_PORT in /x.conf, line 2"),
+        ("override-contradicts", "SMTP_PASSWORD in /x.conf, line 3"),
+    ]
+    assert SECRET not in str(result) and "k" * 32 not in str(result)
+    accepted = run(**options, accept=["override-contradicts"])
+    assert "failed" not in accepted and {one["severity"] for one in accepted["findings"]} == {"info"}
+
+
 def test_a_failure_has_the_plan_too_and_no_secret() -> None:
     result = run(**{**GOOD, "port": 465, "tls": "starttls", "from_address": f"{SECRET}@example.com"})
     assert result["failed"] is True

@@ -17,12 +17,14 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instanc
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import find as finding
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import (
+    Elsewhere,
     Hints,
     Instance,
     InstanceError,
-    Override,
+    Sender,
     Service,
 )
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.elsewhere import digest
 from ansible_collections.fediops.mastodon.plugins.modules import instance_info
 
 SECRET = "correct-horse-battery"
@@ -37,7 +39,16 @@ INSTANCE = Instance(
     readers=("ruby", "node"),
     services=(Service("mastodon-web.service", "web", "running", "active (running)", started=0.5, pid=7),),
     mail_variables=("SMTP_LOGIN", "SMTP_PASSWORD"),
-    overrides=(Override("SMTP_PORT", ".env.local", "/live/.env.local"),),
+    senders=(
+        Sender(
+            "mastodon-sidekiq.service",
+            "sidekiq",
+            (
+                Elsewhere("SMTP_PORT", ".env.local", "/live/.env.local", 2, value="587"),
+                Elsewhere("SMTP_PASSWORD", ".env", "/live/.env", wins=False, value=SECRET),
+            ),
+        ),
+    ),
     findings=(TABLE.finding("override-hides-file", "SMTP_PORT", "It is set elsewhere, too."),),
     variables=types.MappingProxyType(
         {"SMTP_SERVER": "relay.example", "SMTP_PORT": "587", "SMTP_LOGIN": "x", "SMTP_PASSWORD": SECRET}
@@ -71,7 +82,8 @@ def test_what_is_found_is_returned_with_the_effective_settings(run):
     result, asked = run(INSTANCE)
     assert asked == [Hints()]
     assert result["changed"] is False
-    added = {"effective": result["instance"]["effective"], "unproved": [], "ticket": None}
+    instance = result["instance"]
+    added = {"effective": instance["effective"], "senders": instance["senders"], "unproved": [], "ticket": None}
     assert result["instance"] == {**json.loads(json.dumps(INSTANCE.as_dict())), **added}
     effective = result["instance"]["effective"]
     assert effective["main"]["settings"]["address"] == "relay.example"
@@ -91,6 +103,25 @@ def test_what_the_settings_do_and_nobody_meant_is_a_finding(run):
     assert "credential-blank" not in json.dumps(older["findings"])
     unknown, _unused = run(dataclasses.replace(instance, release=""))
     assert [one["code"] for one in unknown["findings"]] == ["override-hides-file", "variable-unread"]
+
+
+def test_what_a_sender_has_from_elsewhere_is_returned_and_its_credentials_are_digests_with_the_key(run):
+    (sender,) = run(INSTANCE)[0]["instance"]["senders"]
+    assert (sender["service"], sender["role"]) == ("mastodon-sidekiq.service", "sidekiq")
+    port, password = sender["elsewhere"]
+    assert port == {
+        "variable": "SMTP_PORT",
+        "layer": ".env.local",
+        "path": "/live/.env.local",
+        "line": 2,
+        "wins": True,
+        "set": True,
+        "value": "587",
+        "digest": None,
+    }
+    assert (password["value"], password["digest"], password["wins"]) == (None, None, False)
+    keyed = run(INSTANCE, {"digest_key": "k" * 32})[0]["instance"]["senders"][0]["elsewhere"][1]
+    assert keyed["value"] is None and keyed["digest"] == digest(SECRET, "k" * 32)
 
 
 def test_every_hint_reaches_the_search(run):

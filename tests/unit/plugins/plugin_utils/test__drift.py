@@ -168,3 +168,33 @@ def test_a_preflight_that_ended_without_a_finding_is_not_in_order() -> None:
 
 def test_a_step_that_was_left_out_says_nothing() -> None:
     assert drift(steps(relay={"skipped": True, "msg": "no"}, relay_bulk={}))["in_order"]
+
+
+@pytest.mark.parametrize("code", ["service-stopped", "service-failing-before", "edit-unproved"])
+def test_a_service_that_is_not_up_is_an_error_although_a_rollout_only_warns(code: str) -> None:
+    seen = steps()
+    seen["instance"]["findings"] = [finding(code, "warning", "mastodon-web.service")]
+    verdict = drift(seen)
+    assert (verdict["in_order"], codes(verdict)) == (False, [(code, "error")])
+    assert not drift_summary(verdict, seen["instance"]["instance"])[0].startswith("In order")
+
+
+def test_the_same_service_is_told_once_by_both_steps() -> None:
+    told = finding("service-stopped", "warning", "mastodon-web.service")
+    seen = steps(services={"findings": [told]})
+    seen["instance"]["findings"] = [told]
+    assert codes(drift(seen)) == [("service-stopped", "error")]
+
+
+def test_an_override_that_contradicts_the_plan_is_told_once() -> None:
+    place = "SMTP_PORT in /etc/x.conf, line 2"
+    seen = steps(settings={"failed": True, "findings": [finding("override-contradicts", "error", place)]})
+    harmless = finding("override-hides-file", "warning", "SMTP_TLS in /etc/x.conf, line 3")
+    seen["instance"]["findings"] = [finding("override-hides-file", "warning", place), harmless]
+    assert codes(drift(seen)) == [("override-contradicts", "error"), ("override-hides-file", "warning")]
+
+
+def test_a_stale_service_without_a_known_start() -> None:
+    seen = steps()
+    seen["instance"]["instance"]["services"] = [{**service("web", stale=True), "since": None}]
+    assert "None" not in drift(seen)["message"]

@@ -111,6 +111,11 @@ def test_a_dry_run_speaks_of_what_would_be() -> None:
     assert "Rails would send through" in text and "would be restarted" in text
 
 
+def test_a_service_that_does_not_run_has_no_time_since_when() -> None:
+    stopped = {"name": "mastodon-web.service", "restarted": False, "after": {"state": "stopped", "since": None}}
+    assert "mastodon-web.service: stopped" in host_summary({**RESULT, "services": [stopped]})
+
+
 def test_a_relay_without_encryption_and_login_is_told_as_such() -> None:
     bare = {**RESULT["relays"][0], "tls_details": None, "auth": {"tried": False, "accepted": None}, "envelope": {}}
     lines = host_summary({**RESULT, "relays": [bare], "sender_dns": []})

@@ -246,7 +246,7 @@ def test_a_command_runs_in_a_container_of_its_own_with_values_out_of_sight(
     )
     command = ran["command"]
     assert done.stdout == b"answer"
-    options = command[command.index("run") + 1 : command.index("web")]
+    options = command[command.index("run") + 1 : command.index("sidekiq")]
     assert {"--rm", "--no-deps", "--no-TTY"} <= set(options)
     assert command[-4:] == ["sh", "bin/rails", "runner", "-"]
     # Neither the command line nor what the Engine is told of the container has it.
@@ -254,7 +254,12 @@ def test_a_command_runs_in_a_container_of_its_own_with_values_out_of_sight(
     assert (ran["timeout"], ran["directory"]) == (7, str(docker.project))
     assert docker.commands("rm") == []
     # The words behind the service, run as the container would.
-    words = [*command[command.index("web") + 1 : -3], "sh", "-c", 'printf "%s|%s|" "$SMTP_PASSWORD" "$SMTP_SSL"; cat']
+    words = [
+        *command[command.index("sidekiq") + 1 : -3],
+        "sh",
+        "-c",
+        'printf "%s|%s|" "$SMTP_PASSWORD" "$SMTP_SSL"; cat',
+    ]
     shown = subprocess.run(words, input=ran["stdin"], env={"PATH": os.environ["PATH"], "SMTP_SSL": "true"},
                            capture_output=True, check=True)  # fmt: skip
     assert shown.stdout.decode() == f"{SECRET}||program"
@@ -262,7 +267,12 @@ def test_a_command_runs_in_a_container_of_its_own_with_values_out_of_sight(
 
 def test_the_container_has_a_time_limit_of_its_own(docker: Docker, ran: dict[str, t.Any]) -> None:
     docker.driver().run_in_app(["bin/rails", "runner", "-"], stdin=b"program", timeout=7)
-    assert ran["command"][-8:-5] == ["web", "sh", "-c"] and ran["command"][-4:] == ["sh", "bin/rails", "runner", "-"]
+    assert ran["command"][-8:-5] == ["sidekiq", "sh", "-c"] and ran["command"][-4:] == [
+        "sh",
+        "bin/rails",
+        "runner",
+        "-",
+    ]
     script = ran["command"][-5]
     assert script.startswith("command -v timeout") and "timeout -k 5 37 " in script
     for words, status in ((["sh", "-c", "exit 3"], 3), (["sleep", "60"], 124)):

@@ -299,7 +299,12 @@ def test_entries_of_the_compose_file_that_win_over_the_file_are_named(docker: Do
         ("SMTP_SERVER", " (filled in from .env)"),
     }
     assert {one.code for one in instance.findings} == {"override-hides-file"}
-    assert instance.variables["SMTP_PORT"] == "2525"
+    # Rails is asked with what Sidekiq has, since that sends the mail.
+    assert (instance.variables["SMTP_PORT"], instance.variables["SMTP_SERVER"]) == ("25", "other.example")
+    assert {one.service: [each.variable for each in one.overrides] for one in instance.senders} == {
+        "sidekiq": ["SMTP_SERVER"],
+        "web": ["SMTP_PORT"],
+    }
 
 
 def test_what_was_given_by_hand_would_be_lost_in_a_new_container(docker: Docker) -> None:

@@ -8,7 +8,12 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instance import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.condition import about, elsewhere, failing
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.condition import (
+    about,
+    elsewhere,
+    failing,
+    stopped,
+)
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Instance, Service
 
 NOW = 10_000.0
@@ -38,6 +43,28 @@ def service(role="web", state="running", **more):
 )
 def test_which_service_is_failing(given, told):
     assert failing(given, NOW) == told
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (service(state="stopped", detail="inactive (dead)"), True),
+        (service("sidekiq", "stopped", detail="no container"), True),
+        (service(state="stopped", wanted=False), False),  # not meant to run here
+        (service(state="stopped", masked=True), False),
+        (service("streaming", "stopped"), False),  # sends no mail
+        (service(), False),
+        (service(state="changing"), False),
+    ],
+)
+def test_a_service_that_is_stopped_is_told_before_anything_is_changed(given, told):
+    finding = stopped(given)
+    assert bool(finding) is told
+    if finding:
+        assert (finding.code, finding.severity, finding.subject) == ("service-stopped", "warning", given.name)
+        assert finding.message == f"It is {given.detail}, although it is meant to run."
+        instance = Instance("systemd", "/live", "m", "/live/.env", "", "4.5.0", "x.example", services=(given,))
+        assert finding in about(instance, lambda _unused: [], named=False, now=NOW)
 
 
 @pytest.mark.parametrize(

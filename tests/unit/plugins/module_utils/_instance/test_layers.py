@@ -179,11 +179,15 @@ def test_mail_variables_above_the_file_are_overrides_and_below_it_are_not(tmp_pa
         env_production_local="BULK_SMTP_SERVER=bulk.example\nNOT_SMTP_X=1\n",
     )
     found, env_file = stack(app_dir, SMTP_SERVER="unit.example", PORT="3000")
-    assert [one.as_dict() for one in layers.overrides(found, env_file)] == [
-        {"variable": "SMTP_SERVER", "layer": "Environment", "path": "mastodon-web.service"},
-        {"variable": "BULK_SMTP_SERVER", "layer": ".env.production.local", "path": f"{app_dir}/.env.production.local"},
-        {"variable": "SMTP_PORT", "layer": ".env.local", "path": f"{app_dir}/.env.local"},
+    prod_local = ".env.production.local"
+    assert [one.as_dict() for one in layers.elsewhere(found, env_file)] == [
+        {"variable": "SMTP_SERVER", "layer": "Environment", "path": "mastodon-web.service", "line": 0},
+        {"variable": "BULK_SMTP_SERVER", "layer": prod_local, "path": f"{app_dir}/{prod_local}", "line": 1},
+        {"variable": "SMTP_PORT", "layer": ".env.local", "path": f"{app_dir}/.env.local", "line": 2},
+        {"variable": "SMTP_LOGIN", "layer": ".env", "path": f"{app_dir}/.env", "line": 2},
+        {"variable": "SMTP_PORT", "layer": ".env", "path": f"{app_dir}/.env", "line": 1},
     ]
+    assert [one.wins for one in layers.elsewhere(found, env_file)] == [True, True, True, False, False]
 
 
 def test_a_file_that_ruby_refuses_is_a_finding_with_its_name(tmp_path):

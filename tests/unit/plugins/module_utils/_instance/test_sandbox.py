@@ -55,7 +55,7 @@ def test_a_ca_file_that_a_unit_cannot_see(host):
     (finding,) = driver.relay_findings("relay.example", "/tmp/ca.pem", True)
     assert (finding.code, finding.severity, finding.subject) == ("ca-file-hidden", "error", "/tmp/ca.pem")
     assert finding.message == (
-        "mastodon-web.service, mastodon-sidekiq.service cannot see it because of PrivateTmp=yes."
+        "mastodon-sidekiq.service, mastodon-web.service cannot see it because of PrivateTmp=yes."
     )
     assert driver.relay_findings("relay.example", "", True) == []
     assert driver.relay_findings("relay.example", "/etc/ssl/ca.pem", True) == []
@@ -101,7 +101,7 @@ def test_which_sendmail_needs_more_rights(tmp_path, programs, link, expected):
 @pytest.mark.parametrize(
     ("by_unit", "by_process", "needs", "services"),
     [
-        (True, False, "/usr/sbin/postdrop", "mastodon-web.service and mastodon-sidekiq.service run with"),
+        (True, False, "/usr/sbin/postdrop", "mastodon-sidekiq.service and mastodon-web.service run with"),
         (False, True, "/usr/sbin/postdrop", "mastodon-sidekiq.service runs with"),
         (False, False, "/usr/sbin/postdrop", ""),
         (True, False, "", ""),

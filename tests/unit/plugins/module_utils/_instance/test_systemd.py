@@ -87,8 +87,8 @@ def test_an_override_is_a_warning_and_never_shows_its_value(host):
     host.change("mastodon-streaming.service", environment={"SMTP_SERVER": "is no business of Node's"})
     instance = driver(host).instance
     assert [(one.variable, one.layer) for one in instance.overrides] == [
-        ("SMTP_PASSWORD", ".env.production.local"),
         ("SMTP_PORT", "Environment"),
+        ("SMTP_PASSWORD", ".env.production.local"),
     ]
     assert {one.code for one in instance.findings} == {"override-hides-file"}
     assert {one.severity for one in instance.findings} == {"warning"}
@@ -368,11 +368,11 @@ def test_where_nothing_can_be_noted_the_restart_is_done_all_the_same(host, notes
 def test_runs_a_command_in_the_app_with_the_units_environment(host):
     app_dir = host.app()
     host.usual(app_dir)
-    (host.folder / "web.env").write_text("FROM_FILE='a b'\n")
+    (host.folder / "sidekiq.env").write_text("FROM_FILE='a b'\n")
     host.change(
-        "mastodon-web.service",
+        "mastodon-sidekiq.service",
         environment={"FROM_UNIT": "1", "UNSET_ME": "1"},
-        environment_files=(EnvironmentFile(str(host.folder / "web.env"), False),),
+        environment_files=(EnvironmentFile(str(host.folder / "sidekiq.env"), False),),
     )
     done = driver(host).run_in_app(
         ["sh", "-c", 'pwd; cat; echo "$FROM_UNIT|$FROM_FILE|$RAILS_ENV|$MINE|${UNSET_ME-unset}"'],

@@ -27,7 +27,11 @@ def test_a_clean_environment_of_the_user():
 
 
 def test_the_units_own_variables_and_files_in_systemds_order():
-    web = unit("/usr/bin/bundle x", environment={"A": "unit", "B": "unit", "C": "unit"}, unset_environment=("C", "D=x"))
+    web = unit(
+        "/usr/bin/bundle x",
+        environment={"A": "unit", "B": "unit", "C": "unit"},
+        unset_environment=("C", "D=first", "B=x"),
+    )
     found = app_environment(web, ACCOUNT, [{"B": "first", "D": "first"}, {"B": "second"}])
     assert (found["A"], found["B"]) == ("unit", "second")
     assert "C" not in found and "D" not in found

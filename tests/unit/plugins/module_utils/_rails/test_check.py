@@ -18,7 +18,12 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import values
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Instance, Override
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import (
+    Completed,
+    Elsewhere,
+    Instance,
+    Sender,
+)
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.check import Request, ask
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.program import GUEST, PRELUDE
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.queue_program import program as queue_program
@@ -172,8 +177,11 @@ def test_in_a_dry_run_without_dotenv_the_process_environment_is_the_planned_one(
 
 def test_in_a_dry_run_what_another_layer_hides_stays_hidden(tmp_path: Path) -> None:
     driver = Recorder(tmp_path / ".env.production", ("compose",))
+    own = (Elsewhere("SMTP_PORT", "environment:", "sidekiq"), Elsewhere("SMTP_TLS", "x", "y"))
+    below = Elsewhere("SMTP_SERVER", "image", "x", wins=False)
+    others = Sender("web", "web", (Elsewhere("SMTP_SERVER", "environment:", "web"),))
     driver.instance = dataclasses.replace(
-        driver.instance, overrides=(Override("SMTP_PORT", "environment:", "web"), Override("SMTP_TLS", "x", "y"))
+        driver.instance, senders=(Sender("sidekiq", "sidekiq", (*own, below)), others)
     )
     planned = {"SMTP_SERVER": "new.example", "SMTP_PORT": "465"}
     ask(driver, Request(set=planned, remove=("SMTP_TLS", "SMTP_SSL"), planned=True))  # type: ignore[arg-type]

@@ -13,8 +13,9 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import (
     Completed,
+    Elsewhere,
     Instance,
-    Override,
+    Sender,
     Service,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.effective import effective
@@ -108,9 +109,10 @@ def test_all_is_well() -> None:
 
 
 def test_a_setting_that_differs_names_the_layer_that_wins() -> None:
+    elsewhere = (Elsewhere("SMTP_PORT", "Environment", "/x.conf", 3),)
     instance = Instance(
         "systemd", "/app", "m", "/app/.env.production", "", "4.3.8", "here.example",
-        overrides=(Override("SMTP_PORT", "Environment", "mastodon-web.service"),),
+        senders=(Sender("mastodon-sidekiq.service", "sidekiq", elsewhere),),
     )  # fmt: skip
     changed = answer()
     changed["relays"]["main"]["settings"]["port"] = "25"
@@ -122,7 +124,7 @@ def test_a_setting_that_differs_names_the_layer_that_wins() -> None:
     assert finding.code == "effective-differs"
     assert "'25'" in finding.message
     assert "'587'" in finding.message
-    assert "Environment in mastodon-web.service" in finding.fix
+    assert "Environment in /x.conf, line 3" in finding.fix
 
 
 @pytest.mark.parametrize(
