@@ -21,6 +21,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
     worst_first,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.compare import shown
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import IN_THE_WAY
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import on_older_settings
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import said, went_wrong
 
@@ -52,8 +53,7 @@ def drift(steps: t.Mapping[str, t.Any], fail_on: str = "error") -> dict[str, t.A
         findings += _of_step(name, result, results)
     if steps.get("cause") and not errors(findings):
         findings.append(TABLE.finding("check-incomplete", "preflight", " ".join(str(steps["cause"]).split())))
-    contradicted = {one.subject for one in findings if one.code == "override-contradicts"}
-    findings = [one for one in findings if one.code != "override-hides-file" or one.subject not in contradicted]
+    findings = _without_consequences(findings, results)
     ranked = worst_first(findings)
     severe = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on in SEVERITIES else ()
     blocking = [one for one in ranked if one.severity in severe]
@@ -79,6 +79,19 @@ def drift_summary(verdict: t.Mapping[str, t.Any], instance: t.Mapping[str, t.Any
     lines = [Finding(**one).sentence() for one in verdict["findings"] if one["severity"] != "info"]
     kinds = [one["severity"] for one in verdict["findings"] if one["severity"] != "info"]
     return [first, seen, *(f"{kind}: {line}" for kind, line in zip(kinds, lines, strict=True))]
+
+
+def _without_consequences(findings: t.Sequence[Finding], results: t.Mapping[str, t.Any]) -> list[Finding]:
+    """The findings without those that a contradicting override already explains, with its file and line."""
+    places = {one.subject for one in findings if one.code == IN_THE_WAY}
+    variables = {place.partition(" in ")[0] for place in places}
+    decided = {one["setting"]: one["variable"] for one in results["mailer"].get("differences") or ()}
+    return [
+        one
+        for one in findings
+        if not (one.code == "override-hides-file" and one.subject in places)
+        and not (one.code in _OF_THE_FILE and decided.get(one.subject, one.subject) in variables)
+    ]
 
 
 def _about_file(results: t.Mapping[str, t.Any]) -> list[Finding]:

@@ -25,6 +25,9 @@ PREFLIGHT = ("variables", "instance", "settings", "relay", "relay_bulk", "dns")
 ROLLOUT = ("edit", "mailer", "services", "queue")
 ROLLBACK = ("variables", "instance", "restored", "services")
 
+#: The one error of smtp_settings that is not about the plan itself.
+IN_THE_WAY = "override-contradicts"
+
 
 class Known:
     """What the run knows about a host so far.
@@ -63,8 +66,13 @@ class Known:
 
     @functools.cached_property
     def plan(self) -> Result | None:
-        """The plan of smtp_settings; None when the step failed or did not run."""
-        return None if self.wrong("settings") else self.result("settings").get("plan")
+        """The plan of smtp_settings; None when the step failed or did not run.
+
+        If only a service stands in its way, it is a plan, and the steps that only look still go by it.
+        """
+        found = [one for one in self.result("settings").get("findings") or () if one.get("severity") == "error"]
+        in_the_way = bool(found) and all(one.get("code") == IN_THE_WAY for one in found)
+        return None if self.wrong("settings") and not in_the_way else self.result("settings").get("plan")
 
     @property
     def found(self) -> dict[str, t.Any]:

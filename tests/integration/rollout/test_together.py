@@ -9,8 +9,13 @@ import json
 import sys
 from pathlib import Path
 
+import jinja2
 import pytest
+import yaml
 from harness import Lab
+from test_failing import WORDS, last_words
+
+CHECKS: list[dict[str, str]] = yaml.safe_load((Path(__file__).parent / "faults.yml").read_text())["checks"]
 
 PLAYBOOKS = ("smtp_rollout", "smtp_check", "smtp_rollback", "smtp_adopt")
 
@@ -46,6 +51,26 @@ def test_an_undo_that_is_switched_off_on_the_command_line_is_off(rolled_out: Lab
     back = rolled_out.playbook(*both, mastodon_smtp_fail_on="never", mastodon_smtp_steady=2)
     assert "error: mastodon-web.service" in " ".join(back.output.split()), back.output
     assert back.status == 0 and rolled_out.checksum("masto1") == checksum, back.output
+
+
+def test_services_that_are_not_as_they_should_be_are_not_in_order(rolled_out: Lab) -> None:
+    """Each with its own settings and its own state: the file is as the inventory says."""
+
+    def command(row: dict[str, str], key: str) -> None:
+        rolled_out.ssh(row["host"], jinja2.Template(row[key], undefined=jinja2.StrictUndefined).render(WORDS))
+
+    begun: list[dict[str, str]] = []
+    try:
+        for row in CHECKS:
+            begun.append(row)
+            command(row, "break")
+        done = rolled_out.playbook("fediops.mastodon.smtp_check")
+    finally:
+        for row in reversed(begun):
+            command(row, "mend")
+    assert done.status == 2 and "None" not in done.output, done.output
+    for row in CHECKS:
+        assert f"[{row['code']}]" in last_words(done.output, row["host"]), done.output
 
 
 @pytest.mark.parametrize("playbook", PLAYBOOKS)

@@ -194,6 +194,21 @@ def test_an_override_that_contradicts_the_plan_is_told_once() -> None:
     assert codes(drift(seen)) == [("override-contradicts", "error"), ("override-hides-file", "warning")]
 
 
+def test_what_rails_says_of_a_contradicting_override_is_not_told_again() -> None:
+    place = "SMTP_PORT in /etc/x.conf, line 2"
+    seen = steps(settings={"failed": True, "findings": [finding("override-contradicts", "error", place)]})
+    other = finding("effective-differs", "error", "from", "Rails has another sender.")
+    seen["mailer"] = {
+        **RAILS_HAS_OTHER_PORT,
+        "findings": [OTHER_PORT, other, finding("password-misread", "error", "SMTP_PASSWORD")],
+    }
+    assert codes(drift(seen)) == [
+        ("override-contradicts", "error"),
+        ("effective-differs", "error"),
+        ("password-misread", "error"),
+    ]
+
+
 def test_a_stale_service_without_a_known_start() -> None:
     seen = steps()
     seen["instance"]["instance"]["services"] = [{**service("web", stale=True), "since": None}]

@@ -179,4 +179,9 @@ def test_whether_a_service_may_have_read_the_edit(host: Known, services: bool) -
 def test_a_step_that_failed_gives_the_others_nothing_to_go_by() -> None:
     assert known(wrong={"instance": "no-instance"}).instance is None and known().instance
     assert known(wrong={"settings": "host-missing"}).plan is None
+    assert known(wrong={"settings": "host-missing"}, settings={"plan": {"set": {}}}).plan is None
+
+
+def test_a_service_in_the_way_of_the_plan_does_not_keep_the_others_from_looking() -> None:
+    assert known(wrong={"settings": "override-contradicts"}, settings={"plan": {"set": {}}}).plan == {"set": {}}
     assert known().found == {"env_file": "/live/.env.production"}
