@@ -27,7 +27,7 @@ options:
   user:
     description:
       - The user that Mastodon runs as.
-      - Taken from the unit, or the container, of the web service when it is not given.
+      - Taken from the unit of the web service, or the container of the Sidekiq service, when it is not given.
     type: str
   env_file:
     description:

@@ -13,8 +13,9 @@ author:
   - The fediops.mastodon contributors (!UNKNOWN)
 description:
   - Boots the instance's Rails once, by C(bin/rails runner), as the instance's user and with the environment of its
-    services. This fresh process reads the settings that are on disk now, whatever the running services still use.
-  - With Docker Compose, this process runs in its own container, made like those of the web service from the files
+    Sidekiq service, which sends nearly all mail; of its web service where no Sidekiq runs. This fresh process reads the
+    settings that are on disk now, whatever the running services still use.
+  - With Docker Compose, this process runs in its own container, made like those of the Sidekiq service from the files
     as they are now (C(docker compose run --rm --no-deps)). Planned values go into it by standard input only.
   - Reports what ActionMailer actually uses for the main relay and, if there is one, the bulk relay. Differences from
     what was planned are errors that name the layer that overrides the file.
