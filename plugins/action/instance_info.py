@@ -27,4 +27,4 @@ class ActionModule(HostStep):
         if wrong and not (codes and codes <= MISSPELT):
             return None
         self.unshown["digest_key"] = key = secrets.token_hex(16)
-        return {**options, "digest_key": key}
+        return {**options, "handed": {"digest_key": key}}

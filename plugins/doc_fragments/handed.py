@@ -43,6 +43,12 @@ options:
             noted beside the environment file, so a later run does not do it again.
           - The module fails before it does anything when another run has taken over the edit.
         type: str
+      digest_key:
+        description:
+          - For M(fediops.mastodon.instance_info), the key with which its return value C(instance.senders)
+            has digests of logins and passwords, so that they can be compared with a plan. Without it there are none.
+          - Each run has a new one.
+        type: str
       queue:
         description:
           - For M(fediops.mastodon.queued_mail_check), what M(fediops.mastodon.mailer_check) has found out about the two

@@ -56,6 +56,7 @@ HANDED_ARGUMENTS: dict[str, dict[str, t.Any]] = {
             "mark": {"type": "str"},
             "prove": {"type": "list", "elements": "str", "choices": ["mailer", "services", "queue"]},
             "ticket": {"type": "str"},
+            "digest_key": {"type": "str", "no_log": True},
             "queue": {
                 "type": "dict",
                 "options": {

@@ -31,13 +31,6 @@ description:
     neither login nor password.
   - Every problem is a finding with a stable code, its cause and its fix. The module fails when a finding is an error,
     with the same evidence in the result as when it succeeds.
-options:
-  digest_key:
-    description:
-      - Logins and passwords in RV(instance.senders) are returned as digests with this key, so that they can be compared
-        with a plan. Without it they are not returned at all.
-      - The role makes a key for each run.
-    type: str
 extends_documentation_fragment:
   - fediops.mastodon.instance
   - fediops.mastodon.handed
@@ -263,7 +256,7 @@ instance:
               C(variable), C(layer), C(path) and C(line) are those of RV(instance.overrides).
             - C(wins) is whether it overrides the environment file. C(set) is false for what the unit unsets.
             - C(value) is null for a login, a password and a variable that Mastodon does not read. For these, C(digest)
-              has a digest, if there is a O(digest_key).
+              has a digest, if there is a O(handed.digest_key).
             - The layer V(process) stands for variables that a running process was started with although no file is seen
               to set them.
           type: list
@@ -323,6 +316,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     INSTANCE_ARGUMENTS,
     conclude,
     guarded,
+    handed,
     hints_from,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import about
@@ -358,7 +352,7 @@ def _told(one: Elsewhere, key: str) -> dict[str, t.Any]:
 
 
 def run(module: AnsibleModule) -> None:
-    key = module.params["digest_key"] or ""
+    key = handed(module.params).get("digest_key", "")
     try:
         instance = named(hints_from(module.params)).instance
     except InstanceError as faulty:
@@ -371,9 +365,7 @@ def run(module: AnsibleModule) -> None:
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=dict(INSTANCE_ARGUMENTS, digest_key={"type": "str", "no_log": True}), supports_check_mode=True
-    )
+    module = AnsibleModule(argument_spec=dict(INSTANCE_ARGUMENTS), supports_check_mode=True)
     guarded(module, run, instance=None)
 
 

@@ -278,7 +278,7 @@ def test_what_changes_something_says_that_the_preflight_is_missing(step: str) ->
 def test_nothing_is_looked_at_by_variables_that_are_wrong() -> None:
     assert linked("instance_info", "preflight", failed=("variables",)) is None
     given = linked("instance_info", "preflight", {"app_dir": "/live"})
-    assert given and given.pop("digest_key") and given == {"app_dir": "/live"}
+    assert given and given.pop("handed")["digest_key"] and given == {"app_dir": "/live"}
 
 
 @pytest.mark.parametrize(

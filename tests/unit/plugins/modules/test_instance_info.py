@@ -120,7 +120,7 @@ def test_what_a_sender_has_from_elsewhere_is_returned_and_its_credentials_are_di
         "digest": None,
     }
     assert (password["value"], password["digest"], password["wins"]) == (None, None, False)
-    keyed = run(INSTANCE, {"digest_key": "k" * 32})[0]["instance"]["senders"][0]["elsewhere"][1]
+    keyed = run(INSTANCE, {"handed": {"digest_key": "k" * 32}})[0]["instance"]["senders"][0]["elsewhere"][1]
     assert keyed["value"] is None and keyed["digest"] == digest(SECRET, "k" * 32)
 
 
