@@ -173,7 +173,8 @@ instance:
           description:
             - Names of the variables that it was given with another value than the files now hold. The values are
               compared and never shown.
-            - Null with systemd, where the processes read the file themselves.
+            - With systemd, where the processes read the file themselves, mail variables that they were started with and
+              that the unit's files, changed since, give another value. Null when there are none.
           type: list
           elements: str
       sample:

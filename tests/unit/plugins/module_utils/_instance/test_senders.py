@@ -26,6 +26,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd
     EnvironmentFile,
     parse_show,
 )
+from ansible_collections.fediops.mastodon.plugins.module_utils._rails.queue_boot import context_of
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.conftest import PROGRAMS, Host
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.docker_host import Docker
 
@@ -69,6 +70,14 @@ def test_each_unit_has_its_own_overrides_with_the_file_and_line(host: Host) -> N
     assert instance.variables["SMTP_PORT"] == "465"
     (finding,) = instance.findings
     assert finding.subject == f"SMTP_PORT in {drop_in}, line 3" and SIDEKIQ in finding.message
+
+
+def test_what_goes_wrong_later_names_the_relay_that_sidekiq_uses(host: Host) -> None:
+    """Not the planned one, nor that of the web service."""
+    host.usual(host.app())
+    host.change(SIDEKIQ, environment={"SMTP_SERVER": "smtp.old.test", "SMTP_PORT": "2525"})
+    context = context_of(found(host), "")
+    assert (context.host, context.port) == ("smtp.old.test", 2525)
 
 
 def test_a_second_environment_file_and_one_of_several_sidekiqs(host: Host) -> None:
