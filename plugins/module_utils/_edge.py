@@ -26,6 +26,10 @@ if sys.version_info < (3, 9):
     sys.stdout.write(json.dumps({"failed": True, "msg": TOO_OLD}) + "\n")
     raise SystemExit(1)
 
+from ._compiled_once import install_where_sent
+
+install_where_sent()  # before the other imports, which it makes cheaper
+
 from ._findings.instance import TABLE
 from ._findings.model import Finding, FindingError, errors, explain, worst_first
 from ._lifeline import Ended, within

@@ -209,7 +209,6 @@ findings:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS
 from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     CHAIN_ARGUMENTS,
     HANDED_ARGUMENTS,
@@ -217,6 +216,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     guarded,
     handed,
 )
+from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.steps import Request, present, restored
 
 

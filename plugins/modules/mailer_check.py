@@ -276,8 +276,6 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS
-from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.edit import texts
 from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     INSTANCE_ARGUMENTS,
     check_seconds,
@@ -286,6 +284,8 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     handed,
     hints_from,
 )
+from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS
+from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.edit import texts
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError, errors
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find

@@ -276,8 +276,11 @@ def _number(value: str) -> int:
 
 def _recorded_time(value: str) -> float | None:
     """C(Mon 2026-11-23 09:11:42 UTC), as systemctl prints it under TZ=UTC."""
+    time, utc, rest = value[4:].partition(" UTC")
+    if not utc or rest:
+        return None
     try:
-        moment = datetime.datetime.strptime(value[4:], "%Y-%m-%d %H:%M:%S UTC")
+        moment = datetime.datetime.fromisoformat(time)  # strptime would load the names of months and days as well
     except ValueError:
         return None
     return moment.replace(tzinfo=datetime.timezone.utc).timestamp()
