@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
 
-from .sentences import afterwards, clock, counts, fixes, heading, mode, names, note, purpose_of, verdict, where
+from .sentences import UNREACHED, afterwards, clock, counts, fixes, heading, lead_of, mode, names, note, verdict, where
 from .words import HOST_STATES, duration, plural
 
 #: More rows and problems than this are only counted; the HTML page has them all. A job summary is cut at 1 MiB.
@@ -55,10 +55,11 @@ def plain(text: str) -> str:
 
 
 def _problems(made: t.Mapping[str, t.Any]) -> list[str]:
-    problems = made["problems"]
+    problems = sorted(made["problems"], key=lambda one: lead_of(made, one) == UNREACHED)
     lines: list[str] = []
     for number, one in enumerate(problems[:PROBLEMS]):
-        lead = purpose_of(made).failed if number == 0 else "Also"
+        before = [lead_of(made, other) for other in problems[:number]]
+        lead = "Also" if lead_of(made, one) in before else lead_of(made, one)
         place = f"{plain(where(one))} on " if where(one) else ""
         lines += [f"### {lead}: {place}{plain(names(one['hosts'], 3))}", ""]
         for wrong, fix in fixes(one):

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from .markup import Child, el
 from .page_parts import Document, badge, bars, causes, closing, icon, problem_class, scroll
-from .sentences import afterwards, clock, counts, fixes, purpose_of, where
+from .sentences import UNREACHED, afterwards, clock, counts, fixes, lead_of, where
 from .words import CELL_STATES, HOST_STATES, STEPS, cell_label, duration, plural
 
 #: At most so many hosts are named for a problem; the rest are only counted.
@@ -76,16 +76,21 @@ def failures(made: Document) -> Markup | None:
     problems, stops = made["problems"], made["stops"]
     if not problems and not stops:
         return None
-    first, others = problems[:1], problems[1:]
+    unreached = [one for one in problems if lead_of(made, one) == UNREACHED]
+    failed = [one for one in problems if one not in unreached]
+    first, others = failed[:1], failed[1:]
     parts: list[Child] = [_problem(made, one, first=True) for one in first]
     if others:
         parts.append(el("h3", "Other causes", class_="sub"))
         parts += [_problem(made, one, first=False) for one in others]
+    if unreached:
+        parts.append(el("h3", UNREACHED, class_="sub") if failed else None)
+        parts += [_problem(made, one, first=False) for one in unreached]
     if stops:
         parts.append(
             el("div", el("h3", "Why the run stopped"), [el("p", one["message"]) for one in stops], class_="stop")
         )
-    title = purpose_of(made).failed if problems else "Why the run stopped"
+    title = lead_of(made, (failed or unreached)[0]) if problems else "Why the run stopped"
     return el("section", el("h2", title), parts, aria_label="Failures")
 
 

@@ -75,6 +75,14 @@ def purpose_of(made: Document) -> Purpose:
     return PURPOSES[found[0] if len(found) == 1 else "rollout"]
 
 
+UNREACHED = "Did not answer"
+
+
+def lead_of(made: Document, problem: Document) -> str:
+    """The heading above a problem: a host that did not answer differs from nothing that is known."""
+    return UNREACHED if problem["state"] == "unreachable" else purpose_of(made).failed
+
+
 def mode(made: Document) -> str:
     """The purpose of the run, and whether it may change anything."""
     return mode_label(made["run"]["purposes"], made["run"]["check_mode"])

@@ -262,6 +262,18 @@ def test_a_drift_check_does_not_speak_of_a_failure_or_a_rollout() -> None:
         assert "rollout" not in text.replace("rollout_report", "").replace("rollout.json", "").lower()
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_host_that_did_not_answer_has_a_heading_of_its_own(alone: bool) -> None:
+    run = runs.Run("a.example", "gone.example", playbook="smtp_check.yml")
+    gone = ("unreachable", {"unreachable": True, "msg": "Connection timed out"})
+    run.step(run.task("Find the instance", "instance_info", "check"), ["gone.example"], gone)
+    made = (run if alone else runs.drift_check(False, after=run)).document()
+    assert [one["state"] for one in made["problems"]] == (["unreachable"] if alone else ["unreachable", "drifted"])
+    for text in (page(made), markdown(made)):
+        differs, silent = text.find("What differs from the inventory"), text.find("Did not answer")
+        assert silent > 0 and (differs < 0 if alone else 0 < differs < silent)
+
+
 def test_what_was_put_back_is_not_shown_as_in_force() -> None:
     tried = page(runs.rollout(["a.example"], crashed=["a.example"]).document())
     assert "Environment file: tried, then restored" in tried and "the values that were tried are gone" in tried
