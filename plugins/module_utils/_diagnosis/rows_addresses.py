@@ -29,7 +29,7 @@ RECIPIENT: tuple[Row, ...] = (
             r"|(?:unknown|invalid|no such|non-?existent|inactive) (?:user|recipient|mailbox)\b|bad (?:recipient"
             r"|destination)"
             r"|user (?:is )?(?:unknown|not found|does ?n.t exist|does not exist|doesn't have)|tried to reach"
-            r"|forward[- ]path"
+            r"|forward[- ]path|unroute?able|\baddress rejected"
             r"|\b(?:mailbox|account|recipient)\b.{0,40}(?:not exist|n't exist|not found|unavailable|\bfull|over quota)",
             unless=r"\bsender\b|mail from",
             status=r"5\d\d",
@@ -66,7 +66,7 @@ SENDER: tuple[Row, ...] = (
         "{endpoint} cannot read the recipient's address {recipient}: {said}.",
         "Correct the test recipient: one plain address.",
         Sign(stages=("rcpt",), status="555", source="RFC 5321, 4.1.1.11"),
-        says(r"syntax|invalid (?:e-?mail )?address|malformed", stages=("rcpt",), status="501|55[0-5]"),
+        says(r"syntax|invalid (?:e-?mail )?address|malformed|unbalanced", stages=("rcpt",), status="501|55[0-5]"),
     ),
     Row(
         "sender-address-malformed",
@@ -76,10 +76,13 @@ SENDER: tuple[Row, ...] = (
         "it, with a full domain.",
         Sign(enhanced=r"[45]\.1\.7", source="RFC 3463: X.1.7; kuma#7121, zammad#873"),
         says(
-            r"(?:bad|invalid|malformed|illegal) (?:sender|from|return[- ]path|reverse[- ]path)(?:'?s)?\b.{0,20}"
+            r"(?:bad|invalid|malformed|illegal) (?:sender|from|mail ?from|return[- ]path"
+            r"|reverse[- ]path)(?:'?s)?\b.{0,20}"
             r"(?:address|syntax|format|$)|sender syntax|syntax\b.{0,40}\bmail from|malformed address"
+            r"|bad address syntax|unbalanced"
             r"|domain name required|sender address must contain|sender address rejected: need fully"
-            r"|(?:sender|mail from|from address|return[- ]path)\b.{0,30}(?:syntax|malformed|syntactically|not a valid)",
+            r"|(?:parse|read)\b.{0,12}\b(?:mail from|sender)|(?:sender|mail from|from address"
+            r"|return[- ]path)\b.{0,30}(?:syntax|malformed|syntactically|not a valid)",
             unless=r"must use|authenticat|must match|same as",
             source="maildev#212, zone-mta#116, subethasmtp#35; rails#21115: 501 Sender syntax error; Exim",
         ),
@@ -107,6 +110,7 @@ SENDER: tuple[Row, ...] = (
             r"(?:unverified|undeliverable)|from: domain is invalid",
             source="Postfix reject_unknown_sender_domain: mastodon#7190, requestly#101; postal#1199, #342",
         ),
+        says(r"null MX", source="RFC 7505: 5.7.27"),
         Sign(
             enhanced=r"[45]\.1\.8",
             unless=r"send as|not allowed|not permitted|blocked",
@@ -119,7 +123,7 @@ SENDER: tuple[Row, ...] = (
         "Verify the domain of {option[from_address]} at the provider, in the region of {host}, and get out of its "
         "sandbox.",
         says(
-            r"not (?:yet )?(?:been )?(?:verified|validated|checked|confirmed)|\bunverified|\bunvalidated"
+            r"not (?:yet )?(?:been )?(?:a )?(?:verified|validated|checked|confirmed)|\bunverified|\bunvalidated"
             r"|unconfigured sending domain|(?:match|is|use) a verified|verified sender|sender identity|must be verified"
             r"|verify (?:your|the|that the) (?:domain|sender)|sender signature|sandbox (?:sub)?domain"
             r"|add your own domain"
@@ -134,7 +138,10 @@ SENDER: tuple[Row, ...] = (
         "{endpoint} requires a login, and none was sent: {said}.",
         "Set {option[login]} and {option[password]}; {option[auth]} must not be none.",
         says(
-            r"unauthenticated|anonymous|not (?:been )?authenticated|not logged in|turn on SMTP auth"
+            r"unauthenticated|anonymous|authori[sz]ation required|no authentication (?:provided|given|sent|supplied)"
+            r"|(?:authentifizierung|anmeldung) erforderlich|authentification (?:requise|obligatoire)"
+            r"|autenticaci[oó]n requerida|autenticazione richiesta|требуется (?:авторизация|аутентификация)"
+            r"|需要(?:验证|登录)|not (?:been )?authenticated|not logged in|turn on SMTP auth"
             r"|\b(?:authentication|authenticate|auth|log-?in|log in)\b.{0,20}\b(?:required|needed|necessary"
             r"|mandatory|first)"
             r"|\b(?:must|please|need to|have to|should)\b.{0,15}\b(?:authenticate|authentication|log ?in\b|login)"
@@ -159,7 +166,8 @@ SENDER: tuple[Row, ...] = (
         "Set {option[from_address]} (and {option[return_path]}) to an address that belongs to {option[login]}.",
         says(
             r"sender (?:address|domain)? ?(?:rejected|refused|denied)|not owned by|sendasdenied|send as\b|on behalf of"
-            r"|disallowed as|not (?:allowed|authori[sz]ed|permitted|entitled) to (?:send|use)|as a sender|\bDT:SUM\b",
+            r"|disallowed as|only send (?:from|as)|not an alias|(?:use|using) this (?:sender|from|address)"
+            r"|address blocked|not (?:allowed|authori[sz]ed|permitted|entitled) to (?:send|use)|as a sender|\bDT:SUM\b",
             status=r"5\d\d",
             source="Postfix; Microsoft 365; Zoho (erpnext#19057); PHPMailer#304; maddy 501 5.1.8; NetEase DT:SUM",
         ),
@@ -184,10 +192,25 @@ SENDER: tuple[Row, ...] = (
         ),
     ),
     Row(
+        "login-mechanism-not-offered",
+        "{endpoint} does not support this login method: {said}.",
+        "Set {option[auth]} to another one: plain and login are the usual two.",
+        says(
+            r"\b(?:mechanism|authentication (?:type|method))\b.{0,30}(?:not (?:supported|available|allowed|implemented)"
+            r"|unsupported|unknown)|(?:unrecogni[sz]ed|unsupported|unknown) (?:authentication|auth|mechanism)",
+            status=r"5\d\d",
+            source="Microsoft 365 504 5.7.4; RFC 4954: 504 5.5.4",
+        ),
+    ),
+    Row(
         "login-refused",
         "{endpoint} rejected the login: {said}.",
         "Check {option[login]} and {option[password]}: the kind of key (API, SMTP or account password), "
         "the form of the login, the region.",
+        says(
+            r"\b(?:wrong|incorrect|invalid|bad) (?:\w{1,12}[ /]){0,2}(?:password|credentials)",
+            source="Providers answer a wrong password with 454 as well",
+        ),
         says(
             r"\b(?:authentication|login|credentials?)\b.{0,30}\b(?:fail|invalid|incorrect|wrong|unsuccessful"
             r"|not accepted)"
