@@ -45,6 +45,10 @@ ACCOUNT: tuple[Row, ...] = (
             status=r"5\d\d",
             source="Yandex 535 5.7.8; 163.com 550 (12306#62, mail-provider#6); Microsoft 365 535 5.7.3",
         ),
+        says(
+            r"\b(?:smtp|imap|pop3|mail clients?)\b.{0,40}\b(?:not (?:allowed|permitted|available)|disabled|blocked)",
+            stages=("auth",),
+        ),
     ),
     Row(
         "account-not-active",
@@ -54,7 +58,7 @@ ACCOUNT: tuple[Row, ...] = (
         says(
             r"activate your|(?:pending|awaiting) (?:approval|activation|review|verification|confirmation)|under review"
             r"|account.{0,20}\bsandbox|(?:must be|until|not yet) approved|sandbox (?:mode|account)|trial account"
-            r"|verify your account",
+            r"|(?:verify|confirm) your account",
             source="rebutify#162: 421 Please activate your Mailgun account; Postmark: pending approval",
         ),
         says(
@@ -66,7 +70,7 @@ ACCOUNT: tuple[Row, ...] = (
             source="gophish#720: 552 (SMTP2GO); Brevo 502 5.7.0 (agent-skills#133)",
         ),
         says(
-            r"\b(?:user|mailbox|sending)\b.{0,20}\b(?:suspended|disabled|deactivated|inactive|locked|hangup)",
+            r"\b(?:user|mailbox|sending)\b.{0,20}\b(?:suspended|disabled|deactivated|inactive|locked|paused|hangup)",
             stages=("auth", "mail", "data", "queue"),
             source="Coremail: User suspended, User hangup",
         ),
@@ -81,7 +85,7 @@ ACCOUNT: tuple[Row, ...] = (
             r"\bcredits?\b.{0,30}\b(?:exceed|exhaust|used|expired|blocked|insufficient|required|over|limit|deplet)"
             r"|\b(?:insufficient|not enough|no more|no|out of|maximum"
             r"|run out of|ran out of|used (?:up )?all(?: your)?)\b.{0,12}\b(?:credit|fund"
-            r"|balance)|\bbalance\b.{0,20}\b(?:low|insufficient|exhausted|negative|exceeded)"
+            r"|balance)|\bbalance\b.{0,20}\b(?:low|insufficient|exhausted|negative|exceeded|used up)"
             r"|\b(?:plan|package|subscription|trial|licen[cs]e|contract|account)\b.{0,30}\b(?:expired|exceeded|ended|lapsed"
             r"|cancell?ed|used up|exhausted)|\b(?:trial|plan|subscription)\b.{0,20}\bover\b|no active (?:plan"
             r"|subscription)|\boverdue\b|\binvoice|payment (?:required|overdue|failed)|\bunpaid\b|upgrade (?:your|the) "

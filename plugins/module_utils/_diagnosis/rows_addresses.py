@@ -14,7 +14,7 @@ from .rows_host import says
 _OF_SENDER = r"\b(?:mail ?from|from|sender|envelope|return[- ]path|reverse[- ]path)\b"
 _DIFFERS = (
     r"must (?:be|match|equal|correspond|belong)|same as|mismatch|differ|unauthori[sz]ed|disallowed|forbidden|spoof"
-    r"|(?:does not|doesn't|do not|don't|not) (?:match|conform|correspond|belong|equal)"
+    r"|not (?:match|conform|correspond|belong|equal)"
     r"|not (?:allowed|permitted|authori[sz]ed|yours|owned|accepted|valid|local|one of)|(?:is|name) invalid|refused"
     r"|denied"
 )
@@ -28,10 +28,10 @@ RECIPIENT: tuple[Row, ...] = (
             r"recipient (?:address )?(?:is )?(?:rejected|refused|denied|unknown|not found|invalid|verification)"
             r"|(?:unknown|invalid|no such|non-?existent|inactive) (?:user|recipient|mailbox)\b|bad (?:recipient"
             r"|destination)"
-            r"|user (?:is )?(?:unknown|not found|does ?n.t exist|does not exist|doesn't have)|tried to reach"
+            r"|user (?:is )?(?:unknown|not found|does not exist|does not have)|tried to reach"
             r"|forward[- ]path|unroute?able|\baddress rejected"
-            r"|\b(?:mailbox|account|recipient)\b.{0,40}(?:not exist|n't exist|not found|unavailable|\bfull|over quota)",
-            unless=r"\bsender\b|mail from",
+            r"|\b(?:mailbox|account|recipient)\b.{0,40}(?:not exist|not found|unavailable|\bfull|over quota)",
+            unless=r"\bsender\b|mail from|authenticat",
             status=r"5\d\d",
             stages=("rcpt", "data", "queue"),
         ),
@@ -47,7 +47,8 @@ RECIPIENT: tuple[Row, ...] = (
         "{endpoint} has accepted no recipient before the message: {said}. It refused {recipient}.",
         "Set a test recipient that exists, and read the relay's log for why it refused this one.",
         says(
-            r"valid RCPT|no valid recipient|(?:need|send|issue|missing) RCPT|RCPT\b.{0,20}\b(?:first|must)",
+            r"valid RCPT|no valid recipient|no recipients?\b|(?:need|send|issue|missing) RCPT"
+            r"|RCPT\b.{0,20}\b(?:first|must)",
             source="Exim: 503 Valid RCPT command must precede DATA (mautic#9822); Postfix: 554 5.5.1",
         ),
     ),
@@ -67,6 +68,7 @@ SENDER: tuple[Row, ...] = (
         "Correct the test recipient: one plain address.",
         Sign(stages=("rcpt",), status="555", source="RFC 5321, 4.1.1.11"),
         says(r"syntax|invalid (?:e-?mail )?address|malformed|unbalanced", stages=("rcpt",), status="501|55[0-5]"),
+        says(r"syntax\b.{0,40}\brcpt to"),
     ),
     Row(
         "sender-address-malformed",
@@ -79,7 +81,7 @@ SENDER: tuple[Row, ...] = (
             r"(?:bad|invalid|malformed|illegal) (?:sender|from|mail ?from|return[- ]path"
             r"|reverse[- ]path)(?:'?s)?\b.{0,20}"
             r"(?:address|syntax|format|$)|sender syntax|syntax\b.{0,40}\bmail from|malformed address"
-            r"|bad address syntax|unbalanced"
+            r"|bad address syntax|mailbox syntax|unbalanced"
             r"|domain name required|sender address must contain|sender address rejected: need fully"
             r"|(?:parse|read)\b.{0,12}\b(?:mail from|sender)|(?:sender|mail from|from address"
             r"|return[- ]path)\b.{0,30}(?:syntax|malformed|syntactically|not a valid)",
@@ -104,7 +106,7 @@ SENDER: tuple[Row, ...] = (
         "{endpoint} reports that the sender's domain does not exist or accepts no mail: {said}.",
         "Correct {option[from_address]} and {option[return_path]}, or give the domain an MX (or A) record.",
         says(
-            r"(?:sender|from|return[- ]path)\b.{0,60}\b(?:domain|host|MX)\b.{0,20}(?:not (?:found|exist)|n't exist"
+            r"(?:sender|from|return[- ]path)\b.{0,60}\b(?:domain|host|MX)\b.{0,20}(?:not (?:found|exist)"
             r"|unknown"
             r"|unresolvable|no MX)|domain of sender.{0,60}not (?:exist|resolve|found)|sender address rejected: "
             r"(?:unverified|undeliverable)|from: domain is invalid",
@@ -125,7 +127,8 @@ SENDER: tuple[Row, ...] = (
         says(
             r"not (?:yet )?(?:been )?(?:a )?(?:verified|validated|checked|confirmed)|\bunverified|\bunvalidated"
             r"|unconfigured sending domain|(?:match|is|use) a verified|verified sender|sender identity|must be verified"
-            r"|verify (?:your|the|that the) (?:domain|sender)|sender signature|sandbox (?:sub)?domain"
+            r"|verify (?:your|the|that the) (?:domain|sender)|sender signature|unknown sender domain"
+            r"|sandbox (?:sub)?domain"
             r"|add your own domain"
             r"|\bdomain\b.{0,40}not (?:associated|registered|found in|configured|added|authenticated)",
             source="Amazon SES; SparkPost; SendGrid (EBWiki#3861); Mailgun's sandbox (swapmyvote#891); Mailjet; "
@@ -165,7 +168,8 @@ SENDER: tuple[Row, ...] = (
         "{endpoint} does not allow this login to send as {sender}: {said}.",
         "Set {option[from_address]} (and {option[return_path]}) to an address that belongs to {option[login]}.",
         says(
-            r"sender (?:address|domain)? ?(?:rejected|refused|denied)|not owned by|sendasdenied|send as\b|on behalf of"
+            r"sender (?:address|domain)? ?(?:rejected|refused|denied)|not owned by|sendasdenied|send(?:ing)? as\b"
+            r"|forged (?:sender|from)|on behalf of"
             r"|disallowed as|only send (?:from|as)|not an alias|(?:use|using) this (?:sender|from|address)"
             r"|address blocked|not (?:allowed|authori[sz]ed|permitted|entitled) to (?:send|use)|as a sender|\bDT:SUM\b",
             status=r"5\d\d",
@@ -186,7 +190,7 @@ SENDER: tuple[Row, ...] = (
         says(
             r"\brelay\w{0,3}\b.{0,30}\b(?:denied|not (?:permitted|allowed|accepted)|prohibited|disallowed|refused"
             r"|rejected)"
-            r"|\b(?:unable|cannot|can't|won't|do(?:es)? not|not (?:permitted|allowed)|refus\w{0,3}) (?:to )?relay"
+            r"|\b(?:unable|cannot|do(?:es)? not|wo not|not (?:permitted|allowed)|refus\w{0,3}) (?:to )?relay"
             r"|client host rejected|TenantAttribution|rcpthosts",
             source="Postfix, Exim, sendmail, Exchange, Stalwart",
         ),

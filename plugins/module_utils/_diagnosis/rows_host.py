@@ -71,7 +71,7 @@ HOST: tuple[Row, ...] = (
             r"issue a STARTTLS|STARTTLS (?:command )?first|without (?:SSL|TLS|encryption)"
             r"|(?:\b(?:START)?TLS|\bSSL|secure connection|encrypt\w{0,6})\b.{0,20}(?:required|needed|necessary"
             r"|mandatory|first)"
-            r"|(?:require|need|must use)\w{0,9}.{0,20}(?:\bTLS|\bSSL|STARTTLS|secure connection|encrypt)",
+            r"|(?:require|need|please use|must use)\w{0,9}.{0,20}(?:\bTLS|\bSSL|STARTTLS|secure connection|encrypt)",
             stages=("ehlo", "auth", *_SENT),
             source="RFC 3207, 4: 530 Must issue a STARTTLS command first; Gmail 421 TLS required; "
             "PHPMailer#283: 530 5.7.7 Email sending without SSL/TLS encryption is not allowed",
@@ -107,6 +107,7 @@ HOST: tuple[Row, ...] = (
         "465): most relays do not check the address of a client that logs in.",
         says(
             r"black-?list|block[- ]?list|\bD?N?S?RBLs?\b|\bDNSBL\b|spamhaus|spamcop|barracuda|\bsorbs\b|uceprotect"
+            r"|(?:poor|bad|low) reputation"
             r"|abuseat|abusix|blackhole|mailspike|spamrats|blocked using|banned sending IP|listed (?:at|by|in"
             r"|on) [\w-]{1,60}\.",
             unless=r"(?:sender|recipient|from|user|domain|url|content)\w{0,8} (?:is |was )?(?:in |on )?(?:a |the "
@@ -156,6 +157,7 @@ HOST: tuple[Row, ...] = (
             source="Exim and Postfix answer RCPT with it: zone-mta#162, hestiacp#685, Mailspring#1054, Haraka#2775",
         ),
         says(r"invalid domain name", status="501", source="OpenSMTPD#1054"),
+        says(r"host ?name", stages=("ehlo",)),
     ),
     Row(
         "address-not-allowed",
@@ -174,9 +176,9 @@ HOST: tuple[Row, ...] = (
         "switch that list off there; a relay without such a list wants a login instead.",
         says(
             _ADDRESS,
-            also=rf"not (?:\w{{1,15}} ){{0,3}}{_ALLOWED}|isn't (?:\w{{1,15}} )?{_ALLOWED}"
+            also=rf"not (?:\w{{1,15}} ){{0,3}}{_ALLOWED}"
             r"|\bun(?:authori[sz]ed|registered|trusted|recogni[sz]ed)|(?:white|allow)-?list|access (?:list"
-            r"|management|policy)|\brestricted\b|\bblocked\b|\bforbidden\b|(?:trusted|allowed) IPs",
+            r"|management|policy)|\brestrict|\bblocked\b|\bforbidden\b|(?:trusted|allowed) IPs",
             unless=r"temporar|unusual rate|too (?:many|fast)|reputation|to relay",
             source="JetEmail 535 IP not authorized; Brevo 525 5.7.1; gophish#1701; mox#352; Ombi#1442; Gmail 421 4.7.0 "
             "IP not in whitelist for RCPT domain",
