@@ -70,9 +70,13 @@ ACCOUNT: tuple[Row, ...] = (
             source="gophish#720: 552 (SMTP2GO); Brevo 502 5.7.0 (agent-skills#133)",
         ),
         says(
-            r"\b(?:user|mailbox|sending)\b.{0,20}\b(?:suspended|disabled|deactivated|inactive|locked|paused|hangup)",
-            stages=("auth", "mail", "data", "queue"),
+            r"\b(?:user|mailbox)\b.{0,20}\b(?:suspended|disabled|deactivated|inactive|locked|hangup)",
+            stages=("auth", "mail"),
             source="Coremail: User suspended, User hangup",
+        ),
+        says(
+            r"\bsending\b.{0,20}\b(?:suspended|disabled|paused)",
+            source="Amazon SES: Sending paused for this account (GoodServer#419)",
         ),
         Sign(enhanced=r"5\.7\.13", source="RFC 5248: User Account Disabled"),
     ),

@@ -30,7 +30,8 @@ RECIPIENT: tuple[Row, ...] = (
             r"|destination)"
             r"|user (?:is )?(?:unknown|not found|does not exist|does not have)|tried to reach"
             r"|forward[- ]path|unroute?able|\baddress rejected"
-            r"|\b(?:mailbox|account|recipient)\b.{0,40}(?:not exist|not found|unavailable|\bfull|over quota)",
+            r"|\b(?:mailbox|account|recipient)\b.{0,40}(?:not exist|not found|unavailable|disabled|blocked"
+            r"|inactive|\bfull|over quota)",
             unless=r"\bsender\b|mail from|authenticat",
             status=r"5\d\d",
             stages=("rcpt", "data", "queue"),
@@ -40,7 +41,8 @@ RECIPIENT: tuple[Row, ...] = (
         "recipient-refused",
         "The mailbox of the recipient {recipient} is full: {said}.",
         "Set a test recipient whose mailbox takes mail.",
-        says(r"\b(?:mailbox|account|recipient|user)\b.{0,40}(?:\bfull\b|over quota)|storage quota"),
+        says(r"\b(?:mailbox|account|recipient|user)\b.{0,40}(?:\bfull\b|over-? ?quota)|storage (?:quota|allocation)"),
+        Sign(enhanced=r"[45]\.2\.2", source="RFC 3463: mailbox full"),
     ),
     Row(
         "recipient-refused",
@@ -131,6 +133,7 @@ SENDER: tuple[Row, ...] = (
             r"|sandbox (?:sub)?domain"
             r"|add your own domain"
             r"|\bdomain\b.{0,40}not (?:associated|registered|found in|configured|added|authenticated)",
+            unless=r"recipient address rejected",
             source="Amazon SES; SparkPost; SendGrid (EBWiki#3861); Mailgun's sandbox (swapmyvote#891); Mailjet; "
             "Scaleway; "
             "plunk#164; PHPMailer#2683 (SMTP2GO)",
@@ -191,7 +194,7 @@ SENDER: tuple[Row, ...] = (
             r"\brelay\w{0,3}\b.{0,30}\b(?:denied|not (?:permitted|allowed|accepted)|prohibited|disallowed|refused"
             r"|rejected)"
             r"|\b(?:unable|cannot|do(?:es)? not|wo not|not (?:permitted|allowed)|refus\w{0,3}) (?:to )?relay"
-            r"|client host rejected|TenantAttribution|rcpthosts",
+            r"|client host rejected|TenantAttribution|rcpthosts|use me .{0,60}as a relay",
             source="Postfix, Exim, sendmail, Exchange, Stalwart",
         ),
     ),
@@ -212,8 +215,8 @@ SENDER: tuple[Row, ...] = (
         "Check {option[login]} and {option[password]}: the kind of key (API, SMTP or account password), "
         "the form of the login, the region.",
         says(
-            r"\b(?:wrong|incorrect|invalid|bad) (?:\w{1,12}[ /]){0,2}(?:password|credentials)",
-            source="Providers answer a wrong password with 454 as well",
+            r"could not authenticate|\b(?:wrong|incorrect|invalid|bad) (?:\w{1,12}[ /]){0,2}(?:password|credentials)",
+            source="SendGrid answers a wrong password with 451: WebsiteOne#2133, EBWiki#823; others with 454",
         ),
         says(
             r"\b(?:authentication|login|credentials?)\b.{0,30}\b(?:fail|invalid|incorrect|wrong|unsuccessful"

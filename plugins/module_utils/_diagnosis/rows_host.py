@@ -101,6 +101,16 @@ HOST: tuple[Row, ...] = (
         says(r"gr[ae]y[- ]?list", status=r"4\d\d", source="RFC 6647"),
     ),
     Row(
+        "sender-domain-blocklisted",
+        "{endpoint} rejects the sender's domain: it is on the blocklist {blocklist} ({said}).",
+        "Look the domains of {option[from_address]} and {option[helo_domain]} up at that list and have them "
+        "removed there.",
+        says(
+            r"\bdomain\b.{0,40}(?:listed|present) in\b|\b(?:DBL|URIBL|SURBL)\b|reputation of the sending domain",
+            source="smtp-field-manual: Microsoft S8001, Gmail 550 5.7.1 and 421 4.7.0",
+        ),
+    ),
+    Row(
         "host-address-blocklisted",
         "{endpoint} rejects this host: its public address is on the blocklist {blocklist} ({said}).",
         "Look the address up at that list and have it removed there, or send through a relay with a login (port 587 or "
