@@ -30,8 +30,8 @@ RECIPIENT: tuple[Row, ...] = (
             r"|destination)"
             r"|user (?:is )?(?:unknown|not found|does not exist|does not have)|tried to reach"
             r"|forward[- ]path|unroute?able|\baddress rejected"
-            r"|\b(?:mailbox|account|recipient)\b.{0,40}(?:not exist|not found|unavailable|disabled|blocked"
-            r"|inactive|\bfull|over quota)",
+            r"|\b(?:mailbox|account|recipient)\b.{0,40}(?:not exist|not found|unavailable|\bfull|over quota)"
+            r"|\bmailbox\b.{0,20}\b(?:disabled|blocked|inactive)|recipient addresses rejected",
             unless=r"\bsender\b|mail from|authenticat",
             status=r"5\d\d",
             stages=("rcpt", "data", "queue"),
