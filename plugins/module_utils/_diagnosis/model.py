@@ -54,6 +54,8 @@ _REPLY = re.compile(r"^\W*([2-5]\d\d)(?=[ -])")
 _WRAPPED = re.compile(r"could not get 3xx \([2-5]\d\d: (?=[2-5]\d\d[ -])")
 #: The code at the beginning of each further line of a reply.
 _NEXT_LINE = re.compile(r"\s([2-5]\d\d)[ -](?:([245]\.\d{1,3}\.\d{1,3}) )?")
+#: "isn't", "don't", "won't", with either apostrophe.
+_CONTRACTED = re.compile(r"(\bca)?n['\u2019]t\b", re.IGNORECASE)
 #: Codes that answer AUTH alone (RFC 4954, 6). net-smtp gives its SMTPAuthenticationError for every 53x, whatever the
 #: command was, and for any answer to the last step of AUTH.
 _LOGIN_CODES = frozenset({534, 535, 538})
@@ -72,6 +74,7 @@ class Failure:
     :ivar enhanced: enhanced status code (RFC 3463), such as C(5.7.8).
     :ivar verify_code: OpenSSL's number of a failed certificate check (X509_V_ERR_*).
     :ivar kind: its kind if the probe saw it; empty if Rails did.
+    :ivar words: the message as rows read it: "is not" for "isn't".
     """
 
     stage: Stage
@@ -81,6 +84,7 @@ class Failure:
     enhanced: str | None = None
     verify_code: int | None = None
     kind: Kind = ""
+    words: str = dataclasses.field(default="", repr=False, compare=False)
 
     def completed(self) -> Failure:
         """The same failure as a row reads it, wherever it comes from.
@@ -105,7 +109,8 @@ class Failure:
             stage = "data"
         elif stage == "queue" and self._of_login(code):
             stage = "auth"
-        return dataclasses.replace(self, stage=stage, message=message, code=code, enhanced=enhanced)
+        words = _CONTRACTED.sub(lambda found: "cannot" if found.group(1) else " not", message)
+        return dataclasses.replace(self, stage=stage, message=message, code=code, enhanced=enhanced, words=words)
 
     def _of_login(self, code: int | None) -> bool:
         return code in _LOGIN_CODES or (

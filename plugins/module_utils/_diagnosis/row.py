@@ -108,7 +108,7 @@ def loopback(context: Context) -> bool:
 
 
 def _found(pattern: str, failure: Failure) -> bool:
-    return re.search(pattern, failure.message, re.IGNORECASE | re.DOTALL) is not None
+    return re.search(pattern, failure.words, re.IGNORECASE | re.DOTALL) is not None
 
 
 def _whole(pattern: str, value: object) -> bool:

@@ -14,7 +14,7 @@ from .rows_host import says
 _OF_SENDER = r"\b(?:mail ?from|from|sender|envelope|return[- ]path|reverse[- ]path)\b"
 _DIFFERS = (
     r"must (?:be|match|equal|correspond|belong)|same as|mismatch|differ|unauthori[sz]ed|disallowed|forbidden|spoof"
-    r"|(?:does not|doesn't|do not|don't|not) (?:match|conform|correspond|belong|equal)"
+    r"|not (?:match|conform|correspond|belong|equal)"
     r"|not (?:allowed|permitted|authori[sz]ed|yours|owned|accepted|valid|local|one of)|(?:is|name) invalid|refused"
     r"|denied"
 )
@@ -28,10 +28,11 @@ RECIPIENT: tuple[Row, ...] = (
             r"recipient (?:address )?(?:is )?(?:rejected|refused|denied|unknown|not found|invalid|verification)"
             r"|(?:unknown|invalid|no such|non-?existent|inactive) (?:user|recipient|mailbox)\b|bad (?:recipient"
             r"|destination)"
-            r"|user (?:is )?(?:unknown|not found|does ?n.t exist|does not exist|doesn't have)|tried to reach"
-            r"|forward[- ]path"
-            r"|\b(?:mailbox|account|recipient)\b.{0,40}(?:not exist|n't exist|not found|unavailable|\bfull|over quota)",
-            unless=r"\bsender\b|mail from",
+            r"|user (?:is )?(?:unknown|not found|does not exist|does not have)|tried to reach"
+            r"|forward[- ]path|unroute?able|\baddress rejected"
+            r"|\b(?:mailbox|account|recipient)\b.{0,40}(?:not exist|not found|unavailable|\bfull|over quota)"
+            r"|\bmailbox\b.{0,20}\b(?:disabled|blocked|inactive)|recipient addresses rejected",
+            unless=r"\bsender\b|mail from|authenticat",
             status=r"5\d\d",
             stages=("rcpt", "data", "queue"),
         ),
@@ -40,14 +41,16 @@ RECIPIENT: tuple[Row, ...] = (
         "recipient-refused",
         "The mailbox of the recipient {recipient} is full: {said}.",
         "Set a test recipient whose mailbox takes mail.",
-        says(r"\b(?:mailbox|account|recipient|user)\b.{0,40}(?:\bfull\b|over quota)|storage quota"),
+        says(r"\b(?:mailbox|account|recipient|user)\b.{0,40}(?:\bfull\b|over-? ?quota)|storage (?:quota|allocation)"),
+        Sign(enhanced=r"[45]\.2\.2", source="RFC 3463: mailbox full"),
     ),
     Row(
         "recipient-refused",
         "{endpoint} has accepted no recipient before the message: {said}. It refused {recipient}.",
         "Set a test recipient that exists, and read the relay's log for why it refused this one.",
         says(
-            r"valid RCPT|no valid recipient|(?:need|send|issue|missing) RCPT|RCPT\b.{0,20}\b(?:first|must)",
+            r"valid RCPT|no valid recipient|no recipients?\b|(?:need|send|issue|missing) RCPT"
+            r"|RCPT\b.{0,20}\b(?:first|must)",
             source="Exim: 503 Valid RCPT command must precede DATA (mautic#9822); Postfix: 554 5.5.1",
         ),
     ),
@@ -66,7 +69,8 @@ SENDER: tuple[Row, ...] = (
         "{endpoint} cannot read the recipient's address {recipient}: {said}.",
         "Correct the test recipient: one plain address.",
         Sign(stages=("rcpt",), status="555", source="RFC 5321, 4.1.1.11"),
-        says(r"syntax|invalid (?:e-?mail )?address|malformed", stages=("rcpt",), status="501|55[0-5]"),
+        says(r"syntax|invalid (?:e-?mail )?address|malformed|unbalanced", stages=("rcpt",), status="501|55[0-5]"),
+        says(r"syntax\b.{0,40}\brcpt to"),
     ),
     Row(
         "sender-address-malformed",
@@ -76,10 +80,13 @@ SENDER: tuple[Row, ...] = (
         "it, with a full domain.",
         Sign(enhanced=r"[45]\.1\.7", source="RFC 3463: X.1.7; kuma#7121, zammad#873"),
         says(
-            r"(?:bad|invalid|malformed|illegal) (?:sender|from|return[- ]path|reverse[- ]path)(?:'?s)?\b.{0,20}"
+            r"(?:bad|invalid|malformed|illegal) (?:sender|from|mail ?from|return[- ]path"
+            r"|reverse[- ]path)(?:'?s)?\b.{0,20}"
             r"(?:address|syntax|format|$)|sender syntax|syntax\b.{0,40}\bmail from|malformed address"
+            r"|bad address syntax|mailbox syntax|unbalanced"
             r"|domain name required|sender address must contain|sender address rejected: need fully"
-            r"|(?:sender|mail from|from address|return[- ]path)\b.{0,30}(?:syntax|malformed|syntactically|not a valid)",
+            r"|(?:parse|read)\b.{0,12}\b(?:mail from|sender)|(?:sender|mail from|from address"
+            r"|return[- ]path)\b.{0,30}(?:syntax|malformed|syntactically|not a valid)",
             unless=r"must use|authenticat|must match|same as",
             source="maildev#212, zone-mta#116, subethasmtp#35; rails#21115: 501 Sender syntax error; Exim",
         ),
@@ -101,12 +108,13 @@ SENDER: tuple[Row, ...] = (
         "{endpoint} reports that the sender's domain does not exist or accepts no mail: {said}.",
         "Correct {option[from_address]} and {option[return_path]}, or give the domain an MX (or A) record.",
         says(
-            r"(?:sender|from|return[- ]path)\b.{0,60}\b(?:domain|host|MX)\b.{0,20}(?:not (?:found|exist)|n't exist"
+            r"(?:sender|from|return[- ]path)\b.{0,60}\b(?:domain|host|MX)\b.{0,20}(?:not (?:found|exist)"
             r"|unknown"
             r"|unresolvable|no MX)|domain of sender.{0,60}not (?:exist|resolve|found)|sender address rejected: "
             r"(?:unverified|undeliverable)|from: domain is invalid",
             source="Postfix reject_unknown_sender_domain: mastodon#7190, requestly#101; postal#1199, #342",
         ),
+        says(r"null MX", source="RFC 7505: 5.7.27"),
         Sign(
             enhanced=r"[45]\.1\.8",
             unless=r"send as|not allowed|not permitted|blocked",
@@ -119,11 +127,13 @@ SENDER: tuple[Row, ...] = (
         "Verify the domain of {option[from_address]} at the provider, in the region of {host}, and get out of its "
         "sandbox.",
         says(
-            r"not (?:yet )?(?:been )?(?:verified|validated|checked|confirmed)|\bunverified|\bunvalidated"
+            r"not (?:yet )?(?:been )?(?:a )?(?:verified|validated|checked|confirmed)|\bunverified|\bunvalidated"
             r"|unconfigured sending domain|(?:match|is|use) a verified|verified sender|sender identity|must be verified"
-            r"|verify (?:your|the|that the) (?:domain|sender)|sender signature|sandbox (?:sub)?domain"
+            r"|verify (?:your|the|that the) (?:domain|sender)|sender signature|unknown sender domain"
+            r"|sandbox (?:sub)?domain"
             r"|add your own domain"
             r"|\bdomain\b.{0,40}not (?:associated|registered|found in|configured|added|authenticated)",
+            unless=r"recipient address rejected",
             source="Amazon SES; SparkPost; SendGrid (EBWiki#3861); Mailgun's sandbox (swapmyvote#891); Mailjet; "
             "Scaleway; "
             "plunk#164; PHPMailer#2683 (SMTP2GO)",
@@ -134,7 +144,10 @@ SENDER: tuple[Row, ...] = (
         "{endpoint} requires a login, and none was sent: {said}.",
         "Set {option[login]} and {option[password]}; {option[auth]} must not be none.",
         says(
-            r"unauthenticated|anonymous|not (?:been )?authenticated|not logged in|turn on SMTP auth"
+            r"unauthenticated|anonymous|authori[sz]ation required|no authentication (?:provided|given|sent|supplied)"
+            r"|(?:authentifizierung|anmeldung) erforderlich|authentification (?:requise|obligatoire)"
+            r"|autenticaci[oó]n requerida|autenticazione richiesta|требуется (?:авторизация|аутентификация)"
+            r"|需要(?:验证|登录)|not (?:been )?authenticated|not logged in|turn on SMTP auth"
             r"|\b(?:authentication|authenticate|auth|log-?in|log in)\b.{0,20}\b(?:required|needed|necessary"
             r"|mandatory|first)"
             r"|\b(?:must|please|need to|have to|should)\b.{0,15}\b(?:authenticate|authentication|log ?in\b|login)"
@@ -158,8 +171,10 @@ SENDER: tuple[Row, ...] = (
         "{endpoint} does not allow this login to send as {sender}: {said}.",
         "Set {option[from_address]} (and {option[return_path]}) to an address that belongs to {option[login]}.",
         says(
-            r"sender (?:address|domain)? ?(?:rejected|refused|denied)|not owned by|sendasdenied|send as\b|on behalf of"
-            r"|disallowed as|not (?:allowed|authori[sz]ed|permitted|entitled) to (?:send|use)|as a sender|\bDT:SUM\b",
+            r"sender (?:address|domain)? ?(?:rejected|refused|denied)|not owned by|sendasdenied|send(?:ing)? as\b"
+            r"|forged (?:sender|from)|on behalf of"
+            r"|disallowed as|only send (?:from|as)|not an alias|(?:use|using) this (?:sender|from|address)"
+            r"|address blocked|not (?:allowed|authori[sz]ed|permitted|entitled) to (?:send|use)|as a sender|\bDT:SUM\b",
             status=r"5\d\d",
             source="Postfix; Microsoft 365; Zoho (erpnext#19057); PHPMailer#304; maddy 501 5.1.8; NetEase DT:SUM",
         ),
@@ -178,9 +193,20 @@ SENDER: tuple[Row, ...] = (
         says(
             r"\brelay\w{0,3}\b.{0,30}\b(?:denied|not (?:permitted|allowed|accepted)|prohibited|disallowed|refused"
             r"|rejected)"
-            r"|\b(?:unable|cannot|can't|won't|do(?:es)? not|not (?:permitted|allowed)|refus\w{0,3}) (?:to )?relay"
-            r"|client host rejected|TenantAttribution|rcpthosts",
+            r"|\b(?:unable|cannot|do(?:es)? not|wo not|not (?:permitted|allowed)|refus\w{0,3}) (?:to )?relay"
+            r"|client host rejected|TenantAttribution|rcpthosts|use me .{0,60}as a relay",
             source="Postfix, Exim, sendmail, Exchange, Stalwart",
+        ),
+    ),
+    Row(
+        "login-mechanism-not-offered",
+        "{endpoint} does not support this login method: {said}.",
+        "Set {option[auth]} to another one: plain and login are the usual two.",
+        says(
+            r"\b(?:mechanism|authentication (?:type|method))\b.{0,30}(?:not (?:supported|available|allowed|implemented)"
+            r"|unsupported|unknown)|(?:unrecogni[sz]ed|unsupported|unknown) (?:authentication|auth|mechanism)",
+            status=r"5\d\d",
+            source="Microsoft 365 504 5.7.4; RFC 4954: 504 5.5.4",
         ),
     ),
     Row(
@@ -188,6 +214,10 @@ SENDER: tuple[Row, ...] = (
         "{endpoint} rejected the login: {said}.",
         "Check {option[login]} and {option[password]}: the kind of key (API, SMTP or account password), "
         "the form of the login, the region.",
+        says(
+            r"could not authenticate|\b(?:wrong|incorrect|invalid|bad) (?:\w{1,12}[ /]){0,2}(?:password|credentials)",
+            source="SendGrid answers a wrong password with 451: WebsiteOne#2133, EBWiki#823; others with 454",
+        ),
         says(
             r"\b(?:authentication|login|credentials?)\b.{0,30}\b(?:fail|invalid|incorrect|wrong|unsuccessful"
             r"|not accepted)"

@@ -19,11 +19,15 @@ from .row import Row, Sign
 
 #: Stages after the connection is established; a queue job's log does not name its stage.
 _SENT: tuple[Stage, ...] = ("mail", "rcpt", "data", "queue")
-_ALLOWED = r"(?:authori[sz]ed|allowed|permitted|registered|trusted|(?:white|allow)-?listed|in (?:the |your )?whitelist)"
+_ALLOWED = (
+    r"(?:authori[sz]ed|accepted|welcome|allowed|permitted|registered|trusted|(?:white|allow)-?listed"
+    r"|in (?:the |your )?whitelist)"
+)
 #: An address or a network, as the subject of a sentence.
 _ADDRESS = (
     r"\bIPs?\b|\bIPv[46]\b|\bip[- ]?addr|\b(?:this|your|address|network|dynamic|client) range\b"
-    r"|\b(?:your|this|client|source|remote|sending) (?:host|network|country|location|server)\b"
+    r"|\b(?:your|this|client|source|remote|sending) (?:host|network|country|location)\b"
+    r"|\b(?:your|client|remote|sending) server\b|\b(?:\d{1,3}\.){3}\d{1,3}\b"
 )
 
 
@@ -67,7 +71,7 @@ HOST: tuple[Row, ...] = (
             r"issue a STARTTLS|STARTTLS (?:command )?first|without (?:SSL|TLS|encryption)"
             r"|(?:\b(?:START)?TLS|\bSSL|secure connection|encrypt\w{0,6})\b.{0,20}(?:required|needed|necessary"
             r"|mandatory|first)"
-            r"|(?:require|need|must use)\w{0,9}.{0,20}(?:\bTLS|\bSSL|STARTTLS|secure connection|encrypt)",
+            r"|(?:require|need|please use|must use)\w{0,9}.{0,20}(?:\bTLS|\bSSL|STARTTLS|secure connection|encrypt)",
             stages=("ehlo", "auth", *_SENT),
             source="RFC 3207, 4: 530 Must issue a STARTTLS command first; Gmail 421 TLS required; "
             "PHPMailer#283: 530 5.7.7 Email sending without SSL/TLS encryption is not allowed",
@@ -77,7 +81,9 @@ HOST: tuple[Row, ...] = (
         "sender-authentication-failed",
         "The receiving server rejected the sender: {said}. Its SPF, DKIM, DMARC or reverse-DNS check failed.",
         "Check the sender's domain with sender_dns_info and publish the records that it lists.",
-        Sign(stages=_SENT, enhanced=r"[45]\.7\.(2[0-6]|27|515)", source="RFC 7372; Microsoft 5.7.515"),
+        Sign(
+            stages=_SENT, enhanced=r"[45]\.7\.(2[0-6]|27|515)", unless=r"null MX", source="RFC 7372; Microsoft 5.7.515"
+        ),
         says(r"\b(?:SPF|DKIM|DMARC)\b", stages=_SENT, source="providers' texts around 550 5.7.1"),
         says(
             r"\bPTR\b|\brDNS\b|reverse (?:dns|lookup|hostname|mapping)|cannot find your (?:reverse )?hostname",
@@ -95,13 +101,25 @@ HOST: tuple[Row, ...] = (
         says(r"gr[ae]y[- ]?list", status=r"4\d\d", source="RFC 6647"),
     ),
     Row(
+        "sender-domain-blocklisted",
+        "{endpoint} rejects the sender's domain: it is on the blocklist {blocklist} ({said}).",
+        "Look the domains of {option[from_address]} and {option[helo_domain]} up at that list and have them "
+        "removed there.",
+        says(
+            r"\bdomain\b.{0,40}(?:listed|present) in\b|\b(?:DBL|URIBL|SURBL)\b|reputation of the sending domain",
+            source="smtp-field-manual: Microsoft S8001, Gmail 550 5.7.1 and 421 4.7.0",
+        ),
+    ),
+    Row(
         "host-address-blocklisted",
         "{endpoint} rejects this host: its public address is on the blocklist {blocklist} ({said}).",
         "Look the address up at that list and have it removed there, or send through a relay with a login (port 587 or "
         "465): most relays do not check the address of a client that logs in.",
         says(
             r"black-?list|block[- ]?list|\bD?N?S?RBLs?\b|\bDNSBL\b|spamhaus|spamcop|barracuda|\bsorbs\b|uceprotect"
-            r"|abuseat|abusix|mailspike|spamrats|blocked using|banned sending IP|listed (?:at|by|in|on) [\w-]{1,60}\.",
+            r"|(?:poor|bad|low) reputation"
+            r"|abuseat|abusix|blackhole|mailspike|spamrats|blocked using|banned sending IP|listed (?:at|by|in"
+            r"|on) [\w-]{1,60}\.",
             unless=r"(?:sender|recipient|from|user|domain|url|content)\w{0,8} (?:is |was )?(?:in |on )?(?:a |the "
             r"|our )?"
             r"black-?list|user in blacklist",
@@ -143,12 +161,13 @@ HOST: tuple[Row, ...] = (
         "{endpoint} rejects the EHLO name that Mastodon sends: {said}.",
         "Set {option[helo_domain]} to this host's full name (it falls back to LOCAL_DOMAIN only if it is absent).",
         says(
-            r"\b(?:HELO|EHLO)\b|fully[- ]qualified host|\bHL:IHU\b",
+            r"\b(?:HELO|EHLO)\b|fully[- ]qualified host|valid host ?name|\bHL:IHU\b",
             unless=r"\b(?:need|send|say|said|issue|polite|expected?)\b.{0,25}\b(?:HELO|EHLO|hello)\b"
             r"|\b(?:HELO|EHLO)\b.{0,25}\bfirst|obtained from HELO|not implemented|unrecogni[sz]ed",
             source="Exim and Postfix answer RCPT with it: zone-mta#162, hestiacp#685, Mailspring#1054, Haraka#2775",
         ),
         says(r"invalid domain name", status="501", source="OpenSMTPD#1054"),
+        says(r"host ?name", stages=("ehlo",)),
     ),
     Row(
         "address-not-allowed",
@@ -167,10 +186,10 @@ HOST: tuple[Row, ...] = (
         "switch that list off there; a relay without such a list wants a login instead.",
         says(
             _ADDRESS,
-            also=rf"not (?:\w{{1,15}} ){{0,3}}{_ALLOWED}|isn't (?:\w{{1,15}} )?{_ALLOWED}"
+            also=rf"not (?:\w{{1,15}} ){{0,3}}{_ALLOWED}"
             r"|\bun(?:authori[sz]ed|registered|trusted|recogni[sz]ed)|(?:white|allow)-?list|access (?:list"
-            r"|management|policy)|\brestricted\b|\bblocked\b",
-            unless=r"temporar|unusual rate|too (?:many|fast)|reputation",
+            r"|management|policy)|\brestrict|\bblocked\b|\bforbidden\b|(?:trusted|allowed) IPs",
+            unless=r"temporar|unusual rate|too (?:many|fast)|reputation|to relay",
             source="JetEmail 535 IP not authorized; Brevo 525 5.7.1; gophish#1701; mox#352; Ombi#1442; Gmail 421 4.7.0 "
             "IP not in whitelist for RCPT domain",
         ),

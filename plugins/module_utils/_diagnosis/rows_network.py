@@ -198,7 +198,7 @@ NETWORK: tuple[Row, ...] = (
         Sign(classes=SSL_ERRORS, verify_codes=(62, 64)),
         Sign(
             text=r"hostname mismatch|does not match the server certificate|IP address mismatch"
-            r"|hostname .{1,300} doesn't match",
+            r"|hostname .{1,300} (does not|doesn't) match",
             source="Ruby's openssl, old and new wording",
         ),
     ),

@@ -141,7 +141,7 @@ START: tuple[Row, ...] = (
         Sign(
             stages=("build", "connect", "tls", "starttls"),
             classes=("TypeError", "RangeError"),
-            text=r"(no implicit conversion of|can't convert) .{0,300} (in)?to Integer"
+            text=r"(no implicit conversion of|cannot convert) .{0,300} (in)?to Integer"
             r"|out of range of integer|too big to",
             source="ossl_ssl.c: verify_mode is read as a number when TLS is set up",
         ),

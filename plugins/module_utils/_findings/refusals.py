@@ -90,6 +90,13 @@ TABLE = Table(
         "Postfix reject_rbl_client; Spamhaus, SpamCop, Barracuda; Microsoft 5.7.606",
     ),
     Code(
+        "sender-domain-blocklisted",
+        "error",
+        "The sender's domain, or the domain of the EHLO name, is on a blocklist that the relay uses.",
+        "Have the domain removed from the list that the message names.",
+        "Spamhaus DBL; Microsoft S8001; Gmail (smtp-field-manual)",
+    ),
+    Code(
         "account-not-active",
         "error",
         "The account at the provider is not activated yet, waits for approval, is in a sandbox, or is suspended.",

@@ -98,3 +98,11 @@ def test_what_says_nothing_about_the_login_does_not_count_as_a_refused_one() -> 
     ):
         assert diagnose(Failure("auth", message=text), WHERE["starttls"]).code in NOT_THE_LOGIN
     assert diagnose(Failure("auth", message="535 5.7.8 no"), WHERE["starttls"]).code not in NOT_THE_LOGIN
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("It isn't, can\u2019t, doesn't", "It is not, cannot, does not"), ("don'ts and n't", "don'ts and  not")],
+)
+def test_contractions_are_read_as_the_long_form(text: str, words: str) -> None:
+    assert Failure("data", message=text).completed().words == words
