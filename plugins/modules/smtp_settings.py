@@ -25,12 +25,12 @@ options:
       - Name of a provider that the collection has a preset for. It fills in host, port, TLS mode, mechanism and a
         literal login. What you set yourself wins, and a contradiction is a finding.
       - They are V(alibaba_mail), V(aliyun_directmail), V(amazon_ses), V(amazon_workmail), V(brevo), V(dreamhost),
-        V(elastic_email), V(fastmail), V(gandi), V(gmail), V(google_relay), V(hetzner_webhosting), V(hostinger),
-        V(icloud), V(infomaniak), V(ionos), V(local_postfix), V(maddy), V(mail_ru), V(mailbox_org), V(mailcow),
-        V(mailersend), V(mailgun), V(mailjet), V(mailtrap), V(mandrill), V(microsoft365), V(migadu), V(mxroute),
-        V(namecheap), V(netease_163), V(ovh), V(postal), V(posteo), V(postmark), V(proton), V(proton_bridge),
-        V(purelymail), V(qq), V(resend), V(runbox), V(scaleway_tem), V(sendgrid), V(smtp2go), V(sparkpost),
-        V(stalwart), V(strato), V(yandex), V(zeptomail) and V(zoho_mail).
+        V(elastic_email), V(fastmail), V(forward_email), V(gandi), V(gmail), V(google_relay), V(hetzner_webhosting),
+        V(hostinger), V(icloud), V(infomaniak), V(ionos), V(local_postfix), V(maddy), V(mail_ru), V(mailbox_org),
+        V(mailcow), V(mailersend), V(mailgun), V(mailjet), V(mailtrap), V(mandrill), V(microsoft365), V(migadu),
+        V(mxroute), V(namecheap), V(netease_163), V(ovh), V(postal), V(posteo), V(postmark), V(proton),
+        V(proton_bridge), V(purelymail), V(qq), V(resend), V(runbox), V(scaleway_tem), V(sendgrid), V(smtp2go),
+        V(sparkpost), V(stalwart), V(strato), V(yandex), V(zeptomail) and V(zoho_mail).
     type: str
   region:
     description:

@@ -44,7 +44,8 @@ def _provider(case: Case) -> t.Iterator[Finding]:
         else:
             fix = f"Set {case.variable('region')} as {preset.title} writes it."
             yield TABLE.finding("provider-region-missing", case.option("region"), known, fix)
-    for advice in preset.advice:
+    listed = f"This server's address must be listed under {preset.allow_list}."
+    for advice in (*preset.advice, *((listed,) if preset.allow_list else ())):
         severity: t.Literal["warning", "info"] = "warning" if preset.warn else "info"
         subject = f"{case.option('provider')} {preset.name}"
         yield TABLE.finding("provider-advice", subject, advice, severity=severity)

@@ -139,4 +139,6 @@ def about_current(names: t.Iterable[str]) -> t.Iterator[Finding]:
             message += f"; it reads {meant}{'' if meant in present else ', which is not set'}."
         else:
             message += f"; did you mean {meant}?"
-        yield TABLE.finding("variable-unread", name, message)
+        wrong = bool(meant) and meant not in present
+        fix = f"Rename it to {meant}, or remove the line if nothing else reads it." if wrong else ""
+        yield TABLE.finding("variable-unread", name, message, fix)

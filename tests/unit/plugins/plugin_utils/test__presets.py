@@ -102,6 +102,7 @@ DOCUMENTED: dict[str, tuple[dict[str, str], str, str, str, str]] = {
     "mailcow": ({"": ""}, "587", "465", "plain", ""),
     "stalwart": ({"": ""}, "587", "465", "plain login", ""),
     "maddy": ({"": ""}, "587", "465", "", ""),
+    "forward_email": ({"": "smtp.forwardemail.net"}, "25 587 2525 2587", "465 2465", "", ""),
 }  # fmt: skip
 NAMES = list(DOCUMENTED)
 #: Where the login is the address of a mailbox or of an SMTP credential.
@@ -110,6 +111,7 @@ ADDRESSES = {
     "migadu", "mailbox_org", "hetzner_webhosting", "proton", "zeptomail", "ionos", "icloud", "yandex", "mail_ru", "qq",
     "netease_163", "aliyun_directmail", "alibaba_mail", "purelymail", "amazon_workmail", "dreamhost", "posteo",
     "mxroute", "strato", "hostinger", "namecheap", "mailtrap", "proton_bridge", "mailcow", "maddy",
+    "forward_email",
 }  # fmt: skip
 
 

@@ -49,7 +49,7 @@ NAMES: dict[str, str | None] = {
     "dreamhost": "dreamhost", "qq": "qq", "netease_163": "netease_163", "aliyun_directmail": "aliyun_directmail",
     "strato": "strato", "mxroute": "mxroute", "mailtrap": "mailtrap", "hostinger": "hostinger",
     "namecheap": "namecheap", "mailcow": "mailcow", "stalwart": "stalwart", "maddy": "maddy",
-    "netcup": None, "mailazy": None, "all_inkl": None, "forward_email": None, "opalstack": None,
+    "netcup": None, "mailazy": None, "all_inkl": None, "opalstack": None, "forward_email": "forward_email",
 }  # fmt: skip
 HOSTS = {
     "smtp-relay.sendinblue.com": "brevo", "smtp.eu.sendgrid.net": "sendgrid", "smtp.zeptomail.eu": "zeptomail",
@@ -57,7 +57,8 @@ HOSTS = {
     # Others of the kind: names that a provider had before, or has beside the one that it documents.
     "smtp.live.com": "microsoft365", "in.mailjet.com": "mailjet", "smtp.googlemail.com": "gmail",
     "smtp.1und1.de": "ionos", "smtp.126.com": "netease_163", "smtp.yandex.ru": "yandex",
-    "secure.runbox.com": "runbox", "SMTP.Mail.Me.Com.": "icloud", "smtp.mail.us-west-2.awsapps.com": "amazon_workmail",
+    "secure.runbox.com": "runbox", "smtp.forwardemail.net": "forward_email",
+    "SMTP.Mail.Me.Com.": "icloud", "smtp.mail.us-west-2.awsapps.com": "amazon_workmail",
 }  # fmt: skip
 ALIASES = {
     "office365": "microsoft365", "sendinblue": "brevo", "ses": "amazon_ses",

@@ -134,3 +134,27 @@ def test_what_is_told_of_a_file_from_the_field(release: str, text: str, codes: s
     secrets: t.Iterable[str] = re.findall(r"PASSWORD= ?(\S{6,})", text)
     assert not any(secret in one.sentence() for secret in secrets for one in findings)
     assert "Xk93" not in repr(adopted)
+
+
+def test_a_name_that_nothing_reads_leads_to_the_right_one() -> None:
+    told = {one.subject: one for one in read(RELAY.replace("SMTP_SERVER", "SMTP_HOST"), "4.5.3")[1]}
+    assert told["SMTP_HOST"].message.endswith("; it reads SMTP_SERVER, which is not set.")
+    assert told["SMTP_HOST"].fix.startswith("Rename it to SMTP_SERVER")
+    told = {one.subject: one for one in read(f"{RELAY}\nSMTP_HOST=x\nSMTP_AUTH_METOD=plain", "4.5.3")[1]}
+    assert told["SMTP_HOST"].message.endswith("; it reads SMTP_SERVER.")
+    assert told["SMTP_HOST"].fix.startswith("Remove the line")
+    assert told["SMTP_AUTH_METOD"].message.endswith("; did you mean SMTP_AUTH_METHOD?")
+
+
+def test_a_blank_login_is_adopted_as_no_login() -> None:
+    text = f"SMTP_SERVER=localhost\nSMTP_PORT=25\nSMTP_LOGIN=\nSMTP_PASSWORD=\n{FROM}\nSMTP_ENABLE_STARTTLS=never"
+    adopted, findings = read(text, "4.4.3")
+    assert adopted.settings["auth"] == "none" and "login" not in adopted.settings and adopted.secrets == {}
+    (blank,) = [one for one in findings if one.code == "credential-blank"]
+    assert "4.4.3 logs in with an empty user name" in blank.message and "SMTP_AUTH_METHOD=none" in blank.fix
+
+
+@pytest.mark.parametrize("release", ["4.2.8", "4.3.8", "4.4.5", "4.5.3"])
+def test_what_is_only_written_in_another_way_is_one_info(release: str) -> None:
+    found = read(f"{RELAY}\nSMTP_SSL=true".replace("587", "465"), release)[1]
+    assert [(one.code, one.severity) for one in found] == [("adopt-rewrites", "info")]
