@@ -16,7 +16,7 @@ import typing as t
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import decode, values
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import layers
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.adopt import Adopted, adopt
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
@@ -158,3 +158,17 @@ def test_a_blank_login_is_adopted_as_no_login() -> None:
 def test_what_is_only_written_in_another_way_is_one_info(release: str) -> None:
     found = read(f"{RELAY}\nSMTP_SSL=true".replace("587", "465"), release)[1]
     assert [(one.code, one.severity) for one in found] == [("adopt-rewrites", "info")]
+
+
+def test_a_file_of_compose_is_read_as_compose_reads_it() -> None:  # f27b
+    text = f"{RELAY}\n{NONE} # could be none or peer\nSMTP_ENABLE_STARTTLS_AUTO=true # or false"
+    file = layers.EnvFile("/srv/.env.production", f"LOCAL_DOMAIN=social.example\n{text}\n".encode())
+    seen = values(file.data, "compose", {})
+    findings = adopt(seen, "4.4.0", "social.example", layers.mail_variables(seen), presets())[1]
+    assert {code(one) for one in findings if one.severity != "info"} == {"stop:verify-off"}
+    assert layers.misread(file, ["compose"], seen) == []
+
+
+def test_an_export_without_a_value_is_refused_by_the_newest_gem() -> None:  # f05
+    with pytest.raises(FindingError, match="env-file-refused"):
+        read("export SMTP_LOGIN=", "4.4.5")
