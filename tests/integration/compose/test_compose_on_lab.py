@@ -217,6 +217,28 @@ def test_what_would_not_be_as_before_in_new_containers_is_told_first(disturbed: 
     assert host.containers() == before
 
 
+def test_a_service_with_settings_of_its_own_is_an_error_before_the_edit(disturbed: ComposeHost) -> None:
+    host, before = disturbed, disturbed.containers()
+    own = "    environment:\n      - SMTP_PORT=465\n"
+    replace(host, COMPOSE_FILE, "    command: bundle exec sidekiq\n", f"    command: bundle exec sidekiq\n{own}")
+    line = host.ssh(f"grep -n SMTP_PORT=465 {COMPOSE_FILE}").partition(":")[0]
+    done = host.rollout("--check")
+    said = " ".join(done.output.split())
+    assert done.status == 2 and "[override-contradicts]" in said, done.output
+    assert f"Remove SMTP_PORT from service sidekiq of {COMPOSE_FILE}, line {line}." in said, done.output
+    assert "there for sidekiq, which overrides" in said and "the plan says '587'" in said, done.output
+    assert host.containers() == before
+
+
+def test_a_service_that_is_stopped_is_told_before_anything_is_changed(host: ComposeHost) -> None:
+    host.compose("stop --timeout 1 web 2>&1")
+    try:
+        found = host.module("instance_info")
+        assert [one["subject"] for one in found["findings"] if one["code"] == "service-stopped"] == ["web"], found
+    finally:
+        host.compose("start web 2>&1")
+
+
 def test_two_projects_are_told_apart(disturbed: ComposeHost) -> None:
     host = disturbed
     host.ssh("cp -a /srv/mastodon /srv/other && cd /srv/other && sed -i /127.0.0.1:/d docker-compose.yml"

@@ -84,11 +84,21 @@ def test_layers_that_win_are_named_without_values(disturbed: Host) -> None:
     disturbed.ssh(f"cat > {LIVE}/.env.production.local", stdin="SMTP_SERVER=hidden.example\n")
     result = disturbed.module("instance_info")
     assert not result["failed"]
-    assert sorted((one["variable"], one["layer"], one["path"]) for one in result["instance"]["overrides"]) == [
-        ("SMTP_DOMAIN", "Environment", "mastodon-sidekiq.service"),
-        ("SMTP_PORT", "EnvironmentFile", "/run/test.env"),
-        ("SMTP_SERVER", ".env.production.local", f"{LIVE}/.env.production.local"),
+    found = [
+        tuple(one[key] for key in ("variable", "layer", "path", "line")) for one in result["instance"]["overrides"]
     ]
+    assert sorted(found) == [
+        ("SMTP_DOMAIN", "Environment", "/etc/systemd/system/mastodon-sidekiq.service.d/50-test.conf", 2),
+        ("SMTP_PORT", "EnvironmentFile", "/run/test.env", 1),
+        ("SMTP_SERVER", ".env.production.local", f"{LIVE}/.env.production.local", 1),
+    ]
+    by_service = {
+        one["service"]: {each["variable"] for each in one["elsewhere"]} for one in result["instance"]["senders"]
+    }
+    assert by_service == {
+        "mastodon-sidekiq.service": {"SMTP_DOMAIN", "SMTP_PORT", "SMTP_SERVER"},
+        "mastodon-web.service": {"SMTP_SERVER"},
+    }
     assert set(codes(result)) == {"override-hides-file"}
     # What wins is what Rails uses.
     assert result["instance"]["effective"]["main"]["settings"]["address"] == "hidden.example"
