@@ -137,10 +137,10 @@ def test_a_preflight_says_everything_at_once(light: Light) -> None:
     assert done.status == 2 and said.count("[setting-unknown]") == 1 and "did you mean mailgun?" in said, done.output
     assert said.endswith("Nothing has been changed on any host.") and "severity" not in said and "plan:" not in said
     (host,) = report(light)["hosts"]
-    assert (host["state"], host["steps"]["settings"]["state"], host["cause"]["step"]) == (
+    assert (host["state"], host["steps"]["settings"]["state"], host["cause"]["task"]) == (
         "failed",
         "failed",
-        "settings",
+        "Check the variables",
     )
     assert (
         "setting-unknown" in [one["code"] for one in host["cause"]["findings"]] and len(report(light)["problems"]) == 1

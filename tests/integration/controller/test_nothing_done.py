@@ -136,6 +136,16 @@ def test_a_step_that_is_skipped_is_the_only_one_and_what_is_not_proved_is_said(l
     assert done.status == 0 and "Done: the mail settings are in place and in use." in done.output and not note.exists()
 
 
+def test_a_step_that_fails_is_undone_whatever_is_skipped(light: Light) -> None:
+    before = light.env_file()
+    finding = {"code": "login-refused", "severity": "error", "subject": "smtp", "message": "No.", "fix": "Fix it."}
+    answer = {"failed": True, "msg": "no", "findings": [finding], "rails": None, "services": []}
+    (light.folder / "host000/mailer_check.json").write_text(json.dumps(answer))
+    done = light.play("smtp_rollout", "--skip-tags", "mastodon_smtp_queue,mastodon_smtp_restart")
+    assert done.status == 2 and light.env_file() == before, done.output
+    assert "was restored byte for byte" in flat(done), done.output
+
+
 def test_two_steps_by_their_tags_and_in_a_dry_run(light: Light) -> None:
     before = light.env_file()
     done = light.play("smtp_rollout", "--check", "--tags", "mastodon_smtp_edit,mastodon_smtp_check")
