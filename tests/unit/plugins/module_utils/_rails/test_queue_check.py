@@ -246,6 +246,22 @@ def test_a_job_that_fails_is_diagnosed_without_secrets(text: str, code: str) -> 
     assert verdict.findings[0].subject == "smtp.example.net:587"
 
 
+@pytest.mark.parametrize(
+    ("text", "waits"),
+    [
+        ("Net::SMTPServerBusy (440 mail from account doesn't conform with authentication)", False),
+        ("Net::SMTPServerBusy (454 4.7.1 <x@y.example>: Relay access denied)", False),
+        ("Net::SMTPAuthenticationError (451 Authentication failed: Maximum credits exceeded)", False),
+        ("Net::SMTPFatalError (554 Your account is on probation and limited to 100 messages / hour)", True),
+        ("Net::SMTPServerBusy (451 4.3.0 later)", True),
+    ],
+)
+def test_the_cause_and_not_the_code_decides_whether_the_next_try_is_waited_for(text: str, waits: bool) -> None:
+    verdict = reset([QUEUED, BEGUN, SENT, error(text)], None, REMOVED)
+    assert verdict.fate == "failed" and (verdict.waited >= 30) is waits
+    assert (set(codes(verdict)) <= OF_TEST) is waits
+
+
 def test_a_second_attempt_that_succeeds_is_a_warning() -> None:
     again = [QUEUED, BEGUN, error("Net::SMTPServerBusy (451 4.3.0 later)"), BEGUN, SENT, DONE]
     verdict = reset(again)
