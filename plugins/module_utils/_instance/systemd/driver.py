@@ -29,7 +29,7 @@ from . import places, sandbox
 from .environment import app_environment, given_to
 from .find import Choice, choose
 from .manager import Manager
-from .unit_lines import last_line
+from .unit_layers import process_layers
 from .units import Unit
 
 #: If the two start times of a process are this many seconds apart, the clock has been set since.
@@ -161,7 +161,7 @@ class SystemdDriver:
         findings: list[Finding],
     ) -> Sender:
         """The unit with the variables that its processes have."""
-        stack = [*self._process_layers(unit, "ruby" not in readers, findings), *dotenv]
+        stack = [*process_layers(unit, self._environment_files([unit]), findings, alone="ruby" not in readers), *dotenv]
         self._known[unit.name] = known = layers.resolve(stack, findings)
         (service,) = self._as_services([unit])
         # What a process was started with counts if a restart would not change it.
@@ -176,33 +176,6 @@ class SystemdDriver:
         for pid in reversed(self._pids(unit)):
             running.update(self._processes.environment(pid))
         return senders.of_process(running, self._known[unit.name])
-
-    def _process_layers(self, unit: Unit, alone: bool, findings: list[Finding]) -> list[layers.Layer]:
-        """The layers that systemd gives to the unit's processes, the winner first.
-
-        :param alone: nothing but systemd reads the environment file, so what the unit unsets is set nowhere.
-        """
-        if unit.environment_hidden:
-            message = "systemd shows one of its Environment= values as [unprintable]."
-            findings.append(TABLE.finding("unit-environment-hidden", unit.name, message))
-        files = [
-            layers.file_layer("EnvironmentFile", path, "systemd", findings)
-            for path in reversed(self._environment_files([unit]))
-        ]
-        unset = unit.unset_environment
-        blocks = tuple(name for name in unset if alone and "=" not in name)
-
-        def set_by(name: str) -> tuple[str, int]:
-            return last_line("Environment", name, _texts(unit)) or (unit.name, 0)
-
-        def unset_by(name: str) -> tuple[str, int]:
-            return last_line("UnsetEnvironment", name, _texts(unit)) or (unit.name, 0)
-
-        return [
-            layers.Layer("UnsetEnvironment", unit.name, blocks=blocks, where=unset_by),
-            *(dataclasses.replace(file, unset=unset) for file in files if file),
-            layers.Layer("Environment", unit.name, given=unit.environment, unset=unset, where=set_by),
-        ]
 
     def _environment_files(self, units: t.Iterable[Unit] | None = None) -> list[str]:
         """The existing files of EnvironmentFile=, patterns expanded, in the order in which they are read."""
@@ -413,12 +386,6 @@ class SystemdDriver:
         ]
         program = sendmail.privileged_program() if barred else ""
         return sendmail.barred(barred, "NoNewPrivileges", program)
-
-
-def _texts(unit: Unit) -> t.Iterator[tuple[str, str]]:
-    for path in unit.files:
-        with contextlib.suppress(OSError):
-            yield path, layers.read_regular(path).decode("utf-8", "replace")
 
 
 def _unit_files(unit: Unit) -> list[str]:
