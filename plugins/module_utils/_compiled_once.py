@@ -6,7 +6,7 @@
 
 Ansible sends a module as a zip file of sources. For each import, importlib first asks the importer for the file name.
 zipimport compiles the source to answer that, discards the code, and compiles it again for the import itself (CPython
-3.9 to 3.13, Lib/zipimport.py: get_filename and get_code both call _get_module_code). The importer here knows the name
+3.9 to 3.14, Lib/zipimport.py: get_filename and get_code both call _get_module_code). The importer here knows the name
 without the code. C(_edge) installs it, so a module imports C(_edge) before other files of the collection.
 """
 
