@@ -33,6 +33,9 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import u
 _SECRET = tuple(PREFIX + name for name in (*PASSWORDS, "login"))
 #: "argument 'mastodon_smtp_port' is of type str and we were unable to convert to int: ..."
 _ARGUMENT = re.compile(r"^argument '(\w+)'")
+#: The variables that name somebody who gets test mail, and the form of one address.
+_MAILED = ("test_account", "test_recipient")
+_ADDRESS = re.compile(r"[^@\s<>,;]{1,256}@[^@\s<>,;]{1,256}")
 _NAME = re.compile(rf"\b{PREFIX}\w+")
 
 options()  # loaded here, once, instead of in the process of each host's task
@@ -61,7 +64,7 @@ class ActionModule(ControllerStep):
         public = {name[len(PREFIX) :]: one for name, one in typed.items() if name not in (*_SECRET, PREFIX + "bulk")}
         of_playbooks = {name: values[PREFIX + name] for name in OF_PLAYBOOKS if PREFIX + name in values}
         self.unshown = {"variables": without({**public, **of_playbooks}, self._secrets)}
-        return [*findings, *wrong], {}
+        return [*findings, *wrong, *_no_addresses(public)], {}
 
     def _values(self, task_vars: Result) -> tuple[Result, list[Finding]]:
         values, findings = {}, []
@@ -86,6 +89,13 @@ def _unworkable(name: str, said: str) -> Finding:
     what, fix = unworkable(said)
     message = f"{name} {what}." if what else f"{name} cannot be evaluated: {one_line(said)}"
     return TABLE.finding("setting-unworkable", name, message, fix)
+
+
+def _no_addresses(variables: Result) -> list[Finding]:
+    """Findings about those who are to get test mail: a mistake here would only show after the edit."""
+    wrong = [name for name in _MAILED if variables.get(name) and not _ADDRESS.fullmatch(variables[name])]
+    message = "It is not a mail address."
+    return [TABLE.finding("test-address-invalid", PREFIX + name, message) for name in wrong]
 
 
 def _typed(values: Result) -> tuple[Result, list[Finding]]:

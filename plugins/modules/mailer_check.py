@@ -249,7 +249,7 @@ queue:
       description: Who gets that mail. Empty when none is sent.
       type: str
     reason:
-      description: Why nothing can prove the queue. Empty otherwise.
+      description: Why nothing can prove the queue, or why Rails could not tell whether the account gets mail. Or empty.
       type: str
   sample: {way: form, to: admin@mastodon.example, reason: ""}
 planned:

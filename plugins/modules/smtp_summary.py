@@ -14,7 +14,7 @@ author:
 description:
   - Every step of the role P(fediops.mastodon.mastodon_smtp#role) leaves its result for the rest of the run. This module
     makes one result of them, which the role registers as C(mastodon_smtp_result) or C(mastodon_smtp_drift).
-  - O(chain=preflight) fails with everything that is wrong with the host at once. What else went wrong is RV(outcome)
+  - O(chain=preflight) fails with everything that is wrong with the host at once. What else went wrong is RV(fails)
     and RV(summary), with which O(show=true) fails.
   - Runs on the controller and needs no connection. It changes nothing.
 options:
@@ -64,14 +64,37 @@ EXAMPLES = r"""
 RETURN = r"""
 outcome:
   description:
-    - How the host ended. V(changed), V(in order), V(would change), V(rolled back), V(would roll back), V(failed), or
-      V(in part) where tags have left steps out.
+    - How the host ended. V(changed), V(in order), V(would change), V(rolled back), V(would roll back), V(failed),
+      V(not proved) where the new settings are in use but no mail has proved the queue, or V(in part) where tags have
+      left steps out.
   returned: with O(chain) V(rollout), V(undo) and V(rollback)
   type: str
   sample: changed
+fails:
+  description: Whether the role fails the host.
+  returned: unless O(chain=preflight)
+  type: bool
+  sample: false
+label:
+  description: The headline in a few words, such as V(Done and proved), V(Done, not proved), V(In order with warnings),
+    V(Not in order) or V(Failed, undone).
+  returned: with O(chain) V(rollout), V(undo) and V(check)
+  type: str
+  sample: Done and proved
+headline:
+  description: The first line of the summary. It is computed from the findings, and contradicts none of them.
+  returned: with O(chain) V(rollout), V(undo) and V(check), when every step had its turn
+  type: str
+  sample: "Done and proved: the mail settings are in place and in use."
+to_prove:
+  description: What to do to have the queue proved.
+  returned: with O(chain=rollout)
+  type: list
+  elements: str
+  sample: []
 cause:
   description: What failed first (C(step), C(message), C(findings)).
-  returned: when RV(outcome) is V(failed)
+  returned: when RV(fails)
   type: dict
   sample:
     step: Check Rails and send the test message
@@ -79,11 +102,12 @@ cause:
     findings: []
 undone:
   description: What became of the file and the services.
-  returned: when RV(outcome) is V(failed)
+  returned: when RV(outcome) is V(failed) or V(not proved)
   type: str
   sample: /home/mastodon/live/.env.production was restored byte for byte, and the services run on it again.
 in_order:
-  description: Whether the host is as the inventory says; C(findings) has all findings, C(blocking) those that block.
+  description: Whether the host is as the inventory says, without any error; C(findings) has all findings, C(blocking)
+    those that block.
   returned: with O(chain=check)
   type: bool
   sample: true
@@ -92,5 +116,5 @@ summary:
   returned: when every step had its turn
   type: raw
   sample:
-    - "Done: the mail settings are in place and in use."
+    - "Done and proved: the mail settings are in place and in use."
 """

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, Severity
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.queue import TABLE as QUEUE
+from ansible_collections.fediops.mastodon.plugins.plugin_utils import _headline
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._drift import drift, drift_summary
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import PREFLIGHT, ROLLBACK, ROLLOUT, Known
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry
@@ -42,14 +45,40 @@ def preflight(known: Known, broken: Entry | None, others: Others) -> Result:
 def rollout(known: Known, broken: Entry | None, others: Others) -> Result:
     """The result of a rollout: what was proved, or why it failed and in what state the file and the services are."""
     wrong = known.wrong(*ROLLOUT) or ([broken] if broken else [])
-    if wrong:
-        return _failed(known, wrong, undone(known, of_test=_of_test(wrong)), others)
-    if not known.whole:
-        return {"outcome": "in part", "summary": in_part(known)}
+    if any(entry.outcome != "not_proved" for entry in wrong):
+        return _failed(known, wrong, undone(known), others)
+    if not known.whole and not wrong:
+        return {"outcome": "in part", "label": "Done in part", "fails": False, "summary": in_part(known)}
+    missing = _missing(known)
+    found = _findings(known, missing, "instance", "settings", "dns", "relay", "relay_bulk", *ROLLOUT)
+    outcome, told = _outcome(known, missing), known.result("queue")
+    if known.dry:
+        head = _headline.of_dry_run(outcome, found, missing, fails=known.unproved_fails)
+    else:
+        proved = bool(told.get("way"))
+        queue_lacks = not (proved and known.wrong("mailer") and not known.wrong("queue"))
+        lack = _headline.QUEUE_LACKS if queue_lacks else "the relay has not taken the test message"
+        head = _headline.of_rollout(outcome, found, missing, proved=proved, fails=known.unproved_fails, lack=lack)
+    done = {
+        "outcome": "not proved" if head.fails else outcome,
+        **head.as_dict(),
+        "to_prove": _headline.to_prove(missing),
+        "undone": _kept_unproved(known) if missing else "",
+        **_facts(known),
+        "findings": found,
+    }
+    lines = host_summary({**done, "findings": [one for one in found if one not in missing]}, whole=known.whole)
+    if not head.fails:
+        return {**done, "summary": lines}
+    cause = {"step": wrong[0].task if wrong else "Prove the queue", "message": head.text, "findings": missing}
+    return {**done, "cause": cause, "summary": "\n".join([*lines, *filter(None, [others()])])}
+
+
+def _facts(known: Known) -> Result:
+    """What the steps of a rollout report about the host."""
     edit, mailer, services, queue = (known.result(key) for key in ROLLOUT)
     seen = known.instance or {}
-    done = {
-        "outcome": _outcome(known),
+    return {
         "check_mode": known.dry,
         **{name: seen.get(name) for name in ("deployment", "app_dir", "env_file", "release", "local_domain", "roles")},
         "rails": mailer.get("rails"),
@@ -62,9 +91,7 @@ def rollout(known: Known, broken: Entry | None, others: Others) -> Result:
         "services": services.get("services"),
         "test_messages": mailer.get("test_message"),
         "queued_mail": {name: queue.get(name) for name in _QUEUED} if queue.get("way") else None,
-        "findings": _findings(known, "instance", "settings", "dns", "relay", "relay_bulk", *ROLLOUT),
     }
-    return {**done, "summary": host_summary(done)}
 
 
 #: Step of the rollout -> its task, and what its proof is of.
@@ -85,30 +112,61 @@ def in_part(known: Known) -> list[str]:
     return [f"{first}, because of --tags or --skip-tags: {out} did not run.{'' if known.dry else left}"]
 
 
-def _outcome(known: Known) -> str:
+def _outcome(known: Known, missing: t.Sequence[Result]) -> str:
     changed = bool(known.result("edit").get("changed"))
     if known.dry:
         return "would change" if changed else "in order"
+    if missing:
+        return "not proved"
     proved = changed or known.pending or known.result("services").get("changed")
     return "changed" if proved else "in order"
+
+
+def _missing(known: Known) -> list[Result]:
+    """The findings that say why no mail has proved the queue; empty if one has, or if there is nothing to prove."""
+    severity: Severity = "error" if known.unproved_fails else "warning"
+    tests = [entry for entry in known.entries.values() if entry.outcome == "not_proved"]
+    found = [one for entry in tests for one in entry.result.get("findings") or () if one["severity"] == "error"]
+    if found or known.ran("queue") or not known.has_sidekiq or not known.needs_queue_proof:
+        return [{**one, "severity": severity} for one in found]
+    return [] if known.proof_is_asked_for else [nobody_to_mail(known, severity).as_dict()]
+
+
+def nobody_to_mail(known: Known, severity: Severity) -> Finding:
+    """The finding that the variables ask for no mail through the queue."""
+    if known.setting("send") == "never":
+        message = "It is never, so no mail proves the queue."
+        fix = "Set mastodon_smtp_send to changed, and mastodon_smtp_test_recipient or mastodon_smtp_test_account."
+        return QUEUE.finding("queue-not-proved", "mastodon_smtp_send", message, fix, severity=severity)
+    message = "It is not set, and neither is mastodon_smtp_test_account, so no mail proves the queue."
+    return QUEUE.finding("queue-not-proved", "mastodon_smtp_test_recipient", message, severity=severity)
+
+
+def _kept_unproved(known: Known) -> str:
+    """What remains of an edit whose queue was not proved."""
+    if known.dry or not known.result("edit").get("unproved"):
+        return ""
+    file = (known.instance or {}).get("env_file", "the environment file")
+    return f"The new settings stay in {file}: Rails uses them and the services run on them."
 
 
 def rollback(known: Known, broken: Entry | None, others: Others) -> Result:
     """The result of a rollback."""
     wrong = known.wrong(*ROLLBACK) or ([broken] if broken else [])
     if wrong:
-        return _failed(known, wrong, left_by_rollback(known), others)
+        return _failed(known, wrong, ("", left_by_rollback(known)), others)
     restored, services, seen = known.result("restored"), known.result("services"), known.instance or {}
     changed = restored.get("changed") or services.get("changed")
     outcome = "would roll back" if known.dry and restored.get("changed") else "rolled back" if changed else "in order"
     done = {
         "outcome": outcome,
+        "fails": False,
         "check_mode": known.dry,
         **{name: seen.get(name) for name in ("deployment", "app_dir", "env_file", "release")},
         "changed_variables": restored.get("changed_variables"),
         "restored_from": restored.get("backup_file") or "",
         "services": services.get("services"),
-        "findings": _findings(known, "instance", "restored", "services"),
+        "findings": _findings(known, (), "instance", "restored", "services"),
     }
     return {**done, "summary": host_summary(done)}
 
@@ -118,7 +176,7 @@ def check(known: Known, broken: Entry | None, others: Others) -> Result:  # noqa
     steps: Result = {key: _as_step(entry) for key, entry in known.entries.items()}
     if broken:
         steps["cause"] = together(broken.problems)
-    verdict = drift(steps, str(known.setting("fail_on") or "error"))
+    verdict = drift(steps, str(known.setting("fail_on") or "error"), _queue_alone(known))
     return {**verdict, "summary": drift_summary(verdict, known.result("instance").get("instance"))}
 
 
@@ -131,66 +189,78 @@ def shown(result: t.Mapping[str, t.Any]) -> Result:
     return {**result, "changed": False, **({"msg": summary, "_ansible_verbose_always": True} if summary else {})}
 
 
+def _queue_alone(known: Known) -> Finding | None:
+    """The finding about a pending edit that lacks nothing but a mail through the queue; None for any other."""
+    if list((known.instance or {}).get("unproved") or ()) != ["queue"]:
+        return None
+    severity: Severity = "error" if known.unproved_fails else "warning"
+    if not known.proof_is_asked_for:
+        return nobody_to_mail(known, severity)
+    message = "The mail settings are in use, but no mail has proved the queue yet."
+    return QUEUE.finding("queue-not-proved", "Sidekiq", message, "Run the rollout again.", severity=severity)
+
+
 def _as_step(entry: Entry) -> Result:
     return {**entry.result, **({"msg": together(entry.problems)} if entry.went_wrong else {})}
 
 
-def _failed(known: Known, wrong: t.Sequence[Entry], what_became: str, others: Others) -> Result:
+def _failed(known: Known, wrong: t.Sequence[Entry], what_became: tuple[_headline.Left, str], others: Others) -> Result:
     """The result of a failed host: the first failed step as the cause, and the state that the host is in now."""
     message = together(one for entry in wrong for one in entry.problems)
     findings = [one for entry in wrong for one in entry.result.get("findings") or ()]
-    afterwards = " ".join(one for one in (what_became, others()) if one)
+    left, sentence = what_became
+    head = _headline.of_failure(left, wrong[0].task)
+    afterwards = " ".join(one for one in (sentence, others()) if one)
     return {
         "outcome": "failed",
+        **head.as_dict(),
         "release": (known.result("instance").get("instance") or {}).get("release") or "",
         "cause": {"step": wrong[0].task, "message": message, "findings": findings},
-        "undone": what_became,
-        "summary": f"{wrong[0].task}: {message}\n{afterwards}",
+        "undone": sentence,
+        "summary": f"{head.text}: {message}\n{afterwards}",
     }
 
 
-def _of_test(wrong: t.Sequence[Entry]) -> bool:
-    return all(entry.outcome == "not_proved" for entry in wrong)
-
-
-def _findings(known: Known, *keys: str) -> list[Result]:
-    """The findings of these steps, without duplicates."""
-    found: list[Result] = []
+def _findings(known: Known, first: t.Sequence[Result], *keys: str) -> list[Result]:
+    """These findings, then those of the steps; one that is known already is left out, whatever its severity."""
+    found = list(first)
     for key in keys:
-        found += [one for one in known.result(key).get("findings") or () if one not in found]
+        for one in known.result(key).get("findings") or ():
+            if not any(_same(one, other) for other in found):
+                found.append(one)
     return found
 
 
-def undone(known: Known, *, of_test: bool = False) -> str:
-    """The state of the file and the services after a failed rollout, for the operator.
+def _same(one: Result, other: Result) -> bool:
+    return all(one[name] == other[name] for name in ("code", "subject", "message"))
 
-    :param of_test: whether the only failure is a test that could not be made.
-    """
-    file = str((known.instance or {}).get("env_file") or "the environment file")
+
+def undone(known: Known) -> tuple[_headline.Left, str]:
+    """What became of the edit of a failed rollout, and the state of the file and the services, for the operator."""
+    file = (known.instance or {}).get("env_file", "the environment file")
     if known.dry:
-        return _DRY
+        return "nothing changed", _DRY
     if known.taken_over:
-        return f"Another rollout has taken over {file} and continues there; this run undoes nothing."
+        return "not undone", f"Another rollout has taken over {file} and continues there; this run undoes nothing."
     if not known.result("edit").get("unproved"):
-        return f"This run has not changed {file}, so there was nothing to restore."
-    if of_test:
-        return (
-            f"The new settings stay in {file}: Rails uses them and the services run on them. The queue is not proved; "
-            "fix the problem above and run the rollout again."
-        )
+        left: _headline.Left = "not undone" if known.result("services").get("changed") else "nothing changed"
+        return left, f"This run has not changed {file}, so there was nothing to restore."
     if not known.setting("undo"):
-        return f"mastodon_smtp_undo is off: {file} keeps the new settings. {_kept(known)}"
+        return "not undone", f"mastodon_smtp_undo is off: {file} keeps the new settings. {_kept(known)}"
+    if known.failed_after_its_proof:
+        stays = f"{file} keeps its settings: an earlier run has made this very proof with them."
+        return "not undone", f"{stays} {_kept(known)}"
     if not known.undo:
-        return f"{file} keeps the new settings. {_kept(known)}"
+        return "not undone", f"{file} keeps the new settings. {_kept(known)}"
     restore, services = known.wrong("restored"), known.wrong("services_back")
     if restore:
-        return f"{file} could NOT be restored: {together(restore[0].problems)} {_kept(known)}"
+        return "not undone", f"{file} could NOT be restored: {together(restore[0].problems)} {_kept(known)}"
     if not known.undo_services:
-        return f"{file} was restored byte for byte; no running service ever read the new settings."
+        return "undone", f"{file} was restored byte for byte; no running service ever read the new settings."
     if services:
         back = together(services[0].problems)
-        return f"{file} was restored byte for byte, but the services did NOT come back: {back}"
-    return f"{file} was restored byte for byte, and the services run on it again."
+        return "not undone", f"{file} was restored byte for byte, but the services did NOT come back: {back}"
+    return "undone", f"{file} was restored byte for byte, and the services run on it again."
 
 
 def _kept(known: Known) -> str:

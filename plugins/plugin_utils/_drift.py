@@ -21,6 +21,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
     worst_first,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.compare import shown
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._headline import of_check
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import IN_THE_WAY
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import on_older_settings
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import said, went_wrong
@@ -40,12 +41,13 @@ _ENCRYPTION = re.compile(r"((?:BULK_)?SMTP_)(?:TLS|SSL|ENABLE_STARTTLS|ENABLE_ST
 DRIFT_WORDS = {"added": "missing", "changed": "other value", "removed": "not wanted", "requoted": "read differently"}
 
 
-def drift(steps: t.Mapping[str, t.Any], fail_on: str = "error") -> dict[str, t.Any]:
-    """The verdict: C(in_order), C(findings) (all, worst first), C(blocking), and C(message) about the blocking ones.
+def drift(steps: t.Mapping[str, t.Any], fail_on: str = "error", pending: Finding | None = None) -> dict[str, t.Any]:
+    """The verdict: the headline, C(in_order), C(findings) (all, worst first), C(blocking), and C(message) about these.
 
     :param steps: the results of the steps, by the names in C(STEPS); steps that did not run may be missing. C(cause)
         is the message of a task that failed outside a step, if one did.
     :param fail_on: the lowest severity that blocks, or C(never).
+    :param pending: what to say of a pending edit instead of C(edit-unproved).
     """
     results = {name: steps.get(name) or {} for name in STEPS}
     findings = [*_about_file(results), *_about_services(results["instance"])]
@@ -54,11 +56,13 @@ def drift(steps: t.Mapping[str, t.Any], fail_on: str = "error") -> dict[str, t.A
     if steps.get("cause") and not errors(findings):
         findings.append(TABLE.finding("check-incomplete", "preflight", " ".join(str(steps["cause"]).split())))
     findings = _without_consequences(findings, results)
-    ranked = worst_first(findings)
+    ranked = worst_first(pending if pending and one.code == "edit-unproved" else one for one in findings)
     severe = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on in SEVERITIES else ()
     blocking = [one for one in ranked if one.severity in severe]
+    head = of_check([one.as_dict() for one in ranked], fail_on)
     return {
-        "in_order": not blocking,
+        "in_order": head.label != "Not in order",
+        **head.as_dict(),
         "findings": [one.as_dict() for one in ranked],
         "blocking": [one.as_dict() for one in blocking],
         "message": explain([dataclasses.replace(one, severity="error") for one in blocking]) if blocking else "",
@@ -66,11 +70,7 @@ def drift(steps: t.Mapping[str, t.Any], fail_on: str = "error") -> dict[str, t.A
 
 
 def drift_summary(verdict: t.Mapping[str, t.Any], instance: t.Mapping[str, t.Any] | None) -> list[str]:
-    """The verdict in sentences: whether the instance is in order, and every finding above severity info."""
-    first = "In order: file, effective settings and running services are as the inventory says."
-    if not verdict["in_order"]:
-        number = len(verdict["blocking"])
-        first = f"NOT in order: {number} problem{'' if number == 1 else 's'}."
+    """The verdict in sentences: the headline, and every finding above severity info."""
     seen = (
         f"Mastodon {instance['release']} in {instance['app_dir']}"
         if instance
@@ -78,7 +78,7 @@ def drift_summary(verdict: t.Mapping[str, t.Any], instance: t.Mapping[str, t.Any
     )
     lines = [Finding(**one).sentence() for one in verdict["findings"] if one["severity"] != "info"]
     kinds = [one["severity"] for one in verdict["findings"] if one["severity"] != "info"]
-    return [first, seen, *(f"{kind}: {line}" for kind, line in zip(kinds, lines, strict=True))]
+    return [verdict["headline"], seen, *(f"{kind}: {line}" for kind, line in zip(kinds, lines, strict=True))]
 
 
 def _without_consequences(findings: t.Sequence[Finding], results: t.Mapping[str, t.Any]) -> list[Finding]:

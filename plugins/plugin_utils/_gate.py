@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._headline import LABELS
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import ROLLOUT, Known
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Record
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import on_older_settings
@@ -22,17 +23,9 @@ READY = "__mastodon_smtp_ready"
 #: Findings that mean: there is no Mastodon on this host.
 NO_MASTODON = frozenset({"no-instance", "no-systemd", "no-compose-instance", "no-engine"})
 
-#: Outcome of a host's rollout -> its wording in the fleet's summary.
-_ENDS_OF = {
-    "changed": "Done",
-    "in order": "In order",
-    "would change": "Would change",
-    "in part": "Done in part",
-    "failed": "Failed",
-}
 _ABSENT = {"unreachable": "Did not answer", "without_mastodon": "Without Mastodon"}
 #: All ends, in the order in which they are reported.
-ENDS = (*_ENDS_OF.values(), "Lost contact during the change", *_ABSENT.values(), "Not started")
+ENDS = (*LABELS, "Lost contact during the change", *_ABSENT.values(), "Not started")
 
 
 class Verdict(t.NamedTuple):
@@ -133,9 +126,9 @@ def fleet_summary(seen: Seen, hosts: t.Sequence[str]) -> list[str]:
 
 
 def _end(known: Known) -> str:
-    outcome = known.result(RESULT).get("outcome")
-    if outcome in _ENDS_OF:
-        return _ENDS_OF[outcome]
+    label = known.result(RESULT).get("label")
+    if label in LABELS:
+        return str(label)
     if any(step in known.entries for step in ROLLOUT):
         return "Lost contact during the change"
     return _ABSENT.get(_kind(known), "Not started")
@@ -162,7 +155,7 @@ def _is_alone(host: str, seen: Seen, hosts: t.Sequence[str]) -> bool:
         return False
     others = [seen[other].result(RESULT) for other in hosts]
     return not any(
-        (other.get("outcome") == "in order" or other.get("queued_mail"))
+        other.get("outcome") in ("in order", "changed")
         and "sidekiq" in other.get("roles", [])
         and other.get("local_domain") == own["local_domain"]
         for other in others
@@ -215,6 +208,11 @@ def before_batch(
     return Verdict([told, *unsettled_hosts(seen, hosts)], list(hosts[hosts.index(batch[0]) :]))
 
 
+def _failed(known: Known) -> bool:
+    """Whether the rollout of a host failed; one without a result lost contact."""
+    return bool(known.result(RESULT).get("fails", True))
+
+
 def unfinished_hosts(seen: Seen, hosts: t.Sequence[str], batch: t.Sequence[str], tolerated: float = 0) -> list[str]:
     """The failed hosts of earlier batches; empty as long as they are within the tolerated share.
 
@@ -225,7 +223,7 @@ def unfinished_hosts(seen: Seen, hosts: t.Sequence[str], batch: t.Sequence[str],
     :param tolerated: percentage of the hosts before this batch; if more failed, the rollout stops.
     """
     before = list(hosts[: hosts.index(batch[0])]) if batch else []
-    bad = [host for host in before if seen[host].result(RESULT).get("outcome", "failed") == "failed"]
+    bad = [host for host in before if _failed(seen[host])]
     return bad if bad and 100 * len(bad) / len(before) > tolerated else []
 
 
@@ -262,7 +260,7 @@ def rollout_standing(seen: Seen, hosts: t.Sequence[str], batch: t.Sequence[str])
     :param batch: the hosts still at work; Ansible removes those of the batch that failed or became unreachable.
     """
     begin = hosts.index(batch[0]) if batch else 0
-    done = [host for host in hosts[:begin] if seen[host].result(RESULT).get("outcome", "failed") != "failed"]
+    done = [host for host in hosts[:begin] if not _failed(seen[host])]
     said = [f"Finished: {_some(done)}."] if done else []
     open_ended = [host for host in hosts if host not in batch and not seen[host].result(RESULT)]
     lost = [host for host in open_ended if any(step in seen[host].entries for step in ROLLOUT)]

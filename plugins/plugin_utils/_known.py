@@ -127,10 +127,25 @@ class Known:
         return bool(self.setting("test_account") or self.setting("test_recipient"))
 
     @property
+    def has_sidekiq(self) -> bool:
+        """Whether this host runs Sidekiq, so that the queue is proved here and not on another host."""
+        return "sidekiq" in ((self.instance or {}).get("roles") or MAIL_ROLES)
+
+    @property
     def proofs(self) -> list[str]:
-        """The proofs that an edit of this run needs before it counts as done."""
-        queue = self.setting("send") != "never" and self.somebody_gets_mail
-        return ["mailer", "services", *(["queue"] if queue else [])]
+        """The proofs that an edit of this run needs before it counts as proved, whether they can be made now or not."""
+        return ["mailer", "services", *(["queue"] if self.has_sidekiq else [])]
+
+    @property
+    def proof_is_asked_for(self) -> bool:
+        """Whether the variables ask for a mail through the queue."""
+        return self.somebody_gets_mail and self.setting("send") != "never"
+
+    @property
+    def unproved_fails(self) -> bool:
+        """Whether the host fails if no mail has proved the queue; it never undoes anything."""
+        chosen = self.setting("unproved")
+        return chosen == "fail" if chosen else self.proof_is_asked_for
 
     @property
     def send_message(self) -> bool:
@@ -141,11 +156,15 @@ class Known:
     @property
     def prove_queue(self) -> bool:
         """Whether to send a mail through the queue; never in a dry run."""
-        send = self.setting("send")
-        if self.dry or not self.somebody_gets_mail or send == "never":
+        if self.dry or not self.proof_is_asked_for:
             return False
+        return self.setting("send") == "always" or self.needs_queue_proof
+
+    @property
+    def needs_queue_proof(self) -> bool:
+        """Whether something is in use, or will be, that no mail through the queue has proved."""
         restarted = not self.pending and bool(self.result("services").get("changed"))
-        return send == "always" or "queue" in self.pending or self._edited_by_hand or restarted
+        return "queue" in self.pending or self._edited_by_hand or restarted
 
     @property
     def longest_step(self) -> float:
@@ -165,7 +184,7 @@ class Known:
     def services_are_current(self) -> bool:
         """Whether no service needs a restart: nothing was edited or is pending, and all run on the current file."""
         seen = self._mail_services
-        edited = self.pending or self.result("edit").get("changed") or not self.ran("edit")
+        edited = set(self.pending) - {"queue"} or self.result("edit").get("changed") or not self.ran("edit")
         return not edited and bool(seen) and all(one["state"] == "running" and not one["stale"] for one in seen)
 
     # What is undone.
@@ -182,7 +201,8 @@ class Known:
     def undo(self) -> bool:
         """Whether to restore the file after a step failed.
 
-        Only an unproved edit is undone: this run's own, or that of an earlier run which this one continues.
+        Only an unproved edit is undone: this run's own, or that of an earlier run which this one continues. If that one
+        had already made the proof that fails now, the edit is not the cause.
         """
         edit = self.result("edit")
         return bool(
@@ -190,9 +210,16 @@ class Known:
             and not self.dry
             and not self.wrong("edit")
             and not self.taken_over
+            and not self.failed_after_its_proof
             and edit.get("unproved")
             and edit.get("backup_file")
         )
+
+    @property
+    def failed_after_its_proof(self) -> bool:
+        """Whether the step that failed had proved this very edit in an earlier run."""
+        failed = {key for key in ROLLOUT[1:] if key in self.entries and self.entries[key].outcome == "failed"}
+        return bool(failed) and not failed & set(self.result("edit").get("unproved") or ())
 
     @property
     def undo_services(self) -> bool:

@@ -20,16 +20,20 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import 
 TOLD = {"link-followed"}
 
 
-def host_summary(result: t.Mapping[str, t.Any]) -> list[str]:
-    """One line per fact that an operator wants to see.
+def host_summary(result: t.Mapping[str, t.Any], *, whole: bool = True) -> list[str]:
+    """One line per fact that an operator wants to see, the headline first.
 
     :param result: the fact mastodon_smtp_result as smtp_summary returns it.
+    :param whole: whether every step ran; with C(--tags) some have nothing to tell.
     """
     dry = bool(result["check_mode"])
     if "restored_from" in result:
         return _rollback(result, dry)
+    first = [result["headline"], *result["to_prove"], *([result["undone"]] if result["undone"] else [])]
+    if not whole:
+        return [*first, *_findings(result["findings"])]
     return [
-        _outcome(result, dry),
+        *first,
         f"Mastodon {result['release']} in {result['app_dir']}, {_versions(result['rails'])}",
         _variables(result, dry),
         *(_seen_relay(one) for one in result["relays"]),
@@ -38,18 +42,7 @@ def host_summary(result: t.Mapping[str, t.Any]) -> list[str]:
         *_test_messages(result),
         *_services(result, dry),
         *_queued(result),
-        *_nothing_sent(result, dry),
         *_findings(result["findings"]),
-    ]
-
-
-def _nothing_sent(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:
-    """A line saying that no mail was sent, so that an unproved change does not read like a proved one."""
-    if dry or result["outcome"] != "changed" or result["test_messages"] or result.get("queued_mail"):
-        return []
-    return [
-        "No mail was sent. Set mastodon_smtp_test_recipient or mastodon_smtp_test_account to prove delivery with a "
-        "test mail."
     ]
 
 
@@ -93,15 +86,6 @@ def _next(adopted: t.Mapping[str, t.Any], host: str, dry: bool) -> list[str]:
         "inventory and vault password) checks that the instance matches what was written."
     )
     return lines
-
-
-def _outcome(result: t.Mapping[str, t.Any], dry: bool) -> str:
-    if dry:
-        what = "would change" if result["outcome"] == "would change" else "is in order"
-        return f"Dry run, nothing was touched: this instance {what}."
-    return {"changed": "Done: the mail settings are in place and in use."}.get(
-        result["outcome"], "In order: there was nothing to change."
-    )
 
 
 def _versions(rails: t.Mapping[str, t.Any]) -> str:

@@ -111,7 +111,7 @@ def rollout(folder: Path, count: int, **more: str) -> float:
     """One rollout over so many hosts that have been looked at afterwards; the most memory in MiB."""
     tree, hosts = collection(folder), inventory(folder, count)
     largest, text = watched(folder, hosts, "fediops.mastodon.smtp_rollout", environment(folder, tree, **more))
-    if text.count("Done: the mail settings are in place and in use.") != count:
+    if text.count("Done and proved: the mail settings are in place and in use.") != count:
         sys.exit(text[-3000:])
     files = list(folder.glob("host*/.env.production"))
     edited = sum(b"SMTP_SERVER=smtp.relay.example" in path.read_bytes() for path in files)

@@ -51,6 +51,7 @@ def instance_info(options: dict[str, t.Any]) -> dict[str, t.Any]:
     path = options["env_file"]
     with open(path, "rb") as stream:
         data = stream.read()
+    journal, findings = about(path)
     names = sorted(name for name in values(data, "ruby", {}) if name.startswith("SMTP_"))
     instance = {
         "deployment": "systemd",
@@ -66,9 +67,9 @@ def instance_info(options: dict[str, t.Any]) -> dict[str, t.Any]:
         "mail_variables": names,
         "overrides": [],
         "effective": None,
-        **about(path)[0],
+        **journal,
     }
-    return {"changed": False, "instance": instance}
+    return {"changed": False, "instance": instance, "findings": [one.as_dict() for one in findings]}
 
 
 def mailer_check(options: dict[str, t.Any]) -> dict[str, t.Any]:

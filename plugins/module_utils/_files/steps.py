@@ -123,6 +123,8 @@ def _present(request: Request, seen: Snapshot, outcome: Outcome) -> None:
         return
     _plan(outcome, request, seen, made.data, made.changes, secrets)
     earlier = unproved.read(seen) if request.prove else None
+    if earlier and earlier.outstanding == ("queue",):
+        earlier = None  # Rails and the services have proved that state, so it is what an undo goes back to
     # Keep the backup of the last good state rather than replace it by one of an unproved edit.
     kept = earlier is not None and _has_backup(seen, earlier)
     outcome.backup_file = seen.target + ROLLING_BACKUP if kept or request.backup else None

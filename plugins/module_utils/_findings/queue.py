@@ -74,9 +74,24 @@ TABLE = Table(
     ),
     Code(
         "job-done-elsewhere",
+        "error",
+        "The mail went through the queue, but Sidekiq on another host may have sent it, with that host's settings.",
+        "Stop Sidekiq on the other hosts while this one is tested, or set mastodon_smtp_unproved to warn.",
+        of_test=True,
+    ),
+    Code(
+        "sidekiq-quiet",
+        "error",
+        "Every Sidekiq process that serves the queue of the mail was told to take no new jobs.",
+        "Restart Sidekiq, or wait until the deployment that told it so is over.",
+        "sidekiq: lib/sidekiq/api.rb (Process#quiet!, stopping?)",
+        of_test=True,
+    ),
+    Code(
+        "queue-not-proved",
         "warning",
-        "The mail went through the queue, but Sidekiq on another host may have sent it.",
-        "Roll out every host that runs Sidekiq of this server; each sends with its own settings.",
+        "The mail settings are in use, but no mail has gone through the queue since.",
+        "Set one of them and run the rollout again: it sends a mail then, even if nothing else is to be done.",
         of_test=True,
     ),
     Code(

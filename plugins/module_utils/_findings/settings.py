@@ -205,6 +205,13 @@ TABLE = Table(
         "RFC 5322 section 3.4; mastodon#16076, #16672",
     ),
     Code(
+        "test-address-invalid",
+        "error",
+        "The test account or the test recipient is not a mail address.",
+        "Write one address without a name, such as admin@example.com.",
+        "RFC 5321 section 4.1.2",
+    ),
+    Code(
         "address-name-unquoted",
         "error",
         "The display name of an address contains characters that must be in double quotes.",

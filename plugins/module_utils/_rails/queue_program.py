@@ -75,8 +75,17 @@ module FediopsQueue
 
     # The hosts whose processes take jobs from a queue.
     def hosts(queue)
-      serving = alive.select { |process| Array(process["queues"]).include?(queue) }
-      serving.map { |process| process["hostname"].to_s[0, 100] }.uniq.first(50)
+      serving(queue).map { |process| process["hostname"].to_s[0, 100] }.uniq.first(50)
+    end
+
+    def serving(queue)
+      alive.select { |process| Array(process["queues"]).include?(queue) }
+    end
+
+    # Whether every process that takes jobs from a queue was told to take no more.
+    def quiet?(queue)
+      processes = serving(queue)
+      processes.any? && processes.all?(&:stopping?)
     end
 
     # A reset that the web service put into the queue where its log does not tell which job that is.
@@ -102,6 +111,7 @@ module FediopsQueue
         waited = Process.clock_gettime(Process::CLOCK_MONOTONIC) - start
         final = %w[done dead].include?(place["state"])
         final ||= place["state"] == "retry" && place["error_message"].to_s !~ TEMPORARY
+        final ||= place["state"] == "queued" && waited >= 15 && quiet?(queue)
         return place.merge("waited" => waited) if final || waited >= seconds
         sleep(0.5)
       end
@@ -206,6 +216,7 @@ module FediopsQueue
       ended = answer["place"] && answer["place"]["state"] == "done"
       answer["removed"] = remove(mark, queue) if ASKED["remove"] && !ended
       answer["processes"] = hosts(queue)
+      answer["quiet"] = quiet?(queue)
       answer
     rescue StandardError, ScriptError => error
       chain = FediopsErrors.chain(error) { |text| text.scrub("?")[0, 2000] }

@@ -39,7 +39,8 @@ class Choice:
 
     def as_dict(self) -> dict[str, t.Any]:
         """The keys that a later step needs: way, to, reason."""
-        return {"way": self.way, "to": self.to, "reason": self.findings[0].message if self.way == "none" else ""}
+        told = [one.message for one in self.findings if self.way == "none" or one.code == "account-not-checked"]
+        return {"way": self.way, "to": self.to, "reason": told[0] if told else ""}
 
 
 def sends_elsewhere(roles: t.Collection[str]) -> bool:

@@ -142,6 +142,7 @@ _QUEUE = _record(
         "queue": _text,
         "served": _list(_text),
         "unserved": _flag,
+        "quiet": _flag,
         "refused": _flag,
         "requested": _flag,
         "removed": _count,

@@ -293,7 +293,7 @@ class Collector:
         host.summary = _text(told[0]) if told else host.summary
         drift = facts.get("mastodon_smtp_drift")
         if isinstance(drift, t.Mapping):
-            host.drift = {**evidence.some(drift, "in_order", "message"), "at": now}
+            host.drift = {**evidence.some(drift, "in_order", "message", "headline", "fails"), "at": now}
             host.drift["blocking"] = evidence.findings({"findings": drift.get("blocking")})
             # The verdict re-evaluates the steps' findings and leaves out those that only follow from others.
             steps = {(one["code"], one["subject"]): one["step"] for one in host.findings}
@@ -303,7 +303,23 @@ class Collector:
                 host.failures = []  # the verdict includes them; only later failures still count
         outcome = facts.get("mastodon_smtp_result")
         if isinstance(outcome, t.Mapping):
-            host.result = evidence.some(outcome, "outcome", "undone")
+            host.result = {**evidence.some(outcome, "outcome", "undone", "headline", "fails"), "at": now}
+            cause = outcome.get("cause")
+            if isinstance(cause, t.Mapping):
+                host.result["cause"] = {"message": str(cause.get("message")), "findings": evidence.findings(cause)}
+            host.findings = _weighed(host.findings, evidence.findings(outcome))
+
+
+def _weighed(seen: t.Sequence[dict[str, str]], verdict: t.Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """The findings of the steps with the severities of the summary, which weighs what only a test could not do."""
+    known = {_same(one): one for one in verdict}
+    there = {_same(one) for one in seen}
+    new = [{**one, "step": "queue"} for one in verdict if _same(one) not in there]
+    return [{**one, "severity": known.get(_same(one), one)["severity"]} for one in seen] + new
+
+
+def _same(one: t.Mapping[str, str]) -> tuple[str, ...]:
+    return one["code"], one["subject"], one["message"]
 
 
 def _outcome_in(task: Task, result: t.Mapping[str, t.Any]) -> t.Mapping[str, t.Any]:
@@ -331,7 +347,9 @@ def _state(task: Task, step: Step | None, state: str, result: t.Mapping[str, t.A
     if state not in ("ok", "changed"):
         return state
     if entry is not None and entry.went_wrong:
-        return "ignored" if task.part in _GOES_ON else "failed"
+        if task.part in _GOES_ON:
+            return "ignored"
+        return entry.outcome if entry.outcome == "not_proved" and task.part == "rollout" else "failed"
     if any(one["severity"] == "error" for one in evidence.findings(result)):
         return "ignored"  # failed_when: false, or the step's verdict does not fail the host
     if step is not None and state == "ok" and task.part == "check" and evidence.differs(step.key, result):
@@ -342,7 +360,7 @@ def _state(task: Task, step: Step | None, state: str, result: t.Mapping[str, t.A
 def _is_known(host: Host, task: Task, message: str) -> bool:
     """Whether a task fails only to report how the host ended."""
     said = task.module == _SUMMARY or message == host.summary
-    return said and bool(host.failures or host.drift)
+    return said and bool(host.failures or host.drift or host.outcome == "not proved")
 
 
 def _message(result: t.Mapping[str, t.Any], entry: Entry | None, hidden: bool) -> str:

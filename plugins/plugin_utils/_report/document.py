@@ -89,6 +89,8 @@ def host_state(host: Host, over: bool, failed_somewhere: bool) -> str:
         return OUTCOMES[host.outcome]
     if "adopt" in host.evidence:
         return _adopted(host)
+    if any(cell.state == "not_proved" for cell in host.cells.values()):
+        return "not_proved"
     ran = {key for key, cell in host.cells.items() if cell.state != "skipped"}
     if any(cell.state == "running" for cell in host.cells.values()) or TOUCHING & ran:
         return "unfinished"
@@ -108,9 +110,14 @@ def cause_of(host: Host) -> Failure | None:
     if host.drift and not host.failures:
         if host.drift.get("in_order"):
             return None
-        task, message = "Compare with the inventory", str(host.drift.get("message") or "")
-        return Failure(host.drift["at"], "", task, message, host.drift["blocking"])
+        task = "Compare with the inventory"
+        message = str(host.drift.get("message") or host.drift.get("headline") or "")
+        wrong = host.drift["blocking"] or [one for one in host.findings if one["severity"] == "error"]
+        return Failure(host.drift["at"], "", task, message, wrong)
     failures = [*host.failures, *([host.unreachable] if host.unreachable else [])]
+    told = host.result.get("cause")
+    if host.outcome == "not proved" and host.result.get("fails") and told and not failures:
+        return Failure(host.result["at"], "queue", "Prove the queue", told["message"], told["findings"])
     return min(failures, key=lambda one: one.at, default=None)
 
 
@@ -122,6 +129,7 @@ def _host(host: Host, over: bool, failed: bool) -> dict[str, Plain]:
         "name": host.name,
         "state": state,
         "outcome": host.outcome,
+        "headline": str((host.result if host.outcome else host.drift).get("headline") or ""),
         "batch": host.batch,
         "seconds": round(sum(one["seconds"] for one in host.timeline), 1),
         "cause": _cause(cause) if cause else None,

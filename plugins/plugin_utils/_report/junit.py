@@ -49,7 +49,7 @@ def _suite(root: ET.Element, made: t.Mapping[str, t.Any], host: t.Mapping[str, t
             ET.SubElement(case, "skipped")
         elif cell["state"] == "running":
             _fill(case, "error", "The run ended during this step.", note(made))
-        elif cell["state"] in ("failed", "unreachable"):
+        elif cell["state"] in ("failed", "unreachable") or (cell["state"] == "not_proved" and cause):
             mine = bool(cause) and (cause["step"] == step.key or cell["state"] == "unreachable")
             told = told or mine
             _explain(case, cell["state"], cause if mine else None)

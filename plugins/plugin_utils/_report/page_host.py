@@ -66,6 +66,7 @@ def _host(made: Document, place: int, host: Document, is_open: bool) -> Markup:
         ),
         el(
             "div",
+            el("p", host["headline"]) if host["headline"] and not host["cause"] else None,
             _cause(made, host),
             _facts(host),
             _adopted(host["adopted"]),

@@ -38,6 +38,10 @@ def verdict(made: Document) -> tuple[str, str]:
         return (f"None of the {number} hosts passed.", "bad")
     if bad:
         return (f"{_some(bad, number)} did not pass.", "bad")
+    if totals["not_proved"]:
+        few = totals["not_proved"]
+        verb = "is" if few == 1 else "are"
+        return (f"{_some(few, number)} {verb} done, but not proved.", "bad" if made["problems"] else "info")
     if totals["stopped"] or totals["unfinished"]:
         left = plural(totals["stopped"] + totals["unfinished"], "host")
         return (f"The run stopped before it finished {left}.", "bad")
@@ -100,7 +104,7 @@ def _some(few: int, number: int) -> str:
 
 
 def _so_far(totals: t.Mapping[str, int], number: int) -> str:
-    done = sum(totals[key] for key in (*GOOD, "would_change"))
+    done = sum(totals[key] for key in (*GOOD, "would_change", "not_proved"))
     bad = sum(totals[key] for key in BAD)
     return f"{done} of {plural(number, 'host')} done" + (f", {bad} did not pass." if bad else ".")
 

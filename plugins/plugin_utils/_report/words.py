@@ -84,6 +84,12 @@ HOST_STATES: dict[str, State] = {
     for one in (
         State("failed", "failed", "bad", "A step failed; the details show why and the state of the file."),
         State("drifted", "differs", "bad", "It differs from the inventory; the details show where."),
+        State(
+            "not_proved",
+            "not proved",
+            "warn",
+            "The new settings are in place and in use, but no mail has proved the queue; the details show why.",
+        ),
         State("unreachable", "unreachable", "warn", "Ansible could not connect."),
         State("without", "no Mastodon", "warn", "No Mastodon was found, so the host was skipped."),
         State(
@@ -120,6 +126,7 @@ CELL_STATES: dict[str, State] = {
     for one in (
         State("failed", "failed", "bad", ""),
         State("unreachable", "unreachable", "warn", ""),
+        State("not_proved", "not proved", "warn", ""),
         State("running", "unfinished", "busy", ""),
         State("differs", "differs", "warn", ""),
         State("ignored", "problems, continued", "warn", ""),
@@ -135,6 +142,7 @@ HOST_RANK = {key: rank for rank, key in enumerate(HOST_STATES)}
 OUTCOMES = {
     "failed": "failed",
     "changed": "changed",
+    "not proved": "not_proved",
     "would change": "would_change",
     "in order": "in_order",
     "in part": "partly",

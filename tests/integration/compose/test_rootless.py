@@ -85,7 +85,7 @@ def test_a_fleet_of_both_kinds_in_one_rollout(rootless: ComposeHost, tmp_path: P
     assert done.status == 0, done.output
     for host in hosts:
         assert re.search(rf"^{host} +: ok=\d+ +changed=2 .* failed=0", done.output, re.M), done.output
-    assert done.output.count("Done: the mail settings are in place and in use.") == len(hosts)
+    assert done.output.count("Done and proved: the mail settings are in place and in use.") == len(hosts)
     # Each in its own way: units restarted, containers made anew, streaming and Redis left alone.
     for host in lab.hosts:
         now = lab.processes(host)

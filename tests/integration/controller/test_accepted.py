@@ -46,7 +46,7 @@ def test_dns_findings_count_the_same_in_rollout_and_drift_check(light: Light) ->
         assert done.status == 0 and "In order" in flat(done) and "error: " not in flat(done), done.output
         assert (told in flat(done)) if told else ("no-address" not in flat(done)), done.output
     done = light.play("smtp_check")
-    assert done.status == 2 and "NOT in order: 1 problem." in flat(done), done.output
+    assert done.status == 2 and "Not in order: 1 error." in flat(done), done.output
 
 
 def test_relay_findings_are_accepted_by_their_codes(light: Light) -> None:

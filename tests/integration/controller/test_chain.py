@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from light_fleet import Light, Run
 
-SUMMED_UP = "Done: the mail settings are in place and in use."
+SUMMED_UP = "Done and proved: the mail settings are in place and in use."
 
 
 def fails(light: Light, step: str, code: str, number: int = 0) -> None:
@@ -82,7 +82,8 @@ def test_a_step_that_fails_shows_its_sentences_and_is_undone(light: Light, step:
     assert done.status == 2 and light.env_file() == before, done.output
     first, last = last_words(done)
     assert sentence in first and not re.search(r"findings|severity|its own words|evidence", first), first
-    assert f"{task}: {sentence}" in last and undone in last, last
+    end = "Failed, not undone" if "NOT" in undone else "Failed, undone"
+    assert f"{end}: {task}: {sentence}" in last and undone in last, last
     assert not list(light.folder.glob("host*/*.smtp-unproved"))
     assert recap(done)["rescued"] == 1 and recap(done)["failed"] == 1
     (host,) = report(light)["hosts"]
@@ -97,12 +98,37 @@ def test_what_only_the_test_could_not_do_undoes_nothing_and_fails_the_run(light:
     assert "The new settings stay in" in flat(done) and recap(done)["rescued"] == 0
     assert json.loads((light.folder / "host000/.env.production.smtp-unproved").read_text())["outstanding"] == ["queue"]
     (host,) = report(light)["hosts"]
-    assert host["state"] == "failed" and [one["code"] for one in host["cause"]["findings"]] == ["account-gets-no-mail"]
+    assert host["state"] == "not_proved" and host["steps"]["queue"]["state"] == "not_proved"
+    assert [one["code"] for one in host["cause"]["findings"]] == ["account-gets-no-mail"]
+    assert host["headline"].startswith("Done, not proved: ")
+    assert "To prove it: Fix it. Then run the rollout again." in flat(done)
+    # the drift check tells it, and a run that may be green despite it says so first
+    done = light.play("smtp_check")
+    assert done.status == 2 and "Not in order: 1 error." in flat(done) and "[queue-not-proved]" in flat(done)
+    done = light.play("smtp_rollout", "-e", "mastodon_smtp_unproved=warn", **reported(light))
+    assert done.status == 0 and "Done, not proved: " in flat(done) and SUMMED_UP not in flat(done), done.output
+    (host,) = report(light)["hosts"]
+    assert (host["state"], host["cause"]) == ("not_proved", None) and report(light)["problems"] == []
+    assert "error" not in [one["severity"] for one in host["findings"]]
     # the next run proves what is missing
     (light.folder / "host000/queued_mail_check.json").unlink()
     done = light.play("smtp_rollout")
     assert done.status == 0 and SUMMED_UP in done.output and "went through the queue" in flat(done), done.output
     assert "accepted the test message" not in flat(done)
+
+
+@pytest.mark.parametrize("how", ["nobody to mail", "never", "fail"])
+def test_a_proof_that_nobody_asked_for_is_missing_all_the_same(light: Light, how: str) -> None:
+    chosen = {"mastodon_smtp_send": "never"} if how == "never" else {"mastodon_smtp_test_recipient": ""}
+    chosen |= {"mastodon_smtp_unproved": "fail"} if how == "fail" else {}
+    done = light.play("smtp_rollout", "-e", json.dumps(chosen))
+    assert done.status == (2 if how == "fail" else 0) and "SMTP_SERVER=smtp.relay.example" in light.env_file()
+    assert "Done, not proved: " in flat(done) and "[queue-not-proved]" in flat(done), done.output
+    assert SUMMED_UP not in flat(done) and "To prove it: " in flat(done)
+    assert ("Done, not proved (1 of 1): host000." in flat(done)) is (how != "fail")
+    # the advice holds: the next run sends, though there is nothing else to do
+    done = light.play("smtp_rollout")
+    assert done.status == 0 and SUMMED_UP in done.output and "went through the queue" in flat(done), done.output
 
 
 def test_each_batch_says_its_name_and_hosts(tmp_path: Path) -> None:
@@ -219,7 +245,7 @@ def test_a_dry_run_then_a_check_a_rollout_and_a_roll_back_in_one_command(light: 
     assert "In order: file, effective settings" in said and "was restored from" in said and light.env_file() == before
     # Rails uses the same settings here, so what differs is a warning.
     done = light.play("smtp_check", "-e", "mastodon_smtp_fail_on=warning", **reported(light))
-    assert done.status == 2 and "NOT in order: 1 problem." in done.output and "SMTP_SERVER (other value)" in flat(done)
+    assert done.status == 2 and "Not in order: 1 warning." in done.output and "SMTP_SERVER (other value)" in flat(done)
     assert report(light)["hosts"][0]["state"] == "drifted"
 
 

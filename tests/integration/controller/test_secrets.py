@@ -60,7 +60,7 @@ def test_a_rollout_that_goes_well(tmp_path: Path, settings: dict[str, str]) -> N
     light = Light(tmp_path)
     light.variables(mastodon_smtp_password=SECRET)
     output = searched(light, "smtp_rollout", **settings)
-    assert "Done: the mail settings are in place and in use." in output
+    assert "Done and proved: the mail settings are in place and in use." in output
     assert "SMTP_PASSWORD=" in light.env_file()
     # Packed, so the search does not see what is in them.
     kept = {path.name.removeprefix("AnsiballZ_").removesuffix(".py") for path in tmp_path.rglob("AnsiballZ_*")}
@@ -83,7 +83,7 @@ def test_what_ansible_runner_keeps(tmp_path: Path) -> None:
         quiet=True,
     )
     output = (kept / "artifacts" / done.config.ident / "stdout").read_text()
-    assert done.rc == 0 and "Done: the mail settings are in place and in use." in output, output[-3000:]
+    assert done.rc == 0 and "Done and proved: the mail settings are in place and in use." in output, output[-3000:]
     events = [one for one in kept.rglob("*.json") if one.parent.name == "job_events"]
     assert len(events) > 20 and any("mailer_check" in one.read_text() for one in events)
     assert files_with(SECRET, kept) == set()

@@ -78,14 +78,16 @@ def test_the_dry_run_says_that_nothing_can_prove_the_queue(newest: Lab, account:
     before = state(newest)
     done = rollout(newest, "--check", mastodon_smtp_test_account=account, mastodon_smtp_test_recipient="")
     assert done.status != 0 and words in flat(done) and "[account-gets-no-mail]" in flat(done), done.output
-    assert "mastodon_smtp_test_account" in flat(done) and "This was a dry run: nothing has been changed." in flat(done)
+    assert "Dry run, nothing was touched: this instance would change" in flat(done)
+    assert "but the queue would not be proved." in flat(done)
+    assert "To prove it: Set mastodon_smtp_test_account" in flat(done)
     assert state(newest) == before
 
 
 def test_a_rollout_with_an_account_and_again(newest: Lab) -> None:
     sent = mails()
     done = rollout(newest)
-    assert done.status == 0 and "Done: the mail settings are in place and in use." in flat(done), done.output
+    assert done.status == 0 and "Done and proved: the mail settings are in place and in use." in flat(done), done.output
     assert "The password reset for alice@example.com went through the queue" in flat(done)
     assert mails() == sent + 2
     again = rollout(newest)
@@ -140,12 +142,25 @@ def test_a_wrong_account_beside_a_recipient_is_a_warning(newest: Lab) -> None:
     assert "warning: nobody@nowhere.test: This server has no account with this address." in flat(done)
 
 
+def test_without_anybody_to_mail_it_is_done_and_not_proved(newest: Lab) -> None:
+    """The advice that it gives holds: the next run sends, though there is nothing else to do."""
+    nobody = {"mastodon_smtp_test_account": "", "mastodon_smtp_test_recipient": ""}
+    done = rollout(newest, mastodon_smtp_reply_to="desk@masto5.test", **nobody)
+    assert done.status == 0 and "Done, not proved" in flat(done) and "[queue-not-proved]" in flat(done), done.output
+    check = newest.playbook("fediops.mastodon.smtp_check", "--limit", HOST, mastodon_smtp_hosts="fleet", **nobody)
+    assert "[queue-not-proved]" in flat(check) and "In order: " not in flat(check), check.output
+    sent = mails()
+    done = rollout(newest, mastodon_smtp_reply_to="desk@masto5.test")
+    assert done.status == 0 and "Done and proved" in flat(done) and mails() == sent + 1, done.output
+
+
 def test_a_memorial_alone_takes_nothing_back(newest: Lab) -> None:
     before = newest.checksum(HOST)
     alone = {"mastodon_smtp_test_account": "erin@example.com", "mastodon_smtp_test_recipient": ""}
     done = rollout(newest, mastodon_smtp_reply_to="help@masto5.test", **alone)
     assert done.status != 0 and "[account-gets-no-mail]" in flat(done), done.output
-    assert "The new settings stay in" in flat(done) and newest.checksum(HOST) != before
+    assert "Done, not proved: " in flat(done) and "The new settings stay in" in flat(done)
+    assert newest.checksum(HOST) != before
     services = newest.module(HOST, "instance_info")["instance"]
     assert services["unproved"] == ["queue"]
     assert [one["stale"] for one in services["services"] if one["role"] in ("web", "sidekiq")] == [False, False]

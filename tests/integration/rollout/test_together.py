@@ -31,7 +31,7 @@ def test_a_rollout_goes_by_its_own_steps_and_not_by_those_of_a_check_before_it(r
     )
     flat = " ".join(done.output.split())
     assert "error: SMTP_SERVER" in flat or "[file-differs]" in flat, done.output
-    assert done.status == 0 and "Done: the mail settings are in place and in use." in flat, done.output
+    assert done.status == 0 and "Done and proved" in flat, done.output
     for step in ("Check Rails and send the test message", "Prove the queue"):
         assert "ok: [masto1]" in done.task(step) or "changed: [masto1]" in done.task(step), done.output
     after = rolled_out.processes("masto1")

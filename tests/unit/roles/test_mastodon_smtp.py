@@ -68,7 +68,7 @@ def test_no_task_reckons_with_a_variable() -> None:
 
 #: What the steps themselves decide by: smtp_variables has checked it, and leaves it in the record of the run.
 DECIDED_BY = {"mastodon_smtp_check_envelope", "mastodon_smtp_check_send", "mastodon_smtp_fail_on", "mastodon_smtp_send"}
-DECIDED_BY |= {"mastodon_smtp_undo", "mastodon_smtp_dns_fail_on"}
+DECIDED_BY |= {"mastodon_smtp_undo", "mastodon_smtp_unproved", "mastodon_smtp_dns_fail_on"}
 
 
 def test_tasks_use_every_option_and_none_that_is_not_specified() -> None:

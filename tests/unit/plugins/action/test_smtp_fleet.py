@@ -93,8 +93,8 @@ def test_a_silent_fleet_shows_nothing_and_absent_hosts_are_shown() -> None:
 
 @pytest.mark.parametrize(("tolerated", "stops"), [("0", True), ("49.5", True), (50, False)])
 def test_options_may_be_texts_as_extra_variables_are(tolerated: t.Any, stops: bool) -> None:
-    left("a", "result", outcome="failed")
-    left("b", "result", outcome="changed")
+    left("a", "result", outcome="failed", label="Failed, undone", fails=True)
+    left("b", "result", outcome="changed", label="Done and proved", fails=False)
     done = fleet("batch", ["b", "c"], ["c"], batches=[2, "100%"], max_fail_percentage=tolerated)
     assert done.get("failed", False) is stops
     if not stops:
@@ -107,10 +107,10 @@ def test_an_option_that_is_no_number_fails_with_its_name() -> None:
 
 
 def test_the_end_tells_of_all_hosts_and_fails_nobody() -> None:
-    left("a", "result", outcome="failed")
-    left("b", "result", outcome="in order")
+    left("a", "result", outcome="failed", label="Failed, undone", fails=True)
+    left("b", "result", outcome="in order", label="In order", fails=False)
     done = fleet("end", ["b", "c"])
-    assert done["msg"] == ["In order (1 of 3): b.", "Failed (1 of 3): a.", "Not started (1 of 3): c."]
+    assert done["msg"] == ["In order (1 of 3): b.", "Failed, undone (1 of 3): a.", "Not started (1 of 3): c."]
     assert not done.get("failed")
 
 
@@ -140,7 +140,7 @@ def test_whether_a_host_without_mastodon_stops_the_others_is_a_variable_of_the_p
 
 
 def test_a_host_whose_rollout_failed_says_where_the_others_stand() -> None:
-    left("a", "result", outcome="changed")
+    left("a", "result", outcome="changed", label="Done and proved", fails=False)
     left("b", "edit", "failed")
     done = run("smtp_summary", "b", ["a", "b", "c"], ["b"], chain="undo", fleet=True)
     assert done["summary"].endswith("Finished: a. The rollout stops here; not started: c.")
@@ -158,5 +158,5 @@ def test_what_is_shown_is_the_message_alone_and_the_fact_and_the_record_keep_the
     left("a", "result", outcome="in order", summary=["In order."])
     done = run("smtp_summary", "a", ["a"], chain="rollout", show=True)
     assert done == {"changed": False, "msg": ["In order."], "_ansible_verbose_always": True}
-    left("c", "result", outcome="in part")
+    left("c", "result", outcome="in part", label="Done in part", fails=False)
     assert run("smtp_summary", "c", ["c"], chain="rollout", show=True)["outcome"] == "in part"

@@ -43,6 +43,14 @@ def test_variables_that_are_well() -> None:
     assert "failed" not in result and result["findings"] == []
 
 
+@pytest.mark.parametrize("name", ["test_account", "test_recipient"])
+def test_who_gets_test_mail_is_judged_before_anything_is_done(name: str) -> None:
+    for good in ("admin@example.org", "a.b+c@xn--bcher-kva.example", "jörg@example.org", ""):
+        assert check(**{name: good})["findings"] == []
+    for bad in ("admin", "Admin <admin@example.org>", "a@b.example, c@d.example", "a@b@c", "@example.org", "a@"):
+        assert found(check(**{name: bad})) == [("test-address-invalid", f"mastodon_smtp_{name}")]
+
+
 def test_everything_that_is_wrong_is_said_at_once() -> None:
     result = check(port="abc", tls="ssl", bulk="abc", login="{{ nope }}", max_fail_percentage="{{ nope_either }}")
     assert result["failed"] and found(result) == [

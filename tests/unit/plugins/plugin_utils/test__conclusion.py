@@ -11,6 +11,7 @@ import typing as t
 import pytest
 from test__known import ALL, edit, instance, known
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._conclusion import (
     check,
     left_by_rollback,
@@ -68,14 +69,22 @@ FAILED = Entry("Put it back", "failed", ("It is gone.",), {})
             f"{FILE} was restored byte for byte, but the services did NOT come back: It is gone.",
         ),
         (
+            known(wrong=BAD, instance=instance("queue"), edit=edit("queue")),
+            f"{FILE} keeps its settings: an earlier run has made this very proof with them. The previous state is in "
+            "/b.",
+        ),
+        (
             known(wrong={"queue": "login-refused"}, edit=edit(*ALL), services={"changed": True}),
             f"{FILE} was restored byte for byte, and the services run on it again.",
         ),
     ],
 )
 def test_what_became_of_the_host(host: Known, said: str) -> None:
-    assert undone(host) == said
-    assert undone(host, of_test=True) == said or "The queue is not proved" in undone(host, of_test=True)
+    left, sentence = undone(host)
+    assert sentence == said
+    done = "was restored" in said and "NOT" not in said
+    untouched = said.startswith(("This was a dry run", "This run has not changed"))
+    assert left == ("undone" if done else "nothing changed" if untouched else "not undone")
 
 
 def test_the_first_cause_is_told_with_what_became_of_the_host_and_of_the_others() -> None:
@@ -84,20 +93,14 @@ def test_the_first_cause_is_told_with_what_became_of_the_host_and_of_the_others(
     assert ended["outcome"] == "failed" and ended["cause"]["step"] == "mailer"
     assert ended["cause"]["findings"][0]["code"] == "login-refused"
     assert ended["summary"] == (
-        f"mailer: It is so.\n{FILE} was restored byte for byte; no running service ever read the new settings. Not "
-        "touched: b."
+        f"Failed, undone: mailer: It is so.\n{FILE} was restored byte for byte; no running service ever read the new "
+        "settings. Not touched: b."
     )
 
 
 def test_a_task_that_could_not_begin_is_the_cause_where_no_step_has_one() -> None:
     ended = rollout(known(edit=edit(*ALL)), unforeseen("Check Rails", "'x' is undefined"), str)
     assert ended["cause"]["step"] == "Check Rails" and "refers to x, which is not defined" in ended["cause"]["message"]
-
-
-def test_what_only_the_test_could_not_do_leaves_the_settings() -> None:
-    entry = Entry("Prove the queue", "not_proved", ("No account.",), {"findings": []})
-    ended = rollout(also(known(edit=edit("queue")), queue=entry), None, str)
-    assert ended["outcome"] == "failed" and "The new settings stay in" in ended["undone"]
 
 
 def ran(**more: t.Any) -> dict[str, t.Any]:
@@ -112,22 +115,108 @@ def whole() -> dict[str, t.Any]:
     return seen
 
 
+QUEUE = {"queue": {"way": "plain", "to": "a@b.test", "outcome": "performed", "job": None, "waited": 1}}
+EDIT = {"changed_variables": [], **edit(*ALL)}
+#: Nothing in the variables asks for a mail through the queue.
+SILENT: dict[str, t.Any] = {"test_recipient": None}
+NO_ACCOUNT = Finding("account-gets-no-mail", "error", "x@b.test", "No account.", "Set another one.").as_dict()
+UNMADE = Entry("Prove the queue", "not_proved", ("No account.",), {"findings": [NO_ACCOUNT]})
+
+
 @pytest.mark.parametrize(
     ("more", "dry", "outcome"),
     [
         ({}, False, "in order"),
-        ({"edit": {"changed_variables": [], **edit(*ALL)}}, False, "changed"),
-        ({"edit": {"changed_variables": [], **edit(*ALL)}}, True, "would change"),
+        ({"edit": EDIT, **QUEUE}, False, "changed"),
+        ({"edit": EDIT}, True, "would change"),
         # what a run that died had edited is proved by this one
-        ({"edit": {"changed_variables": [], **edit("queue"), "changed": False}}, False, "changed"),
-        ({"services": {"services": [], "changed": True}}, False, "changed"),
+        ({"edit": {"changed_variables": [], **edit("queue"), "changed": False}, **QUEUE}, False, "changed"),
+        ({"services": {"services": [], "changed": True}, **QUEUE}, False, "changed"),
         ({"services": {"services": [], "changed": True}}, True, "in order"),
     ],
 )
 def test_how_a_rollout_ended(more: dict[str, t.Any], dry: bool, outcome: str) -> None:
-    ended = rollout(known(dry=dry, **ran(**more)), None, str)
-    assert ended["outcome"] == outcome and ended["check_mode"] is dry and ended["queued_mail"] is None
+    host = known(dry=dry, **ran(**more))
+    ended = rollout(host if "queue" in more else without_queue(host), None, str)
+    assert ended["outcome"] == outcome and ended["check_mode"] is dry and not ended["fails"]
+    assert bool(ended["queued_mail"]) is ("queue" in more)
     assert "Mastodon 4.5.3 in /live, Rails 8.0.3" in ended["summary"]
+    assert ended["headline"] == ended["summary"][0]
+
+
+def without_queue(host: Known) -> Known:
+    """The host, with nothing sent through its queue."""
+    return also(host, queue=Entry("Prove the queue", "skipped"))
+
+
+@pytest.mark.parametrize("dry", [False, True])
+@pytest.mark.parametrize(
+    ("chosen", "steps", "fails", "code"),
+    [
+        # a proof that was asked for
+        ({}, {"queue": UNMADE}, True, "account-gets-no-mail"),
+        ({"unproved": "warn"}, {"queue": UNMADE}, False, "account-gets-no-mail"),
+        # one that was not
+        (SILENT, {}, False, "queue-not-proved"),
+        ({"send": "never"}, {}, False, "queue-not-proved"),
+        ({**SILENT, "unproved": "fail"}, {}, True, "queue-not-proved"),
+    ],
+)
+def test_a_queue_that_is_not_proved(
+    chosen: dict[str, t.Any], steps: dict[str, Entry], fails: bool, code: str, dry: bool
+) -> None:
+    host = also(without_queue(known(chosen, dry=dry, **ran(edit=EDIT))), **steps)
+    ended = rollout(host, None, lambda: "Not started: b.")
+    assert ended["outcome"] == ("would change" if dry and not fails else "not proved") and ended["fails"] is fails
+    (missing,) = [one for one in ended["findings"] if one["code"] == code]
+    assert missing["severity"] == ("error" if fails else "warning")
+    text = ended["summary"] if fails else "\n".join(ended["summary"])
+    assert "proved. " in ended["headline"] and f"[{code}]" in ended["headline"] and text.startswith(ended["headline"])
+    assert "\nTo prove it: " in text and "un the rollout again" in text and text.count(f"[{code}]") == 1
+    assert ("Not started: b." in text) is fails
+    assert ("The new settings stay in /live/.env.production" in text) is not dry
+    assert not ended["headline"].startswith("Done and proved") and "In order" not in ended["headline"]
+
+
+def test_a_proof_that_is_missing_is_told_until_it_is_made() -> None:
+    """A run that has nothing to change does not speak as if the queue were proved."""
+    later = {"changed_variables": [], **edit("queue"), "changed": False}
+    ended = rollout(without_queue(known(SILENT, **ran(edit=later))), None, str)
+    assert (ended["outcome"], ended["label"]) == ("not proved", "Done, not proved")
+    proved = rollout(known(**ran(edit=later, **QUEUE)), None, str)
+    assert (proved["outcome"], proved["label"]) == ("changed", "Done and proved")
+
+
+def test_with_tags_a_queue_that_is_not_proved_is_told() -> None:
+    ended = rollout(also(known(instance=whole(), edit=edit("queue")), queue=UNMADE), None, str)
+    assert (ended["outcome"], ended["fails"]) == ("not proved", True) and ended["summary"].count("\n") == 2
+
+
+def test_where_another_host_sends_the_mail_nothing_is_missing_here() -> None:
+    seen = whole()
+    seen["instance"]["roles"] = ["web"]
+    ended = rollout(without_queue(known(SILENT, **ran(edit=EDIT, instance=seen))), None, str)
+    assert (ended["outcome"], ended["label"]) == ("changed", "Done")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "unproved", "codes", "fails"),
+    [
+        (SILENT, ["queue"], [("queue-not-proved", "warning")], False),
+        ({}, ["queue"], [("queue-not-proved", "error")], True),
+        ({"unproved": "warn"}, ["queue"], [("queue-not-proved", "warning")], False),
+        (SILENT, ["services", "queue"], [("edit-unproved", "error")], True),
+    ],
+)
+def test_the_drift_check_tells_what_is_not_proved(
+    chosen: dict[str, t.Any], unproved: list[str], codes: list[tuple[str, str]], fails: bool
+) -> None:
+    seen = whole()
+    seen["instance"]["unproved"] = unproved
+    seen["findings"] = [Finding("edit-unproved", "info", FILE, "It is so.").as_dict()]
+    verdict = check(known(chosen, instance=seen, edit={"changed_variables": [], "findings": []}), None, str)
+    assert [(one["code"], one["severity"]) for one in verdict["findings"]] == codes and verdict["fails"] is fails
+    assert verdict["summary"][0] == ("Not in order: 1 error." if fails else "In order, with 1 warning.")
 
 
 def test_a_container_is_recreated_and_a_unit_restarted() -> None:
@@ -159,7 +248,9 @@ def test_of_the_others_nobody_asks_where_a_host_ends_well() -> None:
 
 def test_with_tags_there_is_only_so_much_to_tell() -> None:
     told = rollout(known(edit=edit(*ALL)), None, str)
-    assert told["outcome"] == "in part" and told["summary"] == [
+    assert (told["outcome"], told["label"], told["fails"]) == ("in part", "Done in part", False) and told[
+        "summary"
+    ] == [
         "In part, because of --tags or --skip-tags: Check Rails and send the test message, Restart stale services, "
         "Prove the queue did not run. Not proved: Rails' settings, the services, the queue; the next rollout without "
         "tags proves it."
@@ -236,7 +327,7 @@ def test_how_a_roll_back_ended(restored: bool, services: bool, dry: bool, outcom
     host = known(dry=dry, instance=whole(), restored=put, services={"changed": services, "services": []})
     ended = rollback(host, None, str)
     assert ended["outcome"] == outcome and ended["summary"]
-    assert rollback(also(host, restored=FAILED), None, str)["summary"].startswith("Put it back: It is gone.\n")
+    assert rollback(also(host, restored=FAILED), None, str)["summary"].startswith("Failed: Put it back: It is gone.\n")
 
 
 def test_the_drift_check_weighs_what_every_step_saw() -> None:

@@ -43,7 +43,7 @@ def codes(verdict: dict[str, t.Any]) -> list[tuple[str, str]]:
 def test_in_order() -> None:
     seen = steps()
     verdict = drift(seen)
-    assert verdict == {"in_order": True, "findings": [], "blocking": [], "message": ""}
+    assert (verdict["in_order"], verdict["fails"], verdict["findings"], verdict["message"]) == (True, False, [], "")
     assert drift_summary(verdict, seen["instance"]["instance"])[0].startswith("In order")
 
 
@@ -93,7 +93,7 @@ def test_what_follows_from_the_file_is_told_with_it_and_once() -> None:
     assert codes(verdict) == [("file-differs", "error")] and "SMTP_LOGIN (other value), " in verdict["message"]
     assert "SMTP_SERVER (other value: Rails uses 'a' instead of 'b')" in verdict["message"]
     said = drift_summary(verdict, steps()["instance"]["instance"])
-    assert said[0] == "NOT in order: 1 problem." and len(said) == 3
+    assert said[0] == "Not in order: 1 error." and len(said) == 3
 
 
 def test_what_wins_over_the_file_is_told_beside_it() -> None:
@@ -131,13 +131,21 @@ def test_an_edit_that_is_not_proved_is_not_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fail_on", "blocking"),
-    [("error", 1), ("warning", 2), ("unknown", 3), ("info", 4), ("never", 0)],
+    ("fail_on", "blocking", "headline"),
+    [
+        ("error", 1, "Not in order: 1 error and 1 warning."),
+        ("warning", 2, "Not in order: 1 error and 1 warning."),
+        ("unknown", 3, "Not in order: 1 error and 1 warning and 1 open question."),
+        ("info", 4, "Not in order: 1 error and 1 warning and 1 open question and 1 note."),
+        ("never", 0, "Not in order: 1 error and 1 warning (mastodon_smtp_fail_on is never, so this passes)."),
+    ],
 )
-def test_from_which_severity_on_it_fails(fail_on: str, blocking: int) -> None:
+def test_from_which_severity_on_it_fails(fail_on: str, blocking: int, headline: str) -> None:
     dns = {"findings": [finding(f"a-{one}", one) for one in ("info", "unknown", "warning", "error")]}
     verdict = drift(steps(dns=dns), fail_on)
-    assert len(verdict["blocking"]) == blocking and verdict["in_order"] is (blocking == 0)
+    assert len(verdict["blocking"]) == blocking and verdict["fails"] is (blocking > 0)
+    # An error is not in order, whatever the exit status.
+    assert verdict["headline"] == headline and verdict["in_order"] is False
     assert [one["severity"] for one in verdict["findings"]] == ["error", "warning", "unknown", "info"]
     assert verdict["message"].count("[a-") == blocking
 

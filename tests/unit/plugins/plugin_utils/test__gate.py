@@ -22,6 +22,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._gate import (
     unfinished_hosts,
     unsettled_hosts,
 )
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._headline import LABELS
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import Known
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry
 
@@ -99,16 +100,17 @@ def test_a_host_without_mastodon_stops_nobody_else() -> None:
 
 
 def test_the_fleet_is_summed_up_by_how_it_ended() -> None:
-    results = {"a": "changed", "b": "in order", "c": "failed", "d": "changed", "e": "would change", "f": "in part"}
-    ends = {host: {**LOOKED, "result": {"outcome": outcome}} for host, outcome in results.items()}
+    results = {"a": LABELS[0], "b": "In order", "c": "Failed, undone", "d": LABELS[0], "e": "Would change"}
+    results["f"] = "Done, not proved"
+    ends = {host: {**LOOKED, "result": {"label": label}} for host, label in results.items()}
     cut = {"cut": {**LOOKED, "edit": {"changed": True}}}
     everything = seen({**ends, **cut, "gone": HOSTS["gone"], "other": HOSTS["other"], "later": LOOKED})
     assert fleet_summary(everything, list(everything)) == [
-        "Done (2 of 10): a, d.",
+        "Done and proved (2 of 10): a, d.",
+        "Done, not proved (1 of 10): f.",
         "In order (1 of 10): b.",
         "Would change (1 of 10): e.",
-        "Done in part (1 of 10): f.",
-        "Failed (1 of 10): c.",
+        "Failed, undone (1 of 10): c.",
         "Lost contact during the change (1 of 10): cut.",
         "Did not answer (1 of 10): gone.",
         "Without Mastodon (1 of 10): other.",
@@ -128,7 +130,8 @@ FLEET = ["a", "b", "c", "d", "e"]
 
 
 def ended(**outcomes: str) -> dict[str, t.Any]:
-    return {host: {"result": {"outcome": outcomes[host]}} if host in outcomes else {} for host in FLEET}
+    results = {host: {"outcome": outcome, "fails": outcome == "failed"} for host, outcome in outcomes.items()}
+    return {host: {"result": results[host]} if host in results else {} for host in FLEET}
 
 
 @pytest.mark.parametrize(
@@ -270,9 +273,7 @@ def test_what_is_half_done_is_said(variables: dict[str, t.Any], says: list[str])
 def half(
     roles: list[str], outcome: str = "changed", domain: str = "social.example", dry: bool = False
 ) -> dict[str, t.Any]:
-    queued = {"outcome": "performed"} if outcome == "changed" and "sidekiq" in roles else None
-    told = {"outcome": outcome, "roles": roles, "local_domain": domain, "check_mode": dry, "queued_mail": queued}
-    return {"result": told}
+    return {"result": {"outcome": outcome, "roles": roles, "local_domain": domain, "check_mode": dry}}
 
 
 @pytest.mark.parametrize(
@@ -283,7 +284,7 @@ def half(
         (half(["web"]), half(["sidekiq"], "failed"), True),
         (
             half(["web"]),
-            {"result": {**half(["sidekiq"])["result"], "queued_mail": None}},
+            half(["sidekiq"], "not proved"),
             True,
         ),
         (half(["web"]), half(["sidekiq"], domain="other.example"), True),

@@ -18,6 +18,9 @@ RELAY = {
 EFFECTIVE = {"from": "Example <a@example.org>", "main": RELAY, "bulk": None}
 RESULT: dict[str, t.Any] = {
     "outcome": "changed",
+    "headline": "Done and proved: the mail settings are in place and in use.",
+    "to_prove": [],
+    "undone": "",
     "check_mode": False,
     "app_dir": "/home/mastodon/live",
     "env_file": "/home/mastodon/live/.env.production",
@@ -85,7 +88,7 @@ RESULT: dict[str, t.Any] = {
 
 def test_a_changed_host_is_told_fact_by_fact() -> None:
     assert host_summary(RESULT) == [
-        "Done: the mail settings are in place and in use.",
+        "Done and proved: the mail settings are in place and in use.",
         "Mastodon 4.5.3 in /home/mastodon/live, Rails 8.0.2, mail gem 2.9.0, Ruby 3.4.5",
         "/home/mastodon/live/.env.production: changed SMTP_SERVER, SMTP_PORT; removed SMTP_TLS (previous state: "
         "/home/mastodon/live/.env.production.last-smtp)",
@@ -106,7 +109,6 @@ def test_a_changed_host_is_told_fact_by_fact() -> None:
 
 def test_a_dry_run_speaks_of_what_would_be() -> None:
     text = "\n".join(host_summary({**RESULT, "check_mode": True, "outcome": "would change", "test_messages": []}))
-    assert "Dry run, nothing was touched: this instance would change." in text
     assert "would be edited: changed SMTP_SERVER" in text and "previous state" not in text
     assert "Rails would send through" in text and "would be restarted" in text
 
@@ -128,7 +130,6 @@ def test_a_host_in_order_says_so() -> None:
         {**RESULT, "outcome": "in order", "changed_variables": [], "test_messages": [], "queued_mail": None}
     )
     assert "queue" not in "".join(lines)
-    assert lines[0] == "In order: there was nothing to change."
     assert lines[2] == "/home/mastodon/live/.env.production already says what the inventory says."
 
 
@@ -155,11 +156,10 @@ def test_a_rollback_says_what_was_put_back() -> None:
     assert nothing[0].endswith("there was nothing to restore.")
 
 
-def test_a_change_that_no_mail_has_proved_says_so() -> None:
-    silent = {**RESULT, "test_messages": [], "queued_mail": None}
-    assert "No mail was sent. Set mastodon_smtp_test_recipient" in " ".join(host_summary(silent))
-    assert "No mail was sent" not in " ".join(host_summary(RESULT))
-    assert "No mail was sent" not in " ".join(host_summary({**silent, "check_mode": True, "outcome": "would change"}))
+def test_what_is_not_proved_is_followed_by_what_to_do() -> None:
+    silent = {**RESULT, "headline": "Done, not proved: x.", "to_prove": ["To prove it: do y."], "undone": "All stays."}
+    assert host_summary(silent)[:3] == ["Done, not proved: x.", "To prove it: do y.", "All stays."]
+    assert host_summary(silent, whole=False)[3:] == host_summary(RESULT)[-2:]
 
 
 ADOPTED: dict[str, t.Any] = {

@@ -142,6 +142,17 @@ def test_a_proved_edit_is_the_state_that_the_next_undo_goes_back_to(path: pathli
     assert b"SMTP_SERVER=first" in path.read_bytes()
 
 
+def test_what_lacks_only_a_mail_through_the_queue_is_a_good_state(path: pathlib.Path) -> None:
+    """Nobody may ever be set to receive one; an edit years later must not fall back to the state before the first."""
+    first = rollout(path, "first")
+    prove(path, first, "mailer", "services")
+    good = path.read_bytes()
+    second = rollout(path, "second")
+    assert pathlib.Path(str(second.backup_file)).read_bytes() == good
+    undo(path, second)
+    assert path.read_bytes() == good
+
+
 @pytest.mark.parametrize("before", [(), ("wrong",)], ids=["first-edit", "over-an-unproved-one"])
 def test_killed_between_the_note_and_the_edit(
     path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, before: tuple[str, ...]

@@ -28,7 +28,9 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model i
     LogLine,
     Service,
 )
+from ansible_collections.fediops.mastodon.plugins.module_utils._rails.accounts import Account
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.queue_check import Question, QueueCheck, Verdict
+from ansible_collections.fediops.mastodon.plugins.module_utils._rails.queue_way import choose
 
 ACCOUNT = "alice@here.example"
 TOKEN = "cs/rf+token=="
@@ -282,6 +284,7 @@ QUIET = [
     'WARN: {"context":"Job raised exception","job":{"args":[{"job_id":"%s"}]}}' % JOB,  # noqa: UP031
     "WARN: Net::SMTPAuthenticationError: 535 5.7.8 no",
 ]
+LATER = [QUIET[0], "WARN: Net::SMTPServerBusy: 451 4.3.0 later"]
 REQUESTED = {"requested": True, "queue": "mailers"}
 REDIS_DOWN = {"failure": {"stage": "queue", "chain": [{"class": "RedisClient::CannotConnectError", "message": "no"}]}}
 WRONG = {"error_class": "Net::SMTPAuthenticationError", "error_message": "535 5.7.8 no x@y.example", "attempts": 1}
@@ -296,7 +299,14 @@ WRONG = {"error_class": "Net::SMTPAuthenticationError", "error_message": "535 5.
         ([QUEUED], [place("dead", **WRONG)], "failed", "login-refused"),
         ([QUEUED], [place("busy")], "waiting", "relay-silent"),
         ([QUEUED], [place("gone")], "unknown", "queue-outcome-unknown"),
-        ([QUEUED], [REDIS_DOWN], "unknown", "redis-unreachable"),
+        # Redis had taken it; only our own Rails cannot ask it
+        ([QUEUED], [REDIS_DOWN], "unknown", "queue-outcome-unknown"),
+        ([QUEUED, "ERROR: Error fetching job: refused"], [REDIS_DOWN], "unknown", "redis-unreachable"),
+        ([QUEUED], [{**place("queued"), "quiet": True}], "waiting", "sidekiq-quiet"),
+        # the pair of warnings, then Redis: a temporary refusal may be over by now
+        ([QUEUED, *QUIET], [REMOVED], "failed", "login-refused"),
+        ([QUEUED, *LATER], [place("done")], "performed", None),
+        ([QUEUED, *LATER], [place("retry", **WRONG)], "failed", "login-refused"),
         ([QUEUED, BEGUN], [REMOVED], "waiting", "relay-silent"),
         ([QUEUED, BEGUN], [{"removed": 0}], "waiting", "relay-silent test-mail-left-in-queue"),
         ([QUEUED, BEGUN, DONE], [], "performed", "account-gets-no-mail"),
@@ -350,9 +360,10 @@ def test_sidekiq_of_another_host_may_have_sent_it() -> None:
     done = place("done")
     verdict = reset([QUEUED], None, {**done, "processes": ["sidekiq2", "here"]})
     assert (verdict.fate, [(one.code, one.severity) for one in verdict.findings]) == (
-        "performed",
-        [("job-done-elsewhere", "warning")],
+        "unknown",
+        [("job-done-elsewhere", "error")],
     )
+    assert set(codes(verdict)) <= OF_TEST
     assert "sidekiq2" in verdict.findings[0].message
 
 
@@ -457,6 +468,24 @@ def test_without_an_earlier_answer_rails_is_asked_who_gets_mail() -> None:
     question = Question(reset=ACCOUNT, deadline=30)
     verdict, driver = Case([QUEUED, BEGUN, SENT, DONE], answers=[LOOKED], question=question).run()
     assert (verdict.fate, verdict.way, driver.boots[0]["account"]) == ("delivered", "form", ACCOUNT)
+
+
+@pytest.mark.parametrize(("sent", "fate", "severity"), [(True, "delivered", "unknown"), (False, "unknown", "error")])
+def test_a_job_that_ended_well_proves_nothing_where_nobody_knows_whether_a_mail_was_due(
+    sent: bool, fate: str, severity: str
+) -> None:
+    unasked = {"state": "unasked", "error": "NoMethodError: no", "throttled_for": None}
+    log = [QUEUED, BEGUN, *([SENT] if sent else []), DONE]
+    case = Case(log, answers=[unasked], question=Question(reset=ACCOUNT, deadline=30), variables={"RELEASE": "4.5.3"})
+    told = choose(ACCOUNT, "", {"account": Account.told(unasked)}, ["web", "sidekiq"])
+    known = Question(reset=ACCOUNT, deadline=30, known=told.as_dict())
+    for seen in (case, dataclasses.replace(case, web=Web(), answers=[], question=known)):
+        verdict, _driver = seen.run()
+        assert (verdict.fate, [(one.code, one.severity) for one in verdict.findings]) == (
+            fate,
+            [("account-not-checked", severity)],
+        )
+        assert set(codes(verdict)) <= OF_TEST and "NoMethodError" in verdict.findings[0].message
 
 
 @pytest.mark.parametrize("state", ["unknown", "no_password", "memorial"])

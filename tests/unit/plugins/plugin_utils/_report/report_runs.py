@@ -93,7 +93,8 @@ class Run:
             state, given = result(host) if callable(result) else result
             entry = None
             if task.part and given.get("msg"):
-                entry = Entry(task.name, "failed", (given["msg"],), given, task.uuid)
+                outcome = "failed" if given.get("failed", True) or task.part != "rollout" else "not_proved"
+                entry = Entry(task.name, outcome, (given["msg"],), given, task.uuid)
             self.seen.ended(host, task, state, given, self.now + seconds * (1 + (place * 7 % 11) / 10), entry)
         self.now += seconds * 2.2
 
@@ -304,7 +305,7 @@ def drift_check(in_order: bool, severity: str = "error", after: Run | None = Non
     run.step(run.task("Look for stale services", "mail_services", "check"), one, ("ok", unchanged))
     blocking = [] if in_order else [finding("file-differs", severity, ".env.production", "It differs.", "Roll out.")]
     verdict = {"in_order": in_order, "findings": blocking, "blocking": blocking, "message": "It differs."}
-    summary = ["NOT in order: 1 problem.", "It differs."]
+    summary = ["Not in order: 1 error.", "It differs."]
     run.step(run.task("Sum up", "smtp_summary", "check"), one, ("ok", {**verdict, "summary": summary}))
     if not in_order:
         end = Task("verdict", "Fail when something is not in order", "ansible.builtin.fail")
@@ -366,6 +367,12 @@ def summed_up(outcome: str, **more: t.Any) -> dict[str, t.Any]:
     return {"changed": False, "outcome": outcome, "summary": f"Summary: {outcome}.", **more}
 
 
+NO_ACCOUNT = finding("account-gets-no-mail", "error", "x@social.example", "It is a memorial.", "Set another one.")
+NOT_PROVED = (
+    "Done, not proved: the mail settings are in place and in use, but the queue is not proved. It is a memorial."
+)
+
+
 def rollout(
     names: t.Sequence[str],
     *,
@@ -373,6 +380,8 @@ def rollout(
     crashed: t.Container[str] = (),
     unreachable: t.Container[str] = (),
     same: t.Container[str] = (),
+    unproved: t.Container[str] = (),
+    fails: bool = True,
     check_mode: bool = False,
     after: Run | None = None,
 ) -> Run:
@@ -454,8 +463,16 @@ def rollout(
     end = Task("fail", "Report the first cause", "ansible.builtin.fail")
     run.step(end, back, ("failed", {"failed": True, "msg": told["summary"]}))
     left = [name for name in left if name not in crashed]
-    run.step(queue, left, ("ok", QUEUE), 2)
-    run.step(sum_up, left, lambda host: ("ok", summed_up("in order" if host in same else "changed")))
+    unmade = {**QUEUE, "failed": False, "msg": "No account.", "outcome": "not_sent", "findings": [NO_ACCOUNT]}
+    run.step(queue, left, lambda host: ("ok", unmade if host in unproved else QUEUE), 2)
+    weighed = {**NO_ACCOUNT, "severity": "error" if fails else "warning"}
+    missing = summed_up("not proved", headline=NOT_PROVED, fails=fails, to_prove=["Set it."], findings=[weighed])
+    missing |= {"cause": {"step": queue.name, "message": NOT_PROVED, "findings": [weighed]}} if fails else {}
+    ends = {name: summed_up("in order" if name in same else "changed") for name in left}
+    run.step(sum_up, left, lambda host: ("ok", missing if host in unproved else ends[host]))
+    end = Task("fail-2", "Fail when the queue is not proved", "ansible.builtin.fail")
+    bad = [name for name in left if name in unproved and fails]
+    run.step(end, bad, ("failed", {"failed": True, "msg": missing["summary"]}))
     return run
 
 

@@ -52,11 +52,12 @@ def test_the_schema_is_one() -> None:
         runs.fleet(30).document(),
         runs.hostile().document(),
         runs.rollout(NAMES, check_mode=True).document(),
+        runs.rollout(NAMES, unproved=NAMES[:2]).document(),
         runs.rollout(["one.example"]).document(INTERRUPTED, detail="it got the signal SIGTERM."),
         runs.Run("one.example").document(RUNNING),
         runs.rollback(check_mode=True).document(),
     ],
-    ids=["mixed", "fleet", "hostile", "dry", "interrupted", "nothing yet", "roll-back"],
+    ids=["mixed", "fleet", "hostile", "dry", "not proved", "interrupted", "nothing yet", "roll-back"],
 )
 def test_every_document_follows_the_schema(made: dict[str, t.Any]) -> None:
     valid(made)
@@ -151,20 +152,12 @@ def test_effective_settings_before_planned_and_from_rails() -> None:
     }
 
 
-def test_a_step_that_only_could_not_make_its_test_fails_the_host_though_its_task_does_not() -> None:
+def test_a_step_that_could_not_make_its_test_is_not_taken_for_a_good_one() -> None:
     run = runs.Run("a.example")
     unproved = {"failed": False, "msg": "The queue is not proved."}
     run.step(run.task("Prove the queue", "queued_mail_check", "rollout"), ["a.example"], ("ok", unproved))
     seen = host(run.document(), "a.example")
-    assert (seen["cause"]["step"], seen["cause"]["message"]) == ("queue", "The queue is not proved.")
-    assert seen["steps"]["queue"]["state"] == "failed"
-    summary = "Prove the queue: The queue is not proved.\nThe new settings stay."
-    summed_up = runs.summed_up("failed", undone="The new settings stay.", summary=summary)
-    run.step(run.task("Sum up", "smtp_summary", "rollout"), ["a.example"], ("ok", summed_up))
-    end = Task("fail", "Fail when the queue is not proved", "ansible.builtin.fail")
-    run.step(end, ["a.example"], ("failed", {"failed": True, "msg": summary}))
-    seen = host(run.document(), "a.example")
-    assert (seen["cause"]["step"], seen["undone"]) == ("queue", "The new settings stay.")
+    assert (seen["state"], seen["steps"]["queue"]["state"]) == ("not_proved", "not_proved")
 
 
 def test_how_a_step_ended_is_what_it_says_itself() -> None:
@@ -241,6 +234,30 @@ def test_a_drift_check_ends_with_its_verdict(severity: str) -> None:
     # nor one that saw what it would change
     assert [seen["steps"][key]["state"] for key in ("edit", "services")] == ["differs", "differs"]
     assert made["stops"] == [] and [one["hosts"] for one in made["problems"]] == [["a.example"]]
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_what_no_mail_has_proved_is_neither_done_nor_failed(fails: bool) -> None:
+    made = runs.rollout(["a.example", "b.example"], unproved=["a.example"], fails=fails).document()
+    seen = host(made, "a.example")
+    assert (seen["state"], seen["steps"]["queue"]["state"]) == ("not_proved", "not_proved")
+    assert seen["headline"].startswith("Done, not proved: ")
+    (told,) = [one for one in seen["findings"] if one["code"] == "account-gets-no-mail"]
+    assert told["severity"] == ("error" if fails else "warning") and told["step"] == "queue"
+    assert [one["codes"] for one in made["problems"]] == ([["account-gets-no-mail"]] if fails else [])
+    assert (seen["cause"] is not None) is fails
+
+
+def test_an_error_that_may_pass_is_shown_all_the_same() -> None:
+    """With mastodon_smtp_fail_on never, the run succeeds and the host differs."""
+    run = runs.Run("a.example", playbook="smtp_check.yml")
+    differs = runs.finding("file-differs", "error", ".env.production", "It differs.", "Roll out.")
+    verdict = {"in_order": False, "fails": False, "headline": "Not in order: 1 error.", "findings": [differs]}
+    told = {**verdict, "blocking": [], "message": "", "summary": ["Not in order: 1 error."]}
+    run.step(run.task("Find the instance", "instance_info", "check"), ["a.example"], ("ok", runs.instance("a.example")))
+    run.step(run.task("Sum up", "smtp_summary", "check"), ["a.example"], ("ok", told))
+    seen = host(run.document(), "a.example")
+    assert seen["state"] == "drifted" and [one["code"] for one in seen["cause"]["findings"]] == ["file-differs"]
 
 
 def test_a_drift_check_has_changed_nothing_and_says_what_would_be() -> None:

@@ -158,6 +158,13 @@ def test_junit_names_the_first_cause_at_the_step_that_failed() -> None:
     assert error is not None and "Connection timed out" in error.get("message", "")
 
 
+@pytest.mark.parametrize(("fails", "number"), [(True, "1"), (False, "0")])
+def test_junit_fails_for_a_queue_that_is_not_proved_where_the_run_does(fails: bool, number: str) -> None:
+    made = runs.rollout(["a.example"], unproved=["a.example"], fails=fails).document()
+    root = ET.fromstring(junit(made))
+    assert root.get("failures") == number and ("It is a memorial." in junit(made)) is fails
+
+
 def test_junit_of_an_unfinished_run_has_errors_for_what_is_missing() -> None:
     run = runs.Run("a.example")
     run.seen.started("a.example", run.task("Ask Rails", "mailer_check"), run.now)
@@ -207,6 +214,8 @@ def test_the_summary_of_a_large_fleet_stays_far_below_the_limit_of_a_job_page() 
         (runs.rollout(["a"]).document(), "The host is in order.", "good"),
         (runs.rollout(["a", "b"], same=["b"]).document(), "Both hosts are in order, 1 changed.", "good"),
         (runs.rollout(NAMES, same=NAMES).document(), "All 3 hosts are in order.", "good"),
+        (runs.rollout(NAMES, unproved=NAMES[:1]).document(), "1 of 3 hosts is done, but not proved.", "bad"),
+        (runs.rollout(["a"], unproved=["a"], fails=False).document(), "The host is done, but not proved.", "info"),
         (runs.rollout(NAMES, refused=NAMES).document(), "None of the 3 hosts passed.", "bad"),
         (runs.rollout(NAMES, unreachable=["art.example"]).document(), "1 of 3 hosts did not pass.", "bad"),
         (runs.rollout(NAMES, check_mode=True).document(), "3 of 3 hosts would change.", "info"),
