@@ -82,6 +82,12 @@ def test_what_leaves_nothing_of_a_rollout_is_refused(light: Light, arguments: tu
     assert told in refused(light, "smtp_rollout", *arguments)
 
 
+@pytest.mark.parametrize("reads", ["--syntax-check", "--list-tasks", "--list-tags"])
+def test_what_only_reads_the_playbook_needs_no_host(light: Light, reads: str) -> None:
+    done = light.play("smtp_rollout", reads, inventory=light.folder / "nowhere")
+    assert done.status == 0, done.output
+
+
 def test_an_empty_group_and_a_limit_outside_of_it_are_refused(light: Light) -> None:
     inventory = light.folder / "empty.yml"
     inventory.write_text(json.dumps({"all": {"children": {"mastodon": {}, "web": {"hosts": {"a.test": {}}}}}}))
