@@ -72,7 +72,7 @@ def _kind(source: Source, one: Statement, written: str, above: t.Collection[str]
         if _REFERENCE.search(body):
             return ""
     if "\\" in body:
-        return "backslash-lost" if re.search(r"\\\w", body) else ""
+        return "backslash-lost" if re.search(r"\\\w", body.replace("\\\\", "")) else ""  # a doubled one is meant as one
     # What is left are quotes; one kind around the whole value is meant as quotes.
     return "quotes-lost" if not quoted and any(quote in body for quote in _QUOTES) else ""
 

@@ -60,7 +60,7 @@ def test_a_rollout_that_goes_well(tmp_path: Path, settings: dict[str, str]) -> N
     light = Light(tmp_path)
     light.variables(mastodon_smtp_password=SECRET)
     output = searched(light, "smtp_rollout", **settings)
-    assert "Done and proved: the mail settings are in place and in use." in output
+    assert "Done and proved: the mail settings are in place and in use." in output, output
     assert "SMTP_PASSWORD=" in light.env_file()
     # Packed, so the search does not see what is in them.
     kept = {path.name.removeprefix("AnsiballZ_").removesuffix(".py") for path in tmp_path.rglob("AnsiballZ_*")}

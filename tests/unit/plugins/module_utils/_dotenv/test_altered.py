@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv import traps
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import decode, generations
+from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.edit import edit
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
 
 REFERENCE, CUT, BACKSLASH, QUOTES = "follows a $", "from the # on", "backslash", "quotes"
@@ -125,3 +126,12 @@ def test_only_what_matters_to_mail_can_be_asked_for() -> None:
     readings = [(one, one.read(source, {})) for one in generations(["ruby"])]
     told = traps.find(source, readings, only=lambda name: name.startswith("SMTP_"))
     assert [(one.code, one.subject) for one in told] == [("env-secret-altered", "line 4 (SMTP_PASSWORD)")]
+
+
+@pytest.mark.parametrize("readers", [("ruby",), ("ruby", "node"), ("compose",)])
+@pytest.mark.parametrize("secret", ["battery'staple\\horse", "a\\b", "pa$$word", "it's # 1", 'say "x"'])
+def test_an_edit_raises_no_alarm_about_what_it_writes(secret: str, readers: tuple[str, ...]) -> None:
+    outcome = edit(b"A=1\n", set={"SMTP_PASSWORD": secret}, remove=(), readers=readers)
+    assert outcome.changes and outcome.findings == []
+    # and the next look at it finds nothing altered
+    assert "env-secret-altered" not in [one.code for one in found(outcome.data.decode(), *readers)]
