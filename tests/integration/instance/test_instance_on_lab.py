@@ -88,7 +88,7 @@ def test_layers_that_win_are_named_without_values(disturbed: Host) -> None:
         tuple(one[key] for key in ("variable", "layer", "path", "line")) for one in result["instance"]["overrides"]
     ]
     assert sorted(found) == [
-        ("SMTP_DOMAIN", "Environment", "/etc/systemd/system/mastodon-sidekiq.service.d/50-test.conf", 2),
+        ("SMTP_DOMAIN", "Environment", "/run/systemd/system/mastodon-sidekiq.service.d/50-test.conf", 2),
         ("SMTP_PORT", "EnvironmentFile", "/run/test.env", 1),
         ("SMTP_SERVER", ".env.production.local", f"{LIVE}/.env.production.local", 1),
     ]
