@@ -82,8 +82,8 @@ class LookupModule(LookupBase):
             hosts=len(groups.get("all") or ()),
             sources=[str(one) for one in known.get("ansible_inventory_sources") or ()],
             limit=limit,
-            run_tags=list(known.get("ansible_run_tags") or ()),
-            skip_tags=list(known.get("ansible_skip_tags") or ()),
+            run_tags=sorted(known.get("ansible_run_tags") or ()),  # Ansible has them in no order
+            skip_tags=sorted(known.get("ansible_skip_tags") or ()),
             start_at=str(context.CLIARGS.get("start_at_task") or ""),
             tagged=bool(self.get_option("tagged")),
             alone=_alone(context.CLIARGS.get("args") or ()),

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, Severity
@@ -23,6 +24,7 @@ Result = dict[str, t.Any]
 #: Returns the sentences about the other hosts; called only when a host fails.
 Others = t.Callable[[], str]
 _DRY = "This was a dry run: nothing has been changed."
+_VARIABLE = re.compile(r"\b[A-Z][A-Z0-9_]+\b")
 _QUEUED = ("way", "to", "outcome", "job", "message_id", "waited")
 
 
@@ -222,11 +224,16 @@ def _failed(known: Known, wrong: t.Sequence[Entry], what_became: tuple[_headline
 
 
 def _findings(known: Known, first: t.Sequence[Result], *keys: str) -> list[Result]:
-    """These findings, then those of the steps; one that is known already is left out, whatever its severity."""
+    """These findings, then those of the steps; one that is known already is left out, whatever its severity.
+
+    So is what the first look at the instance says about a variable that the edit has changed since, or would change.
+    """
     found = list(first)
+    changed = {one["name"] for one in known.result("edit").get("changed_variables") or ()}
     for key in keys:
         for one in known.result(key).get("findings") or ():
-            if not any(_same(one, other) for other in found):
+            past = key == "instance" and not changed.isdisjoint(_VARIABLE.findall(one["subject"]))
+            if not past and not any(_same(one, other) for other in found):
                 found.append(one)
     return found
 

@@ -237,6 +237,19 @@ def test_each_finding_is_told_once() -> None:
     assert ended["findings"] == [finding]
 
 
+@pytest.mark.parametrize("dry", [False, True])
+def test_what_the_edit_has_mended_is_not_told_of_the_host(dry: bool) -> None:
+    def about(subject: str) -> dict[str, str]:
+        return {"code": "credential-blank", "severity": "warning", "subject": subject, "message": "m", "fix": ""}
+
+    stays = about("SMTP_DOMAIN")
+    mended = [about("SMTP_LOGIN"), about("/live/.env.production, line 3 (SMTP_PASSWORD)")]
+    names = [{"name": name, "what": "changed"} for name in ("SMTP_LOGIN", "SMTP_PASSWORD")]
+    seen = {**whole(), "findings": [*mended, stays]}
+    ended = rollout(known(dry=dry, **ran(instance=seen, edit={**EDIT, "changed_variables": names}, **QUEUE)), None, str)
+    assert ended["findings"] == [stays]
+
+
 def test_of_the_others_nobody_asks_where_a_host_ends_well() -> None:
     """With hundreds of hosts, each would ask for all of them."""
 
