@@ -86,7 +86,9 @@ def test_a_fleet_of_both_kinds_in_one_rollout(rootless: ComposeHost, tmp_path: P
     assert done.status == 0, done.output
     for host in hosts:
         assert re.search(rf"^{host} +: ok=\d+ +changed=2 .* failed=0", done.output, re.M), done.output
-    assert done.output.count("Done and proved: the mail settings are in place and in use.") == len(hosts)
+    # Nothing answers the form where this project's web is looked for, so the reset is asked for in Rails: a warning.
+    ended = re.findall(r"Done and proved(?:, with 1 warning)?: the mail settings are in place", done.output)
+    assert len(ended) == len(hosts), done.output
     # Each in its own way: units restarted, containers made anew, streaming and Redis left alone.
     for host in lab.hosts:
         now = lab.processes(host)
