@@ -164,8 +164,9 @@ def test_a_password_that_quoting_mangled_is_told_from_a_wrong_one(host: Host) ->
 
 
 def test_an_override_in_the_unit_is_named(host: Host) -> None:
+    """Sidekiq is asked, since it sends; smtp_settings compares the other services with the plan as well."""
     plan = host.write({})
-    drop_in = "/etc/systemd/system/mastodon-web.service.d/override.conf"
+    drop_in = "/etc/systemd/system/mastodon-sidekiq.service.d/override.conf"
     text = "[Service]\nEnvironment=SMTP_PORT=2525\n"
     host.lab.ssh(host.name, f"mkdir -p $(dirname {drop_in}) && cat > {drop_in} && systemctl daemon-reload", stdin=text)
     try:
@@ -175,7 +176,7 @@ def test_an_override_in_the_unit_is_named(host: Host) -> None:
     finally:
         host.lab.ssh(host.name, f"rm -r $(dirname {drop_in}) && systemctl daemon-reload")
     assert found(result) == ["effective-differs"]
-    assert "SMTP_PORT is set by Environment in mastodon-web.service" in result["msg"]
+    assert f"SMTP_PORT is set by Environment in {drop_in}, line 2" in result["msg"]
 
 
 def test_rails_that_does_not_boot(host: Host) -> None:
