@@ -57,8 +57,11 @@ def test_drift_is_found_and_nothing_is_touched(fleet: Fleet) -> None:
     tolerant = fleet.lab.playbook("fediops.mastodon.smtp_check", *limit, mastodon_smtp_fail_on="never", **wanted)
     assert tolerant.status == 0 and "error: mastodon-web.service" in flat(tolerant)
 
-    # what the rollout mends is in order again; a test message only when it is asked for
+    # what the rollout mends is in order again once a mail has proved it; a test message only when it is asked for
     assert fleet.rollout(mastodon_smtp_send="never").status == 0
+    done = fleet.lab.playbook("fediops.mastodon.smtp_check", *limit, **wanted)
+    assert done.status == 2 and "Not in order: 1 error." in done.output and "[queue-not-proved]" in flat(done)
+    assert fleet.rollout().status == 0
     sent = fleet.mails(edited)["test"]
     done = fleet.lab.playbook("fediops.mastodon.smtp_check", *limit, mastodon_smtp_check_send=True, **wanted)
     assert done.status == 0, done.output
