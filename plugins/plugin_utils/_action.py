@@ -136,8 +136,8 @@ class Step(ActionBase):
         """Run as a step of the role: start from the record, and leave the result there."""
         if self.part not in COLLECTING | STOPPING:
             raise AnsibleActionFail(f"chain must be one of {', '.join(sorted(COLLECTING | STOPPING))}.")
-        self._host = str(variables.get("inventory_hostname") or "this host")
-        record, key = Record(str(variables.get("inventory_hostname") or "")), self.key(self._given)
+        self._host = str(variables.get("inventory_hostname") or "")
+        record, key = Record(self._host), self.key(self._given)
         self._begin(record)
         self.known = Known(record.entries(), dry=bool(self._task.check_mode))
         task, uuid = str(getattr(self._task, "name", "") or ""), str(getattr(self._task, "_uuid", ""))

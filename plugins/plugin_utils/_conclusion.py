@@ -185,7 +185,7 @@ def check(known: Known, broken: Entry | None, others: Others) -> Result:  # noqa
 def shown(result: t.Mapping[str, t.Any]) -> Result:
     """A result of this file as its step shows it, or fails with it; with tags there may be nothing to show."""
     summary = result.get("summary") or ""
-    if result.get("fails", result.get("outcome") == "failed" or result.get("in_order") is False):
+    if result.get("fails"):
         text = summary if isinstance(summary, str) else "\n".join(summary)
         return {**result, "changed": False, "failed": True, "msg": text}
     return {**result, "changed": False, **({"msg": summary, "_ansible_verbose_always": True} if summary else {})}

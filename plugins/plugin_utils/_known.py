@@ -68,7 +68,7 @@ class Known:
     def plan(self) -> Result | None:
         """The plan of smtp_settings; None when the step failed or did not run.
 
-        If only a service stands in its way, it is a plan, and the steps that only look still go by it.
+        If the only error is a service that overrides it, it is still a plan, and the steps that only read use it.
         """
         found = [one for one in self.result("settings").get("findings") or () if one.get("severity") == "error"]
         in_the_way = bool(found) and all(one.get("code") == IN_THE_WAY for one in found)

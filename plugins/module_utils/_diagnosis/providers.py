@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where at a provider a cause is mended, by the relay's host name: the provider need not be named in the settings.
+"""Where at a provider to fix a cause, by the relay's host name: the provider need not be named in the settings.
 
 What to use as login and password is the preset's hint (Context.hint); this is about what its refusals mean.
 """

@@ -275,18 +275,26 @@ def test_with_tags_there_is_only_so_much_to_tell() -> None:
     ("result", "fails", "message"),
     [
         ({"outcome": "changed", "summary": ["Done.", "Mastodon 4.5.3"]}, False, ["Done.", "Mastodon 4.5.3"]),
-        ({"outcome": "failed", "summary": "Edit: No.\nNothing is changed."}, True, "Edit: No.\nNothing is changed."),
+        ({"fails": True, "summary": "Edit: No.\nNothing is changed."}, True, "Edit: No.\nNothing is changed."),
         ({"outcome": "rolled back", "summary": ["Back."]}, False, ["Back."]),
         ({"in_order": True, "summary": ["In order."]}, False, ["In order."]),
         ({"outcome": "not proved", "fails": True, "summary": "Done, not proved."}, True, "Done, not proved."),
         ({"in_order": False, "fails": False, "summary": ["Tolerated."]}, False, ["Tolerated."]),
-        ({"in_order": False, "summary": ["NOT in order.", "- It differs."]}, True, "NOT in order.\n- It differs."),
+        ({"fails": True, "summary": ["NOT in order.", "- It differs."]}, True, "NOT in order.\n- It differs."),
     ],
 )
 def test_a_result_is_shown_or_fails(result: dict[str, t.Any], fails: bool, message: str | list[str]) -> None:
     ended = shown(result)
     assert ended.get("failed", False) is fails and ended["msg"] == message
     assert result.items() <= ended.items()
+
+
+def test_every_result_says_whether_it_fails() -> None:
+    whole_run, bad = known(**ran()), known(wrong=BAD, edit=edit(*ALL))
+    for end in (rollout, rollback, check):
+        assert end(whole_run, None, str)["fails"] is False
+        assert end(known(instance=whole()), unforeseen("Edit", "No."), str)["fails"] is True
+    assert rollout(bad, None, str)["fails"] is True
 
 
 def test_a_preflight_says_all_at_once_and_each_problem_once() -> None:
