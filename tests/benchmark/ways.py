@@ -42,8 +42,10 @@ USUAL = ("masto1", "masto2", "masto4", "masto5")
 ENGINE = "/var/run/docker.sock"
 #: So long the services are left alone to see what they use by themselves.
 IDLE = 10.0
-#: A host that uses less of a processor than this, so many seconds long, boots nothing any more.
-QUIET, PAUSE = 0.05, 3.0
+#: A host whose use of a processor has not fallen by more than this for some seconds boots nothing any more.
+STEADY, PAUSE = 0.02, 5.0
+#: A host that boots Rails uses far more of a processor than this, one that waits for jobs far less.
+RESTING = 0.15
 SUBJECT = "Test message of the benchmark"
 #: As a guide has it; the mailer is a class of its own since Rails 8.1.1 has none in ActionMailer::Base.
 RUBY = (
@@ -209,13 +211,14 @@ def first_state(machines: t.Sequence[fleet.Machine]) -> None:
     """The settings that do not work, and services that have booted on them: when all is quiet."""
     with ThreadPoolExecutor(len(machines)) as pool:
         list(pool.map(containers.reset, machines))
-    began, before = time.monotonic(), used(machines)
+    began, before, last = time.monotonic(), used(machines), float("inf")
     while time.monotonic() - began < 600:
         time.sleep(PAUSE)
         now = used(machines)
-        if now - before < QUIET * PAUSE * len(machines):
+        share = (now - before) / PAUSE / len(machines)
+        if share < RESTING and last - share < STEADY:
             return
-        before = now
+        before, last = now, share
     sys.exit("The hosts do not come to rest.")
 
 
