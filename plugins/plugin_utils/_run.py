@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
+import hmac
 import json
+import multiprocessing
 import os
 import time
 import typing as t
@@ -26,9 +27,6 @@ from ansible import constants
 
 #: Seconds between two tries to get a lock.
 _PAUSE = 0.05
-#: Makes guessing a password from its note's file name slow. OWASP's higher figure is for permanent stores; this one
-#: exists for minutes.
-_ROUNDS = 100_000
 
 
 class Busy(Exception):
@@ -44,13 +42,14 @@ class Note:
     """One small JSON document that all hosts of a run read and write, one at a time.
 
     :param topic: its topic, one word.
-    :param key: identifies the note within the topic. May hold a secret: only its slow hash is stored.
+    :param key: identifies the note within the topic. May hold a secret, which cannot be guessed from the file's name.
     """
 
     def __init__(self, topic: str, *key: str, folder: Path | None = None) -> None:
         home = folder or folder_of_this_run()
-        words = json.dumps(key).encode()
-        digest = hashlib.pbkdf2_hmac("sha256", words, str(home).encode() + topic.encode(), _ROUNDS).hex()
+        # Random for each run and never in a file. ansible-core's workers are processes that inherit it.
+        known_to_this_run = bytes(multiprocessing.current_process().authkey)
+        digest = hmac.new(known_to_this_run, json.dumps([topic, *key]).encode(), "sha256").hexdigest()
         self._file = home / f"fediops-{topic}-{digest[:32]}.json"
 
     @contextlib.contextmanager

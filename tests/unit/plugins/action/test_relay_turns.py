@@ -79,7 +79,6 @@ class Fleet:
 
 @pytest.fixture(autouse=True)
 def quick_notes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_run, "_ROUNDS", 1)
     monkeypatch.setattr(_run, "_PAUSE", 0.001)
 
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import multiprocessing.process
 import os
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible import constants
+from ansible.executor.process.worker import WorkerProcess
 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils import _run
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._run import Busy, Note, folder_of_this_run
@@ -38,10 +41,37 @@ def test_the_key_is_nowhere_to_be_read_and_nobody_else_can_look(tmp_path: Path) 
         assert file.stat().st_mode & 0o777 == 0o600
 
 
-def test_one_key_has_another_name_in_another_run(tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    names = {Note("login", "x", folder=folder)._file.name for folder in (tmp_path, tmp_path / "other")}
-    assert len(names) == 2
+def _tell(folder: Path) -> None:
+    Note("login", "x", folder=folder).write({"accepted": True})
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_the_workers_of_a_run_share_a_note_however_they_are_started(tmp_path: Path, method: str) -> None:
+    worker = multiprocessing.get_context(method).Process(target=_tell, args=(tmp_path,))
+    worker.start()
+    worker.join(60)
+    assert (worker.exitcode, Note("login", "x", folder=tmp_path).read()) == (0, {"accepted": True})
+
+
+def test_ansible_starts_its_workers_that_way() -> None:
+    assert issubclass(WorkerProcess, multiprocessing.process.BaseProcess)
+
+
+def test_a_guessed_key_does_not_lead_to_the_file_in_another_run(tmp_path: Path) -> None:
+    """Even who has a copy of the folder cannot try passwords: what makes the name was in the memory of the run."""
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from ansible_collections.fediops.mastodon.plugins.plugin_utils._run import Note\n"
+        "print(Note('login', 'x', folder=Path(sys.argv[1]))._file.name)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    names = {
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        for _half in range(2)
+    }
+    assert len(names) == 2 and all(name.startswith("fediops-login-") for name in names)
 
 
 def test_a_note_is_for_one_at_a_time(tmp_path: Path) -> None:
