@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import secrets
@@ -36,7 +35,7 @@ from ..model import (
     Translate,
 )
 from ..procfs import SIDEKIQ_AT_WORK, Processes
-from . import image_release, network, one_off, sight
+from . import image_release, network, on_disk, one_off, sight
 from .containers import Container
 from .engine import Engine
 from .find import Choice, choose, mail_env_file
@@ -69,7 +68,7 @@ class ComposeDriver:
         self._models: t.Mapping[str, ServiceModel] = choice.services
         self._containers = list(choice.containers)
         self._raw = choice.raw
-        self._raw_at = [_stamp(path) for path in self._project.files]
+        self._raw_at = [on_disk.stamp(path) for path in self._project.files]
         self._resolved_at: object = None
         self._file = self._env_file(hints)
         self.instance = self._describe(hints)
@@ -81,7 +80,7 @@ class ComposeDriver:
             wanted = gate.real(hints.env_file)
             named = [one for name in self._mail_services() for one in self._models[name].env_files]
             return next((one for one in named if gate.real(one.path) == wanted), EnvFile(hints.env_file))
-        return mail_env_file([self._models[name] for name in self._mail_services()], _variables_of)
+        return mail_env_file([self._models[name] for name in self._mail_services()], on_disk.variables)
 
     def _describe(self, hints: Hints) -> Instance:
         findings: list[Finding] = []
@@ -154,7 +153,7 @@ class ComposeDriver:
     def _resolved(self, name: str, env_file: str, findings: list[Finding]) -> Sender:
         """The service with the variables that its processes have."""
         model, image = self._models[name], self._image_of(name)
-        texts = [(path, _text(path)) for path in self._project.files]
+        texts = [(path, on_disk.text(path)) for path in self._project.files]
         stack = sight.layers_of(model, image, sight.Places(self._project.shown, texts), findings)
         if not any(gate.real(layer.path) == env_file for layer in stack if layer.data is not None):
             findings.append(sight.reads_other_file(name, env_file, model))
@@ -229,10 +228,10 @@ class ComposeDriver:
         """Let Compose read its files again if any has changed."""
         named = [one.path for model in self._models.values() for one in model.env_files]
         dotenv = self._project.dotenv_files or (os.path.join(self._project.directory, ".env"),)
-        files = [_stamp(path) for path in self._project.files]
+        files = [on_disk.stamp(path) for path in self._project.files]
         if files != self._raw_at:
             self._raw, self._raw_at = self._engine.config(self._project, resolved=False), files
-        state = [*files, *map(_stamp, (*dotenv, *dict.fromkeys(named)))]
+        state = [*files, *map(on_disk.stamp, (*dotenv, *dict.fromkeys(named)))]
         if state != self._resolved_at:
             self._models = parse_config(self._raw, self._engine.config(self._project, resolved=True))[1]
             self._resolved_at = state
@@ -403,22 +402,3 @@ class ComposeDriver:
         running = [one for one in self._containers if one.state == "running"]
         by_role = {self._roles.get(one.service): one for one in running}
         return by_role.get("sidekiq") or by_role.get("web")
-
-
-def _stamp(path: str) -> tuple[int, int, int] | None:
-    with contextlib.suppress(OSError):
-        status = os.stat(path)
-        return status.st_ino, status.st_size, status.st_mtime_ns
-    return None
-
-
-def _text(path: str) -> str:
-    with contextlib.suppress(OSError):
-        return layers.read_regular(path).decode("utf-8", "replace")
-    return ""
-
-
-def _variables_of(file: EnvFile) -> t.Mapping[str, str]:
-    with contextlib.suppress(OSError, FindingError):
-        return values(layers.read_regular(file.path), file.reader, {})
-    return {}

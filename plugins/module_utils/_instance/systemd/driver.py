@@ -30,10 +30,8 @@ from .environment import app_environment, given_to
 from .find import Choice, choose
 from .manager import Manager
 from .unit_layers import process_layers
-from .units import Unit
+from .units import Unit, start_times
 
-#: If the two start times of a process are this many seconds apart, the clock has been set since.
-_CLOCK_WAS_SET = 2.0
 #: Number of last lines read from a failing service's log.
 _LOG_END = 50
 
@@ -392,19 +390,3 @@ def _unit_files(unit: Unit) -> list[str]:
     """The files that define a unit, and the folders in which a file may have been added or removed."""
     folders = dict.fromkeys([*map(os.path.dirname, unit.files), f"{places.PLACES[0]}/{unit.name}.d", places.PLACES[0]])
     return [*unit.files, *folders]
-
-
-def start_times(unit: Unit, wall_minus_monotonic: float) -> tuple[float | None, float | None]:
-    """When the unit's main process started: (by the current clock, the earliest possible time by any clock).
-
-    systemd records the start on the monotonic clock; the current clock turns that into a date. If this differs from the
-    date that systemd recorded at the start, the clock has been set in between (a server that booted with a wrong
-    clock), and file times may be from before or after that. The earlier date is the safe one to compare them with.
-    """
-    if unit.started_monotonic is None:
-        return None, None
-    started = wall_minus_monotonic + unit.started_monotonic
-    recorded = unit.started_recorded
-    if recorded is None or abs(started - recorded) < _CLOCK_WAS_SET:
-        return started, started
-    return started, min(started, recorded)

@@ -20,6 +20,8 @@ import typing as t
 from ..model import Life, Role, Service, State, is_meant
 from ..roles import role_by
 
+#: If the two start times of a process are this many seconds apart, the clock has been set since.
+_CLOCK_WAS_SET = 2.0
 #: The properties that are queried, for all units in one call.
 PROPERTIES = (
     "Id",
@@ -331,3 +333,19 @@ def role_of(unit: Unit, titles: t.Iterable[str] = ()) -> Role | None:
     :param titles: the titles of the unit's processes, if known.
     """
     return role_by(" ; ".join(unit.exec_start), titles, [unit.name, *unit.aliases])
+
+
+def start_times(unit: Unit, wall_minus_monotonic: float) -> tuple[float | None, float | None]:
+    """When the unit's main process started: (by the current clock, the earliest possible time by any clock).
+
+    systemd records the start on the monotonic clock; the current clock turns that into a date. If this differs from the
+    date that systemd recorded at the start, the clock has been set in between (a server that booted with a wrong
+    clock), and file times may be from before or after that. The earlier date is the safe one to compare them with.
+    """
+    if unit.started_monotonic is None:
+        return None, None
+    started = wall_minus_monotonic + unit.started_monotonic
+    recorded = unit.started_recorded
+    if recorded is None or abs(started - recorded) < _CLOCK_WAS_SET:
+        return started, started
+    return started, min(started, recorded)

@@ -15,8 +15,12 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import file_times
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Hints, InstanceError, LogLine
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Listener
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.driver import find, start_times
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.units import EnvironmentFile, Unit
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.driver import find
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.units import (
+    EnvironmentFile,
+    Unit,
+    start_times,
+)
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.conftest import VERSION_RB
 
 METADATA = "\n    def build_metadata\n      version_configuration[:metadata]\n    end\n"
