@@ -4,7 +4,8 @@
 
 """The readers of an environment file by name, each with the generations in use.
 
-A reader's name stands for all its generations: all of them must read what is written in the same way.
+A reader's name stands for all its generations: all of them must read what is written in the same way. Where one
+generation is known to read a file, NAME-VERSION (C(ruby-2.8)) stands for that one alone.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -127,6 +128,9 @@ class _Readers(t.Mapping[str, tuple[Generation, ...]]):
         self._made: dict[str, tuple[Generation, ...]] = {}
 
     def __getitem__(self, name: str) -> tuple[Generation, ...]:
+        reader, _dash, version = name.partition("-")
+        if version:
+            return (next(one for one in self[reader] if one.version == version),)
         if name not in self._made:
             made = self._makers[name]()
             self._made[name] = tuple(Generation(name, version, read) for version, read in made.items())
@@ -162,6 +166,14 @@ def generations(readers: t.Iterable[str]) -> tuple[Generation, ...]:
     return tuple(one for name in dict.fromkeys(readers) for one in READERS[name])
 
 
+def installed_ruby(gemfile_lock: str) -> str:
+    """The Ruby gem as a reader's name: the generation that a Gemfile.lock names, or all if that is not known."""
+    from . import ruby
+
+    version = ruby.locked(gemfile_lock)
+    return f"ruby-{version}" if version else "ruby"
+
+
 #: Why a reader rejects the whole file -> its description.
 REFUSALS: dict[str, str] = {
     "refused-line": "it does not understand this line",
@@ -191,7 +203,7 @@ def decode(data: bytes) -> Source:
 
 
 def values(data: bytes, reader: str, environment: Environment | None = None) -> dict[str, str]:
-    """What the newest generation of a reader sees in a file; the last assignment wins.
+    """What the newest of a reader's generations sees in a file; the last assignment wins.
 
     A variable that the reader would take from elsewhere (a lone word) is left out. A command that a reader would run is
     left as written; nothing is run.

@@ -79,7 +79,7 @@ def test_a_link_of_another_user_is_followed_only_to_what_is_his(tmp_path):
     finding = refusal(tmp_path / ".env")
     assert finding.code == "link-not-followed" and "uid 4711 created" in finding.message
     findings = []
-    assert layers.dotenv_layers(str(tmp_path), None, findings) == []
+    assert layers.dotenv_layers(str(tmp_path), None, "ruby", findings) == []
     assert [one.code for one in findings] == ["layer-unreadable"] and "not followed." in findings[0].message
 
 
@@ -153,7 +153,7 @@ def app(tmp_path, **files):
 
 def stack(app_dir, findings=None, **unit):
     env_file = layers.read_env_file(f"{app_dir}/.env.production")
-    found = layers.dotenv_layers(app_dir, env_file, [] if findings is None else findings)
+    found = layers.dotenv_layers(app_dir, env_file, "ruby", [] if findings is None else findings)
     return [layers.Layer("Environment", "mastodon-web.service", given=unit), *found], env_file.path
 
 

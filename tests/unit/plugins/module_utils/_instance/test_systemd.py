@@ -70,6 +70,26 @@ def test_a_password_that_dotenv_reads_otherwise_is_a_warning(host):
     assert all(one.subject.endswith("line 3 (SMTP_PASSWORD)") for one in told)
 
 
+@pytest.mark.parametrize(
+    ("locked", "refused"),
+    [("2.7.6", False), ("2.8.1", False), ("3.1.4", False), ("3.1.5", True), ("3.1.8", True), ("3.2.0", True),
+     ("3.9.0", True), ("", True)],
+)  # fmt: skip
+def test_the_file_is_read_as_the_installed_dotenv_does(host, locked, refused):
+    app_dir = Path(host.app(env="export SMTP_LOGIN=\nSMTP_SERVER=relay.example\n"))
+    if locked:
+        gems = f"GEM\n  specs:\n    dotenv ({locked})\n    dotenv-rails (1.0)\n      dotenv (= 9.9.9)\n"
+        (app_dir / "Gemfile.lock").write_text(gems)
+    host.usual(str(app_dir))
+    if refused:
+        assert "env-file-refused" in {one.code for one in faults(host).findings}
+        return
+    instance = driver(host).instance
+    assert instance.mail_variables == ("SMTP_LOGIN", "SMTP_SERVER")
+    assert instance.variables["SMTP_LOGIN"] == ""
+    assert instance.readers == ("ruby", "node")  # what is written must hold after an upgrade too
+
+
 def test_a_linked_environment_file_is_known_by_its_target(host):
     app_dir = host.app(env=None)
     (host.folder / "shared").write_text("LOCAL_DOMAIN=x.example\n")
