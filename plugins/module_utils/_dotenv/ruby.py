@@ -4,10 +4,12 @@
 
 """How the Ruby gem dotenv reads a file: Mastodon itself on a source install.
 
-Each release of Mastodon locks one version in its Gemfile.lock: 3.5 has 2.7.6, 4.0 to 4.2 have 2.8.1, 4.3 has 3.1.4, 4.4
-and 4.5 have 3.1.8, 4.6 has 3.2.0; Debian's packages have 2.4. From 2.7 on the gem
-matches one regular expression over the whole text, so blanks (including line ends) may separate the parts of a
-statement. If the match fails with a quoted value, it falls back to a bare value that takes the rest of the line.
+Each release of Mastodon locks one version in its Gemfile.lock: 3.5 has 2.7.6, 4.0 to 4.2 have 2.8.1, 4.3 has 3.1.4,
+4.4 and 4.5 have 3.1.8, 4.6 has 3.2.0. Debian's packages have 2.4.
+
+From 2.7 on the gem matches one regular expression over the whole text, so blanks (including line ends) may separate the
+parts of a statement. If the match fails with a quoted value, it falls back to a bare value that takes the rest of the
+line.
 Source: bkeepers/dotenv, lib/dotenv/parser.rb and lib/dotenv/substitutions/ at those versions.
 """
 
@@ -217,9 +219,7 @@ def _value(
     text = raw.strip(_STRIPPED)
     quote = text[0] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else ""
     if quote:
-        text = text[1:-1]
-        if quote in text.replace("\\" + quote, ""):
-            traps.append(Trap("text-after-quote", start, name))
+        text = text[1:-1]  # whatever is in it: a quote inside is read as it looks
     elif text[:1] in ("'", '"') and text:
         traps.append(Trap("quote-not-closed" if text.count(text[0]) == 1 else "text-after-quote", start, name))
     if quote == "'":

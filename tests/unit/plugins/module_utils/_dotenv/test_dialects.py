@@ -157,8 +157,8 @@ def test_no_text_takes_a_model_quadratic_time(generation: Generation, text: str)
 @pytest.mark.parametrize(
     ("version", "name"),
     [("2.4.0", "ruby-2.4"), ("2.5.0", "ruby"), ("2.7.6", "ruby-2.7"), ("2.8.1", "ruby-2.8"),
-     ("3.0.0", "ruby-3.0-3.1.4"), ("3.1.4", "ruby-3.0-3.1.4"), ("3.1.5", "ruby-3.1.5-3.1.8"), ("3.1.8", "ruby-3.1.5-3.1.8"), ("3.1.9", "ruby"),
-     ("3.2.0", "ruby-3.2"), ("3.3.0", "ruby")],
+     ("3.0.0", "ruby-3.0-3.1.4"), ("3.1.4", "ruby-3.0-3.1.4"), ("3.1.5", "ruby-3.1.5-3.1.8"),
+     ("3.1.8", "ruby-3.1.5-3.1.8"), ("3.1.9", "ruby"), ("3.2.0", "ruby-3.2"), ("3.3.0", "ruby")],
 )  # fmt: skip
 def test_the_gem_of_a_gemfile_lock(version: str, name: str) -> None:
     lock = f"    a (1)\n      dotenv (9.9)\n    dotenv ({version})\n    dotenv-rails (9.9)\n\nDEPENDENCIES\n  dotenv\n"
