@@ -247,12 +247,6 @@ def test_the_plan_is_for_the_instance_that_was_found() -> None:
     assert given and (given["senders"], given["digest_key"]) == ([sender], "k")
 
 
-def test_adopting_refuses_variables_that_nobody_reads_unless_that_is_accepted() -> None:
-    strangers = linked("smtp_adopt", "adopt")
-    assert strangers == {"variables": ["mastodon_smtp_x"]}
-    assert linked("smtp_adopt", "adopt", {}, {"accept": ["setting-unknown"]}) == {"variables": []}
-
-
 @pytest.mark.parametrize(
     ("step", "without"),
     [
