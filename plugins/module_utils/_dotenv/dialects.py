@@ -5,7 +5,8 @@
 """The readers of an environment file by name, each with the generations in use.
 
 A reader's name stands for all its generations: all of them must read what is written in the same way. Where one
-generation is known to read a file, NAME-VERSION (C(ruby-2.8)) stands for that one alone.
+generation is known to read a file, NAME-VERSION (C(ruby-2.8)) stands for that one alone: it decides how the file is
+read. What is written must still be read in the same way by all generations, since the program may be upgraded.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -156,6 +157,17 @@ READERS: t.Mapping[str, tuple[Generation, ...]] = _Readers(
     sh=_shell,
     raw=_raw,
 )
+
+
+#: The names of one generation that the Ruby gem may be known by; see installed_ruby().
+_OF_RUBY = ("ruby-2.4", "ruby-2.7", "ruby-2.8", "ruby-3.0-3.1.4", "ruby-3.1.5-3.1.8", "ruby-3.2")
+#: What an option may name as a reader.
+NAMES = (*READERS, *_OF_RUBY)
+
+
+def whole(readers: t.Iterable[str]) -> tuple[str, ...]:
+    """The names of the readers without their versions."""
+    return tuple(dict.fromkeys(name.partition("-")[0] for name in readers))
 
 
 def generations(readers: t.Iterable[str]) -> tuple[Generation, ...]:

@@ -107,7 +107,7 @@ class SystemdDriver:
             findings.append(TABLE.finding("env-file-empty", env_file.path, "It is empty."))
         readers = self._readers(env_file.path)
         gem = layers.installed_ruby(self._app_dir)
-        at_work = [gem if one == "ruby" else one for one in readers]
+        at_work = tuple(gem if one == "ruby" else one for one in readers)
         dotenv = layers.dotenv_layers(self._app_dir, env_file if "ruby" in readers else None, gem, findings)
         found = [self._resolved(unit, dotenv, env_file.path, readers, findings) for unit in self._mail_units()]
         findings += senders.about_overrides(found, env_file.path)
@@ -122,7 +122,7 @@ class SystemdDriver:
             env_file_checksum=env_file.checksum,
             release=self._release(variables, findings),
             local_domain=variables.get("LOCAL_DOMAIN", ""),
-            readers=readers,
+            readers=at_work,
             mail_variables=layers.mail_variables(own),
             services=tuple(self._as_services(self._units.values())),
             senders=tuple(found),

@@ -173,3 +173,9 @@ def test_only_the_named_generation_reads_a_file() -> None:
         values(b"export A=\n", "ruby")
     with pytest.raises(FindingError, match=r"dotenv 3\.1\.5-3\.1\.8"):
         values(b"export A=\n", "ruby-3.1.5-3.1.8")
+
+
+def test_an_option_takes_every_generation_of_the_gem() -> None:
+    named = [name for name in dialects.NAMES if name not in READERS]
+    assert [READERS[name] for name in named] == [(one,) for one in READERS["ruby"]]
+    assert dialects.whole(["ruby-2.8", "node", "ruby"]) == ("ruby", "node")
