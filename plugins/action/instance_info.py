@@ -9,9 +9,13 @@ from __future__ import annotations
 import secrets
 import typing as t
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, worst_first
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import PREFIXES, variable
+from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.provider_rules import about_host
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import UNREACHED, HostStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import MISSPELT
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
 
 
 class ActionModule(HostStep):
@@ -28,3 +32,28 @@ class ActionModule(HostStep):
             return None
         self.unshown["digest_key"] = key = secrets.token_hex(16)
         return {**options, "handed": {"digest_key": key}}
+
+    def perform(self, options: Result, task_vars: Result) -> Result:
+        """Run the module, and say which of the hosts in use do not exist: the presets that know it are here."""
+        done = super().perform(options, task_vars)
+        found = about_hosts((done.get("instance") or {}).get("effective"))
+        if found:
+            known = [Finding(**one) for one in done["findings"]]
+            done["findings"] = [one.as_dict() for one in worst_first([*known, *found])]
+        return done
+
+
+def about_hosts(effective: t.Any) -> list[Finding]:
+    """A warning for each relay in use whose host does not exist. An error would stop the edit that mends it.
+
+    :param effective: as the module returns it; from the host, so any part of it may be missing.
+    """
+    found: list[Finding] = []
+    for relay, prefix in PREFIXES.items():
+        part = effective.get(relay) if isinstance(effective, dict) else None
+        settings = part.get("settings") if isinstance(part, dict) else None
+        host = settings.get("address") if isinstance(settings, dict) else None
+        if isinstance(host, str):
+            role = variable("", bulk=relay == "bulk")
+            found += about_host(host, presets(), f"{prefix}SERVER", role, "warning")
+    return found

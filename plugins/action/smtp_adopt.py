@@ -38,7 +38,6 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._inventory_file i
     without_secrets,
     write_all,
 )
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import ours, unknown
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._summary import adopt_summary
 
@@ -51,25 +50,15 @@ class ActionModule(HostStep):
 
     KEY: t.ClassVar[str] = "adopt"
     UNREACHED: t.ClassVar[str] = UNREACHED
-    CLOSING: t.ClassVar[str] = "Nothing has been written for this host."
-
-    def linked(self, options: Result, task_vars: Result) -> Result | None:
-        """Refuse unknown variables with the role's prefix, unless the operator has accepted them."""
-        accepted = "setting-unknown" in (self.known.setting("accept") or ())
-        return {**options, "variables": [] if accepted else ours(task_vars)}
 
     def perform(self, options: Result, task_vars: Result) -> Result:
         """Read on the host, write on the controller. The result has names of variables, never values."""
-        strangers = unknown(options.get("variables") or ())
-        if strangers:
-            return _failed(strangers)
         try:
             folder = folder_of(options.get("dest"), task_vars)
         except FindingError as refused:
             return _failed([refused.finding])
-        given = {name: value for name, value in options.items() if name != "variables"}
         key = new_key()
-        seen = self.ask(task_vars, module_name="fediops.mastodon.smtp_adopt", module_args={**given, "seal": key})
+        seen = self.ask(task_vars, module_name="fediops.mastodon.smtp_adopt", module_args={**options, "seal": key})
         sealed = seen.pop("sealed", None)
         if sealed is None:  # failed, unreachable, or wrong options: return the module's result
             return seen

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS, generations
+from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import NAMES, READERS, generations
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, errors, worst_first
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer import yaml_value
@@ -82,7 +82,7 @@ class ActionModule(ControllerStep):
         "bulk_password": {"type": "str", "no_log": True},
         "mastodon_release": {"type": "str"},
         "local_domain": {"type": "str"},
-        "readers": {"type": "list", "elements": "str", "choices": [*READERS], "default": ["ruby", "node", "compose"]},
+        "readers": {"type": "list", "elements": "str", "choices": [*NAMES], "default": ["ruby", "node", "compose"]},
         "accept": {"type": "list", "elements": "str", "default": []},
         "current": {"type": "list", "elements": "str", "default": []},
         "variables": {"type": "list", "elements": "str", "default": []},

@@ -18,7 +18,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.setting
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import PASSWORDS
 from ansible_collections.fediops.mastodon.plugins.module_utils._masking import without
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._accepted import unknown_codes
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import STOPPING, ControllerStep, Result
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep, Result
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import (
     OF_PLAYBOOKS,
     PREFIX,
@@ -59,7 +59,7 @@ class ActionModule(ControllerStep):
         values, findings = self._values(task_vars)
         self.keep_secret(values[name] for name in _SECRET if name in values)
         typed, wrong = _typed(values)
-        if self.part not in STOPPING:  # a rollback must not fail because of a name; smtp_adopt looks for itself
+        if self.part != "rollback":  # which must not fail because of a name
             wrong += _misspelt(task_vars, typed.get(PREFIX + "accept"))
         public = {name[len(PREFIX) :]: one for name, one in typed.items() if name not in (*_SECRET, PREFIX + "bulk")}
         of_playbooks = {name: values[PREFIX + name] for name in OF_PLAYBOOKS if PREFIX + name in values}

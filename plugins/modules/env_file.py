@@ -66,10 +66,26 @@ options:
         V(compose) is Docker Compose v2, V(python_dotenv) is podman-compose and docker-compose v1 from 1.26 on,
         V(systemd) is C(EnvironmentFile=), V(sh) is a shell that sources the file, V(raw) is C(docker run --env-file),
         docker-compose v1 up to 1.25, and C(format=raw) in a Compose file.
+      - V(ruby-2.8) and the like are the dotenv gem in the one version that reads this file, which
+        M(fediops.mastodon.instance_info) knows from Mastodon's C(Gemfile.lock). The other versions need not accept the
+        file; they still read what is written, since Mastodon may be upgraded.
       - List only those that actually read the file; each additional one restricts the possible passwords.
     type: list
     elements: str
-    choices: [ruby, node, compose, python_dotenv, systemd, sh, raw]
+    choices:
+      - ruby
+      - node
+      - compose
+      - python_dotenv
+      - systemd
+      - sh
+      - raw
+      - ruby-2.4
+      - ruby-2.7
+      - ruby-2.8
+      - ruby-3.0-3.1.4
+      - ruby-3.1.5-3.1.8
+      - ruby-3.2
     default: [ruby, node, compose]
   backup:
     description:
@@ -216,7 +232,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     guarded,
     handed,
 )
-from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS
+from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import NAMES
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.steps import Request, present, restored
 
 
@@ -262,7 +278,7 @@ def main() -> None:
             "readers": {
                 "type": "list",
                 "elements": "str",
-                "choices": list(READERS),
+                "choices": list(NAMES),
                 "default": ["ruby", "node", "compose"],
             },
             "backup": {"type": "bool", "default": True},

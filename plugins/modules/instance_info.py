@@ -116,7 +116,7 @@ instance:
       type: list
       elements: str
       returned: always
-      sample: [ruby, node]
+      sample: [ruby-3.1.5-3.1.8, node]
     release:
       description: Mastodon's own version. Empty when it could not be read.
       type: str

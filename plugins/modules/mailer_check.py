@@ -53,7 +53,20 @@ options:
       - Detected when it is not set.
     type: list
     elements: str
-    choices: [ruby, node, compose, python_dotenv, systemd, sh, raw]
+    choices:
+      - ruby
+      - node
+      - compose
+      - python_dotenv
+      - systemd
+      - sh
+      - raw
+      - ruby-2.4
+      - ruby-2.7
+      - ruby-2.8
+      - ruby-3.0-3.1.4
+      - ruby-3.1.5-3.1.8
+      - ruby-3.2
   send_to:
     description:
       - The address that the test messages go to. Nothing is sent when it is not given.
@@ -284,7 +297,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     handed,
     hints_from,
 )
-from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import READERS
+from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import NAMES
 from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.edit import texts
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import proving
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError, errors
@@ -345,7 +358,7 @@ def main() -> None:
             set={"type": "dict", "default": {}},
             secrets={"type": "dict", "default": {}, "no_log": True},
             remove={"type": "list", "elements": "str", "default": []},
-            readers={"type": "list", "elements": "str", "choices": list(READERS)},
+            readers={"type": "list", "elements": "str", "choices": list(NAMES)},
             send_to={"type": "str"},
             send_bulk={"type": "bool", "default": True},
             queue_account={"type": "str"},

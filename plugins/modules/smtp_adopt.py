@@ -58,14 +58,6 @@ options:
     description: Whether to replace files that are there already and say something else.
     type: bool
     default: false
-  variables:
-    description:
-      - Names of the variables that the inventory sets for the role P(fediops.mastodon.mastodon_smtp#role).
-      - One that begins like the role's variables and is none of them is an error (C(setting-unknown)); then nothing is
-        read or written.
-    type: list
-    elements: str
-    default: []
   seal:
     description: For internal use by the controller's part of this step.
     type: str
@@ -167,7 +159,6 @@ def main() -> None:
             secrets={"type": "str", "choices": ["placeholder", "vault"], "default": "placeholder", "no_log": False},
             vault_id={"type": "str"},
             overwrite={"type": "bool", "default": False},
-            variables={"type": "list", "elements": "str", "default": []},
             seal={"type": "str", "no_log": True},
         ),
         supports_check_mode=True,

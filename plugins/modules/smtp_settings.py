@@ -159,7 +159,20 @@ options:
     description: The programs that must all read the environment file alike, as in M(fediops.mastodon.env_file).
     type: list
     elements: str
-    choices: [ruby, node, compose, python_dotenv, systemd, sh, raw]
+    choices:
+      - ruby
+      - node
+      - compose
+      - python_dotenv
+      - systemd
+      - sh
+      - raw
+      - ruby-2.4
+      - ruby-2.7
+      - ruby-2.8
+      - ruby-3.0-3.1.4
+      - ruby-3.1.5-3.1.8
+      - ruby-3.2
     default: [ruby, node, compose]
   accept:
     description:

@@ -50,6 +50,8 @@ Result = dict[str, t.Any]
 #: problems at the end; in a stopping part a step with problems fails at once.
 COLLECTING = frozenset({"preflight", "check", "undo"})
 STOPPING = frozenset({"rollout", "rollback", "adopt"})
+#: Part -> last line of the message when a step of it fails.
+CLOSING = {"adopt": "Nothing has been written for this host."}
 #: Keys of a result that Ansible itself needs.
 _OF_ANSIBLE = frozenset({"changed", "warnings", "deprecations"})
 
@@ -67,8 +69,6 @@ class Step(ActionBase):
     #: In the role, whether the operator may accept the step's findings (mastodon_smtp_accept). Only for a step that has
     #: done its whole work whatever it found.
     ACCEPTABLE: t.ClassVar[bool] = False
-    #: Last line of the message when the step fails in the role.
-    CLOSING: t.ClassVar[str] = ""
 
     TRANSFERS_FILES = False
     _supports_async = False
@@ -185,7 +185,7 @@ class Step(ActionBase):
         """The result as Ansible prints and registers it."""
         if outcome not in ("failed", "not_proved"):
             return done
-        message = f"{together(problems)}\n{self.CLOSING}".rstrip()
+        message = f"{together(problems)}\n{CLOSING.get(self.part, '')}".rstrip()
         if outcome == "not_proved" or self.part in COLLECTING:
             kept = {name: one for name, one in done.items() if name != "exception"}
             # Ansible shows the task as "ok", and a host that is lost after it has no summary.

@@ -98,8 +98,7 @@ def diagnose(failure: Failure, context: Context = Context()) -> Finding:  # noqa
     fix = (row.fix or code_row(row.code).remedy).format_map(fields)
     if row.of_file and context.file and not context.as_intended:
         fix = f"{fix} {row.of_file.format_map(fields)}"
-    hints = _hints(row, complete, context)
-    fix = " ".join([fix, *hints])
+    fix = " ".join([fix, *_hints(row, complete, context)])
     table = DELIVERY if row.code in DELIVERY.rows else REFUSALS
     return table.finding(row.code, _subject(row.code, complete, context), row.message.format_map(fields), fix)
 
@@ -120,9 +119,14 @@ def _hints(row: Row, failure: Failure, context: Context) -> list[str]:
     refused = failure.code is not None and row.code not in ("recipient-refused", "login-accepted")
     if not row.hinted and (not refused or code_row(row.code).of_test):
         return []
+    return hints(row.code, context)
+
+
+def hints(code: str, context: Context) -> list[str]:
+    """What is known about this finding at the relay's provider, and about its logins."""
     from .providers import about
 
-    return [one for one in (about(context.host, row.code), context.hint) if one]
+    return [one for one in (about(context.host, code), context.hint) if one]
 
 
 #: A blocklist by its zone ("using zen.spamhaus.org", "listed in bl.spamcop.net") or the link to it.

@@ -4,7 +4,9 @@
 
 """The readers of an environment file by name, each with the generations in use.
 
-A reader's name stands for all its generations: all of them must read what is written in the same way.
+A reader's name stands for all its generations: all of them must read what is written in the same way. Where one
+generation is known to read a file, NAME-VERSION (C(ruby-2.8)) stands for that one alone: it decides how the file is
+read. What is written must still be read in the same way by all generations, since the program may be upgraded.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -127,6 +129,9 @@ class _Readers(t.Mapping[str, tuple[Generation, ...]]):
         self._made: dict[str, tuple[Generation, ...]] = {}
 
     def __getitem__(self, name: str) -> tuple[Generation, ...]:
+        reader, _dash, version = name.partition("-")
+        if version:
+            return (next(one for one in self[reader] if one.version == version),)
         if name not in self._made:
             made = self._makers[name]()
             self._made[name] = tuple(Generation(name, version, read) for version, read in made.items())
@@ -154,12 +159,31 @@ READERS: t.Mapping[str, tuple[Generation, ...]] = _Readers(
 )
 
 
+#: The names of one generation that the Ruby gem may be known by; see installed_ruby().
+_OF_RUBY = ("ruby-2.4", "ruby-2.7", "ruby-2.8", "ruby-3.0-3.1.4", "ruby-3.1.5-3.1.8", "ruby-3.2")
+#: What an option may name as a reader.
+NAMES = (*READERS, *_OF_RUBY)
+
+
+def whole(readers: t.Iterable[str]) -> tuple[str, ...]:
+    """The names of the readers without their versions."""
+    return tuple(dict.fromkeys(name.partition("-")[0] for name in readers))
+
+
 def generations(readers: t.Iterable[str]) -> tuple[Generation, ...]:
     """All generations of the named readers, without duplicates.
 
     :raises KeyError: a name is not that of a reader.
     """
     return tuple(one for name in dict.fromkeys(readers) for one in READERS[name])
+
+
+def installed_ruby(gemfile_lock: str) -> str:
+    """The Ruby gem as a reader's name: the generation that a Gemfile.lock names, or all if that is not known."""
+    from . import ruby
+
+    version = ruby.locked(gemfile_lock)
+    return f"ruby-{version}" if version else "ruby"
 
 
 #: Why a reader rejects the whole file -> its description.
@@ -191,7 +215,7 @@ def decode(data: bytes) -> Source:
 
 
 def values(data: bytes, reader: str, environment: Environment | None = None) -> dict[str, str]:
-    """What the newest generation of a reader sees in a file; the last assignment wins.
+    """What the newest of a reader's generations sees in a file; the last assignment wins.
 
     A variable that the reader would take from elsewhere (a lone word) is left out. A command that a reader would run is
     left as written; nothing is run.

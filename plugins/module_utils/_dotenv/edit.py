@@ -20,7 +20,7 @@ import re
 from .._findings.env_file import TABLE
 from .._findings.model import Finding, FindingError, errors, worst_first
 from . import traps
-from .dialects import Generation, decode, generations, named
+from .dialects import Generation, decode, generations, named, whole
 from .encoder import NAME, encode, refusal
 from .placement import Extent, block_of, extents, place
 from .rewrite import Change, Splice, apply, removals, rewritten
@@ -69,15 +69,16 @@ def edit(
     A value that every reader already reads as wanted is left as written. All errors are returned together as findings;
     the data is then unchanged.
 
-    :param readers: names of readers (see dialects.READERS); each stands for all its generations.
+    :param readers: names of readers (see dialects.READERS); a value is written for all generations of each.
     """
     try:
         source = decode(data)
     except FindingError as error:
         return Edit(data, [], [error.finding])
-    targets = generations(readers)
-    before = [(one, one.read(source, {})) for one in targets]
-    current = {name: [reading.value(name) for _one, reading in before] for name in set}
+    everyone, at_work = generations(whole(readers)), generations(readers)
+    readings = [(one, one.read(source, {})) for one in everyone]
+    before = [one for one in readings if one[0] in at_work]
+    current = {name: [reading.value(name) for _one, reading in readings] for name in set}
     stale = {name: value for name, value in set.items() if any(seen != value for seen in current[name])}
     invalid = [
         finding
@@ -88,7 +89,7 @@ def edit(
         return Edit(data, [], worst_first([*invalid, *traps.find(source, before)]))
     best: Edit | None = None
     for at_end in (False, True):
-        attempt = _Attempt(source, targets, before, stale, remove, at_end=at_end)
+        attempt = _Attempt(source, everyone, before, stale, remove, at_end=at_end)
         outcome = attempt.outcome(data)
         if not errors(outcome.findings):
             return outcome
@@ -139,7 +140,7 @@ class _Attempt:
         if not self.splices:
             return Edit(data, [], worst_first(traps.find(self.source, self.before)))
         result = Source(apply(self.source.text, self.splices))
-        after = [(one, one.read(result, {})) for one in self.targets]
+        after = [(one, one.read(result, {})) for one, _reading in self.before]
         self._prove(result, after)
         if errors(self.findings):
             blocking = [*self.findings, *traps.find(self.source, self.before)]
@@ -174,7 +175,7 @@ class _Attempt:
         if splice is None:
             return
         line_start = self.source.line_start(last)
-        hidden = len(views) < len(self.targets) and self.source.text[:line_start].rstrip("\r\n").endswith("\\")
+        hidden = len(views) < len(self.before) and self.source.text[:line_start].rstrip("\r\n").endswith("\\")
         if hidden:
             # Some reader treats the line as part of the one above.
             self.splices.append(Splice(line_start, line_start, self.newline))

@@ -20,7 +20,7 @@ import typing as t
 from .._findings.env_file import TABLE
 from .._findings.model import Finding
 from .._text import listed
-from .dialects import READERS, Generation, generations
+from .dialects import READERS, Generation, generations, whole
 from .source import HARMLESS, Source
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -155,9 +155,9 @@ def refusal(name: str, value: str, readers: t.Sequence[str]) -> Finding | None:
     """
     if not NAME.fullmatch(name):
         return TABLE.finding("env-name-invalid", name, "Not every reader accepts this variable name.")
-    if encode(name, value, generations(readers)) is not None:
+    wanted = whole(readers)
+    if encode(name, value, generations(wanted)) is not None:
         return None
-    wanted = list(dict.fromkeys(readers))
     reasons = [(who, why) for test, who, why in _STUMBLES if test(value) and who.intersection(wanted)]
     hard = [one for one in wanted if encode(name, value, READERS[one]) is None]
     if hard:

@@ -75,12 +75,8 @@ def _statement(found: re.Match[str], traps: list[Trap]) -> Statement:
 
 def _unquoted(value: str, traps: list[Trap], odd: Trap) -> str:
     first = value[0]
-    if first in "'\"`":
-        inner = value[1:-1] if len(value) > 1 and value[-1] == first else None
-        if inner is None:
-            traps.append(odd._replace(kind="quote-not-closed") if value.count(first) == 1 else odd)
-        elif first in inner.replace("\\" + first, ""):
-            traps.append(odd)
+    if first in "'\"`" and (len(value) == 1 or value[-1] != first):  # a quote between two others is read as it looks
+        traps.append(odd._replace(kind="quote-not-closed") if value.count(first) == 1 else odd)
     # Not only at the start of the value: quotes after a Unicode line separator are removed as well.
     value = _QUOTED.sub(lambda found: found[2], value)
     if first == '"':

@@ -4,9 +4,12 @@
 
 """How the Ruby gem dotenv reads a file: Mastodon itself on a source install.
 
-Mastodon's Gemfile does not pin the gem: 2.7 to 3.2 are in use, and Debian's packages have 2.4. From 2.7 on the gem
-matches one regular expression over the whole text, so blanks (including line ends) may separate the parts of a
-statement. If the match fails with a quoted value, it falls back to a bare value that takes the rest of the line.
+Each release of Mastodon locks one version in its Gemfile.lock: 3.5 has 2.7.6, 4.0 to 4.2 have 2.8.1, 4.3 has 3.1.4,
+4.4 and 4.5 have 3.1.8, 4.6 has 3.2.0. Debian's packages have 2.4.
+
+From 2.7 on the gem matches one regular expression over the whole text, so blanks (including line ends) may separate the
+parts of a statement. If the match fails with a quoted value, it falls back to a bare value that takes the rest of the
+line.
 Source: bkeepers/dotenv, lib/dotenv/parser.rb and lib/dotenv/substitutions/ at those versions.
 """
 
@@ -41,6 +44,18 @@ GENERATIONS: dict[str, Rules] = {
     "3.2": Rules(lone_words=True, commands_first=True),
 }
 
+#: Generation -> its first version, and the first one after it. Versions in no row were not read.
+_VERSIONS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "2.4": ((2, 4), (2, 5)),
+    "2.7": ((2, 7), (2, 8)),
+    "2.8": ((2, 8), (2, 9)),
+    "3.0-3.1.4": ((3, 0), (3, 1, 5)),
+    "3.1.5-3.1.8": ((3, 1, 5), (3, 1, 9)),
+    "3.2": ((3, 2), (3, 3)),
+}
+#: The gem's line in a Gemfile.lock (four blanks; what others require of it has six).
+_LOCKED = re.compile(r"^ {4}dotenv \((\d{1,4}(?:\.\d{1,4}){1,3})\)\r?$", re.MULTILINE)
+
 _VALUE = r"""\s*'(?:\\'|[^'])*'|\s*"(?:\\"|[^"])*"|[^#\n]+"""
 _REST = r"\s*(?:#.*)?$"
 _NEEDS_SEPARATOR = re.compile(rf"(export\s+)?([\w.]+)(\s*=\s*?|:\s+?)({_VALUE})?{_REST}", re.ASCII | re.MULTILINE)
@@ -54,6 +69,13 @@ _STRIPPED = " \t\n\v\f\r\0"
 _VARIABLE = re.compile(r"(\\)?\$(?!\()\{?([A-Z0-9_]+)?\}?", re.IGNORECASE | re.ASCII)
 _ESCAPED = re.compile(r"\\([^$])")
 _WITH_DEFAULT = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?[-+?=]")
+
+
+def locked(gemfile_lock: str) -> str | None:
+    """The generation that a Gemfile.lock names; None if it names none, or one that was not read."""
+    found = _LOCKED.search(gemfile_lock)
+    version = tuple(map(int, found[1].split("."))) if found else ()
+    return next((name for name, (first, after) in _VERSIONS.items() if first <= version < after), None)
 
 
 class _Match(t.NamedTuple):
@@ -197,9 +219,7 @@ def _value(
     text = raw.strip(_STRIPPED)
     quote = text[0] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else ""
     if quote:
-        text = text[1:-1]
-        if quote in text.replace("\\" + quote, ""):
-            traps.append(Trap("text-after-quote", start, name))
+        text = text[1:-1]  # whatever is in it: a quote inside is read as it looks
     elif text[:1] in ("'", '"') and text:
         traps.append(Trap("quote-not-closed" if text.count(text[0]) == 1 else "text-after-quote", start, name))
     if quote == "'":

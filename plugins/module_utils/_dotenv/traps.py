@@ -32,7 +32,7 @@ ROWS: dict[str, _Row] = {
     ),
     "text-after-quote": _Row(
         "env-text-after-quote",
-        "A quote is inside the value or followed by more text: it is misread by {readers}.",
+        "Text follows a closing quote: the value is misread by {readers}.",
         True,
     ),
     "lone-word": _Row(

@@ -17,7 +17,7 @@ import os
 import re
 import typing as t
 
-from .._dotenv import traps
+from .._dotenv import dialects, traps
 from .._dotenv.dialects import decode, generations, values
 from .._files import gate
 from .._files.snapshot import LARGEST, checksum, followed, look, opened, placed
@@ -31,6 +31,9 @@ ENV_FILE = ".env.production"
 
 #: The files that dotenv reads in production, the winner first. Source: dotenv, lib/dotenv/rails.rb.
 RAILS_FILES = (".env.production.local", ".env.local", ENV_FILE, ".env")
+
+#: Names the version of dotenv that Mastodon loads.
+GEMFILE_LOCK = "Gemfile.lock"
 
 #: Prefixes of mail variables. Source: Mastodon config/email.yml, config/environments/production.rb.
 MAIL_PREFIXES = (MAIN, BULK)
@@ -131,18 +134,28 @@ def read_regular(path: str) -> bytes:
     return gate.read(path, LARGEST)
 
 
-def dotenv_layers(app_dir: str, env_file: EnvFile | None, findings: list[Finding]) -> list[Layer]:
+def installed_ruby(app_dir: str) -> str:
+    """The generation of the Ruby gem in an app directory, as a name of _dotenv.dialects; all of them if unknown."""
+    try:
+        text = read_regular(os.path.join(app_dir, GEMFILE_LOCK)).decode("utf-8", "replace")
+    except OSError:
+        text = ""
+    return dialects.installed_ruby(text)
+
+
+def dotenv_layers(app_dir: str, env_file: EnvFile | None, reader: str, findings: list[Finding]) -> list[Layer]:
     """The dotenv files of an app directory that exist, the winner first.
 
     :param env_file: the file used in place of the app's C(.env.production); None: read that file itself.
+    :param reader: the gem that reads them, see installed_ruby().
     :param findings: receives a finding for each file that cannot be read; the file is skipped.
     """
     found = []
     for name in RAILS_FILES:
         if name == ENV_FILE and env_file is not None:
-            found.append(Layer(name, env_file.path, env_file.data))
+            found.append(Layer(name, env_file.path, env_file.data, reader))
         else:
-            found += filter(None, [file_layer(name, os.path.join(app_dir, name), "ruby", findings)])
+            found += filter(None, [file_layer(name, os.path.join(app_dir, name), reader, findings)])
     return found
 
 

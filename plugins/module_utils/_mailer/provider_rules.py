@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import typing as t
 
-from .._findings.model import Finding
+from .._findings.model import Finding, Severity
 from .._findings.settings import TABLE
 from .address import AddressProblem, mailbox
 from .names import TLS_WORDS
 from .nearest import did_you_mean, provider_meant
 from .relay_case import Case, Rule
+from .settings import Preset
 
 
 def _provider(case: Case) -> t.Iterator[Finding]:
@@ -85,16 +86,26 @@ def _provider_host(case: Case) -> t.Iterator[Finding]:
         yield TABLE.finding("provider-region-differs", case.option("region"), message, f"{fix}.")
 
 
-def _host_without_region(case: Case) -> t.Iterator[Finding]:
-    """A host that does not exist, because the provider's hosts have a region in their names."""
-    for name, preset in case.presets.items():
-        if preset.regionless and case.relay.host.lower().rstrip(".") == preset.regionless:
-            message = f"{case.relay.host} does not exist: {preset.title} has one host per region."
+def about_host(
+    host: str, presets: t.Mapping[str, Preset], subject: str, prefix: str, severity: Severity | None = None
+) -> t.Iterator[Finding]:
+    """A host that does not exist, because the provider's hosts have a region in their names.
+
+    :param subject: the option or variable that names the host.
+    :param prefix: of the role's variables for this relay.
+    """
+    for name, preset in presets.items():
+        if preset.regionless and host.lower().rstrip(".") == preset.regionless:
+            message = f"{host} does not exist: {preset.title} has one host per region."
             fix = (
                 "Write the host with its region, as the provider's console shows it, or set "
-                f"{case.variable('provider')} to {name} and {case.variable('region')}."
+                f"{prefix}provider to {name} and {prefix}region."
             )
-            yield TABLE.finding("host-unknown", case.option("host"), message, fix)
+            yield TABLE.finding("host-unknown", subject, message, fix, severity=severity)
+
+
+def _host_without_region(case: Case) -> t.Iterator[Finding]:
+    yield from about_host(case.relay.host, case.presets, case.option("host"), case.variable(""))
 
 
 def _provider_endpoint(case: Case) -> t.Iterator[Finding]:

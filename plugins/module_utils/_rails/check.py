@@ -14,6 +14,7 @@ import hmac
 import secrets as random
 import typing as t
 
+from .._dotenv.dialects import whole
 from .._dotenv.edit import edit
 from .._files.snapshot import look, opened
 from .._findings.env_file import TABLE
@@ -133,12 +134,12 @@ def _run(driver: Driver, request: Request, text: bytes) -> _Run:
     readers = request.readers or instance.readers
     planned = _planned_bytes(driver, request, readers)
     environment: dict[str, str | None] = {}
-    if set(instance.readers) - {"ruby", "node"}:
+    if set(whole(instance.readers)) - {"ruby", "node"}:
         # A variable that another layer overrides is left out: in the process environment it would win over that layer.
         hidden = {one.variable for one in instance.overrides_of_first}
         wanted = {**dict.fromkeys(request.remove), **request.set, **request.secrets}
         environment.update((name, value) for name, value in wanted.items() if name not in hidden)
-    by_dotenv = "ruby" in instance.readers
+    by_dotenv = "ruby" in whole(instance.readers)
     stdin = planned_input(instance.env_file, planned, text) if by_dotenv else planned_input(None, b"", text)
     return _Run(("ruby", "-e", PRELUDE), stdin, environment)
 
@@ -146,7 +147,7 @@ def _run(driver: Driver, request: Request, text: bytes) -> _Run:
 def _planned_bytes(driver: Driver, request: Request, readers: tuple[str, ...]) -> bytes:
     """The planned content of the file. If it goes to a program of the app's user, he must be allowed to read it."""
     path = driver.instance.env_file
-    given = "ruby" in driver.instance.readers
+    given = "ruby" in whole(driver.instance.readers)
 
     def allowed(descriptor: int) -> None:
         if given and not driver.may_read(path, descriptor):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .._diagnosis.diagnose import diagnose
+from .._diagnosis.diagnose import diagnose, hints
 from .._diagnosis.model import Context, Failure
 from .._findings.delivery import TABLE as DELIVERY
 from .._findings.model import Finding
@@ -108,11 +108,16 @@ def _refused_elsewhere(settings: Settings, context: Context) -> Finding:
     )
 
 
+def _login(code: str, context: Context, message: str, fix: str) -> Finding:
+    """What stands in the way of the login, with what is known about the provider, as after a refusal."""
+    return REFUSALS.finding(code, context.endpoint, message, " ".join([fix, *hints(code, context)]))
+
+
 def _asks_on(settings: Settings, context: Context) -> Finding:
     """One challenge more than the mechanism has (PLAIN sends its answer at once: RFC 4954, 4); Mastodon gives up."""
-    return REFUSALS.finding(
+    return _login(
         "login-mechanism-not-offered",
-        context.endpoint,
+        context,
         f"{context.endpoint} offers {MECHANISMS[settings.auth]}, but does not accept the form that Mastodon sends: "
         "it asks for more (334).",
         f"Set {context.option('auth')} to {'plain' if settings.auth == 'login' else 'login'}.",
@@ -273,15 +278,15 @@ def _no_encryption(_trouble: Failure, _settings: Settings, _result: Result, cont
 
 def _no_auth(_trouble: Failure, settings: Settings, result: Result, context: Context) -> Finding:
     if settings.tls in ("none", "starttls_optional") and result.seen.starttls and not result.seen.tls:
-        return REFUSALS.finding(
+        return _login(
             "login-not-offered",
-            context.endpoint,
+            context,
             f"{context.endpoint} offers no login without encryption, but offers STARTTLS.",
             f"Set {context.option('tls')} to starttls.",
         )
-    return REFUSALS.finding(
+    return _login(
         "login-not-offered",
-        context.endpoint,
+        context,
         f"{context.endpoint} does not offer logins{_only_helo(result)}, but a login is configured.",
         "Use the relay's submission port (587 or 465). For a relay without login, remove "
         f"{context.option('login')} and {context.option('password')} (blank is not enough) and set "
@@ -296,9 +301,9 @@ def _no_mechanism(trouble: Failure, settings: Settings, _result: Result, context
         if usable
         else "Mastodon supports only plain, login and cram_md5: use another credential or relay."
     )
-    return REFUSALS.finding(
+    return _login(
         "login-mechanism-not-offered",
-        context.endpoint,
+        context,
         f"{context.endpoint} offers the login methods {trouble.message}, but the settings say "
         f"{MECHANISMS[settings.auth]}. No login was sent.",
         fix,

@@ -23,7 +23,8 @@ def test_all_is_found_and_nothing_is_changed(host: Host) -> None:
     instance = result["instance"]
     assert (instance["app_dir"], instance["user"], instance["env_file"]) == (LIVE, "mastodon", ENV_FILE)
     assert instance["env_file_checksum"] == host.lab.checksum(host.name)
-    assert (instance["deployment"], instance["readers"]) == ("systemd", ["ruby", "node"])
+    assert instance["deployment"] == "systemd"
+    assert [one.partition("-")[0] for one in instance["readers"]] == ["ruby", "node"]  # the version is the image's
     set_now = host.ssh(f"grep -oE '^(BULK_)?SMTP_[A-Z_]+' {ENV_FILE} | sort -u").split()
     assert instance["mail_variables"] == set_now and set_now
     assert instance["local_domain"] == host.ssh(f"sed -n 's/^LOCAL_DOMAIN=//p' {ENV_FILE}").strip()

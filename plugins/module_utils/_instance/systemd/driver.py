@@ -104,21 +104,23 @@ class SystemdDriver:
         if not env_file.data.strip():
             findings.append(TABLE.finding("env-file-empty", env_file.path, "It is empty."))
         readers = self._readers(env_file.path)
-        dotenv = layers.dotenv_layers(self._app_dir, env_file if "ruby" in readers else None, findings)
+        gem = layers.installed_ruby(self._app_dir)
+        at_work = tuple(gem if one == "ruby" else one for one in readers)
+        dotenv = layers.dotenv_layers(self._app_dir, env_file if "ruby" in readers else None, gem, findings)
         found = [self._resolved(unit, dotenv, env_file.path, readers, findings) for unit in self._mail_units()]
         findings += senders.about_overrides(found, env_file.path)
         variables = found[0].variables if found else layers.resolve(dotenv, findings)
         own: dict[str, str] = {}
         with contextlib.suppress(FindingError):  # resolve() has reported it, with the file's name
-            own = values(env_file.data, readers[0], {})
-        findings += layers.misread(env_file, readers, variables)
+            own = values(env_file.data, at_work[0], {})
+        findings += layers.misread(env_file, at_work, variables)
         return dataclasses.replace(
             instance,
             env_file=env_file.path,
             env_file_checksum=env_file.checksum,
             release=self._release(variables, findings),
             local_domain=variables.get("LOCAL_DOMAIN", ""),
-            readers=readers,
+            readers=at_work,
             mail_variables=layers.mail_variables(own),
             services=tuple(self._as_services(self._units.values())),
             senders=tuple(found),

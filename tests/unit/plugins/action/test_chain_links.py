@@ -247,12 +247,6 @@ def test_the_plan_is_for_the_instance_that_was_found() -> None:
     assert given and (given["senders"], given["digest_key"]) == ([sender], "k")
 
 
-def test_adopting_refuses_variables_that_nobody_reads_unless_that_is_accepted() -> None:
-    strangers = linked("smtp_adopt", "adopt")
-    assert strangers == {"variables": ["mastodon_smtp_x"]}
-    assert linked("smtp_adopt", "adopt", {}, {"accept": ["setting-unknown"]}) == {"variables": []}
-
-
 @pytest.mark.parametrize(
     ("step", "without"),
     [
@@ -291,6 +285,49 @@ def test_names_that_are_misspelt_keep_nothing_from_being_looked_at(codes: list[s
     action = module.ActionModule(task, *(None,) * 5)
     action.known = Known({"variables": Entry("x", "failed", ("No.",), {"findings": [{"code": one} for one in codes]})})
     assert (action.linked({}, {}) is not None) is looks
+
+
+@pytest.mark.parametrize(
+    ("effective", "subjects"),
+    [
+        ({"main": {"settings": {"address": "Email-SMTP.amazonaws.com."}}, "bulk": None}, ["SMTP_SERVER"]),
+        (
+            {
+                "main": {"settings": {"address": "smtp.relay.example"}},
+                "bulk": {"settings": {"address": "smtp.mail.awsapps.com"}},
+            },
+            ["BULK_SMTP_SERVER"],
+        ),
+        ({"main": {"settings": {"address": "email-smtp.eu-west-1.amazonaws.com"}}}, []),
+        ({"main": {"settings": {"address": ["email-smtp.amazonaws.com"]}}, "bulk": 1}, []),
+        ({"main": []}, []),
+        (None, []),
+        ("main", []),
+    ],
+)
+def test_a_host_that_does_not_exist_is_told_by_the_first_look(
+    monkeypatch: pytest.MonkeyPatch, effective: t.Any, subjects: list[str]
+) -> None:
+    module = importlib.import_module("ansible_collections.fediops.mastodon.plugins.action.instance_info")
+    task = SimpleNamespace(args={}, async_val=0, check_mode=False, action="instance_info")
+    action = module.ActionModule(task, *(None,) * 5)
+    info = {"code": "helo-blank", "severity": "info", "subject": "x", "message": "y", "fix": "z"}
+    answer = {"changed": False, "instance": {"effective": effective}, "findings": [info]}
+    monkeypatch.setattr(action, "ask", lambda *_args, **_how: {**answer})
+    found = action.perform({}, {})["findings"]
+    assert [(one["code"], one["severity"], one["subject"]) for one in found[:-1]] == [
+        ("host-unknown", "warning", subject) for subject in subjects
+    ]
+    assert found[-1] == info
+    assert all("does not exist" in one["message"] and "region" in one["fix"] for one in found[:-1])
+
+
+def test_an_instance_that_was_not_found_has_no_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module("ansible_collections.fediops.mastodon.plugins.action.instance_info")
+    task = SimpleNamespace(args={}, async_val=0, check_mode=False, action="instance_info")
+    action = module.ActionModule(task, *(None,) * 5)
+    monkeypatch.setattr(action, "ask", lambda *_args, **_how: {"failed": True, "instance": None})
+    assert action.perform({}, {}) == {"failed": True, "instance": None}
 
 
 def test_a_host_where_nothing_is_to_be_restarted_is_not_asked() -> None:

@@ -44,14 +44,13 @@ def adopt(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Adopt:
         vaults: tuple[tuple[str, bytes], ...] = (("default", b"vault-password"),),
         check: bool = False,
         answer: dict[str, t.Any] | None = None,
-        names: tuple[str, ...] = (),
         mail_variables: tuple[str, ...] = (),
         task_vars: dict[str, t.Any] | None = None,
         **options: t.Any,
     ) -> dict[str, t.Any]:
         loader = DataLoader()
         loader.set_vault_secrets([(name, VaultSecret(password)) for name, password in vaults])
-        given = {"dest": str(tmp_path / "host_vars" / "social"), "variables": list(names), **options}
+        given = {"dest": str(tmp_path / "host_vars" / "social"), **options}
         task = unittest.mock.Mock(
             args={name: value for name, value in given.items() if value is not None},
             check_mode=check,
@@ -69,7 +68,7 @@ def adopt(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Adopt:
         )
 
         def execute(module_name: str, module_args: dict[str, t.Any], task_vars: t.Any) -> dict[str, t.Any]:  # noqa: ARG001
-            assert module_name == "fediops.mastodon.smtp_adopt" and "variables" not in module_args
+            assert module_name == "fediops.mastodon.smtp_adopt"
             known = {
                 "findings": [],
                 "release": "4.5.3",
@@ -114,13 +113,6 @@ def test_placeholders(adopt: Adopt, tmp_path: pathlib.Path) -> None:
     assert result["placeholders"] == ["vault_mastodon_smtp_password"] and result["written"] == result["files"]
     again = adopt()
     assert again["changed"] is False and again["written"] == []
-
-
-def test_a_misspelt_variable_stops_it_before_anything_is_read(adopt: Adopt, tmp_path: pathlib.Path) -> None:
-    result = adopt(names=("mastodon_smtp_ap_dir", "mastodon_smtp_services", "my_own"))
-    assert result["failed"] and codes(result) == ["setting-unknown"] and "mean mastodon_smtp_app_dir?" in result["msg"]
-    assert files(tmp_path) == {}
-    assert not adopt(names=("mastodon_smtp_app_dir",)).get("failed")
 
 
 def test_a_vault(adopt: Adopt, tmp_path: pathlib.Path) -> None:

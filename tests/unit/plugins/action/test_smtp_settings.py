@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.parameters import remove_values
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
@@ -67,6 +68,11 @@ def test_a_plan() -> None:
     assert plan["effective"]["main"]["settings"]["domain"] == "social.example.org"
     assert (plan["release"], plan["era"]) == ("4.6.5", "4.5")
     assert SECRET not in str(result)
+
+
+def test_a_method_in_capitals_is_refused_with_the_right_names() -> None:  # t14 of the field reports
+    with pytest.raises(AnsibleActionFail, match="auth must be one of: plain, login, cram_md5, none, got: LOGIN"):
+        run(**GOOD, auth="LOGIN")
 
 
 SENDER = {

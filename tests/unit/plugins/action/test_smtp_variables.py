@@ -89,3 +89,14 @@ def test_misspelt_names_are_found_before_any_host_is_asked() -> None:
     assert "did you mean mastodon_smtp_host?" in result["msg"] and "did you mean login-refused?" in result["msg"]
     accepted = check(mine="x", accept=["setting-unknown"])
     assert "failed" not in accepted and accepted["findings"][0]["severity"] == "info"
+
+
+@pytest.mark.parametrize(
+    ("part", "codes"), [("preflight", ["setting-unknown"]), ("adopt", ["setting-unknown"]), ("rollback", [])]
+)
+def test_only_a_rollback_goes_on_with_a_misspelt_name(part: str, codes: list[str]) -> None:
+    named = {"mastodon_smtp_hsot": "smtp.example.org"}
+    task = SimpleNamespace(args={"chain": part}, async_val=0, check_mode=True, diff=True, environment=[], action="x")
+    step = ActionModule(task, None, SimpleNamespace(), DataLoader(), Templar(DataLoader(), variables=named), None)
+    findings, _nothing = step.conclude_from({}, named)
+    assert [one.code for one in findings] == codes

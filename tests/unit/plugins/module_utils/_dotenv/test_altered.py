@@ -101,7 +101,7 @@ def test_a_name_from_elsewhere_is_known() -> None:
 
 def test_a_command_and_a_quote_have_codes_of_their_own() -> None:
     assert [one.code for one in found("SMTP_PASSWORD=Abc$(id)Def\n", "ruby")] == ["env-command-runs"]  # g07
-    assert [one.code for one in found("SMTP_PASSWORD='Abc'def'\n", "ruby")] == ["env-text-after-quote"]
+    assert [one.code for one in found("SMTP_PASSWORD='Abc'def\n", "ruby")] == ["env-text-after-quote"]
     assert [one.code for one in found("SMTP_PASSWORD='Abcdef\n", "ruby")] == ["env-quote-open"]
 
 

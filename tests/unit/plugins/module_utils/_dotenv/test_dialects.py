@@ -152,3 +152,30 @@ def test_an_unknown_reader_is_a_programming_error() -> None:
 def test_no_text_takes_a_model_quadratic_time(generation: Generation, text: str) -> None:
     """Nothing is measured: what is quadratic does not come to an end here for minutes."""
     generation.read(Source(text), {})
+
+
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [("2.4.0", "ruby-2.4"), ("2.5.0", "ruby"), ("2.7.6", "ruby-2.7"), ("2.8.1", "ruby-2.8"),
+     ("3.0.0", "ruby-3.0-3.1.4"), ("3.1.4", "ruby-3.0-3.1.4"), ("3.1.5", "ruby-3.1.5-3.1.8"),
+     ("3.1.8", "ruby-3.1.5-3.1.8"), ("3.1.9", "ruby"), ("3.2.0", "ruby-3.2"), ("3.3.0", "ruby")],
+)  # fmt: skip
+def test_the_gem_of_a_gemfile_lock(version: str, name: str) -> None:
+    lock = f"    a (1)\n      dotenv (9.9)\n    dotenv ({version})\n    dotenv-rails (9.9)\n\nDEPENDENCIES\n  dotenv\n"
+    assert dialects.installed_ruby(lock) == name
+    assert dialects.installed_ruby(lock.replace("    dotenv (", "    env (")) == "ruby"
+    assert READERS[name] == READERS["ruby"] or len(READERS[name]) == 1
+
+
+def test_only_the_named_generation_reads_a_file() -> None:
+    assert values(b"export A=\n", "ruby-2.8") == {"A": ""}
+    with pytest.raises(FindingError, match=r"dotenv 3\.2"):
+        values(b"export A=\n", "ruby")
+    with pytest.raises(FindingError, match=r"dotenv 3\.1\.5-3\.1\.8"):
+        values(b"export A=\n", "ruby-3.1.5-3.1.8")
+
+
+def test_an_option_takes_every_generation_of_the_gem() -> None:
+    named = [name for name in dialects.NAMES if name not in READERS]
+    assert [READERS[name] for name in named] == [(one,) for one in READERS["ruby"]]
+    assert dialects.whole(["ruby-2.8", "node", "ruby"]) == ("ruby", "node")

@@ -313,3 +313,23 @@ def test_no_finding_ever_holds_a_value() -> None:
         for wanted in ({"K": "zq8\"'\\"}, {"K": "v"}, {"L": "zq9"}):
             for one in made(text, wanted, readers=readers).findings:
                 assert "zq" not in one.sentence()
+
+
+def test_a_file_is_judged_by_the_version_that_reads_it() -> None:
+    data = b"export OTHER=\nA=old\n"
+    assert [one.code for one in edit(data, set={"A": "new"}, remove=(), readers=("ruby", "node")).findings] == [
+        "env-file-refused"
+    ]
+    made = edit(data, set={"A": "new"}, remove=(), readers=("ruby-2.8", "node"))
+    assert (made.data, made.findings) == (b"export OTHER=\nA=new\n", [])
+    assert edit(made.data, set={"A": "new"}, remove=(), readers=("ruby-2.8", "node")).data == made.data
+
+
+def test_what_is_written_is_read_the_same_after_an_upgrade() -> None:
+    # dotenv 2.7 leaves the backslash of a bare value, all later ones drop it.
+    made = edit(b"A=x\\y\n", set={"A": "x\\y", "B": "x\\z"}, remove=(), readers=("ruby-2.7",))
+    assert made.data == b"A='x\\y'\n\nB='x\\z'\n"
+    again = edit(made.data, set={"A": "x\\y", "B": "x\\z"}, remove=(), readers=("ruby-3.2",))
+    assert again.data == made.data and again.changes == []
+    both = [edit(b"", set={"A": "a\nb"}, remove=(), readers=(name,)).findings for name in ("ruby", "ruby-2.8")]
+    assert both[0] == both[1] and [one.code for one in both[0]] == ["env-value-not-writable"]

@@ -27,7 +27,7 @@ def found(text: str, *readers: str) -> list[Finding]:
         ("A='x\n", ("systemd",), "env-quote-open", "line 2 (A)", "all lines below"),
         ("A='x\n", ("node",), "env-quote-open", "line 2 (A)", "npm dotenv"),
         ("A='x\n", ("python_dotenv",), "env-quote-open", "line 2", "python-dotenv"),
-        ("A='it's'\n", ("ruby", "node"), "env-text-after-quote", "line 2 (A)", "the Ruby gem dotenv"),
+        ("A='it' is\n", ("ruby", "node"), "env-text-after-quote", "line 2 (A)", "the Ruby gem dotenv"),
         ("A='x'y\n", ("systemd",), "env-text-after-quote", "line 2 (A)", "systemd"),
         ("word\n", ("ruby",), "env-lone-word", "line 2", "the Ruby gem dotenv 3.1.5-3.1.8, 3.2"),
         ("A=${B:-c}\n", ("ruby", "compose"), "env-shell-default", "line 2 (A)", "the Ruby gem dotenv"),
@@ -72,10 +72,25 @@ def test_byte_order_mark() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["A=1\n# it's\nB='a b' # c\nexport C=\"x\"\n", "A='x\ny'\nB=1\n", "A=a$b\n", "A='$(id)'\n", "#!;'\n", ""]
+    "text",
+    [
+        "A=1\n# it's\nB='a b' # c\nexport C=\"x\"\n",
+        "A='x\ny'\nB=1\n",
+        "A=a$b\n",
+        "A='$(id)'\n",
+        "#!;'\n",
+        "",
+    ],
 )
 def test_nothing_is_said_about_a_sound_file(text: str) -> None:
     assert found(text, "ruby", "node", "compose") == []
+
+
+def test_a_quote_between_two_others_is_read_as_it_looks_by_some() -> None:
+    text = "A='it's'\nB=\"a\"b\"\n"
+    assert found(text, "ruby", "node") == []
+    assert [one.code for one in found(text, "systemd")] == ["env-text-after-quote"] * 2
+    assert "env-file-refused" in {one.code for one in found(text, "compose")}
 
 
 def test_the_same_trap_on_many_lines_is_one_finding() -> None:

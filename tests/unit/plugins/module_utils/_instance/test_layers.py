@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.edit import edit
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import layers
 
@@ -79,7 +80,7 @@ def test_a_link_of_another_user_is_followed_only_to_what_is_his(tmp_path):
     finding = refusal(tmp_path / ".env")
     assert finding.code == "link-not-followed" and "uid 4711 created" in finding.message
     findings = []
-    assert layers.dotenv_layers(str(tmp_path), None, findings) == []
+    assert layers.dotenv_layers(str(tmp_path), None, "ruby", findings) == []
     assert [one.code for one in findings] == ["layer-unreadable"] and "not followed." in findings[0].message
 
 
@@ -153,7 +154,7 @@ def app(tmp_path, **files):
 
 def stack(app_dir, findings=None, **unit):
     env_file = layers.read_env_file(f"{app_dir}/.env.production")
-    found = layers.dotenv_layers(app_dir, env_file, [] if findings is None else findings)
+    found = layers.dotenv_layers(app_dir, env_file, "ruby", [] if findings is None else findings)
     return [layers.Layer("Environment", "mastodon-web.service", given=unit), *found], env_file.path
 
 
@@ -235,6 +236,14 @@ def test_what_mail_reads_otherwise_is_told_with_its_place_and_without_its_value(
     assert {one.code for one in found} == ({code} if code else set())
     assert all(one.subject.startswith(f"{path}, line 2") and one.severity == "warning" for one in found)
     assert not any(part in one.sentence() for one in found for part in ("AReally", "word", "Abc", "Def", "(id)"))
+
+
+@pytest.mark.parametrize("secret", ["Ab'c\\Def1", 'Ab"c\\Def1', "Ab'c$Def1", "Ab'c\"Def1"])
+def test_what_env_file_has_written_raises_no_alarm(tmp_path, secret):
+    readers = ["ruby", "node"]
+    made = edit(b"A=1\n", set={"SMTP_PASSWORD": secret}, remove=(), readers=readers)
+    assert made.findings == [] and made.changes
+    assert layers.misread(layers.EnvFile(str(tmp_path / "env"), made.data), readers, {}) == []
 
 
 def test_a_file_that_is_refused_is_reported_elsewhere(tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import installed_ruby
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import file_times
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Hints, InstanceError, LogLine
@@ -72,6 +73,26 @@ def test_a_password_that_dotenv_reads_otherwise_is_a_warning(host):
     told = [one for one in driver(host).instance.findings if one.code == "env-secret-altered"]
     assert [one.severity for one in told] == ["warning"] and "Abc123" not in repr(told)
     assert all(one.subject.endswith("line 3 (SMTP_PASSWORD)") for one in told)
+
+
+@pytest.mark.parametrize(
+    ("locked", "refused"),
+    [("2.7.6", False), ("2.8.1", False), ("3.1.4", False), ("3.1.5", True), ("3.1.8", True), ("3.2.0", True),
+     ("3.9.0", True), ("", True)],
+)  # fmt: skip
+def test_the_file_is_read_as_the_installed_dotenv_does(host, locked, refused):
+    app_dir = Path(host.app(env="export SMTP_LOGIN=\nSMTP_SERVER=relay.example\n"))
+    if locked:
+        gems = f"GEM\n  specs:\n    dotenv ({locked})\n    dotenv-rails (1.0)\n      dotenv (= 9.9.9)\n"
+        (app_dir / "Gemfile.lock").write_text(gems)
+    host.usual(str(app_dir))
+    if refused:
+        assert "env-file-refused" in {one.code for one in faults(host).findings}
+        return
+    instance = driver(host).instance
+    assert instance.mail_variables == ("SMTP_LOGIN", "SMTP_SERVER")
+    assert instance.variables["SMTP_LOGIN"] == ""
+    assert instance.readers == (installed_ruby(f"    dotenv ({locked})\n"), "node") and "ruby" not in instance.readers
 
 
 def test_a_linked_environment_file_is_known_by_its_target(host):

@@ -172,3 +172,13 @@ def test_a_file_of_compose_is_read_as_compose_reads_it() -> None:  # f27b
 def test_an_export_without_a_value_is_refused_by_the_newest_gem() -> None:  # f05
     with pytest.raises(FindingError, match="env-file-refused"):
         read("export SMTP_LOGIN=", "4.4.5")
+
+
+def test_an_export_without_a_value_is_adopted_where_the_installed_gem_reads_it() -> None:  # f05
+    text = f"#!/bin/sh\nexport SMTP_SERVER=localhost\nexport SMTP_PORT=25\nexport SMTP_LOGIN=\nexport {FROM}\n"
+    file = layers.EnvFile("/live/.env.production", text.encode())
+    seen = values(file.data, "ruby-2.8", {})  # Gemfile.lock of 4.2.0: dotenv 2.8.1
+    adopted, findings = adopt(seen, "4.2.0", "social.example", layers.mail_variables(seen), presets())
+    assert (adopted.settings["host"], adopted.settings["auth"]) == ("localhost", "none")
+    assert [one.code for one in findings if one.severity == "error"] == []
+    assert layers.misread(file, ["ruby-2.8", "node"], seen) == []

@@ -188,8 +188,17 @@ def test_in_a_dry_run_what_another_layer_hides_stays_hidden(tmp_path: Path) -> N
     assert driver.environment == {"SMTP_SERVER": "new.example", "SMTP_SSL": None}
 
 
-def test_in_a_dry_run_with_both_readers_both_are_shown_the_plan(tmp_path: Path) -> None:
-    driver = Recorder(tmp_path / ".env.production", ("ruby", "node", "systemd"))
+@pytest.mark.parametrize("gem", ["ruby", "ruby-2.8"])
+def test_in_a_dry_run_the_gem_is_shown_the_plan_whatever_its_version(tmp_path: Path, gem: str) -> None:
+    driver = Recorder(tmp_path / ".env.production", (gem, "node"))
+    ask(driver, Request(set={"SMTP_SERVER": "new.example"}, planned=True))  # type: ignore[arg-type]
+    assert b"new.example" in driver.planned
+    assert driver.environment == {}
+
+
+@pytest.mark.parametrize("gem", ["ruby", "ruby-2.8"])
+def test_in_a_dry_run_with_both_readers_both_are_shown_the_plan(tmp_path: Path, gem: str) -> None:
+    driver = Recorder(tmp_path / ".env.production", (gem, "node", "systemd"))
     ask(driver, Request(set={"SMTP_SERVER": "new.example"}, planned=True))  # type: ignore[arg-type]
     assert b"new.example" in driver.planned
     assert driver.environment == {"SMTP_SERVER": "new.example"}

@@ -96,3 +96,23 @@ def test_verification_off(would_verify: bool | None, address: str, codes: list[s
 
 def test_no_code_is_of_two_tables() -> None:
     assert not TABLE.rows.keys() & DELIVERY.rows.keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "message", "auth"),
+    [("no-mechanism", None, "LOGIN, XOAUTH2", "plain"), ("no-auth", None, "", "plain"), ("reply", 334, "", "plain")],
+)
+def test_what_is_known_of_the_provider_is_told_where_no_login_was_possible(
+    kind: t.Any, code: int | None, message: str, auth: str
+) -> None:
+    settings = Settings("smtp.office365.com", 587, helo_domain="social.example", auth=auth, login="a", password="b")
+    result = Result(settings.host, settings.port, settings.tls)
+    result.seen = Observation(greeting="220 x", offered=Ehlo("x", auth=("LOGIN",)), starttls=True)
+    result.seen.trouble = Failure("auth", kind, code=code, message=message)
+    (one,) = [
+        one
+        for one in verdict(settings, result, context_of(settings, hint="Microsoft 365: a hint."))
+        if one.severity == "error"
+    ]
+    assert one.fix.endswith("Microsoft 365: a hint.")
+    assert ("refuses AUTH PLAIN" in one.fix) is (one.code == "login-mechanism-not-offered")
