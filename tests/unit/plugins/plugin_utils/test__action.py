@@ -273,13 +273,20 @@ def left(key: str = "") -> Entry:
     return entry
 
 
-@pytest.mark.parametrize("part", ["rollout", "rollback", "adopt"])
-def test_in_the_role_a_failing_step_shows_its_sentences_and_leaves_the_rest(folder: Path, part: str) -> None:  # noqa: ARG001
+@pytest.mark.parametrize(
+    ("part", "closing"),
+    [("rollout", ""), ("rollback", ""), ("adopt", "\nNothing has been written for this host.")],
+)
+def test_in_the_role_a_failing_step_shows_its_sentences_and_leaves_the_rest(
+    folder: Path,  # noqa: ARG001
+    part: str,
+    closing: str,
+) -> None:
     result = run(lambda _unused: ([WRONG], {"seen": [1]}), HOST, chain=part)
     assert {name: one for name, one in result.items() if name != "_ansible_evidence"} == {
         "changed": False,
         "failed": True,
-        "msg": "port: It is none. Give one. [port-invalid]",
+        "msg": f"port: It is none. Give one. [port-invalid]{closing}",
     }
     # ansible-core neither shows nor registers what begins like this; a rescue has it
     assert result["_ansible_evidence"]["seen"] == [1]
