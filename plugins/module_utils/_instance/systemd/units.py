@@ -129,8 +129,12 @@ class Unit:
 
     @property
     def failing(self) -> bool:
-        """Whether it has crashed: systemd has given it up, or waits to restart it (auto-restart and the like)."""
-        return self.active_state == "failed" or self.sub_state.startswith("auto-restart")
+        """Whether it has crashed: systemd has given it up, waits to restart it, or is starting it again by itself.
+
+        A start by hand sets the count of restarts to 0 first (systemd src/core/service.c, service_start).
+        """
+        again = self.active_state == "activating" and self.restarts > 0
+        return self.active_state == "failed" or self.sub_state.startswith("auto-restart") or again
 
     @property
     def state(self) -> State:

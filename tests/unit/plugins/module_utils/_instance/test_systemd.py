@@ -539,6 +539,15 @@ def test_a_crash_loop_is_told_with_the_end_of_its_log(host):
     )
 
 
+@pytest.mark.parametrize(("restarts", "codes"), [(3, ["service-failing-before"]), (0, [])])
+def test_a_crash_loop_is_told_in_the_moment_of_its_next_start_too(host, restarts, codes):
+    host.usual(host.app())
+    host.change(
+        "mastodon-sidekiq.service", active_state="activating", sub_state="start-pre", job=True, restarts=restarts
+    )
+    assert [finding.code for finding in driver(host).instance.findings] == codes
+
+
 # Where web listens
 
 
