@@ -54,6 +54,8 @@ _ABOUT_JOB = re.compile(r'WARN: \{"context":"Job raised exception"')
 _WARNED = re.compile(r"WARN: (?P<class>(?:[A-Z]\w*::)*[A-Z]\w*): (?P<message>[^\n]*)")
 #: Sidekiq 8.0 and 8.1: the report and the error in one line (Config::ERROR_HANDLER).
 _REPORTED = "context=Job raised exception"
+#: What a logger that writes to a terminal puts around its words.
+_COLOUR = re.compile(r"\x1b\[[\d;]{0,20}m")
 #: A longer line is not read as JSON.
 _LONGEST_JSON = 64 * 1024
 #: The thread that writes a line: lines of others may stand between the two of a pair.
@@ -172,10 +174,11 @@ class Job:
 
 
 def plain(text: str) -> str:
-    """A line of a JSON formatter as Sidekiq's plain one writes it; any other line unchanged.
+    """A line without colours, and in Sidekiq's plain form where a JSON formatter wrote it.
 
     Sidekiq's own has ts, pid, tid, lvl, msg and ctx (logger.rb); others name the text "message".
     """
+    text = _COLOUR.sub("", text)
     start = text.find("{")
     if start < 0 or len(text) > _LONGEST_JSON or ('"msg"' not in text and '"message"' not in text):
         return text
