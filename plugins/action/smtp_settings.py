@@ -28,7 +28,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import kno
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
 
 # Loaded here, once, instead of in the process of each host's task.
-_READ = (known(), presets(), generations(READERS), yaml_value)
+_READ = (known(), generations(READERS), yaml_value)
 
 _RELAY_SPEC: dict[str, dict[str, t.Any]] = {
     "provider": {"type": "str"},

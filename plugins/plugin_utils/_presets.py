@@ -61,3 +61,7 @@ def _preset(name: str, entry: dict[str, t.Any]) -> Preset:
 def hint_of_host(host: str) -> str:
     """The hint of the provider that a host belongs to, for settings that name no provider; empty if none is known."""
     return next((preset.hint for preset in presets().values() if host and preset.regions_of(host)), "")
+
+
+# Read now: Ansible loads this file once, and then starts a process for each host and task.
+presets()
