@@ -24,6 +24,7 @@ extends_documentation_fragment:
   - fediops.mastodon.attributes.host
   - fediops.mastodon.chain
   - fediops.mastodon.handed
+  - fediops.mastodon.readers
 attributes:
   check_mode:
     support: full
@@ -59,34 +60,6 @@ options:
     type: list
     elements: str
     default: []
-  readers:
-    description:
-      - The programs that read this file. Each value must be read exactly by all of them, in all their versions in use.
-      - V(ruby) is the dotenv gem (Mastodon itself, on a source install), V(node) is npm dotenv (the streaming server),
-        V(compose) is Docker Compose v2, V(python_dotenv) is podman-compose and docker-compose v1 from 1.26 on,
-        V(systemd) is C(EnvironmentFile=), V(sh) is a shell that sources the file, V(raw) is C(docker run --env-file),
-        docker-compose v1 up to 1.25, and C(format=raw) in a Compose file.
-      - V(ruby-2.8) and the like are the dotenv gem in the one version that reads this file, which
-        M(fediops.mastodon.instance_info) knows from Mastodon's C(Gemfile.lock). The other versions need not accept the
-        file; they still read what is written, since Mastodon may be upgraded.
-      - List only those that actually read the file; each additional one restricts the possible passwords.
-    type: list
-    elements: str
-    choices:
-      - ruby
-      - node
-      - compose
-      - python_dotenv
-      - systemd
-      - sh
-      - raw
-      - ruby-2.4
-      - ruby-2.7
-      - ruby-2.8
-      - ruby-3.0-3.1.4
-      - ruby-3.1.5-3.1.8
-      - ruby-3.2
-    default: [ruby, node, compose]
   backup:
     description:
       - Back up the file beside it before the edit. RV(backup_file) is the state before this edit; the next edit

@@ -46,27 +46,6 @@ options:
     type: list
     elements: str
     default: []
-  readers:
-    description:
-      - Who reads the environment file, as in M(fediops.mastodon.env_file). Used in check mode, to write the file that
-        is shown to Rails.
-      - Detected when it is not set.
-    type: list
-    elements: str
-    choices:
-      - ruby
-      - node
-      - compose
-      - python_dotenv
-      - systemd
-      - sh
-      - raw
-      - ruby-2.4
-      - ruby-2.7
-      - ruby-2.8
-      - ruby-3.0-3.1.4
-      - ruby-3.1.5-3.1.8
-      - ruby-3.2
   send_to:
     description:
       - The address that the test messages go to. Nothing is sent when it is not given.
@@ -119,6 +98,7 @@ extends_documentation_fragment:
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.host
   - fediops.mastodon.chain
+  - fediops.mastodon.readers.detected
 notes:
   - Needs nothing but Python and the instance's own Ruby on the target.
   - Needs root, by C(become), or the instance's own user. With Docker Compose, a user of the group C(docker) is enough.

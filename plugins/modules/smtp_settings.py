@@ -155,25 +155,6 @@ options:
         Mastodon says in EHLO when O(helo_domain) is not set.
       - Without it, RV(plan.effective) does not say which name that is.
     type: str
-  readers:
-    description: The programs that must all read the environment file alike, as in M(fediops.mastodon.env_file).
-    type: list
-    elements: str
-    choices:
-      - ruby
-      - node
-      - compose
-      - python_dotenv
-      - systemd
-      - sh
-      - raw
-      - ruby-2.4
-      - ruby-2.7
-      - ruby-2.8
-      - ruby-3.0-3.1.4
-      - ruby-3.1.5-3.1.8
-      - ruby-3.2
-    default: [ruby, node, compose]
   accept:
     description:
       - Codes of errors and warnings that you know of and accept; they become infos. Nothing else does that.
@@ -269,6 +250,7 @@ extends_documentation_fragment:
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.controller
   - fediops.mastodon.chain
+  - fediops.mastodon.readers
 seealso:
   - module: fediops.mastodon.instance_info
   - module: fediops.mastodon.env_file

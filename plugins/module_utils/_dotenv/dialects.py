@@ -131,14 +131,11 @@ class _Readers(t.Mapping[str, tuple[Generation, ...]]):
     def __getitem__(self, name: str) -> tuple[Generation, ...]:
         reader, _dash, version = name.partition("-")
         if version:
-            return (next(one for one in self[reader] if one.version == version),)
+            return ({one.version: one for one in self[reader]}[version],)
         if name not in self._made:
             made = self._makers[name]()
             self._made[name] = tuple(Generation(name, version, read) for version, read in made.items())
         return self._made[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._makers
 
     def __iter__(self) -> t.Iterator[str]:
         return iter(self._makers)

@@ -12,7 +12,8 @@ import dataclasses
 import typing as t
 
 from .._dotenv.encoder import refusal
-from .._findings.model import Finding, worst_first
+from .._findings.model import Finding, weigh, worst_first
+from .._findings.provider import TABLE as PROVIDER
 from .._findings.settings import TABLE
 from . import email_yml
 from .address import OUTER_BLANKS, Mailbox
@@ -174,7 +175,7 @@ def plan(
     findings += _about_masking(done, request)
     findings += _about_effect(done, findings)
     findings += about_current(request.current)
-    return done, worst_first(TABLE.accept(findings, accepted))
+    return done, worst_first(weigh(findings, TABLE.named(accepted) | PROVIDER.named(accepted)))
 
 
 def _main_relay(

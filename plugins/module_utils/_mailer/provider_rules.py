@@ -11,7 +11,7 @@ from __future__ import annotations
 import typing as t
 
 from .._findings.model import Finding, Severity
-from .._findings.settings import TABLE
+from .._findings.provider import TABLE
 from .address import AddressProblem, mailbox
 from .names import TLS_WORDS
 from .nearest import did_you_mean, provider_meant

@@ -10,11 +10,13 @@ import typing as t
 
 import pytest
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.provider import TABLE as PROVIDER
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.plan import plan
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings import Request, Wanted
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
 
+CODES = [*TABLE.rows, *PROVIDER.rows]
 PASSWORD = "c0rrect-h0rse.battery"
 GOOD: dict[str, t.Any] = {"host": "smtp.example.com", "login": "user@example.com", "password": PASSWORD}
 OPEN: dict[str, t.Any] = {"host": "relay.example.com", "login": "", "password": ""}
@@ -158,7 +160,7 @@ def test_rule_speaks(code: str, severity: str, relay: dict[str, t.Any], more: di
 def test_only_its_own_code_accepts_an_error(
     code: str, severity: str, relay: dict[str, t.Any], more: dict[str, t.Any]
 ) -> None:
-    others = [one for one in TABLE.rows if one != code]
+    others = [one for one in CODES if one != code]
     assert severities(relay, accept=others, **more)[code] == severity
     accepted = severities(relay, accept=[code], **more)
     assert accepted[code] == "info"
@@ -170,7 +172,7 @@ def test_only_its_own_code_accepts_an_error(
 def test_what_is_accepted_becomes_an_info(
     code: str, severity: str, relay: dict[str, t.Any], more: dict[str, t.Any]
 ) -> None:
-    accepted = severities(relay, accept=list(TABLE.rows), **more)[code]
+    accepted = severities(relay, accept=CODES, **more)[code]
     assert accepted == ("info" if severity in ("error", "warning") else severity)
 
 
@@ -239,7 +241,7 @@ def test_every_code_is_tested() -> None:
     elsewhere |= {"accept-unknown", "test-address-invalid"}
     elsewhere |= {"credential-blank", "helo-blank", "delivery-off", "settings-unused"}  # test_field_files.py
     elsewhere |= {"override-contradicts"}  # test_elsewhere.py
-    assert {code for code, *_unused in SPEAKS} == set(TABLE.rows) - elsewhere
+    assert {code for code, *_unused in SPEAKS} == set(CODES) - elsewhere
 
 
 @pytest.mark.parametrize(
