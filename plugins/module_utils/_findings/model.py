@@ -128,14 +128,18 @@ class Table:
 
 
 #: From which severity on a finding stops a step -> the severities that change because of it.
-_COUNTS: dict[str, dict[str, Severity]] = {"error": {}, "warning": {"warning": "error"}, "never": {"error": "warning"}}
+_COUNTS: dict[str, dict[str, Severity]] = {
+    "error": {},
+    "warning": {"warning": "error"},
+    "never": {"error": "info", "warning": "info"},
+}
 
 
 def weigh(findings: t.Iterable[Finding], accepted: t.Container[str], fail_on: str = "error") -> list[Finding]:
     """The findings with the severities that count: for the step, the rollout, the drift check and every headline.
 
     :param accepted: the codes that the operator accepts; their errors and warnings become infos.
-    :param fail_on: which of the others are errors: C(error), C(warning) (warnings too), or C(never).
+    :param fail_on: which of the others are errors: C(error), C(warning) (warnings too), or C(never) (all are infos).
     """
     weighed = []
     for one in findings:

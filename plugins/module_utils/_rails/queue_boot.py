@@ -18,10 +18,7 @@ from .._diagnosis.redact import one_line, redact
 from .._findings.mailer import TABLE as MAILER
 from .._findings.model import Finding
 from .._findings.queue import TABLE
-from .._instance.model import Driver, Instance
-from .._mailer.effective import effective
-from .._mailer.names import CREDENTIALS
-from .._mailer.release import Release
+from .._instance.model import Driver
 from .accounts import Account
 from .answer import TOO_MUCH, boot_failure, failure, marked, too_much
 from .program import GUEST
@@ -98,37 +95,3 @@ class QueueBoot:
 
 def _mark() -> str:
     return f"fediops-{random.token_hex(16)}:"
-
-
-def context_of(instance: Instance, hint: str) -> Context:
-    """The relay that the services use, according to the settings on disk.
-
-    :param hint: the provider preset's hint about logins.
-    """
-    verdict = effective(instance.variables, Release.parse(instance.release), instance.local_domain)
-    sender = str(verdict.from_address or "")
-    known = Context(
-        release=f"Mastodon {instance.release}" if instance.release else "",
-        file=instance.env_file,
-        hint=hint,
-        secrets=_secrets(instance, sender),
-    )
-    if verdict.main is None:
-        return known
-    settings = verdict.main.settings
-    port = str(settings.get("port") or 25)
-    return dataclasses.replace(
-        known,
-        host=str(settings.get("address") or "localhost"),
-        port=int(port) if port.isdecimal() else None,
-        tls=verdict.main.tls_mode,
-        auth=verdict.main.auth_mode,
-        sender=sender,
-    )
-
-
-def _secrets(instance: Instance, sender: str) -> tuple[str, ...]:
-    """Passwords, and logins other than the sender's address, without short ones, which may be ordinary words."""
-    shortest = {"password": 4, "login": 6}
-    held = ((instance.variables.get(name, ""), shortest[what]) for name, (_relay, what) in CREDENTIALS.items())
-    return tuple(value for value, least in held if len(value) >= least and value not in sender)

@@ -28,7 +28,8 @@ from .._mailer.release import Release
 from . import job_log
 from .form_reset import LOG_LAG, FormReset
 from .job_log import Job
-from .queue_boot import QueueBoot, context_of
+from .queue_boot import QueueBoot
+from .queue_relays import Relays
 from .queue_way import Choice, Way, choose, sends_elsewhere
 from .web_form import Address
 
@@ -41,6 +42,7 @@ _PAUSES = (0.3, 0.5, 1.0, 2.0)
 _DELIVERIES_UNSEEN = Release.parse("4.3.0-beta.1")
 #: Seconds that Redis is queried at least: Sidekiq's heartbeat comes every ten seconds.
 _SIGN_OF_LIFE = 15.0
+_AT_WORK = "It was still being processed and could not be removed."
 #: If our own job fails with one of these, the way it was enqueued is at fault, not a setting.
 _OURS = ("NoMethodError", "NameError", "SyntaxError", "ActiveJob::UnknownJobClassError")
 
@@ -119,8 +121,8 @@ class QueueCheck:
         self._instance: Instance = driver.instance
         self._services: list[Service] = []
         self._cursor = ""
-        self._context = context_of(self._instance, question.hint)
-        self._rails = QueueBoot(driver, self._context, question.timeout)
+        self._relays = Relays(self._instance, question.hint)
+        self._rails = QueueBoot(driver, self._relays.first, question.timeout)
 
     def run(self) -> Verdict:
         """Send the mail and follow it.
@@ -136,8 +138,8 @@ class QueueCheck:
         choice = self._choice()
         if not choice.to:
             return Verdict(list(choice.findings))
-        self._context = dataclasses.replace(self._context, recipient=choice.to)
-        verdict = Verdict([*choice.findings], "not_sent", choice.way, choice.to, secrets=self._context.secrets)
+        self._relays.to(choice.to)
+        verdict = Verdict([*choice.findings], "not_sent", choice.way, choice.to, secrets=self._relays.first.secrets)
         self._cursor = self._driver.log_cursor(self._services)
         if choice.way == "form" and self._by_form(verdict):
             return verdict
@@ -164,7 +166,7 @@ class QueueCheck:
         """Request a password reset with the web form; return True if the outcome is already known."""
         known = self._instance
         address = Address.of(known.variables, known.local_domain, self._question.url, self._driver.web_url())
-        form = FormReset(address, self._context, self._texts, self._clock, self._sleep)
+        form = FormReset(address, self._relays.first, self._texts, self._clock, self._sleep)
         since = time.time()
         asked = form.ask(verdict.recipient, min(30.0, self._question.timeout))
         verdict.job = asked.job
@@ -217,8 +219,7 @@ class QueueCheck:
         while True:
             lines = self._lines()
             job = dataclasses.replace(fresh, errors=[])
-            for line in lines:
-                job.read(line.text)
+            self._read(job, lines)
             verdict.job, verdict.waited = job, self._clock() - start
             if job.ended == "performed" or (job.ended == "failed" and not self._may_yet_succeed(job)):
                 break
@@ -235,6 +236,14 @@ class QueueCheck:
         if verdict.fate in ("failed", "waiting"):
             self._take_out(verdict, job)
 
+    def _read(self, job: Job, lines: list[LogLine]) -> None:
+        """Read what the log says of the job, and which service ran it last."""
+        for line in lines:
+            before = job.attempts
+            job.read(line.text)
+            if job.attempts > before:
+                self._relays.ran = line.service
+
     def _conclude(self, verdict: Verdict, job: Job, lines: list[LogLine]) -> None:
         """Conclude from the log, for a job that appears in it."""
         if job.ended == "performed":
@@ -243,7 +252,7 @@ class QueueCheck:
             verdict.ends("failed", self._diagnosis(verdict, job))
         elif job.ended == "failed":
             message = "Sidekiq reports that the job failed, but not why."
-            verdict.ends("failed", DELIVERY.finding("delivery-failed", self._context.endpoint, message))
+            verdict.ends("failed", self._of_relay("delivery-failed", message))
         else:
             self._not_ended(verdict, job, [line.text for line in lines])
 
@@ -255,9 +264,9 @@ class QueueCheck:
             return
         verdict.ends("delivered" if job.delivered else "performed")
         if job.errors:
-            first = one_line(redact(": ".join(job.errors[0]), self._context.secrets))
+            first = one_line(redact(": ".join(job.errors[0]), self._relays.first.secrets))
             message = f"It took {job.attempts} attempts. The first one failed: {first}"
-            verdict.findings.append(TABLE.finding("job-needed-retries", self._context.endpoint, message))
+            verdict.findings.append(TABLE.finding("job-needed-retries", self._relays.used.endpoint, message))
 
     def _not_ended(self, verdict: Verdict, job: Job, texts: list[str]) -> None:
         trouble = job_log.redis_trouble(texts)
@@ -265,27 +274,30 @@ class QueueCheck:
         dead = self._no_sidekiq()
         if trouble:
             redis = Failure("queue", ("RedisClient::CannotConnectError",), trouble)
-            verdict.ends("waiting", diagnose(redis, self._context))
+            verdict.ends("waiting", diagnose(redis, self._relays.first))
         elif dead or not job.attempts:
-            verdict.ends("waiting", dead or diagnose(Failure("queue"), self._context))
+            verdict.ends("waiting", dead or diagnose(Failure("queue"), self._relays.first))
         else:
             verdict.ends("waiting", self._still_at_work())
 
     def _still_at_work(self) -> Finding:
         message = f"The job started, but did not finish within {self._question.deadline:g} seconds."
-        return DELIVERY.finding("relay-silent", self._context.endpoint, message)
+        return self._of_relay("relay-silent", message)
+
+    def _of_relay(self, code: str, message: str) -> Finding:
+        return self._relays.told(DELIVERY.finding(code, self._relays.used.endpoint, message))
 
     def _may_yet_succeed(self, job: Job) -> bool:
         """Whether the relay refused temporarily: Sidekiq then retries by itself, first after some fifteen seconds."""
         if not job.errors:
             return False
-        return is_temporary(Failure("queue", (job.errors[-1][0],), job.errors[-1][1]), self._context)
+        return is_temporary(Failure("queue", (job.errors[-1][0],), job.errors[-1][1]), self._relays.first)
 
     def _diagnosis(self, verdict: Verdict, job: Job) -> Finding:
         error_class, message = job.errors[-1]
-        finding = diagnose(Failure("queue", (error_class,), message), self._context)
+        finding = self._relays.told(diagnose(Failure("queue", (error_class,), message), self._relays.used))
         if verdict.way == "plain" and error_class in _OURS and finding.code == "delivery-failed":
-            words = one_line(redact(f"{error_class}: {message}", self._context.secrets))
+            words = one_line(redact(f"{error_class}: {message}", self._relays.first.secrets))
             text = f"Sidekiq cannot process the plain test mail: {words}."
             return TABLE.finding("queue-outcome-unknown", "Sidekiq", text)
         return finding
@@ -345,8 +357,7 @@ class QueueCheck:
         verdict.waited += float(place["waited"])
         job = verdict.job = Job(job.id, job.jid, job.queue, message_id=job.message_id)
         lines = self._lines()
-        for line in lines:
-            job.read(line.text)
+        self._read(job, lines)
         if job.ended and job.begins_are_logged:  # the log was late and now shows more than Redis
             self._conclude(verdict, job, lines)
             return
@@ -369,7 +380,7 @@ class QueueCheck:
             message = "It left the queue, and no Sidekiq process has reported since."
             verdict.ends("unknown", TABLE.finding("queue-outcome-unknown", "Sidekiq", message))
         if verdict.fate == "waiting" and not answer.get("removed"):
-            verdict.findings.append(_left("It was still being processed and could not be removed."))
+            verdict.findings.append(_left(_AT_WORK))
 
     def _elsewhere(self, hosts: t.Iterable[str]) -> Finding | None:
         """The finding when Sidekiq on other hosts serves the same queue."""
@@ -384,7 +395,7 @@ class QueueCheck:
         if isinstance(answer, Finding):
             verdict.findings.append(_left(f"Rails did not remove it: {answer.message}"))
         elif not answer.get("removed") and verdict.fate == "waiting":
-            verdict.findings.append(_left("It was still being processed and could not be removed."))
+            verdict.findings.append(_left(_AT_WORK))
 
     def _lines(self) -> list[LogLine]:
         return self._driver.log_since(self._services, self._cursor)

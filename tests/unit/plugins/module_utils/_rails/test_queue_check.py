@@ -26,6 +26,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model i
     Completed,
     Instance,
     LogLine,
+    Sender,
     Service,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.accounts import Account
@@ -112,6 +113,7 @@ class Stub:
             variables=given,
         )
         self.sidekiq = sidekiq
+        self.logged_by = "x"
         self.found_at = ""
         #: What Rails answers, one boot after the other, and what it was asked.
         self.answers: list[dict[str, t.Any]] = []
@@ -138,7 +140,7 @@ class Stub:
     def log_since(self, _services: t.Sequence[Service], cursor: str) -> list[LogLine]:
         assert cursor == "here"
         request = self.web.asked[-1][2].get("X-Request-Id", "") if self.web.asked else ""
-        return [LogLine(0.0, "x", 1, text.replace("REQUEST", request)) for text in self.log]
+        return [LogLine(0.0, self.logged_by, 1, text.replace("REQUEST", request)) for text in self.log]
 
     def run_in_app(self, _command: t.Sequence[str], *, stdin: bytes = b"", **_unused: t.Any) -> Completed:
         found = re.search(rb'parse\("([^"]+)"', stdin)
@@ -246,6 +248,49 @@ def test_a_job_that_fails_is_diagnosed_without_secrets(text: str, code: str) -> 
     for hidden in ("boss@work.example", "s3cr3t-pw", "x@y.example"):
         assert hidden not in whole
     assert verdict.findings[0].subject == "smtp.example.net:587"
+
+
+def several(log: list[str], *answers: dict[str, t.Any], ports: tuple[int, int] = (465, 587)) -> Finding:
+    """What is found if two Sidekiqs with other settings serve the queue, and the second one writes the log."""
+    with (web := Web()).running() as port:
+        driver = Stub(web, log, {})
+        senders = [
+            Sender(f"sidekiq@{number}.service", "sidekiq", (), {"SMTP_SERVER": host, "SMTP_PORT": str(number), **more})
+            for number, host, more in (
+                (ports[0], "smtp.old.example", {}),
+                (ports[1], "smtp.old.example", {"SMTP_PASSWORD": "an0ther-pw"}),
+            )
+        ]
+        first = {**driver.instance.variables, **senders[0].variables}
+        driver.instance = dataclasses.replace(driver.instance, senders=tuple(senders), variables=first)
+        driver.found_at, driver.answers = f"http://127.0.0.1:{port}", list(answers)
+        driver.logged_by = senders[1].service
+        asked = Question(reset=ACCOUNT, known=FORM, deadline=30)
+        verdict = QueueCheck(driver, asked, *Clock.pair()).run()  # type: ignore[arg-type]
+    (finding,) = verdict.findings
+    return finding
+
+
+def test_the_relay_of_the_process_that_ran_the_job_is_named() -> None:
+    refused = [QUEUED, BEGUN, error("Net::SMTPAuthenticationError (535 5.7.8 no an0ther-pw)")]
+    finding = several(refused, REMOVED)
+    assert (finding.code, finding.subject) == ("login-refused", "smtp.old.example:587")
+    assert "465" not in finding.message and "an0ther-pw" not in finding.message
+    finding = several([QUEUED, *QUIET], place("retry", **WRONG))  # the level warn: the log still shows who failed
+    assert (finding.code, finding.subject) == ("login-refused", "smtp.old.example:587")
+    assert several([QUEUED, BEGUN], REMOVED).subject == "smtp.old.example:587"
+
+
+def test_where_redis_alone_tells_of_the_failure_it_is_one_of_several_relays() -> None:
+    finding = several([QUEUED], place("retry", **WRONG))
+    assert (finding.code, finding.subject) == ("login-refused", "relay")
+    assert finding.message.endswith(
+        " The relay is one of several: sidekiq@465.service uses smtp.old.example:465, and sidekiq@587.service uses "
+        "smtp.old.example:587; nothing shows which of them ran the job."
+    )
+    assert "one of several" in several([QUEUED], place("busy")).message
+    same = several([QUEUED], place("retry", **WRONG), ports=(587, 587))
+    assert (same.subject, "several" in same.message) == ("smtp.old.example:587", False)
 
 
 @pytest.mark.parametrize(
