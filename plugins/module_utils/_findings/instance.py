@@ -38,6 +38,13 @@ TABLE = Table(
         "Mastodon dist/mastodon-web.service",
     ),
     Code(
+        "mastodon-not-driven",
+        "error",
+        "Mastodon runs on the host, but is kept in a way that this collection does not drive (docs/deployments.md).",
+        "The message names the process and what keeps it, and what to do in that case.",
+        "proc(5); the control groups of a process name its keeper",
+    ),
+    Code(
         "several-instances",
         "error",
         "More than one Mastodon instance runs on the host.",
