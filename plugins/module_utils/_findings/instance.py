@@ -63,6 +63,13 @@ TABLE = Table(
         "Give the unit a name that contains web, sidekiq or streaming, or let its ExecStart call puma or sidekiq.",
     ),
     Code(
+        "unit-with-two-roles",
+        "error",
+        "One systemd unit runs both web and Sidekiq (foreman, a script), so neither can be restarted alone.",
+        "Give each its own unit, as in Mastodon's folder dist (mastodon-web.service and mastodon-sidekiq.service).",
+        "Mastodon dist/*.service, Procfile",
+    ),
+    Code(
         "app-dir-missing",
         "error",
         "The app directory does not exist or cannot be entered.",
