@@ -38,6 +38,13 @@ TABLE = Table(
         "Mastodon dist/mastodon-web.service",
     ),
     Code(
+        "mastodon-not-driven",
+        "error",
+        "Mastodon runs on the host, but is kept in a way that this collection does not drive (docs/deployments.md).",
+        "The message names the process and what keeps it, and what to do in that case.",
+        "proc(5); the control groups of a process name its keeper",
+    ),
+    Code(
         "several-instances",
         "error",
         "More than one Mastodon instance runs on the host.",
@@ -54,6 +61,13 @@ TABLE = Table(
         "error",
         "The role of a named service (web, sidekiq or streaming) cannot be determined.",
         "Give the unit a name that contains web, sidekiq or streaming, or let its ExecStart call puma or sidekiq.",
+    ),
+    Code(
+        "unit-with-two-roles",
+        "error",
+        "One systemd unit runs both web and Sidekiq (foreman, a script), so neither can be restarted alone.",
+        "Give each its own unit, as in Mastodon's folder dist (mastodon-web.service and mastodon-sidekiq.service).",
+        "Mastodon dist/*.service, Procfile",
     ),
     Code(
         "app-dir-missing",

@@ -47,6 +47,19 @@ def find(hints: Hints) -> Driver:
     :raises FindingError: there is none, or more than one (codes of the C(instance) table).
     :raises InstanceError: it was found, but has errors to fix first; the exception carries what is known.
     """
+    try:
+        return _found(hints)
+    except InstanceError:
+        raise
+    except FindingError as nothing:
+        if nothing.finding.code not in _MISSED:
+            raise
+        from . import look  # only now: a host whose instance is found pays nothing for it
+
+        raise FindingError(look.told(nothing.finding, hints)) from None
+
+
+def _found(hints: Hints) -> Driver:
     named = hints.deployment or ("compose" if hints.project else None)
     if named:
         return WAYS[named](hints)
@@ -86,6 +99,9 @@ def _nowhere(refusals: list[Finding]) -> Finding:
 
 #: Codes where the hints may have misled the search.
 _LOST = (*_ABSENT, "app-dir-missing", "no-mail-services")
+
+#: Codes after which the host's processes are looked at: a running Mastodon is never "not found".
+_MISSED = (*_LOST, "service-unknown", "engine-down", "compose-missing")
 
 
 def named(hints: Hints) -> Driver:

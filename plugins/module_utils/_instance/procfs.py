@@ -29,6 +29,8 @@ _TCP_LISTEN = "0A"
 _UNIX_ACCEPTS = 0x10000  # __SO_ACCEPTCON
 _SOCKET = re.compile(r"^socket:\[(\d+)\]$")
 _NO_NEW_PRIVILEGES = re.compile(r"^NoNewPrivs:\s*1$", re.MULTILINE)
+_PARENT = re.compile(r"^PPid:\s*(\d+)$", re.MULTILINE)
+_USER = re.compile(r"^Uid:\s*\d+\s+(\d+)", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +54,13 @@ class Processes:
     def __init__(self, root: str = "/proc") -> None:
         self._root = root
 
+    def pids(self) -> list[int]:
+        """All processes, lowest number first; empty where there is no /proc."""
+        try:
+            return sorted(int(entry) for entry in os.listdir(self._root) if entry.isdecimal())
+        except OSError:
+            return []
+
     def of_control_group(self, control_group: str) -> list[int]:
         """The processes in a control group or below it, lowest number first.
 
@@ -60,17 +69,20 @@ class Processes:
         if not control_group:
             return []
         exact, deeper = [], []
-        for entry in os.listdir(self._root):
-            if not entry.isdecimal():
-                continue
-            # A line reads "hierarchy:controllers:path".
-            paths = [line.split(":", 2)[-1] for line in self._text(entry, "cgroup").splitlines()]
+        for pid in self.pids():
+            paths = [path for _unused, path in self.control_groups(pid)]
             if any(path == control_group or path.startswith(f"{control_group}/") for path in paths):
-                exact.append(int(entry))
+                exact.append(pid)
             elif any(path.endswith(control_group) for path in paths):
-                deeper.append(int(entry))
+                deeper.append(pid)
         # In a container that shares the host's cgroup namespace, all paths have a prefix.
         return sorted(exact or deeper)
+
+    def control_groups(self, pid: int) -> list[tuple[str, str]]:
+        """(controllers, path) of each control group that the process is in; no controllers in version 2."""
+        # A line reads "hierarchy:controllers:path".
+        parts = [line.split(":", 2) for line in self._text(str(pid), "cgroup").splitlines()]
+        return [(part[1], part[2]) for part in parts if len(part) == 3]
 
     def beside(self, pid: int) -> list[int]:
         """The processes in the same control group as this one, itself included; empty when it is gone."""
@@ -78,9 +90,40 @@ class Processes:
         entries = [entry for entry in os.listdir(self._root) if entry.isdecimal()] if group else []
         return sorted(int(entry) for entry in entries if self._text(entry, "cgroup") == group)
 
-    def title(self, pid: int) -> str:
-        """The process's title, or the command line that it was started with; empty when it is gone."""
-        return self._text(str(pid), "cmdline").replace("\0", " ").strip()
+    def title(self, pid: int, most: int = _MOST) -> str:
+        """The process's title, or the command line that it was started with; empty when it is gone.
+
+        :param most: at most so many bytes of it.
+        """
+        return self._text(str(pid), "cmdline", most=most).replace("\0", " ").strip()
+
+    def program(self, pid: int) -> str:
+        """The name of its program, at most 15 characters; empty when it is gone."""
+        return self._text(str(pid), "comm").strip()
+
+    def parent(self, pid: int) -> int:
+        """The process that started it, or took it over; 0 when there is none."""
+        found = _PARENT.search(self._text(str(pid), "status"))
+        return int(found[1]) if found else 0
+
+    def user(self, pid: int) -> int | None:
+        """The number of the user that it runs as; None when it is gone."""
+        found = _USER.search(self._text(str(pid), "status"))
+        return int(found[1]) if found else None
+
+    def directory(self, pid: int) -> str:
+        """Its working directory, as it sees it; empty when it is gone or not readable."""
+        try:
+            return os.readlink(os.path.join(self._root, str(pid), "cwd"))
+        except OSError:
+            return ""
+
+    def read_file(self, pid: int, path: str, limit: int) -> bytes:
+        """A regular file at the path where the process sees it; no link leads out of its root directory.
+
+        :raises OSError: as gate.read does.
+        """
+        return gate.read(path, limit, root=os.path.join(self._root, str(pid), "root"))
 
     def environment(self, pid: int) -> dict[str, str]:
         """The environment that the process was started with; empty when it is gone or not readable. Holds secrets."""
@@ -163,16 +206,13 @@ class Processes:
 
     def _absolute(self, pid: int, path: str) -> str:
         """The absolute form of a path that a process uses, which may be relative to its working directory."""
-        try:
-            folder = os.readlink(os.path.join(self._root, str(pid), "cwd"))
-        except OSError:
-            return path
-        return os.path.normpath(os.path.join(folder, path))
+        folder = self.directory(pid)
+        return os.path.normpath(os.path.join(folder, path)) if folder else path
 
-    def _text(self, *parts: str) -> str:
+    def _text(self, *parts: str, most: int = _MOST) -> str:
         try:
             with open(os.path.join(self._root, *parts), "rb") as file:
-                return file.read(_MOST).decode("utf-8", "surrogateescape")
+                return file.read(most).decode("utf-8", "surrogateescape")
         except OSError:
             return ""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 
 from ..._findings.compose import TABLE
 from ..._findings.model import Finding
@@ -18,6 +19,13 @@ from ..._findings.model import Finding
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"
 #: Seconds that the replacement of containers may take.
 REPLACE = 300.0
+
+#: Folders of Compose projects that exist in Portainer's own container alone. Source: Portainer's data volume.
+_PORTAINER = re.compile(r"^/data/compose/\d+(?:/|$)")
+PORTAINER_FIX = (
+    "Change the variables in the stack's editor in Portainer and update the stack. To have it done here, move the "
+    "Compose file to a directory of the host and start it there (docker compose up -d)."
+)
 
 
 def missing() -> Finding | None:
@@ -30,3 +38,8 @@ def missing() -> Finding | None:
 def unusable(program: str, error: OSError) -> Finding:
     """The finding when a client cannot be run."""
     return TABLE.finding("no-engine", program, f"{program} cannot be run: {error.strerror}.")
+
+
+def in_portainer(directory: str) -> bool:
+    """Whether a Compose project's directory is one that exists in Portainer's own container."""
+    return bool(_PORTAINER.match(directory))

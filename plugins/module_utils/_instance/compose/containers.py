@@ -40,6 +40,7 @@ class Container:
     :ivar no_new_privileges: setuid and setgid programs have no effect in it.
     :ivar hostname: the host name that its processes see.
     :ivar mounts: path in the container -> directory or file of the host.
+    :ivar swarm: the Swarm service that it is a task of.
     """
 
     id: str
@@ -72,6 +73,7 @@ class Container:
     no_new_privileges: bool = False
     hostname: str = ""
     mounts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    swarm: str = ""
 
     @property
     def state(self) -> State:
@@ -184,6 +186,7 @@ def _container(given: t.Mapping[str, t.Any]) -> Container:
         published=tuple(_published(network.get("Ports") or {})),
         no_new_privileges=any(map(_NO_NEW_PRIVILEGES.match, host.get("SecurityOpt") or ())),
         hostname=str(config.get("Hostname") or ""),
+        swarm=labels.get("com.docker.swarm.service.name", ""),
         mounts={str(one.get("Destination")): str(one.get("Source") or "") for one in given.get("Mounts") or ()},
     )
 

@@ -60,6 +60,10 @@ class Engine:
         found = parse_containers(self._run(["docker", "inspect", "--type", "container", *ids]).stdout)
         return sorted((one for one in found if not one.oneoff), key=lambda one: (one.service, one.number))
 
+    def named(self, ids: t.Sequence[str]) -> list[Container]:
+        """These containers, whoever created them; those that do not exist are left out."""
+        return parse_containers(self._run(["docker", "inspect", "--type", "container", *ids]).stdout) if ids else []
+
     def image(self, name: str) -> tuple[str, dict[str, str]]:
         """Id and environment of an image; an empty id when the image is not on this host."""
         if name not in self._images:
@@ -168,8 +172,9 @@ class Engine:
             )
         except OSError as error:
             if directory and not os.path.isdir(directory):
-                message = "The project's directory no longer exists."
-                raise FindingError(TABLE.finding("compose-file-missing", directory, message)) from None
+                fix = client.PORTAINER_FIX if client.in_portainer(directory) else ""
+                message = "The project's directory does not exist on this host."
+                raise FindingError(TABLE.finding("compose-file-missing", directory, message, fix)) from None
             raise FindingError(client.unusable(command[0], error)) from None
         if done.timed_out:
             message = f"It did not answer within {patience:.0f} s."

@@ -64,7 +64,8 @@ def _as_seen(hints: Hints, manager: Manager, processes: Processes) -> Choice | N
     """
     if hints.services or not hints.seen or not hints.mark or hints.mark != places.mark():
         return None
-    groups = list(_groups(_leads(manager.show(hints.seen), hints, processes), hints).values())
+    alone = dataclasses.replace(hints, seen=())  # what they lead to counts, not that they were found before
+    groups = list(_groups(_leads(manager.show(hints.seen), alone, processes), hints).values())
     if len(groups) != 1 or {lead.unit.name for lead in groups[0]} != set(hints.seen):
         return None
     return _choice(groups[0], hints, hints.mark)
@@ -76,10 +77,13 @@ def _searched(hints: Hints, manager: Manager, processes: Processes) -> Choice:
         units = _named(hints, manager)
         count = len(units)
     else:
-        names, count = manager.unit_names(_may_lead)
+        names, count = manager.unit_names(lambda name, files: name in hints.seen or _may_lead(name, files))
         units = manager.show(names)
     leads = _leads(units, hints, processes)
     groups = _groups(leads, hints)
+    if not hints.services and not (groups and all(map(_sends_and_serves, groups.values()))):
+        leads = _with_processes(leads, manager, processes)
+        groups = _groups(leads, hints)
     if not groups:
         raise FindingError(_nothing(units, count, hints))
     if len(groups) > 1:
@@ -90,6 +94,10 @@ def _searched(hints: Hints, manager: Manager, processes: Processes) -> Choice:
 
 def _choice(found: t.Sequence[_Lead], hints: Hints, mark: str) -> Choice:
     roles = {lead.unit.name: lead.role for lead in found}
+    for lead in found:
+        if lead.role != roles[lead.unit.name]:
+            message = f"It runs both {lead.role} and {roles[lead.unit.name]} of {lead.app_dir}."
+            raise FindingError(TABLE.finding("unit-with-two-roles", lead.unit.name, message))
     if not any(role in ("web", "sidekiq") for role in roles.values()):
         message = f"Only {', '.join(sorted(roles))} leads there."
         raise FindingError(TABLE.finding("no-mail-services", found[0].app_dir, message))
@@ -121,7 +129,8 @@ def _leads(units: t.Iterable[Unit], hints: Hints, processes: Processes) -> list[
         if not unit.exists:
             continue
         app_dir = "" if unit.masked and not unit.exec_start else app_dir_of(unit)
-        role = _role(unit, processes) if app_dir or hints.services or unit.name.startswith(_OFFICIAL) else None
+        may_be = app_dir or hints.services or unit.name.startswith(_OFFICIAL) or unit.name in hints.seen
+        role = _role(unit, processes) if may_be else None
         if role is None:
             if hints.services:
                 message = "Neither its program, its processes nor its name shows its role (web, sidekiq or streaming)."
@@ -140,7 +149,26 @@ def _adopt(homeless: t.Sequence[tuple[Unit, Role]], leads: t.Sequence[_Lead], hi
         return [_Lead(unit, hints.app_dir, role) for unit, role in homeless]
     if len(homes) != 1:
         return []
-    return [_Lead(unit, leads[0].app_dir, role) for unit, role in homeless if unit.masked or hints.services]
+    # An earlier step may have found a unit by a process that does not run at this moment.
+    return [
+        _Lead(unit, leads[0].app_dir, role)
+        for unit, role in homeless
+        if unit.masked or hints.services or unit.name in hints.seen
+    ]
+
+
+def _sends_and_serves(found: t.Iterable[_Lead]) -> bool:
+    """Whether both roles that hold mail settings are there, as on an ordinary host."""
+    return {"web", "sidekiq"} <= {lead.role for lead in found}
+
+
+def _with_processes(leads: t.Sequence[_Lead], manager: Manager, processes: Processes) -> list[_Lead]:
+    """The leads, and those units that only their processes show to be Mastodon's (a script, no WorkingDirectory=)."""
+    from . import by_process  # an ordinary host pays nothing for it
+
+    known = {lead.unit.name: lead.role for lead in leads}
+    found = by_process.units(known, manager, processes)
+    return [*leads, *(_Lead(unit, home, role) for unit, home, role in found if is_app_dir(home))]
 
 
 def _role(unit: Unit, processes: Processes) -> Role | None:

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instance import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import find as finding
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance import running
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose import client
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import (
     DEPLOYMENTS,
@@ -31,6 +32,12 @@ def refusing(code, subject):
         raise FindingError(TABLE.finding(code, subject, "It is not here."))
 
     return way
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs(monkeypatch):
+    """Whatever runs on the machine of the tests."""
+    monkeypatch.setattr(running, "mastodons", lambda _unused: [])
 
 
 @pytest.fixture

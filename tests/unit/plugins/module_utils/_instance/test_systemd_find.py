@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance import running
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.keepers import Keeper
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Hints
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.running import Running
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import places
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.find import choose
 
@@ -103,6 +106,106 @@ def test_a_masked_unit_of_nobody_knows_which_instance(host):
     host.unit("mastodon-sidekiq-2.service", load_state="masked", exec_start=())
     choice = choose(Hints(app_dir=str(host.folder / "one")), host, host)
     assert "mastodon-sidekiq-2.service" not in names(choice)
+
+
+# Units that only their processes show to be Mastodon's
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Have these processes run: (role, directory, unit) with the user that the tests run as, or another."""
+
+    def made(*rows, uid=None, kind="unit"):
+        uid = os.getuid() if uid is None else uid
+        found = [
+            Running(50 + pid, role, app_dir, uid, "masto", "4.3.8", Keeper(kind, unit))
+            for pid, (role, app_dir, unit) in enumerate(rows)
+        ]
+        monkeypatch.setattr(running, "mastodons", lambda _unused: found)
+
+    return made
+
+
+SCRIPT = ("/usr/local/bin/start /usr/local/bin/start jobs",)
+
+
+def test_a_script_without_directory_is_found_by_what_it_runs(host, runs):
+    app_dir = host.app()
+    host.unit("fedi-web.service", app_dir)
+    host.unit("jobs.service", exec_start=SCRIPT)
+    runs(("sidekiq", app_dir, "jobs.service"))
+    choice = choose(Hints(), host, host)
+    assert choice.roles == {"fedi-web.service": "web", "jobs.service": "sidekiq"}
+    assert names(choice) == ["fedi-web.service", "jobs.service"]
+
+
+def test_an_instance_of_scripts_alone(host, runs):
+    app_dir = host.app()
+    host.unit("a.service", exec_start=SCRIPT)
+    host.unit("mastodon-b.service", exec_start=SCRIPT, user="")
+    runs(("web", app_dir, "a.service"), ("sidekiq", app_dir, "mastodon-b.service"))
+    choice = choose(Hints(), host, host)
+    assert (choice.app_dir, names(choice)) == (app_dir, ["a.service", "mastodon-b.service"])
+
+
+def test_on_an_ordinary_host_no_process_is_looked_at(host, monkeypatch):
+    host.usual(host.app())
+    monkeypatch.setattr(running, "mastodons", None)
+    assert len(choose(Hints(), host, host).units) == 3
+
+
+@pytest.mark.parametrize("user", ["", "root"])
+def test_what_a_user_has_cron_run_does_not_make_cron_a_service_of_mastodon(host, runs, user):
+    app_dir = host.app()
+    host.unit("fedi-web.service", app_dir)
+    host.unit("cron.service", exec_start=("/usr/sbin/cron /usr/sbin/cron -f",), user=user)
+    runs(("sidekiq", app_dir, "cron.service"), uid=48765)
+    assert names(choose(Hints(), host, host)) == ["fedi-web.service"]
+
+
+def test_processes_of_other_keepers_and_of_another_root_are_left_alone(host, runs):
+    app_dir = host.app()
+    host.unit("fedi-web.service", app_dir)
+    host.unit("jobs.service", exec_start=SCRIPT)
+    runs(("sidekiq", app_dir, "jobs.service"), kind="user-unit")
+    assert names(choose(Hints(), host, host)) == ["fedi-web.service"]
+    runs(("sidekiq", "/nowhere", "jobs.service"))
+    assert names(choose(Hints(), host, host)) == ["fedi-web.service"]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["with a directory", "without"])
+def test_one_unit_for_all_is_refused_before_anything_is_changed(host, runs, known):
+    app_dir = host.app()
+    more = {"working_directory": app_dir} if known else {}
+    host.unit("mastodon.service", exec_start=("/usr/bin/foreman /usr/bin/foreman start",), **more)
+    host.change("mastodon.service", control_group="/system.slice/mastodon.service")
+    host.titles["/system.slice/mastodon.service"] = {
+        60: "puma 6.6.1 (x) [live]",
+        61: "sidekiq 7.3.9 live [0 of 5 busy]",
+    }
+    runs(("web", app_dir, "mastodon.service"), ("sidekiq", app_dir, "mastodon.service"))
+    finding = refusal(host)
+    assert (finding.code, finding.subject) == ("unit-with-two-roles", "mastodon.service")
+    assert finding.message == f"It runs both web and sidekiq of {app_dir}." or known
+
+
+def test_one_unit_for_all_of_another_instance_does_not_matter(host, runs):
+    app_dir, other = host.app("one"), host.app("two")
+    host.unit("one-web.service", app_dir)
+    host.unit("two.service", exec_start=SCRIPT)
+    runs(("web", other, "two.service"), ("sidekiq", other, "two.service"))
+    assert names(choose(Hints(app_dir=app_dir), host, host)) == ["one-web.service"]
+
+
+def test_a_unit_found_so_stays_found_while_its_process_is_being_restarted(host, runs, monkeypatch):
+    app_dir = host.app()
+    host.unit("fedi-web.service", app_dir)
+    host.unit("fedi-sidekiq.service", exec_start=SCRIPT)
+    runs()
+    monkeypatch.setattr(places, "mark", lambda: "m")
+    for mark in ("m", "changed since"):
+        seen = Hints(seen=("fedi-web.service", "fedi-sidekiq.service"), mark=mark)
+        assert names(choose(seen, host, host)) == ["fedi-sidekiq.service", "fedi-web.service"]
 
 
 # Several instances

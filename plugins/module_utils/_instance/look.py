@@ -1,0 +1,95 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Look for a running Mastodon where the ways of finding an instance found none, and say who keeps it."""
+
+# Private to this collection: it may change in any release without notice.
+
+from __future__ import annotations
+
+import dataclasses
+import pwd
+import re
+import typing as t
+
+from .._files import gate
+from .._findings.model import Finding, FindingError, ended
+from . import not_driven, running
+from .compose import client
+from .keepers import keeper
+from .model import Hints
+from .procfs import Processes
+from .running import Running
+
+#: Programs that run a container in the foreground for a unit.
+_CLIENTS = ("docker", "docker-current")
+
+
+def told(nothing: Finding, hints: Hints, processes: Processes | None = None) -> Finding:
+    """What to say when no instance was found: who keeps the Mastodon that runs here; the same finding if none does.
+
+    :param nothing: why no instance was found.
+    """
+    processes = processes or Processes()
+    found = running.mastodons(processes)
+    if not found:
+        return nothing
+    elsewhere = [one for one in found if _driven_but_elsewhere(one, hints)]
+    if len(elsewhere) == len(found):
+        return _with_places(nothing, elsewhere)
+    told_of = [one for one in found if one not in elsewhere]
+    ids = [one.keeper.name for one in told_of if one.keeper.kind == "docker"]
+    containers = _containers(ids)
+    names = {one.id: one.name for one in containers.values()}
+    return not_driven.finding(told_of, containers, _starters(processes, names), _user)
+
+
+def _driven_but_elsewhere(one: Running, hints: Hints) -> bool:
+    """Whether it belongs to a unit of systemd, and the hints lead to another directory or to other units."""
+    if one.keeper.kind != "unit":
+        return False
+    astray = bool(hints.app_dir) and gate.real(hints.app_dir or "") != gate.real(one.app_dir)
+    return astray or hints.deployment == "compose" or bool(hints.services)
+
+
+def _with_places(nothing: Finding, found: t.Sequence[Running]) -> Finding:
+    places = "; ".join(dict.fromkeys(f"{one.app_dir} ({one.keeper.name})" for one in found))
+    version = " ".join(filter(None, ("Mastodon", found[0].release)))
+    return dataclasses.replace(nothing, message=f"{ended(nothing.message)} {version} runs in {places}.")
+
+
+def _containers(ids: t.Sequence[str]) -> dict[str, t.Any]:
+    """What the Engine says about containers, by id; empty where there is no Engine for this user."""
+    if not ids or client.missing():
+        return {}
+    from .compose.engine import Engine
+
+    try:
+        return {one.id: one for one in Engine().named(list(dict.fromkeys(ids)))}
+    except FindingError:
+        return {}
+
+
+def _starters(processes: Processes, names: t.Mapping[str, str]) -> dict[str, str]:
+    """The systemd units that run docker in the foreground for these containers: id -> unit.
+
+    :param names: id -> name.
+    """
+    found: dict[str, str] = {}
+    for pid in processes.pids() if names else ():
+        if processes.program(pid) not in _CLIENTS:
+            continue
+        title = processes.title(pid, 4096)
+        kept = keeper(processes.control_groups(pid), "", ())
+        for identity, name in names.items():
+            if kept.kind == "unit" and re.search(rf"(?:^|[\s=]){re.escape(name)}(?=\s|$)", title):
+                found[identity] = kept.name
+    return found
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"uid {number}"
