@@ -23,6 +23,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings import 
     relay,
     sender_dns,
     settings,
+    waiting,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, Table
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.nearest import did_you_mean
@@ -43,6 +44,7 @@ TABLES: tuple[Table, ...] = tuple(
         relay,
         sender_dns,
         settings,
+        waiting,
     )
 )
 
