@@ -298,6 +298,9 @@ waiting:
         error_message:
           description: The newest error's message, without addresses. Or empty.
           type: str
+        cause:
+          description: The code of the finding that explains it. Or empty.
+          type: str
         count:
           description: How many mails.
           type: int
@@ -334,6 +337,7 @@ waiting:
         method: reset_password_instructions
         error_class: Net::SMTPAuthenticationError
         error_message: "535 5.7.8 no"
+        cause: login-refused
         count: 5
         oldest: 1795918200.5
         newest: 1795921800.5

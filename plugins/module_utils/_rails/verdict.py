@@ -32,8 +32,9 @@ from .check import Asked, Request
 from .queue_way import choose
 from .shape import Misshapen, check_answer
 
-#: Causes of a failed mail that say nothing about the settings: its recipient, or a relay that puts mail off.
-OF_ONE_MAIL = OF_TEST | {"recipient-refused"}
+#: Causes of a failed mail that say nothing about the settings, or may be those of one mail: its recipient, a relay that
+#: puts mail off or does not say why it refuses, an error of the mailer.
+OF_ONE_MAIL = OF_TEST | {"recipient-refused", "relay-refused", "delivery-failed"}
 
 
 @dataclasses.dataclass
@@ -149,11 +150,6 @@ def _count_waiting(
     if answer.get("waiting") is None:
         return
     waiting = Waiting.told(answer["waiting"])
-    groups = tuple(
-        dataclasses.replace(one, error_message=redact(one.error_message, known.secrets)) for one in waiting.groups
-    )
-    waiting = dataclasses.replace(waiting, groups=groups)
-    verdict.waiting = waiting.as_dict()
 
     def cause(group: Group) -> Finding:
         error = {"class": group.error_class, "message": group.error_message}
@@ -161,6 +157,12 @@ def _count_waiting(
         context = _context(name, answer, known, {}) if name else known
         return diagnose(failure({"stage": None, "chain": [error]}), context)
 
+    def judged(group: Group) -> Group:
+        told = dataclasses.replace(group, error_message=redact(group.error_message, known.secrets))
+        return dataclasses.replace(told, cause=cause(told).code) if told.error_class else told
+
+    waiting = dataclasses.replace(waiting, groups=tuple(map(judged, waiting.groups)))
+    verdict.waiting = waiting.as_dict()
     if "sidekiq" in instance.roles:
         verdict.findings += waiting_findings(waiting, cause, OF_ONE_MAIL, repairing=request.repairing)
 

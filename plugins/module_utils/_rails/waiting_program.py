@@ -123,7 +123,7 @@ module FediopsWaiting
     # id -> the columns that judge a link; nil where the model is not known.
     def present(model, ids)
       kind = model.safe_constantize
-      return unless kind.is_a?(Class) && kind < ActiveRecord::Base
+      return unless kind.respond_to?(:unscoped)
       columns = %w[id]
       if model == "User"
         columns += %w[email reset_password_token reset_password_sent_at]

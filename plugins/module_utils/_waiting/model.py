@@ -24,6 +24,7 @@ class Group:
     :ivar method: of the mailer (C(reset_password_instructions)).
     :ivar error_class: of the last failure; empty if there was none.
     :ivar error_message: of one of these failures, without addresses or arguments of the job.
+    :ivar cause: code of the finding that the diagnosis makes of the error; empty if there was none.
     :ivar count: how many mails.
     :ivar oldest: when the oldest was enqueued; seconds since 1970, as all times here.
     :ivar newest: when the newest was enqueued.
@@ -43,6 +44,7 @@ class Group:
     newest: float
     error_class: str = ""
     error_message: str = ""
+    cause: str = ""
     next_try: float | None = None
     last_failed: float | None = None
     fresh: int = 0

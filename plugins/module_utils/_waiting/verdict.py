@@ -12,7 +12,7 @@ import typing as t
 
 from .._findings.model import Finding
 from .._findings.waiting import TABLE
-from .model import Group, Waiting
+from .model import Group, Place, Waiting
 from .words import named, since, span
 
 SUBJECT = "Sidekiq"
@@ -34,15 +34,15 @@ def findings(
     :param ignored: codes of causes that say nothing about the settings: one recipient's, or a relay that puts mail off.
     :param repairing: the run changes the settings: mail that failed with the previous ones is what it repairs.
     """
-    return [
-        *([] if repairing else _fails_now(waiting, cause, ignored)),
-        *_waits(waiting),
-        *_lost(waiting),
-    ]
+    now = [] if repairing else _fails_now(waiting, cause, ignored)
+    return [*now, *_waits(waiting, "" if now else _last_failure(waiting, cause)), *_lost(waiting)]
 
 
-def _waits(waiting: Waiting) -> list[Finding]:
-    """The warning about mails that are still to be sent. Scheduled ones wait on purpose."""
+def _waits(waiting: Waiting, why: str) -> list[Finding]:
+    """The warning about mails that are still to be sent. Scheduled ones wait on purpose.
+
+    :param why: the sentence about the last failure, or empty.
+    """
     late = [one for one in waiting.of("queue") if waiting.now - one.oldest > IN_QUEUE]
     groups = [*waiting.of("retry"), *late]
     count = sum(one.count for one in groups)
@@ -57,7 +57,7 @@ def _waits(waiting: Waiting) -> list[Finding]:
     if tries:
         ahead = min(tries) - waiting.now
         message += f"; the next try is in {span(ahead)}" if ahead > 0 else "; the next try is due"
-    return [TABLE.finding("mails-waiting", SUBJECT, f"{message}.{_given_up(waiting)}")]
+    return [TABLE.finding("mails-waiting", SUBJECT, f"{message}.{_given_up(waiting)}{why}")]
 
 
 def _stale(groups: t.Iterable[Group]) -> str:
@@ -92,12 +92,26 @@ def _fails_now(waiting: Waiting, cause: Cause, ignored: t.Container[str]) -> lis
     """The error for a recent failure of the Sidekiq that runs now, so one with the settings that it has."""
     if waiting.started is None:
         return []
-    for one in sorted(waiting.of("retry", "dead"), key=lambda group: -(group.last_failed or 0)):
-        failed = one.last_failed or 0.0
+    for failed, one in _failures(waiting, "retry", "dead"):
         if failed <= waiting.started or waiting.now - failed > RECENT:
             continue
         found = cause(one)
         if found.code not in ignored:
-            message = f"Mail fails now: the last failure was at {since(failed, waiting.now)}. {found.message}"
+            message = f"Mail fails now. {_failure(failed, waiting.now, found)}"
             return [TABLE.finding("mails-fail-now", SUBJECT, message, found.fix)]
     return []
+
+
+def _last_failure(waiting: Waiting, cause: Cause) -> str:
+    """Why the newest of the waiting mails did not go out, as a sentence; empty if none has failed."""
+    return "".join(f" {_failure(failed, waiting.now, cause(one))}" for failed, one in _failures(waiting, "retry")[:1])
+
+
+def _failures(waiting: Waiting, *places: Place) -> list[tuple[float, Group]]:
+    """The groups that have failed, by the time of their last failure, newest first."""
+    failed = [(one.last_failed, one) for one in waiting.of(*places) if one.last_failed is not None]
+    return sorted(failed, key=lambda pair: -pair[0])
+
+
+def _failure(failed: float, now: float, found: Finding) -> str:
+    return f"The last failure, at {since(failed, now)}: {found.message}"

@@ -255,7 +255,7 @@ def of_waiting(value: t.Any) -> dict[str, Plain] | None:
     if not isinstance(value, t.Mapping):
         return None
     counts = ("count", "oldest", "newest", "next_try", "fresh", "expired", "gone", "unknown")
-    groups = rows(value.get("groups"), "place", "mailer", "method", "error_class", *counts)
+    groups = rows(value.get("groups"), "place", "mailer", "method", "error_class", "cause", *counts)
     return {**some(value, "complete"), "groups": groups}
 
 

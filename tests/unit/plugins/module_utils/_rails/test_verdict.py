@@ -326,7 +326,10 @@ def test_waiting_mails_are_told_and_those_that_fail_now_are_an_error() -> None:
 
     found = asked(waiting())
     assert of_waiting(found) == ["mails-fail-now", "mails-waiting"]
-    assert found.as_dict()["waiting"]["groups"][0]["count"] == 2
+    group = found.as_dict()["waiting"]["groups"][0]
+    assert (group["count"], group["cause"]) == (2, "login-refused")
+    broken = waiting(error_class="NameError", error_message="uninitialized constant UserMailer::X")
+    assert of_waiting(asked(broken)) == ["mails-waiting"]
     assert of_waiting(asked(waiting(), repairing=True)) == ["mails-waiting"]
     assert of_waiting(asked(waiting(place="dead"), repairing=True)) == ["mails-lost"]
     refused = waiting(error_class="Net::SMTPFatalError", error_message="550 5.1.1 <a@b.example>: user unknown")

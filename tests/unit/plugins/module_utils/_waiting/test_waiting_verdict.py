@@ -95,8 +95,10 @@ def test_mail_fails_now_only_after_a_recent_failure_of_this_sidekiq(
     assert ("mails-fail-now" in found) is fails
     if fails:
         assert found["mails-fail-now"] == (
-            "Mail fails now: the last failure was at 07:59 UTC. The relay rejected the login."
+            "Mail fails now. The last failure, at 07:59 UTC: The relay rejected the login."
         )
+    why = " The last failure, at 07:59 UTC: The relay rejected the login."
+    assert found["mails-waiting"].endswith(why) is (failed == NOW - 60 and not fails)
 
 
 def test_one_refused_recipient_is_no_failure_of_the_settings() -> None:
