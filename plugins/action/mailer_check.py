@@ -35,7 +35,10 @@ class ActionModule(HostStep):
         return {
             **addressed,
             **known.found,
-            **known.handed(ticket=known.ticket if self.part == "rollout" else None),
+            **known.handed(
+                ticket=known.ticket if self.part == "rollout" else None,
+                repairing=True if self.part == "rollout" else None,
+            ),
             "expected": plan.get("effective"),
             "provider_hint": self.hint("relay"),
             "bulk_provider_hint": self.hint("bulk_relay"),

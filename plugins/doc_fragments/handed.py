@@ -37,6 +37,11 @@ options:
         type: list
         elements: str
         choices: [mailer, services, queue]
+      repairing:
+        description: >-
+          Whether the run is a rollout, which repairs the settings. Mail that failed with the previous ones is then no
+          error of M(fediops.mastodon.mailer_check).
+        type: bool
       ticket:
         description:
           - The RV(fediops.mastodon.env_file#module:ticket) of the edit that this step proves or undoes. Success is

@@ -60,6 +60,7 @@ HANDED_ARGUMENTS: dict[str, dict[str, t.Any]] = {
             "mark": {"type": "str"},
             "prove": {"type": "list", "elements": "str", "choices": ["mailer", "services", "queue"]},
             "ticket": {"type": "str"},
+            "repairing": {"type": "bool"},
             "digest_key": {"type": "str", "no_log": True},
             "queue": {
                 "type": "dict",

@@ -245,6 +245,88 @@ queue:
       description: Why nothing can prove the queue, or why Rails could not tell whether the account gets mail. Or empty.
       type: str
   sample: {way: form, to: admin@mastodon.example, reason: ""}
+waiting:
+  description:
+    - The mails that wait in Sidekiq, counted in groups. Nothing in Sidekiq is changed, and no address is returned.
+    - Null when Rails did not answer, or the application has no Sidekiq.
+  returned: always
+  type: dict
+  contains:
+    complete:
+      description: Whether all were counted. If not (after 10 seconds or 100000 mails), there are at least these.
+      type: bool
+    error:
+      description: The class of the error that ended the count. Or empty.
+      type: str
+    groups:
+      description: The mails with the same place, mailer, method and error class.
+      type: list
+      elements: dict
+      contains:
+        place:
+          description: V(queue), V(scheduled), V(retry), or V(dead) for those that Sidekiq has given up.
+          type: str
+        mailer:
+          description: Mastodon's mailer. Empty for a group of all the rest.
+          type: str
+        method:
+          description: The mailer's method.
+          type: str
+        error_class:
+          description: The class of the last error. Or empty.
+          type: str
+        error_message:
+          description: The newest error's message, without addresses. Or empty.
+          type: str
+        cause:
+          description: The code of the finding that explains it. Or empty.
+          type: str
+        count:
+          description: How many mails.
+          type: int
+        oldest:
+          description: When the oldest was enqueued, in seconds since 1970.
+          type: float
+        newest:
+          description: When the newest was enqueued.
+          type: float
+        next_try:
+          description: When the first of them is tried next. Null if no time is set.
+          type: float
+        last_failed:
+          description: When one of them failed last. Null if none did.
+          type: float
+        fresh:
+          description: How many still make sense.
+          type: int
+        expired:
+          description: How many have a link that no longer works.
+          type: int
+        gone:
+          description: How many are about a record that no longer exists.
+          type: int
+        unknown:
+          description: How many could not be judged.
+          type: int
+  sample:
+    complete: true
+    error: ""
+    groups:
+      - place: retry
+        mailer: UserMailer
+        method: reset_password_instructions
+        error_class: Net::SMTPAuthenticationError
+        error_message: "535 5.7.8 no"
+        cause: login-refused
+        count: 5
+        oldest: 1795918200.5
+        newest: 1795921800.5
+        next_try: 1795963680.0
+        last_failed: 1795939200.0
+        fresh: 2
+        expired: 3
+        gone: 0
+        unknown: 0
 planned:
   description: Whether this is Rails' verdict on the planned settings, as check mode asks for.
   returned: always
@@ -305,6 +387,7 @@ def request_from(params: t.Mapping[str, t.Any], check_mode: bool) -> Request:
         send_to=params["send_to"] or None,
         bulk=params["send_bulk"],
         accounts={name: params[f"queue_{name}"] for name in ("account", "recipient") if params[f"queue_{name}"]},
+        repairing=check_mode or bool(handed(params).get("repairing")),
         timeout=params["timeout"],
     )
 

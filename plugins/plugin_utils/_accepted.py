@@ -24,6 +24,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings import 
     relay,
     sender_dns,
     settings,
+    waiting,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, Table
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.nearest import did_you_mean
@@ -45,6 +46,7 @@ TABLES: tuple[Table, ...] = tuple(
         relay,
         sender_dns,
         settings,
+        waiting,
     )
 )
 

@@ -92,6 +92,7 @@ def _facts(known: Known) -> Result:
         "effective": mailer.get("effective"),
         "services": services.get("services"),
         "test_messages": mailer.get("test_message"),
+        "waiting": mailer.get("waiting"),
         "queued_mail": {name: queue.get(name) for name in _QUEUED} if queue.get("way") else None,
     }
 

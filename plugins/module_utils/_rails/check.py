@@ -37,6 +37,7 @@ class Request:
     :ivar send_to: recipient of the test message; None sends nothing.
     :ivar bulk: also send a message through the bulk relay, if there is one.
     :ivar accounts: addresses to check for whether they get a password reset, by the names C(account), C(recipient).
+    :ivar repairing: the run changes the settings, so mail that failed with the present ones is no error of its own.
     :ivar timeout: seconds for everything, including the boot.
     """
 
@@ -48,6 +49,7 @@ class Request:
     send_to: str | None = None
     bulk: bool = True
     accounts: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    repairing: bool = False
     timeout: float = 180.0
 
 

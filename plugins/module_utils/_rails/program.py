@@ -22,6 +22,7 @@ import typing as t
 from .._masking import LEFT_OUT, SHORT
 from .accounts import ACCOUNTS
 from .ruby import ERRORS, filled
+from .waiting_program import WAITING
 
 #: Mastodon's config/boot.rb loads Bootsnap, which caches in tmp/cache whatever a boot loads for the first time. This
 #: makes it only read that cache (rails/bootsnap#428; older versions ignore it), except for a few files that it loads
@@ -93,6 +94,7 @@ require "net/smtp"
 """
         + ERRORS
         + ACCOUNTS
+        + WAITING
         + r"""
 module FediopsCheck
   ASKED = JSON.parse("@ASKED@".unpack1("m0"))
@@ -315,6 +317,8 @@ module FediopsCheck
           answer["rehearsals"][name] = rehearse(name, settings)
         end
       end
+      own = (ASKED["accounts"] || {}).values.map { |address| address.to_s.downcase }
+      answer["waiting"] = FediopsWaiting.look(own) { |words| clean(words) }
       answer
     rescue StandardError, ScriptError => error
       { "failure" => failure(error) }

@@ -15,11 +15,14 @@ from __future__ import annotations
 import typing as t
 
 from .._diagnosis.model import STAGES
+from .._waiting.model import PLACES
 
 #: Characters of one text (the programs cut theirs at 2000); and the number of items in a list or dictionary.
 _LONGEST = 4096
 _MOST = 200
 _HIGHEST = 2**53
+#: The year 9999, in seconds since 1970.
+_LATEST = 253_370_764_800
 
 #: Checks a value: returns the path to the problem and its description; empty if the value is valid.
 Rule = t.Callable[[t.Any], str]
@@ -45,6 +48,11 @@ def _count(value: t.Any) -> str:
 def _seconds(value: t.Any) -> str:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return "" if number and 0 <= value < _HIGHEST else " is not a sensible number"
+
+
+def _time(value: t.Any) -> str:
+    """Seconds since 1970 that a date can be made of."""
+    return _seconds(value) or ("" if value < _LATEST else " is not a sensible time")
 
 
 def _scalar(value: t.Any) -> str:
@@ -111,8 +119,16 @@ def _first(value: t.Mapping[str, t.Any], rules: t.Mapping[str, Rule]) -> str:
 _RELAYS = ("main", "bulk")
 _FAILURE = _record(stage=_one_of(None, *STAGES), chain=_list(_record(**{"class": _text, "message": _text}), 1))
 _ACCOUNT = _record({"state": _or_none(_text), "error": _or_none(_text), "throttled_for": _or_none(_count)})
+_GROUP = _record(
+    place=_one_of(*PLACES),
+    **dict.fromkeys(("mailer", "method", "error_class", "error_message"), _text),
+    **dict.fromkeys(("count", "fresh", "expired", "gone", "unknown"), _count),
+    **dict.fromkeys(("oldest", "newest"), _time),
+    **dict.fromkeys(("next_try", "last_failed"), _or_none(_time)),
+)
+_WAITING = _record(groups=_list(_GROUP), complete=_flag, now=_time, started=_or_none(_time), error=_or_none(_text))
 _CHECK = _record(
-    {"accounts": _each(_ACCOUNT, "account", "recipient")},
+    {"accounts": _each(_ACCOUNT, "account", "recipient"), "waiting": _or_none(_WAITING)},
     versions=_record(**dict.fromkeys(("release", "rails", "mail", "net_smtp", "ruby"), _or_none(_text))),
     delivery_method=_text,
     **{name: _or_none(_text) for name in ("from", "reply_to", "return_path")},

@@ -17,17 +17,24 @@ from .._diagnosis.model import Context
 from .._diagnosis.redact import one_line, redact
 from .._findings.mailer import TABLE
 from .._findings.model import Finding
+from .._findings.queue import OF_TEST
 from .._instance.model import Instance
 from .._mailer.compare import Difference, differences, shown
 from .._mailer.names import CREDENTIALS
 from .._mailer.release import Release, era_of
 from .._mailer.session import mechanism, session
 from .._masking import SECRET_NAME
+from .._waiting.model import Group, Waiting
+from .._waiting.verdict import findings as waiting_findings
 from .accounts import Account
 from .answer import TOO_MUCH, boot_failure, failure, too_much
 from .check import Asked, Request
 from .queue_way import choose
 from .shape import Misshapen, check_answer
+
+#: Causes of a failed mail that say nothing about the settings, or may be those of one mail: its recipient, a relay that
+#: puts mail off or does not say why it refuses, an error of the mailer.
+OF_ONE_MAIL = OF_TEST | {"recipient-refused", "relay-refused", "delivery-failed"}
 
 
 @dataclasses.dataclass
@@ -38,6 +45,7 @@ class Verdict:
     :ivar effective: the settings that Rails uses, in the shape of _mailer.effective; None if Rails did not answer.
     :ivar password_matches: whether Rails has the intended passwords; None without a password or an answer.
     :ivar queue: what proves the queue (queue_way.Choice.as_dict); None if that was not asked.
+    :ivar waiting: the mails that wait in Sidekiq (_waiting.model.Waiting.as_dict); None if they were not counted.
     :ivar planned: whether the verdict is about the planned file instead of the present one.
     """
 
@@ -48,6 +56,7 @@ class Verdict:
     password_matches: bool | None = None
     test_message: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
     queue: dict[str, t.Any] | None = None
+    waiting: dict[str, t.Any] | None = None
     planned: bool = False
 
     def as_dict(self) -> dict[str, t.Any]:
@@ -59,6 +68,7 @@ class Verdict:
             "password_matches": self.password_matches,
             "test_message": self.test_message,
             "queue": self.queue,
+            "waiting": self.waiting,
             "planned": self.planned,
         }
 
@@ -101,6 +111,7 @@ def conclude_from(
     )
     verdict.findings += _about_app(answer, instance)
     _choose_for_queue(verdict, request, answer, instance)
+    _count_waiting(verdict, request, answer, known, instance)
     if request.planned and not verdict.planned:
         message = f"Rails does not read {instance.env_file} with dotenv, so it showed its current settings."
         verdict.findings.append(TABLE.finding("planned-not-shown", instance.env_file, message))
@@ -130,6 +141,30 @@ def _choose_for_queue(verdict: Verdict, request: Request, answer: t.Mapping[str,
     choice = choose(account, recipient, told, instance.roles, "error" if request.planned else "warning")
     verdict.queue = choice.as_dict()
     verdict.findings += choice.findings
+
+
+def _count_waiting(
+    verdict: Verdict, request: Request, answer: t.Mapping[str, t.Any], known: Context, instance: Instance
+) -> None:
+    """The mails that wait, and what they mean where Sidekiq runs here: elsewhere other hosts tell it."""
+    if answer.get("waiting") is None:
+        return
+    waiting = Waiting.told(answer["waiting"])
+
+    def cause(group: Group) -> Finding:
+        error = {"class": group.error_class, "message": group.error_message}
+        name = "main" if "main" in answer["relays"] else next(iter(answer["relays"]), "")
+        context = _context(name, answer, known, {}) if name else known
+        return diagnose(failure({"stage": None, "chain": [error]}), context)
+
+    def judged(group: Group) -> Group:
+        told = dataclasses.replace(group, error_message=redact(group.error_message, known.secrets))
+        return dataclasses.replace(told, cause=cause(told).code) if told.error_class else told
+
+    waiting = dataclasses.replace(waiting, groups=tuple(map(judged, waiting.groups)))
+    verdict.waiting = waiting.as_dict()
+    if "sidekiq" in instance.roles:
+        verdict.findings += waiting_findings(waiting, cause, OF_ONE_MAIL, repairing=request.repairing)
 
 
 def _misread(relay: str, answer: t.Mapping[str, t.Any]) -> bool:

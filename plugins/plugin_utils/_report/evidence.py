@@ -246,7 +246,17 @@ def of_rails(result: Result) -> dict[str, Plain]:
         "effective": effective(result.get("effective")),
         "differences": rows(result.get("differences"), "setting", "expected", "actual"),
         "test_messages": rows(result.get("test_message"), "relay", "to", "message_id", "envelope_from", "answer"),
+        "waiting": of_waiting(result.get("waiting")),
     }
+
+
+def of_waiting(value: t.Any) -> dict[str, Plain] | None:
+    """The mails that wait in Sidekiq, in numbers; None if they were not counted."""
+    if not isinstance(value, t.Mapping):
+        return None
+    counts = ("count", "oldest", "newest", "next_try", "fresh", "expired", "gone", "unknown")
+    groups = rows(value.get("groups"), "place", "mailer", "method", "error_class", "cause", *counts)
+    return {**some(value, "complete"), "groups": groups}
 
 
 def of_services(result: Result) -> dict[str, Plain]:

@@ -7,6 +7,7 @@ Rails.application.routes.draw do
     get 'password/new', to: 'passwords#new', as: :new_user_password
     get 'password/edit', to: 'passwords#edit', as: :edit_user_password
     post 'password', to: 'passwords#create', as: :user_password
+    get 'confirmation', to: 'sessions#new', as: :user_confirmation
     get 'sign_in', to: 'sessions#new', as: :new_user_session
   end
 

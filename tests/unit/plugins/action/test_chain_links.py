@@ -158,11 +158,12 @@ def test_a_dry_run_says_what_the_edit_would_entail(part: str, dry: bool, step: s
 def test_rails_is_held_to_the_plan_and_sends_where_it_is_worth_it() -> None:
     to = {"send_to": "a@b.test", "queue_account": "", "queue_recipient": "a@b.test", "secrets": SECRETS}
     given = linked("mailer_check", "rollout", to, edit=EDIT)
-    assert given and given["expected"] == PLAN["effective"] and given["handed"] == {"ticket": "t"}
+    assert given and given["expected"] == PLAN["effective"] and given["handed"] == {"ticket": "t", "repairing": True}
     assert (given["send_to"], given["queue_recipient"], given["provider_hint"]) == ("a@b.test", "a@b.test", "A key.")
     assert given["secrets"] == {"SMTP_PASSWORD": "hidden-from-all"} and "queue_account" not in given
     proved = linked("mailer_check", "rollout", to, edit={"unproved": [], "ticket": None, "changed": False})
-    assert proved and not {"send_to", "handed"} & set(proved) and "queue_recipient" in proved
+    assert proved and "send_to" not in proved and proved["handed"] == {"repairing": True}
+    assert "queue_recipient" in proved
     never = linked("mailer_check", "rollout", to, {"send": "never"}, edit=EDIT)
     assert never and not {"send_to", "queue_recipient"} & set(never)
 
@@ -225,7 +226,12 @@ def test_the_services_that_were_found_are_handed_on(monkeypatch: pytest.MonkeyPa
     )
     monkeypatch.setitem(INSTANCE, "mark", "as it was")
     given = linked("mailer_check", "rollout", {"secrets": SECRETS}, edit=EDIT)
-    assert given and given["handed"] == {"services": ["w.service"], "mark": "as it was", "ticket": "t"}
+    assert given and given["handed"] == {
+        "services": ["w.service"],
+        "mark": "as it was",
+        "ticket": "t",
+        "repairing": True,
+    }
 
 
 def test_the_plan_is_for_the_instance_that_was_found() -> None:

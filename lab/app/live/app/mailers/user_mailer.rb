@@ -15,6 +15,13 @@ class UserMailer < ApplicationMailer
     mail to: user.email, subject: 'Mastodon: Reset password instructions'
   end
 
+  def confirmation_instructions(user, token)
+    @token = token
+    return unless user.active_for_authentication?
+
+    mail to: user.email, subject: 'Mastodon: Confirmation instructions'
+  end
+
   def announcement_published(user, text)
     @text = text
     mail to: user.email, subject: 'Service announcement'

@@ -8,12 +8,18 @@ class User
   include GlobalID::Identification
 
   FILE = Rails.root.join('db/users.yml')
-  SENT_AT = 'lab:users:reset_password_sent_at'
+
+  # What Active Record's relation does with columns that are asked for by name.
+  Rows = Struct.new(:users) do
+    def pluck(*columns)
+      users.map { |user| columns.map { |column| user.public_send(column) } }
+    end
+  end
 
   attr_reader :id, :email, :locale, :encrypted_password, :account
 
   class << self
-    delegate :reset_password_keys, :reset_password_within, to: '::Devise'
+    delegate :reset_password_keys, :reset_password_within, :confirm_within, to: '::Devise'
 
     def all
       YAML.safe_load(FILE.read).map { |row| new(row) }
@@ -25,6 +31,16 @@ class User
 
     def find_by(attributes)
       all.find { |user| attributes.all? { |name, value| user.public_send(name) == value } }
+    end
+
+    # GlobalID finds a record within it.
+    def unscoped
+      block_given? ? yield : self
+    end
+
+    def where(id:)
+      wanted = Array(id).map(&:to_i)
+      Rows.new(all.select { |user| wanted.include?(user.id) })
     end
 
     # As Devise looks for it: blanks around it and the case do not matter. One that is not persisted when there is none.
@@ -61,6 +77,13 @@ class User
     @confirmed
   end
 
+  def confirmed_at
+    Time.at(0).utc if confirmed?
+  end
+
+  # Nobody changes an address here.
+  def unconfirmed_email; end
+
   def approved?
     @approved
   end
@@ -77,19 +100,39 @@ class User
   def send_reset_password_instructions
     return false if encrypted_password.blank?
 
-    SecureRandom.urlsafe_base64(15).tap do |token|
-      @reset_password_sent_at = Time.now.utc
-      self.class.redis.hset(SENT_AT, id, @reset_password_sent_at.iso8601(6))
+    Devise.friendly_token.tap do |token|
+      keep('reset_password_token', Devise.token_generator.digest(User, :reset_password_token, token))
+      keep('reset_password_sent_at', Time.now.utc.iso8601(6))
       UserMailer.reset_password_instructions(self, token).deliver_later
     end
   end
 
-  # In Redis, for want of a database: other processes see it.
-  def reset_password_sent_at
-    @reset_password_sent_at ||= self.class.redis.hget(SENT_AT, id)&.then { |text| Time.iso8601(text) }
+  # The same token again, as long as it works.
+  def send_confirmation_instructions
+    unless confirmation_token && confirmation_sent_at >= self.class.confirm_within.ago.utc
+      keep('confirmation_token', Devise.friendly_token)
+      keep('confirmation_sent_at', Time.now.utc.iso8601(6))
+    end
+    UserMailer.confirmation_instructions(self, confirmation_token).deliver_later
+  end
+
+  # In Redis, for want of a database: other processes see them.
+  %w[reset_password_token confirmation_token].each { |name| define_method(name) { kept(name) } }
+  %w[reset_password_sent_at confirmation_sent_at].each do |name|
+    define_method(name) { kept(name)&.then { |text| Time.iso8601(text) } }
+  end
+
+  def keep(name, value)
+    self.class.redis.hset("lab:user:#{id}", name, value)
   end
 
   def reset_password_period_valid?
     reset_password_sent_at && reset_password_sent_at >= self.class.reset_password_within.ago.utc
+  end
+
+  private
+
+  def kept(name)
+    self.class.redis.hget("lab:user:#{id}", name)
   end
 end

@@ -31,6 +31,30 @@ FULL: dict[str, t.Any] = {
     "rehearsals": {"main": copy.deepcopy(ERROR)},
     "messages": [SENT, {**SENT, "error": copy.deepcopy(ERROR)}],
     "accounts": {"account": {"state": "gets_mail", "throttled_for": None, "error": "x"}},
+    "waiting": {
+        "groups": [
+            {
+                "place": "retry",
+                "mailer": "UserMailer",
+                "method": "welcome",
+                "error_class": "Net::OpenTimeout",
+                "error_message": "timeout",
+                "count": 1,
+                "fresh": 1,
+                "expired": 0,
+                "gone": 0,
+                "unknown": 0,
+                "oldest": 10.5,
+                "newest": 10.5,
+                "next_try": None,
+                "last_failed": 99.0,
+            }
+        ],
+        "complete": True,
+        "now": 100.0,
+        "started": 50.0,
+        "error": None,
+    },
 }
 WRONG: list[t.Any] = [
     None,

@@ -292,3 +292,47 @@ def test_an_email_yml_that_cannot_be_read_names_the_variable_in_a_dry_run_the_pl
         found = verdict(None, completed=ended, instance=there, planned=planned, set={"SMTP_DOMAIN": "@gmail.com"})
         assert "SMTP_DOMAIN" in found.findings[0].sentence(), found.findings
         assert "Upgrade" not in found.findings[0].fix
+
+
+def waiting(**more: t.Any) -> dict[str, t.Any]:
+    group = {
+        "place": "retry",
+        "mailer": "UserMailer",
+        "method": "welcome",
+        "error_class": "Net::SMTPAuthenticationError",
+        "error_message": "535 5.7.8 Authentication failed",
+        "count": 2,
+        "fresh": 2,
+        "expired": 0,
+        "gone": 0,
+        "unknown": 0,
+        "oldest": 10.0,
+        "newest": 20.0,
+        "next_try": 200.0,
+        "last_failed": 99.0,
+        **more,
+    }
+    return answer(waiting={"groups": [group], "complete": True, "now": 100.0, "started": 50.0, "error": None})
+
+
+def of_waiting(found: Verdict) -> list[str]:
+    return [code for code in codes(found) if code.startswith("mails-")]
+
+
+def test_waiting_mails_are_told_and_those_that_fail_now_are_an_error() -> None:
+    def asked(told: dict[str, t.Any], role: t.Any = "sidekiq", **more: t.Any) -> Verdict:
+        instance = dataclasses.replace(INSTANCE, services=(Service("mastodon.service", role, "running"),))
+        return conclude_from(instance, Request(**more), Asked(told, Completed(0)), None)
+
+    found = asked(waiting())
+    assert of_waiting(found) == ["mails-fail-now", "mails-waiting"]
+    group = found.as_dict()["waiting"]["groups"][0]
+    assert (group["count"], group["cause"]) == (2, "login-refused")
+    broken = waiting(error_class="NameError", error_message="uninitialized constant UserMailer::X")
+    assert of_waiting(asked(broken)) == ["mails-waiting"]
+    assert of_waiting(asked(waiting(), repairing=True)) == ["mails-waiting"]
+    assert of_waiting(asked(waiting(place="dead"), repairing=True)) == ["mails-lost"]
+    refused = waiting(error_class="Net::SMTPFatalError", error_message="550 5.1.1 <a@b.example>: user unknown")
+    assert of_waiting(asked(refused)) == ["mails-waiting"]
+    assert of_waiting(asked(waiting(), "web")) == []
+    assert asked(answer()).as_dict()["waiting"] is None

@@ -1,0 +1,39 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Codes of the mails that wait in Sidekiq, or were given up, after an outage."""
+
+# Private to this collection: it may change in any release without notice.
+
+from __future__ import annotations
+
+from .model import Code, Table
+
+TABLE = Table(
+    Code(
+        "mails-waiting",
+        "warning",
+        "Mails of earlier failures, or a queue that is not emptied, still wait in Sidekiq.",
+        "Sidekiq retries them by itself once mail works; Retries in its web interface (/sidekiq) sends them at once. "
+        "Whoever waits for an expired link must ask for a new one.",
+        "sidekiq: lib/sidekiq/job_retry.rb; Devise: reset_password_within, confirm_within",
+        of_test=True,
+    ),
+    Code(
+        "mails-lost",
+        "warning",
+        "Sidekiq has given up mails after too many failures, and does not send them by itself.",
+        "Retry them in Sidekiq's web interface (/sidekiq, Dead), or delete them there. Whoever waits for an expired "
+        "link must ask for a new one.",
+        "sidekiq: lib/sidekiq/job_retry.rb (the dead set)",
+        of_test=True,
+    ),
+    Code(
+        "mails-fail-now",
+        "error",
+        "A mail has failed within the last hour, after Sidekiq's latest start: mail fails with the present settings.",
+        "See the error in the message.",
+        "sidekiq: lib/sidekiq/job_retry.rb (retried_at, failed_at)",
+    ),
+)
