@@ -359,9 +359,9 @@ def documented(module: str) -> set[str]:
     page = yaml.safe_load(importlib.import_module(f"{base}.modules.{module}").DOCUMENTATION)
     names = set(page.get("options", {}))
     for fragment in page["extends_documentation_fragment"]:
-        if fragment.count(".") == 2:
-            shared = importlib.import_module(f"{base}.doc_fragments.{fragment.rpartition('.')[2]}").ModuleDocFragment
-            names |= set(yaml.safe_load(shared.DOCUMENTATION)["options"] or {})
+        file, _dot, part = fragment.removeprefix("fediops.mastodon.").partition(".")
+        shared = importlib.import_module(f"{base}.doc_fragments.{file}").ModuleDocFragment
+        names |= set(yaml.safe_load(getattr(shared, part.upper() or "DOCUMENTATION")).get("options") or {})
     return names
 
 

@@ -18,6 +18,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 
 from ansible_collections.fediops.mastodon.plugins.action.smtp_settings import ActionModule
+from ansible_collections.fediops.mastodon.plugins.doc_fragments import readers
 from ansible_collections.fediops.mastodon.plugins.modules import smtp_settings as documented
 
 SECRET = "pa55-w0rd-of-the-relay"
@@ -186,7 +187,8 @@ def _specified(options: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def test_the_documentation_says_what_the_step_takes() -> None:
-    options = yaml.safe_load(documented.DOCUMENTATION)["options"]
+    pages = (readers.ModuleDocFragment.DOCUMENTATION, documented.DOCUMENTATION)
+    options = {name: option for page in pages for name, option in yaml.safe_load(page)["options"].items()}
     assert _documented(options) == _specified(ActionModule.ARGUMENT_SPEC)
 
 
