@@ -61,6 +61,8 @@ HANDED_ARGUMENTS: dict[str, dict[str, t.Any]] = {
             "prove": {"type": "list", "elements": "str", "choices": ["mailer", "services", "queue"]},
             "ticket": {"type": "str"},
             "digest_key": {"type": "str", "no_log": True},
+            "accept": {"type": "list", "elements": "str"},
+            "edited": {"type": "bool"},
             "queue": {
                 "type": "dict",
                 "options": {
