@@ -11,7 +11,7 @@ usage: script/lab COMMAND
                         Docker Engine if this checkout started it and no other containers run on it
   status                what runs, where, on which release (exit status 1 if the lab is not up)
   reset [HOST ...]      back to the first state: settings that do not work, empty mailboxes (default: all)
-  unthrottle [HOST ...] clear the counters of password resets: Mastodon allows five in half an hour
+  unthrottle [HOST ...] clear the counters of password resets (Mastodon allows five in half an hour) and failed mails
   release HOST VERSION  change the Mastodon release of a host as an upgrade does (masto3: another image), and restart it
   logs [HOST] [ARGS]    the journal of a host (ARGS go to journalctl, e.g. -u mastodon-sidekiq -n 50); without HOST: all
   ssh HOST [COMMAND]    a root shell on a host, or one command

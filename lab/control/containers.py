@@ -198,7 +198,7 @@ def reset(machine: fleet.Machine) -> None:
 
 
 def unthrottle(machine: fleet.Machine) -> None:
-    """Forget how often a password reset was asked for; nothing to do where Redis does not answer."""
+    """Forget how often a password reset was asked for, and which jobs failed; nothing where no Redis answers."""
     with contextlib.suppress(LabError):
         if machine.kind == "compose":
             project.unthrottle(machine)

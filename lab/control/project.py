@@ -83,7 +83,7 @@ def release(machine: fleet.Machine, version: str) -> None:
 
 
 def unthrottle(machine: fleet.Machine) -> None:
-    """Forget how often a password reset was asked for."""
+    """Forget how often a password reset was asked for, and which jobs failed."""
     program = (fleet.SOURCE / "app/system/usr/local/sbin/lab-unthrottle").read_bytes()
     compose = ("docker", "compose", "--project-directory", DIRECTORY, "exec", "--no-TTY", "redis", "sh")
     capture("docker", "exec", "--interactive", machine.container, *compose, stdin=program)

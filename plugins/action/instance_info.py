@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 import typing as t
 
@@ -14,6 +15,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names imp
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.provider_rules import about_host
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import UNREACHED, HostStep
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import NOT_RUNNING, NOT_SERVED
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import MISSPELT
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
 
@@ -23,6 +25,7 @@ class ActionModule(HostStep):
 
     KEY: t.ClassVar[str] = "instance"
     UNREACHED: t.ClassVar[str] = UNREACHED
+    ACCEPTABLE: t.ClassVar[frozenset[str]] = NOT_RUNNING
 
     def linked(self, options: Result, task_vars: Result) -> Result | None:  # noqa: ARG002
         """Skip the step if the role's variables are unusable; with misspelt names, the rest is still worth a look."""
@@ -34,13 +37,16 @@ class ActionModule(HostStep):
         return {**options, "handed": {"digest_key": key}}
 
     def perform(self, options: Result, task_vars: Result) -> Result:
-        """Run the module, and say which of the hosts in use do not exist: the presets that know it are here."""
+        """Run the module, and say which of the hosts in use do not exist: the presets that know it are here.
+
+        Before a rollout it is an error that no Sidekiq will run: the edit would be undone, since nothing proves it.
+        """
         done = super().perform(options, task_vars)
-        found = about_hosts((done.get("instance") or {}).get("effective"))
-        if found:
-            known = [Finding(**one) for one in done["findings"]]
-            done["findings"] = [one.as_dict() for one in worst_first([*known, *found])]
-        return done
+        known = [Finding(**one) for one in done.get("findings") or ()]
+        if self.part == "preflight":
+            known = [dataclasses.replace(one, severity="error") if one.code == NOT_SERVED else one for one in known]
+        found = worst_first([*known, *about_hosts((done.get("instance") or {}).get("effective"))])
+        return {**done, "findings": [one.as_dict() for one in found]} if found else done
 
 
 def about_hosts(effective: t.Any) -> list[Finding]:

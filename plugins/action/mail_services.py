@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import NOT_RUNNING
 
 
 class ActionModule(HostStep):
@@ -30,7 +31,7 @@ class ActionModule(HostStep):
         return {"changed": False, "services": services, "ready_after": 0.0, "findings": []}
 
     def linked(self, options: Result, task_vars: Result) -> Result | None:  # noqa: ARG002
-        """In a dry run the file is unchanged, so nothing looks stale yet: predict the restarts that an edit needs."""
+        """In a dry run the file is unchanged, so nothing looks stale yet: tell the module of the edit."""
         known, instance = self.known, self.instance()
         if instance is None:
             return None
@@ -39,8 +40,12 @@ class ActionModule(HostStep):
         edited = known.result("restored" if self.part == "rollback" else "edit").get("changed")
         entailed = known.dry and edited and self.part in ("rollout", "rollback")
         self._asks = not (self.part == "rollout" and known.services_are_current)
-        told = known.handed(ticket=known.ticket if self.part == "rollout" else None)
-        return {**options, **known.found, **told, "state": "restarted" if entailed else "current"}
+        told = known.handed(
+            ticket=known.ticket if self.part == "rollout" else None,
+            accept=sorted(NOT_RUNNING & known.accepted),
+            edited=bool(entailed),
+        )
+        return {**options, **known.found, **told, "state": "current"}
 
 
 def _untouched(service: t.Mapping[str, t.Any]) -> Result:

@@ -19,6 +19,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.nearest import provider_meant
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._accepted import EVERY_CODE
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns import facts, libraries, queries, rules, sender
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns.presets import relay_of
@@ -70,7 +71,7 @@ class ActionModule(ControllerStep):
     }
 
     KEY: t.ClassVar[str] = "dns"
-    ACCEPTABLE: t.ClassVar[bool] = True
+    ACCEPTABLE: t.ClassVar[frozenset[str]] = EVERY_CODE
 
     def linked(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any] | None:  # noqa: ARG002
         """Take the sender from the plan."""

@@ -15,6 +15,7 @@ import typing as t
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.refusals import NOT_THE_LOGIN
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._accepted import EVERY_CODE
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import Result
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._host_step import HostStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import hint_of_host
@@ -33,7 +34,7 @@ class Probe(t.Protocol):
 class ActionModule(HostStep):
     """The controller's part of the step C(smtp_relay_info)."""
 
-    ACCEPTABLE: t.ClassVar[bool] = True
+    ACCEPTABLE: t.ClassVar[frozenset[str]] = EVERY_CODE
     SECRETS: t.ClassVar[frozenset[str]] = frozenset({"password"})
     QUIET: t.ClassVar[frozenset[str]] = frozenset({"login"})
 

@@ -54,6 +54,17 @@ options:
             has digests of logins and passwords, so that they can be compared with a plan. Without it there are none.
           - Each run has a new one.
         type: str
+      accept:
+        description:
+          - For M(fediops.mastodon.mail_services), which of C(service-stopped) and C(mail-not-served) the operator
+            accepts. They are infos then, and the other services are restarted all the same.
+        type: list
+        elements: str
+      edited:
+        description:
+          - For M(fediops.mastodon.mail_services) in check mode, whether the file would have been edited before, so that
+            each running service would have to be restarted.
+        type: bool
       queue:
         description:
           - For M(fediops.mastodon.queued_mail_check), what M(fediops.mastodon.mailer_check) has found out about the two

@@ -62,6 +62,8 @@ HANDED_ARGUMENTS: dict[str, dict[str, t.Any]] = {
             "ticket": {"type": "str"},
             "repairing": {"type": "bool"},
             "digest_key": {"type": "str", "no_log": True},
+            "accept": {"type": "list", "elements": "str"},
+            "edited": {"type": "bool"},
             "queue": {
                 "type": "dict",
                 "options": {

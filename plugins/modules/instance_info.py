@@ -327,6 +327,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model i
     Instance,
     InstanceError,
 )
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import not_served
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.effective import effective
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.elsewhere import told
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.release import Release
@@ -360,8 +361,12 @@ def run(module: AnsibleModule) -> None:
         conclude(module, faulty.findings, changed=False, instance={**evidence(faulty.instance, key), **about("")[0]})
     note, noted = about(instance.env_file)
     standing = about_standing(instance.variables, instance.mail_variables, instance.release, instance.local_domain)
+    idle = filter(None, [not_served(instance.services)])
     conclude(
-        module, [*instance.findings, *noted, *standing], changed=False, instance={**evidence(instance, key), **note}
+        module,
+        [*instance.findings, *idle, *noted, *standing],
+        changed=False,
+        instance={**evidence(instance, key), **note},
     )
 
 

@@ -210,9 +210,11 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal
 
 def work(driver: Driver, params: t.Mapping[str, t.Any], check_mode: bool) -> Outcome:
     """Restart the services; in check mode only predict it."""
+    told = handed(params)
+    accepted = told.get("accept") or ()
     if check_mode:
-        return predict(driver, params["state"])
-    return renew(driver, params["state"], steady=params["steady"], timeout=params["timeout"])
+        return predict(driver, "edited" if told.get("edited") else params["state"], accepted=accepted)
+    return renew(driver, params["state"], steady=params["steady"], timeout=params["timeout"], accepted=accepted)
 
 
 def run(module: AnsibleModule) -> None:

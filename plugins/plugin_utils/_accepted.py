@@ -51,6 +51,10 @@ TABLES: tuple[Table, ...] = tuple(
 )
 
 
+#: For a step that has done its whole work whatever it found.
+EVERY_CODE: frozenset[str] = frozenset(code for table in TABLES for code in table.rows)
+
+
 def accepted_codes(given: t.Iterable[str]) -> frozenset[str]:
     """The codes that are meant, whatever they were called when the operator wrote them."""
     codes = frozenset(given)

@@ -38,7 +38,6 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._masking import MASK, forms, maskable, masked, without
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown, shown_value
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._accepted import accepted_codes
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._facts import set_by_facts
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import Known
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry, Record
@@ -66,9 +65,9 @@ class Step(ActionBase):
 
     #: The step's key in the record of the run.
     KEY: t.ClassVar[str] = ""
-    #: In the role, whether the operator may accept the step's findings (mastodon_smtp_accept). Only for a step that has
-    #: done its whole work whatever it found.
-    ACCEPTABLE: t.ClassVar[bool] = False
+    #: In the role, the codes of the step's findings that the operator may accept (mastodon_smtp_accept): those after
+    #: which it has done its whole work.
+    ACCEPTABLE: t.ClassVar[frozenset[str]] = frozenset()
 
     TRANSFERS_FILES = False
     _supports_async = False
@@ -176,7 +175,7 @@ class Step(ActionBase):
         found = [Finding(**one) for one in done.get("findings") or ()]
         if not self.ACCEPTABLE or not found or (done.get("failed") and not errors(found)):
             return done
-        weighed = worst_first(weigh(found, accepted_codes(self.known.setting("accept") or ()), self.fail_on()))
+        weighed = worst_first(weigh(found, self.ACCEPTABLE & self.known.accepted, self.fail_on()))
         kept = {name: one for name, one in done.items() if name not in ("failed", "msg")}
         kept["findings"] = [one.as_dict() for one in weighed]
         return {**kept, "failed": True, "msg": explain(weighed)} if errors(weighed) else kept

@@ -132,6 +132,10 @@ def _missing(known: Known) -> list[Result]:
     found = [one for entry in tests for one in entry.result.get("findings") or () if one["severity"] == "error"]
     if found or known.ran("queue") or not known.has_sidekiq or not known.needs_queue_proof:
         return [{**one, "severity": severity} for one in found]
+    if known.accepted_unserved:
+        message = "No Sidekiq service runs, as mastodon_smtp_accept allows, so no mail proves the queue."
+        fix = "Start Sidekiq and run the rollout again."
+        return [QUEUE.finding("queue-not-proved", "Sidekiq", message, fix, severity=severity).as_dict()]
     return [] if known.proof_is_asked_for else [nobody_to_mail(known, severity).as_dict()]
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import typing as t
 
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._accepted import accepted_codes
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import MAIL_ROLES
 
@@ -27,6 +28,12 @@ ROLLBACK = ("variables", "instance", "restored", "services")
 
 #: The one error of smtp_settings that is not about the plan itself.
 IN_THE_WAY = "override-contradicts"
+#: The findings of instance_info about services that do not run: the first is an error before a rollout, which the
+#: operator may accept.
+NOT_SERVED = "mail-not-served"
+NOT_RUNNING = frozenset({NOT_SERVED, "service-stopped"})
+#: Step -> its one error that keeps a rollout from the edit, but no step from looking.
+_BEFORE_EDIT = {"instance": NOT_SERVED, "settings": IN_THE_WAY}
 
 
 class Known:
@@ -62,17 +69,22 @@ class Known:
     @functools.cached_property
     def instance(self) -> Result | None:
         """The instance, as instance_info returns it; None when there is none to work on."""
-        return None if self.wrong("instance") else self.result("instance").get("instance")
+        return self.result("instance").get("instance") if self._of_use("instance") else None
 
     @functools.cached_property
     def plan(self) -> Result | None:
-        """The plan of smtp_settings; None when the step failed or did not run.
+        """The plan of smtp_settings; None when the step failed or did not run."""
+        return self.result("settings").get("plan") if self._of_use("settings") else None
 
-        If the only error is a service that overrides it, it is still a plan, and the steps that only read use it.
-        """
-        found = [one for one in self.result("settings").get("findings") or () if one.get("severity") == "error"]
-        in_the_way = bool(found) and all(one.get("code") == IN_THE_WAY for one in found)
-        return None if self.wrong("settings") and not in_the_way else self.result("settings").get("plan")
+    def _of_use(self, key: str) -> bool:
+        """Whether the steps that only read can use what a step returned: with the one error that they may have, too."""
+        found = [one for one in self.result(key).get("findings") or () if one.get("severity") == "error"]
+        return not self.wrong(key) or (bool(found) and all(one.get("code") == _BEFORE_EDIT[key] for one in found))
+
+    @functools.cached_property
+    def accepted(self) -> frozenset[str]:
+        """The codes of the findings that the operator accepts."""
+        return accepted_codes(self.setting("accept") or ())
 
     @property
     def found(self) -> dict[str, t.Any]:
@@ -132,6 +144,11 @@ class Known:
         return "sidekiq" in ((self.instance or {}).get("roles") or MAIL_ROLES)
 
     @property
+    def accepted_unserved(self) -> bool:
+        """Whether no Sidekiq runs after the restart, and the operator accepts that."""
+        return any(one.get("code") == NOT_SERVED for one in self.result("services").get("findings") or ())
+
+    @property
     def proofs(self) -> list[str]:
         """The proofs that an edit of this run needs before it counts as proved, whether they can be made now or not."""
         return ["mailer", "services", *(["queue"] if self.has_sidekiq else [])]
@@ -156,7 +173,7 @@ class Known:
     @property
     def prove_queue(self) -> bool:
         """Whether to send a mail through the queue; never in a dry run."""
-        if self.dry or not self.proof_is_asked_for:
+        if self.dry or not self.proof_is_asked_for or self.accepted_unserved:
             return False
         return self.setting("send") == "always" or self.needs_queue_proof
 

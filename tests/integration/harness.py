@@ -210,7 +210,7 @@ class Lab:
         assert done.status == 0, done.output
 
     def unthrottle(self) -> None:
-        """Forget how often a password reset was asked for: Mastodon allows five for an address in half an hour."""
+        """Forget failed mails, and how often a password reset was asked for: five are allowed in half an hour."""
         done = run(str(CHECKOUT / "script/lab"), "unthrottle")
         assert done.status == 0, done.output
 

@@ -188,16 +188,18 @@ TABLE = Table(
         "service-stopped",
         "warning",
         "A web or Sidekiq service is stopped although it is meant to run. A rollout leaves it stopped; in a drift "
-        "check it is an error.",
+        "check it is an error, unless it is accepted.",
         "Start it when the instance is ready to send mail; it then reads the current settings. If it is not meant to "
         "run here, disable it.",
     ),
     Code(
         "mail-not-served",
         "error",
-        "No Sidekiq service is running, so queued mail stays in the queue.",
+        "No Sidekiq service is running, so queued mail stays in the queue. A rollout starts none that somebody has "
+        "stopped, and says so before the edit.",
         "Start the instance's Sidekiq. If it runs on another host, disable the unit here, or name this host's services "
-        "with mastodon_smtp_services.",
+        "with mastodon_smtp_services. If it is to stay stopped, accept this code and service-stopped with "
+        "mastodon_smtp_accept.",
     ),
     Code(
         "sidekiq-elsewhere",

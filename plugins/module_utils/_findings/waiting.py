@@ -33,7 +33,8 @@ TABLE = Table(
         "mails-fail-now",
         "error",
         "A mail has failed within the last hour, after Sidekiq's latest start: mail fails with the present settings.",
-        "See the error in the message.",
+        "See the error in the message. If its cause is gone already, a test message shows it "
+        "(mastodon_smtp_check_send=true).",
         "sidekiq: lib/sidekiq/job_retry.rb (retried_at, failed_at)",
     ),
 )

@@ -22,18 +22,19 @@ from .model import Driver, Service, State, roles_of
 from .watch import DISTURBED, ENDING, Clock, Watch, is_replaced
 
 #: current: restart every service that does not verifiably run with the current settings. restarted: restart all.
-Goal = t.Literal["current", "restarted"]
+#: edited: what "current" will restart once the environment file has been edited; a dry run asks for that.
+Goal = t.Literal["current", "restarted", "edited"]
 
 #: (state, stale) -> goal -> whether the service is restarted (started, if it does not run).
 #: Services that neither run nor are meant to (disabled, masked) are not looked up here, and neither is streaming.
 _RESTART: dict[tuple[State, bool], dict[Goal, bool]] = {
-    ("running", True): {"current": True, "restarted": True},
-    ("running", False): {"current": False, "restarted": True},
+    ("running", True): {"current": True, "restarted": True, "edited": True},
+    ("running", False): {"current": False, "restarted": True, "edited": True},
     # It crashed, or waits for an automatic restart, perhaps because of old settings. Nobody stopped it on purpose.
-    ("changing", False): {"current": True, "restarted": True},
-    ("failed", False): {"current": True, "restarted": True},
+    ("changing", False): {"current": True, "restarted": True, "edited": True},
+    ("failed", False): {"current": True, "restarted": True, "edited": True},
     # Somebody stopped it. It will read the current settings when it is started.
-    ("stopped", False): {"current": False, "restarted": True},
+    ("stopped", False): {"current": False, "restarted": True, "edited": False},
 }
 
 
@@ -80,11 +81,15 @@ class Outcome:
         return any(one.restarted for one in self.renewals)
 
 
-def plan(services: t.Iterable[Service], goal: Goal) -> tuple[list[Service], list[Finding]]:
+def plan(
+    services: t.Iterable[Service], goal: Goal, accepted: t.Container[str] = ()
+) -> tuple[list[Service], list[Finding]]:
     """The services to restart, and findings about the others.
 
     A masked service cannot be restarted: an error if it runs with old settings, otherwise ignored. The streaming
     service holds no mail settings and is never touched. A host where only web is meant to run needs no Sidekiq.
+
+    :param accepted: the codes that the operator accepts.
     """
     chosen: list[Service] = []
     findings: list[Finding] = []
@@ -104,23 +109,37 @@ def plan(services: t.Iterable[Service], goal: Goal) -> tuple[list[Service], list
     names = {service.name for service in chosen}
     roles = roles_of(concerned)
     if "web" in roles and "sidekiq" not in roles:  # already reported: see condition.elsewhere
-        return chosen, findings
+        return chosen, TABLE.accept(findings, accepted)
     if not any(one.role == "sidekiq" and (one.state == "running" or one.name in names) for one in concerned):
         sidekiqs = ", ".join(one.name for one in concerned if one.role == "sidekiq") or "sidekiq"
         findings.append(TABLE.finding("mail-not-served", sidekiqs, "No sidekiq service of the instance is running."))
-    return chosen, findings
+    return chosen, TABLE.accept(findings, accepted)
 
 
-def predict(driver: Driver, goal: Goal) -> Outcome:
+def not_served(services: t.Iterable[Service]) -> Finding | None:
+    """A warning if no Sidekiq runs or will be restarted, so that a rollout could not prove its edit."""
+    told = (one for one in plan(services, "current")[1] if one.code == "mail-not-served")
+    return next((dataclasses.replace(one, severity="warning") for one in told), None)
+
+
+def predict(driver: Driver, goal: Goal, accepted: t.Container[str] = ()) -> Outcome:
     """What C(renew) would do now; changes nothing."""
     services = driver.services()
-    chosen, findings = plan(services, goal)
+    chosen, findings = plan(services, goal, accepted)
     findings += _clock_in_doubt(driver, chosen)
     names = {service.name for service in chosen}
     return Outcome([Renewal(one, one, one.name in names) for one in services], findings)
 
 
-def renew(driver: Driver, goal: Goal, *, steady: float, timeout: float, clock: Clock = time) -> Outcome:
+def renew(
+    driver: Driver,
+    goal: Goal,
+    *,
+    steady: float,
+    timeout: float,
+    accepted: t.Container[str] = (),
+    clock: Clock = time,
+) -> Outcome:
     """Restart the services that need it, wait until they are ready, and check that they stay up.
 
     All of them are restarted at once. Services that need no restart but are still booting are waited for, too, because
@@ -128,9 +147,10 @@ def renew(driver: Driver, goal: Goal, *, steady: float, timeout: float, clock: C
 
     :param steady: seconds that the services must stay up once they are ready.
     :param timeout: seconds that all of them together may take to become ready.
+    :param accepted: the codes of errors about services that do not run, which the operator accepts.
     """
     before = driver.services()
-    chosen, findings = plan(before, goal)
+    chosen, findings = plan(before, goal, accepted)
     if errors(findings):
         return Outcome([Renewal(one, one, False) for one in before], findings)
     booting = [
@@ -145,17 +165,17 @@ def renew(driver: Driver, goal: Goal, *, steady: float, timeout: float, clock: C
         return Outcome([Renewal(one, one, False) for one in before], findings)
     findings += _clock_in_doubt(driver, chosen)
     watch = Watch(driver, chosen, booting, _cursor(driver, [*chosen, *booting], findings), clock)
-    accepted = False
+    ordered = False
     try:
         if chosen:
             driver.restart(chosen)
-            accepted = True
+            ordered = True
         findings += watch.until_steady(timeout, steady) or watch.not_current()
     except FindingError as refusal:
         findings.append(refusal.finding)
     after = _last_look(driver, before, findings)
     renewals = [
-        Renewal(one, after[one.name], one in chosen and (accepted or is_replaced(one, after[one.name])))
+        Renewal(one, after[one.name], one in chosen and (ordered or is_replaced(one, after[one.name])))
         for one in before
     ]
     return Outcome(renewals, findings + watch.said, watch.waited)

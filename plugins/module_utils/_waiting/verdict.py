@@ -21,6 +21,9 @@ IN_QUEUE = 600
 #: A failure that is older than this says nothing about now.
 RECENT = 3600
 
+#: What shows that a failure is over: one within the last hour may be.
+MENDED = "If that is done already, a test message shows it (mastodon_smtp_check_send=true)."
+
 #: What the diagnosis makes of a group's last error.
 Cause = t.Callable[[Group], Finding]
 
@@ -98,7 +101,7 @@ def _fails_now(waiting: Waiting, cause: Cause, ignored: t.Container[str]) -> lis
         found = cause(one)
         if found.code not in ignored:
             message = f"Mail fails now. {_failure(failed, waiting.now, found)}"
-            return [TABLE.finding("mails-fail-now", SUBJECT, message, found.fix)]
+            return [TABLE.finding("mails-fail-now", SUBJECT, message, f"{found.fix} {MENDED}".strip())]
     return []
 
 

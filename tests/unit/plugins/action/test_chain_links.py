@@ -143,16 +143,47 @@ def test_the_undo_restarts_only_where_a_service_may_have_read_the_edit() -> None
     ("part", "dry", "step", "changed", "state"),
     [
         ("rollout", False, "edit", True, "current"),
-        ("rollout", True, "edit", True, "restarted"),
+        ("rollout", True, "edit", True, "edited"),
         ("rollout", True, "edit", False, "current"),
-        ("rollback", True, "restored", True, "restarted"),
+        ("rollback", True, "restored", True, "edited"),
         ("rollback", False, "restored", True, "current"),
         ("check", True, "edit", True, "current"),
     ],
 )
 def test_a_dry_run_says_what_the_edit_would_entail(part: str, dry: bool, step: str, changed: bool, state: str) -> None:
     given = linked("mail_services", part, {"services": ["web"]}, dry=dry, **{step: {"changed": changed}})
-    assert given == {"services": ["web"], **FOUND, "state": state}
+    told = {"handed": {"edited": True}} if state == "edited" else {}
+    assert given == {"services": ["web"], **FOUND, "state": "current", **told}
+
+
+def test_the_restart_is_told_which_services_need_not_run() -> None:
+    chosen = {"accept": ["mail-not-served", "service-masked"]}
+    for part in ("rollout", "check", "rollback"):
+        given = linked("mail_services", part, chosen=chosen, edit={"changed": True})
+        assert given and given["handed"] == {"accept": ["mail-not-served"]}
+
+
+STOPPED = {"code": "mail-not-served", "severity": "warning", "subject": "sidekiq", "message": "No.", "fix": "Start it."}
+
+
+@pytest.mark.parametrize(
+    ("part", "severity"), [("preflight", "error"), ("check", "warning"), ("rollback", "warning"), ("", "warning")]
+)
+def test_a_sidekiq_that_stays_stopped_is_an_error_before_a_rollout(
+    monkeypatch: pytest.MonkeyPatch, part: str, severity: str
+) -> None:
+    module = importlib.import_module("ansible_collections.fediops.mastodon.plugins.action.instance_info")
+    args = {"chain": part} if part else {}
+    action = module.ActionModule(SimpleNamespace(args=args, async_val=0, check_mode=False, action="x"), *(None,) * 5)
+    monkeypatch.setattr(action, "ask", lambda *_args, **_how: {"instance": {}, "findings": [STOPPED]})
+    assert [one["severity"] for one in action.perform({}, {})["findings"]] == [severity]
+
+
+def test_a_sidekiq_that_stays_stopped_keeps_no_step_from_looking() -> None:
+    found = {"instance": INSTANCE, "findings": [{**STOPPED, "severity": "error"}]}
+    assert linked("smtp_settings", "preflight", failed=("instance",), instance=found) is not None
+    found["findings"] = [*t.cast(t.Any, found["findings"]), {**STOPPED, "severity": "error", "code": "user-unknown"}]
+    assert linked("smtp_settings", "preflight", failed=("instance",), instance=found) is None
 
 
 def test_rails_is_held_to_the_plan_and_sends_where_it_is_worth_it() -> None:

@@ -105,6 +105,14 @@ def test_what_the_settings_do_and_nobody_meant_is_a_finding(run):
     assert [one["code"] for one in unknown["findings"]] == ["override-hides-file", "variable-unread"]
 
 
+def test_a_sidekiq_that_a_rollout_would_leave_stopped_is_a_warning(run):
+    sidekiq = Service("mastodon-sidekiq.service", "sidekiq", "stopped", "inactive (dead)")
+    result, _unused = run(dataclasses.replace(INSTANCE, services=(*INSTANCE.services, sidekiq), findings=()))
+    assert [(one["code"], one["severity"]) for one in result["findings"]] == [("mail-not-served", "warning")]
+    restarted = dataclasses.replace(sidekiq, state="failed")
+    assert run(dataclasses.replace(INSTANCE, services=(restarted,), findings=()))[0]["findings"] == []
+
+
 def test_what_a_sender_has_from_elsewhere_is_returned_and_its_credentials_are_digests_with_the_key(run):
     (sender,) = run(INSTANCE)[0]["instance"]["senders"]
     assert (sender["service"], sender["role"]) == ("mastodon-sidekiq.service", "sidekiq")

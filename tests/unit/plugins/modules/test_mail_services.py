@@ -26,6 +26,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model i
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import Outcome, Renewal
 from ansible_collections.fediops.mastodon.plugins.modules import mail_services
 
+TIMES = {"steady": 10.0, "timeout": 180.0}
 OLD = Service("mastodon-web.service", "web", "running", "active (running)", started=0.0, pid=7, stale=True)
 NEW = dataclasses.replace(OLD, pid=8, started=60.0, stale=False)
 DONE = Outcome([Renewal(OLD, NEW, True)], [], 12.34)
@@ -65,7 +66,7 @@ def run(monkeypatch, capsys):
 
 def test_the_defaults_and_the_result(run):
     result, asked = run()
-    assert asked == [Hints(), ("renew", "driver", "current", {"steady": 10.0, "timeout": 180.0})]
+    assert asked == [Hints(), ("renew", "driver", "current", {**TIMES, "accepted": ()})]
     assert result["changed"] is True and result["ready_after"] == 12.3 and result["findings"] == []
     (service,) = result["services"]
     assert (service["name"], service["restarted"], service["stale"]) == ("mastodon-web.service", True, True)
@@ -75,12 +76,19 @@ def test_the_defaults_and_the_result(run):
 
 def test_options_reach_the_work(run):
     _unused, asked = run(options={"state": "restarted", "steady": 0, "timeout": 2.5, "services": ["x"]})
-    assert asked == [Hints(services=("x",)), ("renew", "driver", "restarted", {"steady": 0.0, "timeout": 2.5})]
+    times = {"steady": 0.0, "timeout": 2.5, "accepted": ()}
+    assert asked == [Hints(services=("x",)), ("renew", "driver", "restarted", times)]
 
 
 def test_check_mode_only_predicts(run):
     result, asked = run(check=True, options={"state": "restarted"})
-    assert asked[1] == ("predict", "driver", "restarted", {}) and result["changed"] is True
+    assert asked[1] == ("predict", "driver", "restarted", {"accepted": ()}) and result["changed"] is True
+
+
+def test_what_earlier_steps_hand_on_reaches_the_work(run):
+    told = {"handed": {"accept": ["mail-not-served"], "edited": True}}
+    assert run(options=told)[1][1][2:] == ("current", {**TIMES, "accepted": ["mail-not-served"]})
+    assert run(check=True, options=told)[1][1][2:] == ("edited", {"accepted": ["mail-not-served"]})
 
 
 def test_nothing_restarted_is_no_change(run):

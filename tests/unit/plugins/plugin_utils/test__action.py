@@ -323,7 +323,7 @@ def test_what_the_operator_accepts_counts_in_each_part_of_the_role(
     severity: str,
 ) -> None:
     Record("masto1").leave("variables", Entry("x", "ok", (), {"variables": variables}))
-    monkeypatch.setattr(Step, "ACCEPTABLE", True)
+    monkeypatch.setattr(Step, "ACCEPTABLE", frozenset({"port-invalid"}))
     monkeypatch.setattr(Step, "fail_on", lambda self: self.known.setting("fail_on") or "error")
     result = run(lambda _unused: ([WRONG], {"seen": [1]}), HOST, chain=part)
     assert [one["severity"] for one in result["findings"]] == [severity] and result["seen"] == [1]
@@ -333,8 +333,14 @@ def test_what_the_operator_accepts_counts_in_each_part_of_the_role(
     assert ("(Accepted by the operator.)" in result["findings"][0]["message"]) is accepted
 
 
-def test_a_step_whose_findings_cannot_be_accepted_fails_all_the_same(folder: Path) -> None:  # noqa: ARG001
+@pytest.mark.parametrize("acceptable", [(), ("port-unusual",)])
+def test_what_cannot_be_accepted_fails_the_step_all_the_same(
+    folder: Path,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+    acceptable: tuple[str, ...],
+) -> None:
     """An edit that was not made is not made by accepting why."""
+    monkeypatch.setattr(Step, "ACCEPTABLE", frozenset(acceptable))
     Record("masto1").leave("variables", Entry("x", "ok", (), {"variables": {"accept": ["port-invalid"]}}))
     run(lambda _unused: ([WRONG], {}), HOST, chain="preflight")
     assert left().outcome == "failed"

@@ -187,6 +187,19 @@ def test_a_proof_that_is_missing_is_told_until_it_is_made() -> None:
     assert (proved["outcome"], proved["label"]) == ("changed", "Done and proved")
 
 
+@pytest.mark.parametrize(("chosen", "fails"), [({}, True), ({"unproved": "warn"}, False), (SILENT, False)])
+def test_a_queue_that_nobody_serves_as_the_operator_accepts_is_not_proved(
+    chosen: dict[str, t.Any], fails: bool
+) -> None:
+    unserved = Finding("mail-not-served", "info", "sidekiq", "None runs.").as_dict()
+    seen = ran(edit=EDIT)
+    seen["services"] = {**seen["services"], "findings": [unserved]}
+    ended = rollout(without_queue(known(chosen, **seen)), None, str)
+    assert (ended["label"], ended["fails"]) == ("Done, not proved", fails)
+    assert "No Sidekiq service runs, as mastodon_smtp_accept allows" in ended["headline"]
+    assert ended["to_prove"] == ["To prove it: Start Sidekiq and run the rollout again."]
+
+
 def test_with_tags_a_queue_that_is_not_proved_is_told() -> None:
     ended = rollout(also(known(instance=whole(), edit=edit("queue")), queue=UNMADE), None, str)
     assert (ended["outcome"], ended["fails"]) == ("not proved", True) and ended["summary"].count("\n") == 2

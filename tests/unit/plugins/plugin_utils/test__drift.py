@@ -178,13 +178,19 @@ def test_a_step_that_was_left_out_says_nothing() -> None:
     assert drift(steps(relay={"skipped": True, "msg": "no"}, relay_bulk={}))["in_order"]
 
 
-@pytest.mark.parametrize("code", ["service-stopped", "service-failing-before", "edit-unproved"])
+@pytest.mark.parametrize("code", ["service-stopped", "mail-not-served", "service-failing-before", "edit-unproved"])
 def test_a_service_that_is_not_up_is_an_error_although_a_rollout_only_warns(code: str) -> None:
     seen = steps()
     seen["instance"]["findings"] = [finding(code, "warning", "mastodon-web.service")]
     verdict = drift(seen)
     assert (verdict["in_order"], codes(verdict)) == (False, [(code, "error")])
     assert not drift_summary(verdict, seen["instance"]["instance"])[0].startswith("In order")
+
+
+def test_a_service_that_need_not_run_is_in_order() -> None:
+    seen = steps()
+    seen["instance"]["findings"] = [finding("service-stopped", "info", "mastodon-sidekiq.service")]
+    assert drift(seen)["label"] == "In order"
 
 
 def test_the_same_service_is_told_once_by_both_steps() -> None:

@@ -87,6 +87,11 @@ def test_what_is_sent(send: str, seen: dict[str, t.Any], message: bool, queue: b
     assert (host.send_message, host.prove_queue) == (message, queue)
 
 
+def test_nothing_goes_through_a_queue_that_nobody_serves_as_the_operator_accepts() -> None:
+    unserved = {"changed": True, "findings": [Finding("mail-not-served", "info", "sidekiq", "None.").as_dict()]}
+    assert not known({"send": "always"}, edit=edit(*ALL), services=unserved).prove_queue
+
+
 def test_nothing_goes_through_the_queue_in_a_dry_run_or_to_nobody() -> None:
     assert not known({"send": "always"}, dry=True, edit=edit(*ALL)).prove_queue
     assert not known({"send": "always", "test_recipient": ""}, edit=edit(*ALL)).prove_queue

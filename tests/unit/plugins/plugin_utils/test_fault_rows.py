@@ -23,6 +23,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import En
 
 FAULTS = yaml.safe_load((Path(__file__).parents[3] / "integration" / "rollout" / "faults.yml").read_text())
 KEYS = {
+    "instance_info": "instance",
     "smtp_settings": "settings",
     "smtp_relay_info": "relay",
     "mailer_check": "mailer",

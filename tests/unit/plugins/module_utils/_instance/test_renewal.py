@@ -18,7 +18,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instanc
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.last_words import secret_values, telling
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Instance, Life, LogLine, Service
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import plan, predict, renew
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import not_served, plan, predict, renew
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.watch import crashed, is_replaced
 
 SECRET = "correct-horse-battery"
@@ -129,26 +129,26 @@ def restarted(outcome):
 
 
 @pytest.mark.parametrize(
-    ("service", "current", "always"),
+    ("service", "current", "always", "edited"),
     [
-        (sidekiq(stale=True), True, True),
-        (sidekiq(), False, True),
-        (sidekiq(stale=True, wanted=False), True, True),  # runs, whether enabled or not
-        (in_state(sidekiq(), "failed"), True, True),
-        (in_state(sidekiq(), "failed", wanted=False), True, True),  # crashed: nobody stopped it
-        (in_state(sidekiq(), "changing"), True, True),
-        (in_state(sidekiq(), "stopped"), False, True),
-        (in_state(sidekiq(), "stopped", wanted=False), False, False),
-        (in_state(sidekiq(), "stopped", masked=True), False, False),
-        (in_state(sidekiq(), "failed", masked=True), False, False),
-        (streaming(), False, False),
-        (in_state(streaming(), "failed"), False, False),
+        (sidekiq(stale=True), True, True, True),
+        (sidekiq(), False, True, True),
+        (sidekiq(stale=True, wanted=False), True, True, True),  # runs, whether enabled or not
+        (in_state(sidekiq(), "failed"), True, True, True),
+        (in_state(sidekiq(), "failed", wanted=False), True, True, True),  # crashed: nobody stopped it
+        (in_state(sidekiq(), "changing"), True, True, True),
+        (in_state(sidekiq(), "stopped"), False, True, False),
+        (in_state(sidekiq(), "stopped", wanted=False), False, False, False),
+        (in_state(sidekiq(), "stopped", masked=True), False, False, False),
+        (in_state(sidekiq(), "failed", masked=True), False, False, False),
+        (streaming(), False, False, False),
+        (in_state(streaming(), "failed"), False, False, False),
     ],
 )
-def test_which_services_are_restarted(service, current, always):
+def test_which_services_are_restarted(service, current, always, edited):
     other = sidekiq(pid=99)
     other = dataclasses.replace(other, name="other.service")
-    for goal, expected in (("current", current), ("restarted", always)):
+    for goal, expected in (("current", current), ("restarted", always), ("edited", edited)):
         chosen, _unused = plan([service, other], goal)
         assert (service in chosen) is expected, goal
 
@@ -217,6 +217,33 @@ def test_an_error_in_the_plan_restarts_nothing():
     outcome = do(driver)
     assert driver.asked == [] and not outcome.changed
     assert codes(outcome) == ["service-stopped", "mail-not-served"]
+
+
+@pytest.mark.parametrize(
+    ("services", "told"),
+    [
+        ([web(), in_state(sidekiq(), "stopped")], True),
+        ([in_state(web(), "stopped", wanted=False), in_state(sidekiq(), "stopped", wanted=False)], True),
+        ([in_state(web(), "stopped"), sidekiq()], False),
+        ([web(), in_state(sidekiq(), "failed")], False),  # the rollout starts it
+        ([web(), in_state(sidekiq(), "changing")], False),
+        ([web(), in_state(sidekiq(), "stopped", wanted=False)], False),  # a host for web only
+    ],
+)
+def test_whether_a_rollout_could_prove_its_edit_is_known_before(services, told):
+    found = not_served(services)
+    assert (found is not None) is told
+    assert found is None or (found.code, found.severity) == ("mail-not-served", "warning")
+
+
+def test_what_the_operator_accepts_keeps_nothing_from_its_restart():
+    driver = Scripted(web(stale=True), in_state(sidekiq(), "stopped"))
+    codes_accepted = ("mail-not-served", "service-stopped")
+    outcome = renew(driver, "current", steady=1, timeout=60, accepted=codes_accepted, clock=driver)
+    assert restarted(outcome) == ["web.service"] and outcome.renewals[1].after.state == "stopped"
+    assert [(one.code, one.severity) for one in outcome.findings] == [(one, "info") for one in reversed(codes_accepted)]
+    predicted = predict(Scripted(web(), in_state(sidekiq(), "stopped")), "edited", codes_accepted)
+    assert restarted(predicted) == ["web.service"] and {one.severity for one in predicted.findings} == {"info"}
 
 
 def test_a_crashed_service_is_started():

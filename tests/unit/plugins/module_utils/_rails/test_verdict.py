@@ -332,6 +332,14 @@ def test_waiting_mails_are_told_and_those_that_fail_now_are_an_error() -> None:
     assert of_waiting(asked(broken)) == ["mails-waiting"]
     assert of_waiting(asked(waiting(), repairing=True)) == ["mails-waiting"]
     assert of_waiting(asked(waiting(place="dead"), repairing=True)) == ["mails-lost"]
+    sent = {
+        "relay": "main",
+        "to": "a@b.example",
+        "message_id": "1@x",
+        "envelope_from": "c@d.example",
+        "answer": "250 ok",
+    }
+    assert of_waiting(asked({**waiting(), "messages": [{**sent, "error": None}]})) == ["mails-waiting"]
     refused = waiting(error_class="Net::SMTPFatalError", error_message="550 5.1.1 <a@b.example>: user unknown")
     assert of_waiting(asked(refused)) == ["mails-waiting"]
     assert of_waiting(asked(waiting(), "web")) == []
