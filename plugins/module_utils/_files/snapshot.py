@@ -39,6 +39,14 @@ _NOT_COPIED = ("security.ima", "security.evm", "security.capability")
 LARGEST = 128 * 1024
 
 
+#: Source: selinux(8).
+_SELINUX = "/sys/fs/selinux/enforce"
+_SELINUX_FIX = (
+    "Look for the denial with ausearch -m AVC -ts recent. If the file or its directory has a wrong context (ls -Z), "
+    "restore it with restorecon."
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
     """A regular file at one moment.
@@ -82,8 +90,21 @@ def trouble(error: OSError, path: str, doing: str) -> Finding:
         return TABLE.finding("link-not-followed", path, f"{error.strerror}.", error.fix)
     code = _CODES.get(error.errno or 0, "env-file-failed")
     reason = os.strerror(error.errno) if error.errno else type(error).__name__
-    who = f" It was tried as {f'uid {os.geteuid()}' if os.geteuid() else 'root'}." if code == "env-file-denied" else ""
-    return TABLE.finding(code, path, f"Could not {doing}: {reason}.{who}")
+    if code != "env-file-denied":
+        return TABLE.finding(code, path, f"Could not {doing}: {reason}.")
+    who = f"It was tried as {f'uid {os.geteuid()}' if os.geteuid() else 'root'}."
+    if os.geteuid() == 0 and _selinux_enforces():  # modes deny root nothing
+        message = f"Could not {doing}: {reason}. {who} SELinux is enforcing on this host and may deny it."
+        return TABLE.finding(code, path, message, _SELINUX_FIX)
+    return TABLE.finding(code, path, f"Could not {doing}: {reason}. {who}")
+
+
+def _selinux_enforces() -> bool:
+    try:
+        with open(_SELINUX, encoding="ascii") as setting:
+            return setting.read(1) == "1"
+    except OSError:
+        return False
 
 
 def followed(place: Place) -> list[Finding]:

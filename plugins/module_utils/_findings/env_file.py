@@ -177,6 +177,14 @@ TABLE = Table(
         formerly=("path-missing",),
     ),
     Code(
+        "env-file-of-others",
+        "warning",
+        "Something else (Ansible, Puppet, Chef, Salt, NixOS, YunoHost) writes the file and will undo an edit.",
+        "Set the same variables where it takes them from (its template or data). Then accept this finding with "
+        "mastodon_smtp_accept.",
+        "A comment in the file or its place says so; ansible-core DEFAULT_MANAGED_STR",
+    ),
+    Code(
         "link-followed",
         "info",
         "The path goes through a symbolic link; the file that it points to is read and edited.",

@@ -24,6 +24,7 @@ from .._files.snapshot import LARGEST, checksum, followed, look, opened, placed
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError
 from .._mailer.names import BULK, MAIN
+from . import file_owners
 from .model import Elsewhere
 
 #: The file to which the settings are written, unless a hint names another.
@@ -94,12 +95,12 @@ class EnvFile:
     """The environment file and its content.
 
     :ivar path: with symbolic links resolved.
-    :ivar followed: a finding if links were followed.
+    :ivar noted: findings if links were followed, or if somebody else writes the file.
     """
 
     path: str
     data: bytes = dataclasses.field(repr=False)
-    followed: tuple[Finding, ...] = ()
+    noted: tuple[Finding, ...] = ()
 
     @property
     def checksum(self) -> str:
@@ -117,7 +118,8 @@ def read_env_file(path: str, others: t.Sequence[str] = ()) -> EnvFile:
         with opened(path) as place:
             data = look(place).data
             decode(data)
-            return EnvFile(place.target, data, tuple(followed(place)))
+            others_file = file_owners.about(place.target, data, [link.target for link in place.links])
+            return EnvFile(place.target, data, (*followed(place), *others_file))
     except FindingError as error:
         finding = placed(error.finding, path)
         if finding.code == "env-file-missing" and others:

@@ -124,7 +124,7 @@ class ComposeDriver:
 
     def _with_settings(self, instance: Instance, env_file: layers.EnvFile, findings: list[Finding]) -> Instance:
         """The instance completed from its environment file and the Compose files."""
-        findings += env_file.followed
+        findings += env_file.noted
         if not env_file.data.strip():
             findings.append(TABLE.finding("env-file-empty", env_file.path, "It is empty."))
         found = [self._resolved(name, env_file.path, findings) for name in self._mail_services()]

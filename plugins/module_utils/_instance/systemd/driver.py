@@ -100,7 +100,7 @@ class SystemdDriver:
 
     def _with_settings(self, instance: Instance, env_file: layers.EnvFile, findings: list[Finding]) -> Instance:
         """The instance completed from its environment file and the layers around it."""
-        findings += env_file.followed
+        findings += env_file.noted
         if not env_file.data.strip():
             findings.append(TABLE.finding("env-file-empty", env_file.path, "It is empty."))
         readers = self._readers(env_file.path)

@@ -15,6 +15,7 @@ import socket
 
 import pytest
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._files import snapshot
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.snapshot import checksum, look, opened, trouble
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 
@@ -122,3 +123,29 @@ def test_the_systems_words(number: int, code: str) -> None:
     one = trouble(OSError(number, "x"), "/e", "replace the file")
     assert (one.code, one.subject, one.severity) == (code, "/e", "error")
     assert os.strerror(number) in one.message
+
+
+@pytest.mark.parametrize(
+    ("enforce", "uid", "code", "named"),
+    [
+        ("1", 0, errno.EACCES, True),
+        ("1", 0, errno.EPERM, True),
+        ("0", 0, errno.EACCES, False),
+        (None, 0, errno.EACCES, False),
+        ("1", 1000, errno.EACCES, False),
+        ("1", 0, errno.ENOSPC, False),
+    ],
+)
+def test_selinux_is_named_where_root_is_denied_and_only_there(tmp_path, monkeypatch, enforce, uid, code, named):
+    setting = tmp_path / "enforce"
+    if enforce:
+        setting.write_text(enforce)
+    monkeypatch.setattr(snapshot, "_SELINUX", str(setting))
+    monkeypatch.setattr("os.geteuid", lambda: uid)
+    finding = trouble(OSError(code, "x"), "/live/.env.production", "replace the file")
+    assert ("SELinux is enforcing" in finding.message) is named and ("ausearch" in finding.fix) is named
+    if named:
+        assert finding.message == (
+            f"Could not replace the file: {os.strerror(code)}. It was tried as root. "
+            "SELinux is enforcing on this host and may deny it."
+        )

@@ -67,9 +67,9 @@ def test_follows_a_chain_of_links_to_the_file_that_has_to_be_edited(tmp_path):
     (tmp_path / "env").symlink_to(tmp_path / "between")
     read = layers.read_env_file(str(tmp_path / "env"))
     assert read.path == str(target)
-    (told,) = read.followed
+    (told,) = read.noted
     assert (told.code, told.severity) == ("link-followed", "info") and str(target) in told.message
-    assert not layers.read_env_file(str(target)).followed
+    assert not layers.read_env_file(str(target)).noted
 
 
 @as_root
