@@ -65,8 +65,8 @@ class Step(ActionBase):
 
     #: The step's key in the record of the run.
     KEY: t.ClassVar[str] = ""
-    #: In the role, the codes of the step's findings that the operator may accept (mastodon_smtp_accept): those after
-    #: which it has done its whole work.
+    #: In the role, the codes of the step's errors that the operator may accept (mastodon_smtp_accept): those after
+    #: which it has done its whole work. Any warning can be accepted.
     ACCEPTABLE: t.ClassVar[frozenset[str]] = frozenset()
 
     TRANSFERS_FILES = False
@@ -171,13 +171,26 @@ class Step(ActionBase):
         return "error"
 
     def _weighed(self, done: Result) -> Result:
-        """The result with the severities that count; it is failed if an error is left."""
+        """The result with the severities that count; it is failed if an error is left.
+
+        Any warning can be accepted. An error can be accepted only if the step has done its work in spite of it.
+        """
         found = [Finding(**one) for one in done.get("findings") or ()]
-        if not self.ACCEPTABLE or not found or (done.get("failed") and not errors(found)):
+        if not found or (done.get("failed") and not errors(found)):
             return done
-        weighed = worst_first(weigh(found, self.ACCEPTABLE & self.known.accepted, self.fail_on()))
-        kept = {name: one for name, one in done.items() if name not in ("failed", "msg")}
-        kept["findings"] = [one.as_dict() for one in weighed]
+        accepted = self.known.accepted
+        weighed = worst_first(
+            counts
+            for one in found
+            for counts in weigh(
+                [one], accepted if one.severity == "warning" or one.code in self.ACCEPTABLE else (), self.fail_on()
+            )
+        )
+        kept = {**done, "findings": [one.as_dict() for one in weighed]}
+        if not self.ACCEPTABLE:
+            return kept
+        for name in ("failed", "msg"):
+            kept.pop(name, None)
         return {**kept, "failed": True, "msg": explain(weighed)} if errors(weighed) else kept
 
     def _ended(self, outcome: str, problems: list[str], done: Result) -> Result:

@@ -32,7 +32,7 @@ STEPS = ("variables", "instance", "settings", "relay", "relay_bulk", "dns", "edi
 _OF_THE_FILE = frozenset({"effective-differs", "password-misread", "login-misread"})
 
 #: Warnings before a rollout that are errors in a drift check: an edit without its proof, a service that is not up.
-_ERRORS_HERE = frozenset({"edit-unproved", "service-failing-before", *NOT_RUNNING})
+_ERRORS_HERE = {("edit-unproved", "info"), *((code, "warning") for code in ("service-failing-before", *NOT_RUNNING))}
 
 #: Variables that together decide how a connection is encrypted: a change to one affects the settings of the others.
 _ENCRYPTION = re.compile(r"((?:BULK_)?SMTP_)(?:TLS|SSL|ENABLE_STARTTLS|ENABLE_STARTTLS_AUTO)")
@@ -162,5 +162,4 @@ def _of_step(name: str, result: t.Mapping[str, t.Any], results: t.Mapping[str, t
 
 def _weighed(one: Finding) -> Finding:
     """The finding with its severity in a drift check; what the operator accepts stays an info."""
-    accepted = one.code in NOT_RUNNING and one.severity == "info"
-    return dataclasses.replace(one, severity="error") if one.code in _ERRORS_HERE and not accepted else one
+    return dataclasses.replace(one, severity="error") if (one.code, one.severity) in _ERRORS_HERE else one

@@ -346,6 +346,17 @@ def test_what_cannot_be_accepted_fails_the_step_all_the_same(
     assert left().outcome == "failed"
 
 
+def test_a_warning_can_be_accepted_in_every_step(folder: Path) -> None:  # noqa: ARG001
+    Record("masto1").leave("variables", Entry("x", "ok", (), {"variables": {"accept": ["mails-waiting"]}}))
+    waiting = Finding("mails-waiting", "warning", "Sidekiq", "2 mails wait.")
+    run(lambda _unused: ([waiting, WRONG], {}), HOST, chain="rollout")
+    assert [(one["code"], one["severity"]) for one in left().result["findings"]] == [
+        (WRONG.code, "error"),
+        ("mails-waiting", "info"),
+    ]
+    assert left().outcome == "failed" and left().problems == (WRONG.sentence(),)
+
+
 def test_what_only_a_test_could_not_do_is_no_failure_in_the_role(folder: Path) -> None:  # noqa: ARG001
     no_account = Finding("account-gets-no-mail", "error", "a@b.test", "It is none.")
     assert run(lambda _unused: ([no_account], {}), HOST, chain="rollout")["failed"] is False

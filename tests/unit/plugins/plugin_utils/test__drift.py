@@ -178,7 +178,7 @@ def test_a_step_that_was_left_out_says_nothing() -> None:
     assert drift(steps(relay={"skipped": True, "msg": "no"}, relay_bulk={}))["in_order"]
 
 
-@pytest.mark.parametrize("code", ["service-stopped", "mail-not-served", "service-failing-before", "edit-unproved"])
+@pytest.mark.parametrize("code", ["service-stopped", "mail-not-served", "service-failing-before"])
 def test_a_service_that_is_not_up_is_an_error_although_a_rollout_only_warns(code: str) -> None:
     seen = steps()
     seen["instance"]["findings"] = [finding(code, "warning", "mastodon-web.service")]
