@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 name: rollout_report
 type: aggregate
 short_description: Writes a report of a rollout, and shows what slow steps are waiting for
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The fediops.mastodon contributors (@fediops)
 description:

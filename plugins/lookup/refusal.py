@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: refusal
 short_description: Why this command would do nothing
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The fediops.mastodon contributors (@fediops)
 description:

@@ -18,7 +18,7 @@ description:
   - The file is replaced as a whole or not at all, whatever happens meanwhile.
 author:
   - The fediops.mastodon contributors (@fediops)
-version_added: 0.1.0
+version_added: 1.0.0
 extends_documentation_fragment:
   - fediops.mastodon.attributes
   - fediops.mastodon.attributes.host

@@ -10,7 +10,7 @@ module: instance_info
 short_description: Find the Mastodon instance on a host and what its mail settings are
 version_added: 1.0.0
 author:
-  - The fediops.mastodon contributors (!UNKNOWN)
+  - The fediops.mastodon contributors (@fediops)
 description:
   - Finds the instance through its systemd units, whatever they are called, or through the labels that Docker Compose
     puts on its containers. From them it takes the app directory, the user, the environment file and the release. Each

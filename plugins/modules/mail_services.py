@@ -10,7 +10,7 @@ module: mail_services
 short_description: Make Mastodon's web and Sidekiq services run on the present mail settings
 version_added: 1.0.0
 author:
-  - The fediops.mastodon contributors (!UNKNOWN)
+  - The fediops.mastodon contributors (@fediops)
 description:
   - Restarts the web service and all Sidekiq services that run on older settings than the files now hold. The streaming
     service sends no mail and is never touched.

@@ -10,7 +10,7 @@ module: mailer_check
 short_description: Ask Mastodon's own Rails which mail settings it uses, and send a test message through them
 version_added: 1.0.0
 author:
-  - The fediops.mastodon contributors (!UNKNOWN)
+  - The fediops.mastodon contributors (@fediops)
 description:
   - Boots the instance's Rails once, by C(bin/rails runner), as the instance's user and with the environment of its
     Sidekiq service, which sends nearly all mail; of its web service where no Sidekiq runs. This fresh process reads the

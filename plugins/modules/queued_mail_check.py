@@ -10,7 +10,7 @@ module: queued_mail_check
 short_description: Send one mail through Mastodon's background queue and follow it to its end
 version_added: 1.0.0
 author:
-  - The fediops.mastodon contributors (!UNKNOWN)
+  - The fediops.mastodon contributors (@fediops)
 description:
   - Account mails of Mastodon go through a queue, from which the running Sidekiq services deliver them with the settings
     that they started with. This module sends one mail that way and follows that very job.

@@ -10,7 +10,7 @@ module: sender_dns_info
 short_description: See whether receivers will believe the sender of a Mastodon server's mail
 version_added: 1.0.0
 author:
-  - The fediops.mastodon contributors (!UNKNOWN)
+  - The fediops.mastodon contributors (@fediops)
 description:
   - Looks up in DNS what receivers look up when a mail arrives, and judges it by 21 rules. They cover mail hosts, SPF
     (RFC 7208), DKIM keys (RFC 6376) and DMARC (RFC 9989, with its tree walk instead of a public suffix list).

@@ -8,7 +8,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: smtp_adopt
 short_description: Write the mail settings that an instance uses into the inventory
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The fediops.mastodon contributors (@fediops)
 description:

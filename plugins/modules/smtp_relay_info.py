@@ -10,7 +10,7 @@ module: smtp_relay_info
 short_description: See whether this host can reach its mail relay, trust it and log in
 version_added: 1.0.0
 author:
-  - The fediops.mastodon contributors (!UNKNOWN)
+  - The fediops.mastodon contributors (@fediops)
 description:
   - Holds the SMTP dialogue that Mastodon will hold, from the host on which Mastodon runs, up to the point where a
     message would begin. Nothing is ever sent.

@@ -7,6 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: smtp_settings
 short_description: Turn the settings of a mail relay into the variables of one Mastodon release
+version_added: 1.0.0
 description:
   - Knows what each Mastodon release from 3.5 on does with each of its C(SMTP_*) and C(BULK_SMTP_*) variables, and
     what ActionMailer makes of them there.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: smtp_variables
 short_description: Check the variables of the role before anything uses them
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - The fediops.mastodon contributors (@fediops)
 description:
