@@ -63,11 +63,16 @@ _OF_MAILER: t.Mapping[str, tuple[str, str]] = types.MappingProxyType(
 _OTHER = ("other mail", "other mails")
 
 
+def name_of(mailer: str, method: str) -> tuple[str, str]:
+    """What one such mail is called, and what several are."""
+    return NAMES.get((mailer, method)) or _OF_MAILER.get(mailer, _OTHER)
+
+
 def named(groups: t.Iterable[Group]) -> str:
     """V(9 confirmations, 5 password resets and 1 other mail): the mails of these groups, most first."""
     counts: dict[tuple[str, str], int] = {}
     for one in groups:
-        name = NAMES.get((one.mailer, one.method)) or _OF_MAILER.get(one.mailer, _OTHER)
+        name = name_of(one.mailer, one.method)
         counts[name] = counts.get(name, 0) + one.count
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     return listed([f"{count} {one if count == 1 else several}" for (one, several), count in ordered])

@@ -150,6 +150,7 @@ def _host(host: Host, over: bool, failed: bool) -> dict[str, Plain]:
         },
         "services": _services(host),
         "test_messages": host.evidence.get("rails", {}).get("test_messages") or [],
+        "waiting": host.evidence.get("rails", {}).get("waiting"),
         "queued_mail": _without_applied(host.evidence.get("queue")),
         "adopted": host.evidence.get("adopt"),
         "findings": _unique(host.findings),

@@ -254,9 +254,16 @@ def of_waiting(value: t.Any) -> dict[str, Plain] | None:
     """The mails that wait in Sidekiq, in numbers; None if they were not counted."""
     if not isinstance(value, t.Mapping):
         return None
-    counts = ("count", "oldest", "newest", "next_try", "fresh", "expired", "gone", "unknown")
-    groups = rows(value.get("groups"), "place", "mailer", "method", "error_class", "cause", *counts)
-    return {**some(value, "complete"), "groups": groups}
+    words = ("place", "mailer", "method", "error_class", "cause")
+    counts = ("count", "fresh", "expired", "gone", "unknown")
+    groups = [
+        {
+            **{name: str(plain(one.get(name)) or "") for name in words},
+            **{name: number(one.get(name)) or 0 for name in counts},
+        }
+        for one in maps(value.get("groups"))
+    ]
+    return {"complete": value.get("complete") is True, "groups": groups}
 
 
 def of_services(result: Result) -> dict[str, Plain]:

@@ -12,6 +12,8 @@ import typing as t
 
 from markupsafe import Markup
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._waiting.words import name_of
+
 from .._services import renewed
 from .markup import Child, el
 from .page_parts import Document, badge, bars, causes, closing, findings, icon, part, problem_class, table
@@ -29,6 +31,9 @@ QUEUE_WORDS = {
     "not_sent": "none was sent",
     "unknown": "unknown from the log",
 }
+
+#: Where a mail of an outage is.
+PLACES = {"queue": "in the queue", "scheduled": "for a set time", "retry": "to be tried again", "dead": "given up"}
 
 
 def hosts(made: Document, *, all_open: bool) -> Markup | None:
@@ -75,6 +80,7 @@ def _host(made: Document, place: int, host: Document, is_open: bool) -> Markup:
             _relays(host["relays"]),
             _services(host),
             _mail(host),
+            _waiting(host["waiting"]),
             _findings(host),
             _timeline(host["timeline"], made["run"]["check_mode"]),
             id=f"host-{place}",
@@ -235,6 +241,33 @@ def _job(queued: Document) -> str:
     if error:
         return f"{error.get('class')}: {error.get('message')}"
     return f"queue {job.get('queue')}, tried {plural(int(job.get('attempts') or 0), 'time')}" if job else ""
+
+
+def _waiting(waiting: Document | None) -> Markup | None:
+    """The mails that wait in Sidekiq; the findings say what they mean."""
+    if not waiting or not waiting["groups"]:
+        return None
+    rows = [
+        [
+            _mails(one),
+            PLACES.get(one["place"], one["place"]),
+            _of_use(one),
+            el("code", one["cause"] or one["error_class"]),
+        ]
+        for one in waiting["groups"]
+    ]
+    title = "Mails in Sidekiq" if waiting["complete"] else "Mails in Sidekiq (at least)"
+    return part(title, table(title, ("Mails", "State", "Of use", "Last error"), rows))
+
+
+def _mails(group: Document) -> str:
+    one, several = name_of(group["mailer"], group["method"])
+    return f"{group['count']:g} {one if group['count'] == 1 else several}"
+
+
+def _of_use(group: Document) -> str:
+    words = {"fresh": "of use", "expired": "expired", "gone": "about something that is gone", "unknown": "not judged"}
+    return ", ".join(f"{group[name]:g} {word}" for name, word in words.items() if group[name])
 
 
 def _findings(host: Document) -> Markup | None:

@@ -470,7 +470,10 @@ RESULTS: dict[str, dict[str, t.Any]] = {
     "sender_dns_info": runs.DNS,
     "smtp_relay_info": runs.relay(),
     "env_file": runs.EDIT,
-    "mailer_check": runs.rails("a.example"),
+    "mailer_check": {
+        **runs.rails("a.example"),
+        "waiting": {"complete": True, "groups": [{"place": "retry", "mailer": "A", "count": 1, "cause": "x"}]},
+    },
     "mail_services": runs.services(),
     "queued_mail_check": runs.QUEUE,
 }

@@ -353,6 +353,33 @@ def test_a_dry_run_speaks_of_no_backup_and_no_mail_as_if_there_were_one() -> Non
     assert "The previous file is kept" in page(runs.rollout(["a.example"]).document())
 
 
+def test_the_page_says_which_mails_wait() -> None:
+    group = {"place": "retry", "mailer": "UserMailer", "method": "reset_password_instructions", "count": 3, "fresh": 1}
+    group |= {
+        "expired": 2,
+        "error_class": "Net::SMTPAuthenticationError",
+        "cause": "login-refused",
+        "error_message": "x@y",
+    }
+    dead = {
+        "place": "dead",
+        "mailer": "UserMailer",
+        "method": "welcome",
+        "count": 1,
+        "gone": 1,
+        "error_class": "EOFError",
+    }
+    run = runs.Run("a.example")
+    result = {**runs.rails("a.example"), "waiting": {"complete": False, "error": "", "groups": [group, dead]}}
+    run.step(run.task("Ask Rails", "mailer_check"), ["a.example"], ("ok", result))
+    made = run.document()
+    text = " ".join(re.sub("<[^>]+>", " ", page(made)).split())
+    assert "Mails in Sidekiq (at least)" in text
+    assert "3 password resets to be tried again 1 of use, 2 expired login-refused" in text
+    assert "1 welcome mail given up 1 about something that is gone EOFError" in text
+    assert "x@y" not in json.dumps(made)
+
+
 def test_files_are_replaced_as_a_whole_and_nothing_is_left_beside(tmp_path: t.Any) -> None:
     folder = tmp_path / "new" / "report"
     files = render(runs.hostile().document(), list(FILES))
