@@ -227,6 +227,10 @@ def test_a_service_with_settings_of_its_own_is_an_error_before_the_edit(disturbe
     assert done.status == 2 and "[override-contradicts]" in said, done.output
     assert f"Remove SMTP_PORT from service sidekiq of {COMPOSE_FILE}, line {line}." in said, done.output
     assert "there for sidekiq, which overrides" in said and "the plan says '587'" in said, done.output
+    said = " ".join(
+        host.lab.playbook("fediops.mastodon.smtp_check", mastodon_smtp_hosts="mastodon_compose").output.split()
+    )
+    assert f"Remove SMTP_PORT from service sidekiq of {COMPOSE_FILE}, line {line}." in said and "Not in order" in said
     assert host.containers() == before
 
 
