@@ -239,6 +239,9 @@ def test_a_service_that_is_stopped_is_told_before_anything_is_changed(host: Comp
     try:
         found = host.module("instance_info")
         assert [one["subject"] for one in found["findings"] if one["code"] == "service-stopped"] == ["web"], found
+        done = host.lab.playbook("fediops.mastodon.smtp_check", mastodon_smtp_hosts="mastodon_compose")
+        said = " ".join(done.output.split())
+        assert done.status == 2 and "Not in order: " in said and "error: web: It is exited" in said, done.output
     finally:
         host.compose("start web 2>&1")
 
