@@ -227,6 +227,10 @@ def test_a_service_with_settings_of_its_own_is_an_error_before_the_edit(disturbe
     assert done.status == 2 and "[override-contradicts]" in said, done.output
     assert f"Remove SMTP_PORT from service sidekiq of {COMPOSE_FILE}, line {line}." in said, done.output
     assert "there for sidekiq, which overrides" in said and "the plan says '587'" in said, done.output
+    said = " ".join(
+        host.lab.playbook("fediops.mastodon.smtp_check", mastodon_smtp_hosts="mastodon_compose").output.split()
+    )
+    assert f"Remove SMTP_PORT from service sidekiq of {COMPOSE_FILE}, line {line}." in said and "Not in order" in said
     assert host.containers() == before
 
 
@@ -235,6 +239,9 @@ def test_a_service_that_is_stopped_is_told_before_anything_is_changed(host: Comp
     try:
         found = host.module("instance_info")
         assert [one["subject"] for one in found["findings"] if one["code"] == "service-stopped"] == ["web"], found
+        done = host.lab.playbook("fediops.mastodon.smtp_check", mastodon_smtp_hosts="mastodon_compose")
+        said = " ".join(done.output.split())
+        assert done.status == 2 and "Not in order: " in said and "error: web: It is exited" in said, done.output
     finally:
         host.compose("start web 2>&1")
 

@@ -96,6 +96,9 @@ def test_hosts_that_do_not_answer_or_have_no_mastodon_are_named_and_left_out(fle
     # 4: Ansible's own word for a host that was unreachable, on top of the failed one
     assert done.status != 0 and "Did not answer: gone" in done.output and "Without Mastodon: relay" in done.output
     assert "Using run_once" not in done.output
+    # The hosts that are left out say it of themselves alone, in a run that changes the others.
+    assert "Nothing has been changed on this host." in flat(done), done.output
+    assert "Nothing has been changed on any host." not in flat(done), done.output
     fleet.proved()
 
 

@@ -106,6 +106,21 @@ def test_the_drift_check_finds_it_in_order(newest: Lab) -> None:
     assert wrong.status == 0 and "warning: erin@example.com: The account is a memorial" in flat(wrong), wrong.output
 
 
+def test_a_drop_in_that_contradicts_the_inventory_is_not_in_order(newest: Lab) -> None:
+    """The check names it, and a rollout does not begin; Sidekiq needs no restart for that."""
+    folder, before = "/run/systemd/system/mastodon-sidekiq.service.d", state(newest)
+    newest.ssh(HOST, f"mkdir -p {folder} && printf '[Service]\\nEnvironment=SMTP_PORT=465\\n' > {folder}/old.conf")
+    newest.ssh(HOST, "systemctl daemon-reload")
+    try:
+        check = newest.playbook("fediops.mastodon.smtp_check", "--limit", HOST, mastodon_smtp_hosts="fleet")
+        done = rollout(newest)
+    finally:
+        newest.ssh(HOST, f"rm -r {folder} && systemctl daemon-reload")
+    for run_ in (check, done):
+        assert run_.status != 0 and f"Remove SMTP_PORT from {folder}/old.conf, line 2." in flat(run_), run_.output
+    assert "Nothing has been changed on any host." in flat(done) and state(newest) == before
+
+
 def test_after_five_resets_the_settings_are_good_all_the_same(newest: Lab) -> None:
     for _unused in range(5):
         assert not newest.module(HOST, "queued_mail_check", {"reset": "alice@example.com"})["failed"]

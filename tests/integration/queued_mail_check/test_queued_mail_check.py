@@ -130,10 +130,11 @@ def somebody_asks_for_a_reset(host: Host, account: str) -> None:
     host.lab.ssh(host.name, "timeout 30 sh -c 'until [ $(redis-cli zcard retry) = 1 ]; do sleep 0.3; done'; sleep 2")
 
 
-#: What hides the job from the log, as drop-ins of both units: logs that go to a file, and a level that leaves nothing.
+#: What hides the job from the log, as drop-ins of both units: logs that go to a file; a level that leaves no more than
+#: Sidekiq's report of an exception, or nothing at all.
 HIDDEN = {
-    "append": "StandardOutput=append:/home/mastodon/live/log/out.log",
-    "warn": "Environment=RAILS_LOG_LEVEL=warn",
+    "append": {"": "StandardOutput=append:/home/mastodon/live/log/out.log"},
+    "level": {"": "Environment=RAILS_LOG_LEVEL=warn", "masto1": "Environment=RAILS_LOG_LEVEL=fatal"},
 }
 
 
@@ -141,7 +142,8 @@ HIDDEN = {
 def test_where_the_log_tells_nothing_redis_does(host: Host, hidden: str) -> None:
     names = ("mastodon-web", "mastodon-sidekiq")
     folders = [f"/run/systemd/system/{name}.service.d" for name in names]
-    write = "; ".join(f"mkdir -p {one} && printf '[Service]\\n{HIDDEN[hidden]}\\n' > {one}/log.conf" for one in folders)
+    line = HIDDEN[hidden].get(host.name, HIDDEN[hidden][""])
+    write = "; ".join(f"mkdir -p {one} && printf '[Service]\\n{line}\\n' > {one}/log.conf" for one in folders)
     again = f"systemctl daemon-reload && systemctl restart {' '.join(names)}"
     host.lab.ssh(host.name, f"{write}; {again}")
     try:
@@ -160,13 +162,30 @@ def test_where_the_log_tells_nothing_redis_does(host: Host, hidden: str) -> None
     host.lab.ssh(host.name, "redis-cli del retry")
 
 
-def test_where_web_does_not_answer_rails_asks_for_the_reset(host: Host) -> None:
-    host.lab.ssh(host.name, "systemctl stop mastodon-web")
+FAULT = f"{LIVE}/config/initializers/zz_fault.rb"
+RAISE = "Rails.application.config.to_prepare { Auth::PasswordsController.before_action { raise KeyError } }"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "mend", "code"),
+    [
+        ("systemctl stop mastodon-web", "systemctl start mastodon-web", "web-not-reached"),
+        (
+            f"echo '{RAISE}' > {FAULT} && systemctl restart mastodon-web",
+            f"rm {FAULT} && systemctl restart mastodon-web",
+            "reset-form-refused",
+        ),
+    ],
+    ids=["web is stopped", "the page answers 500"],
+)
+def test_where_web_does_not_answer_rails_asks_for_the_reset(host: Host, spoil: str, mend: str, code: str) -> None:
+    host.lab.ssh(host.name, spoil)
     try:
+        assert not host.lab.module(host.name, "mail_services", {"steady": 0})["failed"]  # waits until it answers
         result = host.check(reset=ACCOUNT)
     finally:
-        host.lab.ssh(host.name, "systemctl start mastodon-web")
-    assert (result["failed"], found(result), result["way"]) == (False, ["web-not-reached"], "reset"), result
+        host.lab.ssh(host.name, mend)
+    assert (result["failed"], found(result), result["way"]) == (False, [code], "reset"), result
     assert result["outcome"] in ("performed", "delivered")
 
 

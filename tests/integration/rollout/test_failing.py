@@ -29,6 +29,7 @@ UNITS = "mastodon-web mastodon-sidekiq mastodon-streaming"
 
 APP = "/home/mastodon/live"
 DROP_IN = "/etc/systemd/system/mastodon-sidekiq.service.d"
+WEB_DROP_IN = "/etc/systemd/system/mastodon-web.service.d"
 #: What the commands of faults.yml are made of.
 WORDS = {
     "env_file": ENV_FILE,
@@ -38,6 +39,9 @@ WORDS = {
     "drop_in": f"mkdir -p {DROP_IN} && printf '%s\\n' '[Service]'",
     "into": f"> {DROP_IN}/fault.conf && systemctl daemon-reload",
     "no_drop_in": f"rm -r {DROP_IN} && systemctl daemon-reload",
+    "web_drop_in": f"mkdir -p {WEB_DROP_IN} && printf '%s\\n' '[Service]'",
+    "into_web": f"> {WEB_DROP_IN}/fault.conf && systemctl daemon-reload",
+    "no_web_drop_in": f"rm -r {WEB_DROP_IN} && systemctl daemon-reload",
 }
 
 

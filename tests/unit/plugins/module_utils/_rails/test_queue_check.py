@@ -425,6 +425,7 @@ def test_without_sidekiq_nothing_is_sent(state: str) -> None:
     [
         (Web(get=403), [], "reset-form-refused"),
         (Web(get=301), [], "reset-form-refused"),
+        (Web(get=500), ["[REQUEST] ActionView::Template::Error (x):"], "reset-form-refused"),
         (Web(post=422), [], "reset-form-refused"),
         (Web(post=429), [], "reset-form-throttled"),
         (Web(post=500), ["[REQUEST] KeyError (x):"], "reset-form-refused"),
