@@ -21,7 +21,7 @@ from ..model import Hints, Role
 from ..roles import role_by
 from .containers import Container
 from .engine import Engine, rootless_hint
-from .project import EnvFile, Project, ServiceModel, parse_config, project_of
+from .project import EnvFile, Project, ServiceModel, parse_config, passed_on, project_of
 
 #: The names under which Compose looks for its file. Source: compose-go, cli/options.go.
 _USUAL = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
@@ -169,6 +169,27 @@ def _roles(services: t.Mapping[str, ServiceModel], containers: t.Sequence[Contai
             message = "Neither its command nor its name shows its role (web, sidekiq or streaming)."
             raise FindingError(INSTANCE.finding("service-role-unknown", name, message))
     return roles
+
+
+def env_file_of(
+    project: Project,
+    services: t.Sequence[ServiceModel],
+    hinted: str | None,
+    read: t.Callable[[EnvFile], t.Mapping[str, str]],
+) -> EnvFile | None:
+    """The environment file of an instance: the hinted one, an C(env_file), or the C(.env) that fills in its variables.
+
+    :param services: those with mail settings.
+    :param read: returns a file's variables; empty when it cannot be read.
+    """
+    if hinted:
+        named = [one for service in services for one in service.env_files]
+        return next((one for one in named if gate.real(one.path) == gate.real(hinted)), EnvFile(hinted))
+    chosen = mail_env_file(services, read)
+    if chosen and mail_variables(read(chosen)):
+        return chosen
+    passed = any(mail_variables(passed_on(service)) for service in services)
+    return EnvFile(project.dotenv) if passed and os.path.exists(project.dotenv) else chosen
 
 
 def mail_env_file(
