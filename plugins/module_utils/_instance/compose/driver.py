@@ -54,7 +54,7 @@ def find(hints: Hints, engine: Engine | None = None, processes: Processes | None
     :raises InstanceError: it was found, but has errors; the exception carries what is known.
     """
     engine, processes = engine or Engine(), processes or Processes()
-    return ComposeDriver(hints, choose(hints, engine), engine, processes)
+    return ComposeDriver(hints, choose(hints, engine, processes), engine, processes)
 
 
 class ComposeDriver:

@@ -15,9 +15,11 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose import engine as compose_engine
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.driver import find
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.project import ServiceModel, passed_on
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import _nowhere
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Hints, InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Processes
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.docker_host import (
     VERSION_RB,
     Docker,
@@ -508,3 +510,49 @@ def test_entries_that_pass_a_variable_on(raw: str | None, default: str | None) -
 )
 def test_entries_that_make_something_else_of_it(raw: str) -> None:
     assert passed_on(ServiceModel("web", own={"SMTP_PORT": raw})) == {}
+
+
+# One image with a start script
+
+
+class Titles(Processes):
+    """The processes of containers, by the number of their main process."""
+
+    def __init__(self, **titles: list[str]) -> None:
+        super().__init__("/nowhere")
+        self.titles = {int(name[1:]): found for name, found in titles.items()}
+
+    def beside(self, pid: int) -> list[int]:
+        return [pid * 100 + place for place in range(len(self.titles.get(pid, ())))]
+
+    def title(self, pid: int, most: int = 0) -> str:  # noqa: ARG002
+        return self.titles[pid // 100][pid % 100] if pid // 100 in self.titles else ""
+
+
+def with_script(docker: Docker, service: str, pid: int, name: str = "") -> None:
+    docker.raw["services"][service]["command"] = ["/opt/run.sh"]
+    found = docker.container(service)
+    found["Path"], found["Args"], found["State"]["Pid"] = "/opt/run.sh", [], pid
+    if name:  # as Bitnami's file calls the web service
+        docker.raw["services"][name] = docker.raw["services"].pop(service)
+        docker.resolved["services"][name] = docker.resolved["services"].pop(service)
+        found["Config"]["Labels"]["com.docker.compose.service"] = name
+
+
+def test_a_start_script_is_known_by_what_it_runs(docker: Docker) -> None:
+    with_script(docker, "web", 71, "mastodon")
+    processes = Titles(p71=["bash /opt/run.sh", "puma 6.6.1 (tcp://0.0.0.0:3000) [mastodon]"])
+    assert find(Hints(), docker, processes).instance.roles == ("web", "sidekiq")
+    assert docker.driver().instance.roles == ("sidekiq",)  # without sight of its processes
+
+
+def test_a_start_script_is_known_by_its_mode(docker: Docker) -> None:
+    with_script(docker, "web", 71, "mastodon")
+    docker.set_env("mastodon", "MASTODON_MODE", "web")
+    assert docker.driver().instance.roles == ("web", "sidekiq")
+
+
+def test_all_in_one_container_has_no_single_role(docker: Docker) -> None:
+    with_script(docker, "web", 71)
+    processes = Titles(p71=["puma 6.6.1 (x) [mastodon]", "sidekiq 7.3.9 mastodon [0 of 5 busy]"])
+    assert find(Hints(), docker, processes).instance.roles == ("sidekiq",)
