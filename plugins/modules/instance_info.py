@@ -260,6 +260,8 @@ instance:
               has a digest, if there is a O(handed.digest_key).
             - The layer V(process) stands for variables that a running process was started with although no file is seen
               to set them.
+            - The layer V(not in environment:) stands for variables that a Compose file does not pass on, where it takes
+              its mail variables one by one from C(.env).
           type: list
           elements: dict
       sample:

@@ -79,7 +79,7 @@ TABLE = Table(
         "service-reads-no-file",
         "error",
         "A service of the instance does not read the environment file, so an edit would not reach it.",
-        "Add the file to env_file of the service in the Compose file.",
+        "Add the file to env_file of the service in the Compose file, or pass on each SMTP variable from .env there.",
         _PRECEDENCE,
     ),
     Code(

@@ -56,6 +56,11 @@ _PATHS: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"/(?:[\w-]*-)?kubepods(?:[./-]|$)"), "kubernetes"),
     (re.compile(r"^/lxc(?:\.payload\.|/)(?P<name>[^/]+)"), "machine"),
     (re.compile(r"^/machine\.slice/(?:systemd-nspawn@|machine-)(?P<name>[^/]+)\.(?:service|scope)"), "machine"),
+    # a container with a systemd of its own
+    (
+        re.compile(rf"/(?:docker[-/]|libpod-){_ID}(?:\.scope)?/(?:[^/]+/)?(?:init\.scope|system\.slice)(?:/|$)"),
+        "machine",
+    ),
     (re.compile(rf"/libpod-(?:payload-)?{_ID}"), "podman"),
     (re.compile(rf"/docker[-/]{_ID}"), "docker"),
     (re.compile(rf"/(?:nerdctl-|cri-containerd-|default/){_ID}"), "containerd"),

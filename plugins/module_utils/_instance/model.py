@@ -150,6 +150,10 @@ def roles_of(services: t.Iterable[Service]) -> tuple[Role, ...]:
     return tuple(role for role in MAIL_ROLES if role in meant)
 
 
+#: The layer of a variable that a service does not get at all, because its Compose file does not pass it on from .env.
+NOT_PASSED = "not in environment:"
+
+
 @dataclasses.dataclass(frozen=True)
 class Elsewhere:
     """A mail variable that a process gets from somewhere else than the environment file.
@@ -195,7 +199,7 @@ class Sender:
     @property
     def overrides(self) -> tuple[Elsewhere, ...]:
         """What wins over the environment file."""
-        return tuple(one for one in self.elsewhere if one.wins)
+        return tuple(one for one in self.elsewhere if one.wins and one.layer != NOT_PASSED)
 
 
 @dataclasses.dataclass(frozen=True)

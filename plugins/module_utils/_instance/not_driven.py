@@ -11,6 +11,7 @@ docs/deployments.md has the table of all ways.
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from .._findings.instance import TABLE
@@ -199,7 +200,7 @@ def _words(
     container = containers.get(keeper.name)
     name = (container.swarm or container.name) if container else ""
     if not name:
-        name = keeper.name[:12] if keeper.kind in ("docker", "podman", "containerd") else keeper.name
+        name = keeper.name[:12] if re.fullmatch(r"[0-9a-f]{12,64}", keeper.name) else keeper.name
     return {
         "name": name,
         "named": f" (service {keeper.name})" if keeper.name else "",

@@ -31,6 +31,8 @@ _AFTERWARDS = {
     "UnsetEnvironment": " Then run systemctl daemon-reload.",
 }
 _OF_PROCESS = "process"
+_NOT_PASSED = "not in environment:"
+_DEFAULT = "environment: (default)"
 
 
 def told(value: str | None, variable: str, key: str) -> dict[str, str | None]:
@@ -137,9 +139,16 @@ def _finding(one: _Clash, env_file: str) -> Finding:
             "of the unit, or systemctl set-environment. Then restart the service."
         )
         return TABLE.finding("override-contradicts", f"{one.variable} in {place}", f"{message}{_values(one)}.", fix)
+    if seen["layer"] == _NOT_PASSED:
+        message = f"{services} would not get it from {env_file}: environment: does not pass it on{_values(one)}."
+        fix = f"Add {one.variable}: (without a value) to environment: there, or replace these entries by an env_file."
+        return TABLE.finding("override-contradicts", f"{one.variable} in {place}", message, fix)
     verb = "sets" if seen["set"] else "unsets"
     over = f"which overrides {env_file}" if seen["wins"] else f"and the plan removes it from {env_file} only"
     message = f"{seen['layer']} {verb} it there for {services}, {over}{_values(one)}."
+    if seen["layer"] == _DEFAULT:
+        fix = f"Write {one.variable}: (without a value) there; it is then unset where {env_file} does not set it."
+        return TABLE.finding("override-contradicts", f"{one.variable} in {place}", message, fix)
     fix = f"Remove {one.variable} from {place}.{_AFTERWARDS.get(str(seen['layer']), '')}"
     return TABLE.finding("override-contradicts", f"{one.variable} in {place}", message, fix)
 

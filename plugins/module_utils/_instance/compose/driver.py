@@ -38,8 +38,8 @@ from ..procfs import SIDEKIQ_AT_WORK, Processes
 from . import image_release, network, on_disk, one_off, sight
 from .containers import Container
 from .engine import Engine
-from .find import Choice, choose, mail_env_file
-from .project import EnvFile, ServiceModel, parse_config
+from .find import Choice, choose, env_file_of
+from .project import ServiceModel, parse_config, passed_on
 from .state import Known, as_service, log_lines
 
 _WITH_PRIVILEGES = "Send by SMTP instead, or remove no-new-privileges from security_opt in the Compose file."
@@ -54,7 +54,7 @@ def find(hints: Hints, engine: Engine | None = None, processes: Processes | None
     :raises InstanceError: it was found, but has errors; the exception carries what is known.
     """
     engine, processes = engine or Engine(), processes or Processes()
-    return ComposeDriver(hints, choose(hints, engine), engine, processes)
+    return ComposeDriver(hints, choose(hints, engine, processes), engine, processes)
 
 
 class ComposeDriver:
@@ -70,17 +70,11 @@ class ComposeDriver:
         self._raw = choice.raw
         self._raw_at = [on_disk.stamp(path) for path in self._project.files]
         self._resolved_at: object = None
-        self._file = self._env_file(hints)
+        services = [self._models[name] for name in self._mail_services()]
+        self._file = env_file_of(self._project, services, hints.env_file, on_disk.variables)
         self.instance = self._describe(hints)
 
     # What it is
-
-    def _env_file(self, hints: Hints) -> EnvFile | None:
-        if hints.env_file:
-            wanted = gate.real(hints.env_file)
-            named = [one for name in self._mail_services() for one in self._models[name].env_files]
-            return next((one for one in named if gate.real(one.path) == wanted), EnvFile(hints.env_file))
-        return mail_env_file([self._models[name] for name in self._mail_services()], on_disk.variables)
 
     def _describe(self, hints: Hints) -> Instance:
         findings: list[Finding] = []
@@ -105,7 +99,7 @@ class ComposeDriver:
             instance = dataclasses.replace(instance, release=self._release({}, findings))
             raise InstanceError(instance, findings) from None
         instance = self._with_settings(instance, env_file, findings)
-        findings += self._before_replacing()
+        findings += self._before_replacing(instance.env_file)
         findings += condition.about(instance, self._log_end, named=bool(hints.services))
         # Staleness does not depend on times here, but a wrong clock is still reported.
         named_files = [one.path for name in self._mail_services() for one in self._models[name].env_files]
@@ -117,7 +111,7 @@ class ComposeDriver:
     def _read(self, path: str) -> layers.EnvFile:
         named = [one.path for model in self._models.values() for one in model.env_files]
         if not path:
-            raise FindingError(sight.no_env_file(self._first(), self._project.shown))
+            raise FindingError(sight.no_env_file(self._models[self._first()], self._project))
         if "$" in path:
             raise FindingError(sight.unclear_env_file(path, self._project.shown))
         return layers.read_env_file(path, [one for one in dict.fromkeys(named) if one != path])
@@ -154,7 +148,8 @@ class ComposeDriver:
         """The service with the variables that its processes have."""
         model, image = self._models[name], self._image_of(name)
         texts = [(path, on_disk.text(path)) for path in self._project.files]
-        stack = sight.layers_of(model, image, sight.Places(self._project.shown, texts), findings)
+        dotenv = env_file if gate.real(self._project.dotenv) == env_file else ""
+        stack = sight.layers_of(model, image, sight.Places(self._project.shown, texts), findings, dotenv)
         if not any(gate.real(layer.path) == env_file for layer in stack if layer.data is not None):
             findings.append(sight.reads_other_file(name, env_file, model))
         own: dict[str, str] = {}
@@ -175,14 +170,17 @@ class ComposeDriver:
                 readers.append("ruby")
         return tuple(dict.fromkeys(readers))
 
-    def _before_replacing(self) -> list[Finding]:
+    def _before_replacing(self, env_file: str) -> list[Finding]:
         """What else would change if the containers were recreated now."""
         found = []
         for name in self._mail_services():
             model = self._models[name]
             image_id, _unused = self._engine.image(model.image)
             containers = self._of(name)
-            found += sight.about_replacing(model, image_id, containers, self._project.shown)
+            edited = passed_on(model) if gate.real(self._project.dotenv) == env_file else {}
+            found += sight.about_replacing(
+                model, image_id, containers, self._project.shown, layers.mail_variables(edited)
+            )
             found += sight.about_compose_1(containers, self._expected(name))
         return found
 
@@ -227,7 +225,7 @@ class ComposeDriver:
     def _refresh_models(self) -> None:
         """Let Compose read its files again if any has changed."""
         named = [one.path for model in self._models.values() for one in model.env_files]
-        dotenv = self._project.dotenv_files or (os.path.join(self._project.directory, ".env"),)
+        dotenv = (*self._project.dotenv_files, self._project.dotenv)
         files = [on_disk.stamp(path) for path in self._project.files]
         if files != self._raw_at:
             self._raw, self._raw_at = self._engine.config(self._project, resolved=False), files

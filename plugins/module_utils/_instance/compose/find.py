@@ -18,13 +18,17 @@ from ..._findings.instance import TABLE as INSTANCE
 from ..._findings.model import Finding, FindingError
 from ..layers import ENV_FILE, mail_variables
 from ..model import Hints, Role
+from ..procfs import Processes
 from ..roles import role_by
 from .containers import Container
 from .engine import Engine, rootless_hint
-from .project import EnvFile, Project, ServiceModel, parse_config, project_of
+from .project import EnvFile, Project, ServiceModel, parse_config, passed_on, project_of
 
 #: The names under which Compose looks for its file. Source: compose-go, cli/options.go.
 _USUAL = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+
+#: Says what one image with a start script runs: web, sidekiq or streaming. Source: Bitnami's image of Mastodon.
+_MODE = "MASTODON_MODE"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,13 +45,13 @@ class Choice:
     containers: tuple[Container, ...]
 
 
-def choose(hints: Hints, engine: Engine) -> Choice:
+def choose(hints: Hints, engine: Engine, processes: Processes) -> Choice:
     """Find the one project that the hints describe.
 
     :raises FindingError: there is none, or more than one.
     """
     everything = engine.containers()
-    candidates = _candidates(everything, hints)
+    candidates = _candidates(everything, hints, processes)
     if not candidates:
         candidates = _in_directory(hints, everything)
     if len(candidates) > 1 and hints.env_file:
@@ -63,7 +67,7 @@ def choose(hints: Hints, engine: Engine) -> Choice:
     project = dataclasses.replace(project, name=name or project.name)
     if not containers:
         _not_from_elsewhere(project, everything)
-    roles = _roles(services, containers, hints)
+    roles = _roles(services, containers, hints, processes)
     if not any(role in ("web", "sidekiq") for role in roles.values()):
         message = f"Its services are {', '.join(sorted(services)) or 'none'}."
         raise FindingError(INSTANCE.finding("no-mail-services", project.shown, message))
@@ -83,14 +87,29 @@ def _several(projects: t.Sequence[Project]) -> Finding:
     return INSTANCE.finding("several-instances", "docker compose", message, fix)
 
 
-def role_of(container: Container) -> Role | None:
+def role_of(container: Container, processes: Processes) -> Role | None:
     """A container's role in Mastodon; None when it is not one of Mastodon's."""
     if not container.is_mastodon:
         return None
-    return role_by(container.program, (), (container.service,))
+    return _role(container.program, (container.environment.get(_MODE, ""), container.service), container, processes)
 
 
-def _candidates(containers: t.Sequence[Container], hints: Hints) -> dict[Project, list[Container]]:
+def _role(program: str, names: t.Iterable[str], container: Container | None, processes: Processes) -> Role | None:
+    """A service's role; None if it has none, or all of them in one container.
+
+    Its processes tell it where its command does not: a start script.
+    """
+    titles: list[str] = []
+    if container and container.pid and role_by(program, (), ()) is None:
+        titles = [processes.title(pid) for pid in processes.beside(container.pid)]
+    if len({role_by("", [title], ()) for title in titles} & {"web", "sidekiq"}) > 1:
+        return None
+    return role_by(program, titles, names)
+
+
+def _candidates(
+    containers: t.Sequence[Container], hints: Hints, processes: Processes
+) -> dict[Project, list[Container]]:
     """The projects that the hints allow, with their containers; without hints, those that run Mastodon."""
     by_name: dict[str, list[Container]] = {}
     for one in containers:
@@ -104,14 +123,14 @@ def _candidates(containers: t.Sequence[Container], hints: Hints) -> dict[Project
         if hints.app_dir:
             fits = _belongs(project, gate.real(hints.app_dir))
         else:
-            fits = bool(hints.project) or any(role_of(one) in ("web", "sidekiq") for one in members)
+            fits = bool(hints.project) or any(role_of(one, processes) in ("web", "sidekiq") for one in members)
         if fits:
             found[project] = members
     if hints.app_dir and len(found) > 1:  # other projects may have their files in the same directory
         mastodons = {
             project: members
             for project, members in found.items()
-            if any(role_of(one) in ("web", "sidekiq") for one in members)
+            if any(role_of(one, processes) in ("web", "sidekiq") for one in members)
         }
         return mastodons or found
     return found
@@ -151,7 +170,9 @@ def _not_from_elsewhere(project: Project, containers: t.Sequence[Container]) -> 
             raise FindingError(TABLE.finding("project-from-elsewhere", f"the project {project.name}", message))
 
 
-def _roles(services: t.Mapping[str, ServiceModel], containers: t.Sequence[Container], hints: Hints) -> dict[str, Role]:
+def _roles(
+    services: t.Mapping[str, ServiceModel], containers: t.Sequence[Container], hints: Hints, processes: Processes
+) -> dict[str, Role]:
     unknown = [name for name in hints.services if name not in services]
     if unknown:
         message = f"The Compose file does not define this service; it has {', '.join(sorted(services))}."
@@ -162,13 +183,35 @@ def _roles(services: t.Mapping[str, ServiceModel], containers: t.Sequence[Contai
         service, container = services[name], running.get(name)
         known = bool(hints.services) or service.is_mastodon or (container is not None and container.is_mastodon)
         program = container.program if container else service.program
-        role = role_by(program, (), (name,)) if known else None
+        mode = (container.environment if container else service.environment).get(_MODE, service.own.get(_MODE))
+        role = _role(program, (mode or "", name), container, processes) if known else None
         if role:
             roles[name] = role
         elif hints.services:
-            message = "Neither its command nor its name shows its role (web, sidekiq or streaming)."
+            message = "Neither its command, its processes nor its name shows its role (web, sidekiq or streaming)."
             raise FindingError(INSTANCE.finding("service-role-unknown", name, message))
     return roles
+
+
+def env_file_of(
+    project: Project,
+    services: t.Sequence[ServiceModel],
+    hinted: str | None,
+    read: t.Callable[[EnvFile], t.Mapping[str, str]],
+) -> EnvFile | None:
+    """The environment file of an instance: the hinted one, an C(env_file), or the C(.env) that fills in its variables.
+
+    :param services: those with mail settings.
+    :param read: returns a file's variables; empty when it cannot be read.
+    """
+    if hinted:
+        named = [one for service in services for one in service.env_files]
+        return next((one for one in named if gate.real(one.path) == gate.real(hinted)), EnvFile(hinted))
+    chosen = mail_env_file(services, read)
+    if chosen and mail_variables(read(chosen)):
+        return chosen
+    passed = any(mail_variables(passed_on(service)) for service in services)
+    return EnvFile(project.dotenv) if passed and os.path.exists(project.dotenv) else chosen
 
 
 def mail_env_file(

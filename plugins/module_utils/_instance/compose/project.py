@@ -52,6 +52,11 @@ class Project:
         return [*options, "--profile", "*"]
 
     @property
+    def dotenv(self) -> str:
+        """The file that Compose fills in variables from; of several, the last one, which wins."""
+        return os.path.join(self.directory, self.dotenv_files[-1] if self.dotenv_files else ".env")
+
+    @property
     def shown(self) -> str:
         """The Compose file, for people."""
         return self.files[0] if self.files else self.directory
@@ -186,6 +191,26 @@ def interpolated(service: ServiceModel, name: str) -> bool:
     """Whether the value of an C(environment:) entry comes from C(.env) or from the caller of Compose."""
     text = service.own.get(name)
     return name in service.own and (text is None or "$" in text.replace("$$", ""))
+
+
+#: NAME, ${NAME}, ${NAME:-default}, ${NAME-default}, ${NAME:?error}, ${NAME?error}. Source: Compose specification,
+#: interpolation.
+_PASSED = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?([-?])([^${}]*))?\})")
+
+
+def passed_on(service: ServiceModel) -> dict[str, str | None]:
+    """The C(environment:) entries that pass on the variable of the same name from C(.env).
+
+    :returns: name -> what it is when C(.env) does not set it; None where it is then not set either.
+    """
+    found: dict[str, str | None] = {}
+    for name, text in service.own.items():
+        reference = _PASSED.fullmatch(text or "")
+        if text is None:
+            found[name] = None
+        elif reference and name in (reference[1], reference[2]):
+            found[name] = reference[4] or "" if reference[3] == "-" else ""
+    return found
 
 
 def lost(service: ServiceModel, container: Container) -> tuple[str, ...]:

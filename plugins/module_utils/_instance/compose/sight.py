@@ -11,14 +11,17 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ..._files import gate
 from ..._findings.compose import TABLE
 from ..._findings.model import Finding
 from ..._loopback import is_loopback
+from ..._mailer.variables import VARIABLES
 from .. import layers
+from ..model import NOT_PASSED
 from ..sendmail import HELPERS, SENDMAIL
 from .compose_lines import entry_line
 from .containers import Container
-from .project import ServiceModel, differing, interpolated, lost
+from .project import Project, ServiceModel, differing, interpolated, lost, passed_on
 
 #: A shell script that does in a container what sendmail.privileged_program does on the host.
 PRIVILEGED_PROGRAM = (
@@ -45,15 +48,17 @@ class Places:
 
 
 def layers_of(
-    model: ServiceModel, image: t.Mapping[str, str], places: Places, findings: list[Finding]
+    model: ServiceModel, image: t.Mapping[str, str], places: Places, findings: list[Finding], dotenv: str = ""
 ) -> list[layers.Layer]:
     """Where a service's variables come from, the winner first.
 
     :param image: the variables of its image.
+    :param dotenv: the file that Compose fills in variables from, if that is the environment file.
     """
+    passed = passed_on(model) if dotenv else {}
     own: dict[bool, dict[str, str]] = {False: {}, True: {}}
     for name in model.own:
-        if name in model.environment:
+        if name in model.environment and name not in passed:
             own[interpolated(model, name)][name] = model.environment[name]
     shown = f"service {model.name} of {places.shown}"
 
@@ -64,15 +69,37 @@ def layers_of(
         layers.Layer("environment:", shown, given=own[False], where=where),
         layers.Layer("environment: (filled in from .env)", shown, given=own[True], where=where),
     ]
+    if layers.mail_variables(passed):
+        found += _from_dotenv(model, passed, dotenv, shown, findings)
     for one in reversed(model.env_files):
         layer = layers.file_layer("env_file", one.path, one.reader, findings)
         found += [layer] if layer else []
     return [*found, layers.Layer("image", model.image or model.name, given=image)]
 
 
-def no_env_file(service: str, compose_file: str) -> Finding:
-    """The finding when a service has no env_file."""
-    message = f"It has no env_file in {compose_file}."
+def _from_dotenv(
+    model: ServiceModel, passed: t.Mapping[str, str | None], dotenv: str, shown: str, findings: list[Finding]
+) -> list[layers.Layer]:
+    """The layers of a service that gets its mail variables one by one from C(.env)."""
+    whole = any(gate.real(one.path) == dotenv for one in model.env_files)
+    missing = () if whole else tuple(sorted(set(VARIABLES) - set(model.own)))
+    layer = layers.file_layer(".env", dotenv, "compose", findings)
+    defaults = {name: text for name, text in passed.items() if text is not None}
+    return [
+        layers.Layer(NOT_PASSED, shown, blocks=missing),
+        *([layer] if layer else []),
+        layers.Layer("environment: (default)", shown, given=defaults),
+    ]
+
+
+def no_env_file(model: ServiceModel, project: Project) -> Finding:
+    """The finding when a service has no env_file, and no C(.env) in its place."""
+    passed = layers.mail_variables(passed_on(model))
+    service, message = model.name, f"It has no env_file in {project.shown}."
+    if passed:
+        message = f"{project.shown} takes {' and '.join(passed)} from {project.dotenv}, which does not exist."
+        fix = f"Write {project.dotenv} with these variables, or give the service an env_file instead of these entries."
+        return TABLE.finding("service-reads-no-file", service, message, fix)
     return TABLE.finding("service-reads-no-file", service, message)
 
 
@@ -88,10 +115,15 @@ def reads_other_file(service: str, env_file: str, model: ServiceModel) -> Findin
 
 
 def about_replacing(
-    model: ServiceModel, image_id: str, containers: t.Sequence[Container], compose_file: str
+    model: ServiceModel,
+    image_id: str,
+    containers: t.Sequence[Container],
+    compose_file: str,
+    edited: t.Collection[str] = (),
 ) -> list[Finding]:
     """What else would change if a service's containers were recreated now.
 
+    :param edited: variables that come from the environment file, so that an edit is meant to change them.
     :param image_id: id of the Compose file's image on this host; empty when it is not here.
     """
     if not image_id:
@@ -103,13 +135,13 @@ def about_replacing(
             was = one.image if one.image != model.image else f"an older {one.image} ({short(one.image_id)})"
             message = f"{model.name} runs {was}; a new container would run {model.image} ({short(image_id)})."
             found[TABLE.finding("image-changed", model.name, message)] = None
-        gone = lost(model, one)
+        gone = [name for name in lost(model, one) if name not in edited]
         for name in gone:
             message = (
                 f"{one.name} has {name}, {compose_file} takes it from Compose's environment, where nothing sets it now."
             )
             found[TABLE.finding("interpolation-lost", f"{name} of {model.name}", message)] = None
-        for name in sorted(set(model.own) - set(gone)):
+        for name in sorted(set(model.own) - set(gone) - set(edited)):
             there = one.environment.get(name)
             if interpolated(model, name) and there is not None and there != model.environment.get(name):
                 message = f"{one.name} was created with a different value for {name} than {compose_file} gives it now."

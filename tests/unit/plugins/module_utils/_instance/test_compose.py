@@ -333,7 +333,8 @@ class Seen(Processes):
 )
 def test_at_work(docker: Docker, service: str, health: str, seen: Seen, ready: bool | None) -> None:
     docker.container(service)["State"]["Health"] = {"Status": health}
-    driver = compose.find(compose.Hints(), docker, seen)
+    driver = docker.driver()
+    driver._processes = seen  # they are those of this service alone
     assert driver.ready(by_name(driver.services())[service]) is ready
 
 

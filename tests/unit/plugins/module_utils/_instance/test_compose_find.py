@@ -15,8 +15,11 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose import engine as compose_engine
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.driver import find
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.project import ServiceModel, passed_on
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import _nowhere
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Hints, InstanceError
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Processes
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.docker_host import (
     VERSION_RB,
     Docker,
@@ -412,3 +415,144 @@ def test_a_users_own_engine_is_spoken_to_unless_another_is_named(monkeypatch: py
     assert given["DOCKER_HOST"] == "unix:///elsewhere"
     # What Ansible happens to have in its environment must not fill the Compose file.
     assert "SMTP_PORT" not in given
+
+
+# Mail variables that environment: passes on from .env, one by one
+
+MAILS = {"SMTP_SERVER": "${SMTP_SERVER}", "SMTP_PORT": "${SMTP_PORT:-587}", "SMTP_LOGIN": None}
+
+
+def with_dotenv(docker: Docker, text: str, services: t.Sequence[str] = ("web", "sidekiq"), **given: str) -> str:
+    """The recorded project without mail variables in its env_file; returns the path of .env."""
+    (docker.project / ".env.production").write_text("LOCAL_DOMAIN=masto3.test\n")
+    for name in ("SMTP_SERVER", "SMTP_PORT", "SMTP_SSL"):
+        docker.model_env(name, None)
+        for service in ("web", "sidekiq"):
+            docker.set_env(service, name, None)
+    for service in services:
+        for name, raw in MAILS.items():
+            docker.own_entry(service, name, raw, given.get(name))
+            docker.set_env(service, name, given.get(name))
+    dotenv = docker.project / ".env"
+    if text:
+        dotenv.write_text(text)
+    return str(dotenv)
+
+
+def test_the_dotenv_of_the_project_is_the_file_where_it_fills_in_the_mail_variables(docker: Docker) -> None:
+    given = {"SMTP_SERVER": "relay.example", "SMTP_PORT": "587"}
+    dotenv = with_dotenv(docker, "TAG=v1\nSMTP_SERVER=relay.example\n", **given)
+    instance = docker.driver().instance
+    assert (instance.env_file, instance.readers) == (dotenv, ("compose",))
+    assert instance.mail_variables == ("SMTP_SERVER",)
+    assert (instance.overrides, instance.findings) == ((), ())
+    assert instance.variables["SMTP_PORT"] == "587"
+    seen = {(one.variable, one.layer, one.wins, one.value) for one in instance.senders[0].elsewhere}
+    assert ("SMTP_PORT", "environment: (default)", False, "587") in seen
+    assert ("SMTP_FROM_ADDRESS", "not in environment:", True, None) in seen
+    assert not {"SMTP_SERVER", "SMTP_PORT", "SMTP_LOGIN"} & {name for name, _unused, wins, _value in seen if wins}
+
+
+def test_after_an_edit_of_dotenv_a_service_is_stale_and_nothing_is_lost(docker: Docker) -> None:
+    given = {"SMTP_SERVER": "old.example", "SMTP_PORT": "587", "SMTP_LOGIN": "me"}
+    with_dotenv(docker, "SMTP_SERVER=relay.example\n", **given)
+    docker.model_env("SMTP_SERVER", "relay.example")
+    docker.model_env("SMTP_LOGIN", None)
+    instance = docker.driver().instance
+    assert instance.findings == ()
+    assert {one.name: one.differs for one in instance.services if one.stale} == {
+        "web": ("SMTP_LOGIN", "SMTP_SERVER"),
+        "sidekiq": ("SMTP_LOGIN", "SMTP_SERVER"),
+    }
+
+
+def test_a_dotenv_that_is_an_env_file_too_passes_everything_on(docker: Docker) -> None:
+    dotenv = with_dotenv(docker, "SMTP_SERVER=relay.example\n", SMTP_SERVER="relay.example")
+    for service in ("web", "sidekiq"):
+        docker.raw["services"][service]["env_file"] = [dotenv]
+    instance = docker.driver().instance
+    assert instance.env_file == dotenv and instance.overrides == ()
+    assert {one.layer for one in instance.senders[0].elsewhere} <= {"environment: (default)"}
+
+
+def test_a_service_without_such_entries_is_told(docker: Docker) -> None:
+    with_dotenv(docker, "SMTP_SERVER=relay.example\n", ["web"], SMTP_SERVER="relay.example")
+    (finding,) = refusal(docker)
+    assert (finding.code, finding.subject) == ("service-reads-no-file", "sidekiq")
+
+
+def test_a_dotenv_that_is_missing_is_told_with_the_names_that_it_should_have(docker: Docker) -> None:
+    dotenv = with_dotenv(docker, "")
+    for service in ("web", "sidekiq"):
+        docker.raw["services"][service].pop("env_file")
+    finding = refusal(docker)[0]
+    assert finding.code == "service-reads-no-file"
+    assert f"takes SMTP_LOGIN and SMTP_PORT and SMTP_SERVER from {dotenv}, which does not exist" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("raw", "default"),
+    [
+        (None, None),
+        ("${SMTP_PORT}", ""),
+        ("$SMTP_PORT", ""),
+        ("${SMTP_PORT:-25}", "25"),
+        ("${SMTP_PORT-25}", "25"),
+        ("${SMTP_PORT:?is not set}", ""),
+    ],
+)
+def test_entries_that_pass_a_variable_on(raw: str | None, default: str | None) -> None:
+    assert passed_on(ServiceModel("web", own={"SMTP_PORT": raw})) == {"SMTP_PORT": default}
+
+
+@pytest.mark.parametrize(
+    "raw", ["587", "${PORT}", "${SMTP_PORT}7", "$${SMTP_PORT}", "${SMTP_PORT:+1}", "${SMTP_PORT:-${X}}"]
+)
+def test_entries_that_make_something_else_of_it(raw: str) -> None:
+    assert passed_on(ServiceModel("web", own={"SMTP_PORT": raw})) == {}
+
+
+# One image with a start script
+
+
+class Titles(Processes):
+    """The processes of containers, by the number of their main process."""
+
+    def __init__(self, **titles: list[str]) -> None:
+        super().__init__("/nowhere")
+        self.titles = {int(name[1:]): found for name, found in titles.items()}
+
+    def beside(self, pid: int) -> list[int]:
+        return [pid * 100 + place for place in range(len(self.titles.get(pid, ())))]
+
+    def title(self, pid: int, most: int = 0) -> str:  # noqa: ARG002
+        return self.titles[pid // 100][pid % 100] if pid // 100 in self.titles else ""
+
+
+def with_script(docker: Docker, service: str, pid: int, name: str = "") -> None:
+    docker.raw["services"][service]["command"] = ["/opt/run.sh"]
+    found = docker.container(service)
+    found["Path"], found["Args"], found["State"]["Pid"] = "/opt/run.sh", [], pid
+    if name:  # as Bitnami's file calls the web service
+        docker.raw["services"][name] = docker.raw["services"].pop(service)
+        docker.resolved["services"][name] = docker.resolved["services"].pop(service)
+        found["Config"]["Labels"]["com.docker.compose.service"] = name
+
+
+def test_a_start_script_is_known_by_what_it_runs(docker: Docker) -> None:
+    with_script(docker, "web", 71, "mastodon")
+    processes = Titles(p71=["bash /opt/run.sh", "puma 6.6.1 (tcp://0.0.0.0:3000) [mastodon]"])
+    assert find(Hints(), docker, processes).instance.roles == ("web", "sidekiq")
+    assert docker.driver().instance.roles == ("sidekiq",)  # without sight of its processes
+
+
+def test_a_start_script_is_known_by_its_mode(docker: Docker) -> None:
+    with_script(docker, "web", 71, "mastodon")
+    docker.set_env("mastodon", "MASTODON_MODE", "web")
+    assert docker.driver().instance.roles == ("web", "sidekiq")
+
+
+def test_all_in_one_container_has_no_single_role(docker: Docker) -> None:
+    with_script(docker, "web", 71)
+    processes = Titles(p71=["puma 6.6.1 (x) [mastodon]", "sidekiq 7.3.9 mastodon [0 of 5 busy]"])
+    assert find(Hints(), docker, processes).instance.roles == ("sidekiq",)

@@ -73,6 +73,8 @@ def test_the_whole_sentence(tree):
         (f"/kubepods.slice/kubepods-pod1.slice/cri-containerd-{ID}.scope", "Kubernetes", "Helm chart"),
         ("/lxc.payload.masto/system.slice/mastodon-web.service", "the container masto, which is a host of its own",
          "Put that container itself into the inventory group"),
+        (f"/docker/{ID}/system.slice/mastodon-web.service", f"the container {ID[:12]}, which is a host of its own",
+         "Put that container itself into the inventory group"),
         ("/openrc.mastodon-web", "OpenRC (service mastodon-web)", "rc-service"),
         (f"/system.slice/nerdctl-{ID}.scope", f"containerd, container {ID[:12]}", "Docker Compose"),
         (f"/system.slice/docker-{ID}.scope", "the container 3f0a377ba0a4, which holds web and Sidekiq", "all services"),

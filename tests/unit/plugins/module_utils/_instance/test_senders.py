@@ -26,7 +26,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd
     EnvironmentFile,
     parse_show,
 )
-from ansible_collections.fediops.mastodon.plugins.module_utils._rails.queue_boot import context_of
+from ansible_collections.fediops.mastodon.plugins.module_utils._rails.queue_relays import Relays
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.conftest import PROGRAMS, Host
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.docker_host import Docker
 
@@ -76,7 +76,7 @@ def test_what_goes_wrong_later_names_the_relay_that_sidekiq_uses(host: Host) -> 
     """Not the planned one, nor that of the web service."""
     host.usual(host.app())
     host.change(SIDEKIQ, environment={"SMTP_SERVER": "smtp.old.test", "SMTP_PORT": "2525"})
-    context = context_of(found(host), "")
+    context = Relays(found(host), "").first
     assert (context.host, context.port) == ("smtp.old.test", 2525)
 
 

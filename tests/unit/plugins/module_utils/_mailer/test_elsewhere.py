@@ -136,3 +136,28 @@ def test_a_credential_leaves_the_host_as_a_digest_only() -> None:
     assert told(SECRET, "SMTP_X", KEY) == {"value": None, "digest": None}
     assert told(None, "SMTP_PORT", KEY) == {"value": None, "digest": None}
     assert SECRET not in digest(SECRET, KEY)
+
+
+def test_a_variable_that_a_compose_file_does_not_pass_on_is_told_only_if_it_is_planned() -> None:
+    place = "service web of /srv/masto/compose.yml"
+    more: dict[str, t.Any] = {"layer": "not in environment:", "line": 0}
+    (finding,) = found(
+        sender(
+            has("SMTP_FROM_ADDRESS", None, place, **more), has("BULK_SMTP_SERVER", None, place, **more), service="web"
+        )
+    )
+    assert finding.subject == f"SMTP_FROM_ADDRESS in {place}"
+    assert finding.message == (
+        f"web would not get it from {FILE}: environment: does not pass it on. The plan says 'a@x.example'."
+    )
+    assert finding.fix == (
+        "Add SMTP_FROM_ADDRESS: (without a value) to environment: there, or replace these entries by an env_file."
+    )
+
+
+def test_a_default_of_a_compose_file_is_told_where_the_plan_takes_the_variable_out() -> None:
+    more: dict[str, t.Any] = {"layer": "environment: (default)", "line": 7, "wins": False}
+    (finding,) = found(sender(has("SMTP_DOMAIN", "", "service web of c.yml", **more), service="web"))
+    assert finding.fix == (
+        f"Write SMTP_DOMAIN: (without a value) there; it is then unset where {FILE} does not set it."
+    )
