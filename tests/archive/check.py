@@ -17,7 +17,7 @@ WORK = CHECKOUT / ".work" / "archive"
 TREE = CHECKOUT / ".work" / "lint" / "ansible_collections" / "fediops" / "mastodon"
 
 #: What ships is what git knows in these folders, and these files; whatever else appears was not meant to.
-SHIPS_FOLDERS = {"changelogs", "docs", "meta", "playbooks", "plugins", "roles"}
+SHIPS_FOLDERS = {"changelogs", "docs", "examples", "meta", "playbooks", "plugins", "roles"}
 SHIPS_FILES = {
     "CHANGELOG.md",
     "CODE_OF_CONDUCT.md",

@@ -1,7 +1,7 @@
 # Copyright: the fediops.mastodon contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a recipe of docs/ci would run: its commands in order, with the environment that the CI system gives them."""
+"""What a recipe of examples/ci would run: its commands in order, with the environment that the CI system gives them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-FOLDER = Path(__file__).resolve().parents[3] / "docs" / "ci"
+FOLDER = Path(__file__).resolve().parents[3] / "examples" / "ci"
 SECRETS = ("SSH_KEY", "SSH_KNOWN_HOSTS", "VAULT_PASSWORD")
 
 

@@ -1,7 +1,7 @@
 # Copyright: the fediops.mastodon contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The recipes of docs/ci: files that the CI systems take, and one and the same run in all of them."""
+"""The recipes of examples/ci: files that the CI systems take, and one and the same run in all of them."""
 
 from __future__ import annotations
 

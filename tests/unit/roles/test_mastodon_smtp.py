@@ -98,7 +98,7 @@ def test_every_variable_of_the_written_pages_and_playbooks_is_known() -> None:
         root / "CONTRIBUTING.md",
         ROLE / "README.md",
         *(root / "docs").glob("*.md"),
-        *(root / "docs/ci").iterdir(),
+        *(root / "examples/ci").iterdir(),
         *(root / "playbooks").rglob("*.yml"),
     ]
     used = {
