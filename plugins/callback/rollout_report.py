@@ -13,7 +13,8 @@ author:
   - The fediops.mastodon contributors (@fediops)
 description:
   - Writes one report of a run of the collection's playbooks over any number of hosts. It is an HTML page without
-    outside assets, JSON with a published schema (C(docs/rollout_report.schema.json)), JUnit XML and a Markdown summary.
+    outside assets, JSON with a published schema (C(docs/rollout_report.schema.json)), JUnit XML, a Markdown summary,
+    and on request metrics for Prometheus.
   - The page shows the steps of each host, what failed first and why, the settings before and after with secrets
     hidden, how long each step took, and the evidence from DNS, relay, Rails, services and queue.
   - The files are rewritten during the run, each time completely. A run that fails or is
@@ -39,10 +40,14 @@ options:
       - section: callback_rollout_report
         key: directory
   formats:
-    description: What is written. The files are C(rollout.html), C(rollout.json), C(rollout.xml) and C(rollout.md).
+    description:
+      - What is written. The files are C(rollout.html), C(rollout.json), C(rollout.xml), C(rollout.md) and
+        C(rollout.prom).
+      - V(openmetrics) is for the textfile collector of Prometheus' node_exporter. It is written only when a run has
+        finished, so its age shows when no run does.
     type: list
     elements: str
-    choices: [html, json, junit, markdown]
+    choices: [html, json, junit, markdown, openmetrics]
     default: [html, json, junit, markdown]
     env:
       - name: MASTODON_ROLLOUT_REPORT_FORMATS
@@ -115,7 +120,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document 
     document,
 )
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.evidence import SECRET_OPTIONS
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.files import FILES, append, render, replace
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.files import FILES, append, due, render, replace
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.words import step_of
 
 #: Seconds between two writes during the run, unless a write takes long.
@@ -251,7 +256,7 @@ class CallbackModule(CallbackBase):
         try:
             with self._guard:
                 made = document(self._seen, state, time.time(), detail=detail, title=self._title, versions=_versions())
-            files = render(made, self._formats)
+            files = render(made, due(self._formats, state))
             replace(self._directory, files)
             if state != RUNNING and self._summary:
                 append(self._summary, render(made, ["markdown"])[FILES["markdown"]])
@@ -271,7 +276,7 @@ class CallbackModule(CallbackBase):
         if self._writer is not None and self._writer.is_alive():
             self._writer.join(timeout=10)
         if self._write(state, detail):
-            names = ", ".join(FILES[one] for one in self._formats)
+            names = ", ".join(FILES[one] for one in due(self._formats, state))
             self._display.display(f"Report: {self._directory} ({names})")
 
     def _on_signal(self, number: int, frame: t.Any) -> None:

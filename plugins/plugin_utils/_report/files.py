@@ -13,18 +13,35 @@ import os
 import typing as t
 from pathlib import Path
 
+from .document import FINISHED
 from .junit import junit
 from .markdown import markdown
+from .openmetrics import openmetrics
 from .page import page
 
-FILES = {"html": "rollout.html", "json": "rollout.json", "junit": "rollout.xml", "markdown": "rollout.md"}
+FILES = {
+    "html": "rollout.html",
+    "json": "rollout.json",
+    "junit": "rollout.xml",
+    "markdown": "rollout.md",
+    "openmetrics": "rollout.prom",
+}
+#: Written once, by a run that finishes. Else an alert would come from a run that is half done, and the age of the file
+#: would hide that no run has finished since.
+ONLY_FINISHED = frozenset({"openmetrics"})
 
 _RENDERERS: dict[str, t.Callable[[t.Mapping[str, t.Any]], str]] = {
     "html": page,
     "json": lambda made: json.dumps(made, indent=1, ensure_ascii=False) + "\n",
     "junit": junit,
     "markdown": markdown,
+    "openmetrics": openmetrics,
 }
+
+
+def due(formats: t.Iterable[str], state: str) -> list[str]:
+    """The formats to write for a run in this state."""
+    return [one for one in formats if state == FINISHED or one not in ONLY_FINISHED]
 
 
 def render(made: t.Mapping[str, t.Any], formats: t.Iterable[str]) -> dict[str, str]:

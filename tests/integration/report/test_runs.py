@@ -20,6 +20,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.files import FILES
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 SCHEMA = json.loads((CHECKOUT / "docs" / "rollout_report.schema.json").read_text())
@@ -36,7 +39,7 @@ class Run:
         self.report = folder / "report"
         self.summary = folder / "summary.md"
         self.process: subprocess.Popen[str] | None = None
-        self.settings: dict[str, str] = {}
+        self.settings: dict[str, str] = {"MASTODON_ROLLOUT_REPORT_FORMATS": ",".join(FILES)}
 
     def start(
         self,
@@ -154,6 +157,9 @@ def test_hosts_that_pass_fail_and_do_not_answer_are_all_in_every_file(run: Run) 
     summary = run.summary.read_text()
     for name in ("good", "bad", "gone"):
         assert f">{name}<" in page and name in suites and f"| {name} |" in summary
+    metrics = text_string_to_metric_families((run.report / "rollout.prom").read_text())
+    passed = {one.labels["host"]: one.value for family in metrics for one in family.samples if one.name.endswith("_ok")}
+    assert passed == {"good": 1, "bad": 0, "gone": 0}
     assert f"Report: {run.report}" in output and SECRET not in run.texts()
 
 
@@ -227,7 +233,8 @@ def test_a_run_that_is_ended_by_a_signal_leaves_its_report(
     else:
         assert number.name in made["run"]["detail"] and number.name in page
         assert "Interrupted" in run.summary.read_text()
-    assert [one.name for one in run.report.iterdir() if one.name.startswith(".")] == []
+    # The metrics of the last run that finished stay, here none.
+    assert {one.name for one in run.report.iterdir()} == set(FILES.values()) - {"rollout.prom"}
 
 
 def test_a_signal_that_is_ignored_ends_neither_the_run_nor_the_report(run: Run) -> None:
@@ -256,7 +263,7 @@ def test_a_run_that_ansible_itself_breaks_off_leaves_its_report(run: Run) -> Non
 
 
 def test_while_a_step_takes_long_it_is_said_what_is_waited_for_and_how_long_at_most(run: Run) -> None:
-    run.settings = {"MASTODON_ROLLOUT_REPORT_PROGRESS_AFTER": "1"}
+    run.settings["MASTODON_ROLLOUT_REPORT_PROGRESS_AFTER"] = "1"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         run.start({"one": {}}, dns_port=silent.getsockname()[1], patience=PATIENCE)
