@@ -17,7 +17,8 @@ description:
   - SPF is actually evaluated, with addresses of the relay in use, on the domain that receivers check. A relay that
     sends with its own domain in the envelope needs nothing in your SPF record, and is not asked for it.
   - When DNS does not answer, the result is V(unknown). A record is called missing only when DNS says so.
-  - Each finding begins with the record to publish (name, type, value) and then says why.
+  - Each finding begins with the record to publish (name, type, value) and then says why. All of them together are
+    returned as lines of a zone file, and for octoDNS.
 options:
   from_address:
     description:
@@ -238,6 +239,28 @@ sender_dns:
           type: MX
           status: records
           records: [10 mail.social.example]
+    zone:
+      description:
+        - Everything that the findings ask for, in their order, as lines of a zone file. Empty if there is nothing.
+        - What only you or the provider know, and what is not proved, is a comment. Infos are left out.
+      type: str
+      sample: |
+        ; What the findings ask for, in their order. A line after a semicolon has no effect until you complete it.
+
+        ; warning dmarc-missing: _dmarc.social.example, _dmarc.example: none of them has a DMARC record.
+        _dmarc.social.example. 3600 IN TXT "v=DMARC1; p=none"
+    octodns:
+      description: The records of RV(sender_dns[].zone) that can be published as they are, for octoDNS, by zone.
+      type: dict
+      sample:
+        social.example: |
+          # Add these to your file of the zone social.example; keep other values at the same name.
+          ---
+          _dmarc:
+          - ttl: 3600
+            type: TXT
+            values:
+            - v=DMARC1\; p=none
 nameservers:
   description: The name servers that were asked.
   returned: always

@@ -8,13 +8,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, Severity
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
 
 from .answers import Answer
 from .facts import Facts
 from .sender import fits
-from .wording import Outcome, instead, listed, publish, unanswered
+from .wording import (
+    NEW_KEY,
+    PROVIDERS_KEY,
+    PROVIDERS_NAME,
+    Advised,
+    DnsRecord,
+    Outcome,
+    advise,
+    instead,
+    listed,
+    publish,
+    unanswered,
+)
 
 #: Google's floor (and RFC 8301's), and what RFC 8301 advises.
 SHORTEST_RSA = 1024
@@ -31,9 +45,9 @@ def k1_keys_usable(facts: Facts) -> Outcome:
     broken = {one: key.problem for one, key in keys.items() if key is not None and key.problem}
     if not works and not silent:
         why = "; ".join(f"{selector}: {problem}" for selector, problem in broken.items())
-        message = f"{_record(facts, next(iter(broken)))} No DKIM signature can be verified ({why})."
+        why = f"No DKIM signature can be verified ({why})."
         fix = "If the provider shows other selectors, set them in mastodon_smtp_dkim_selectors (selectors)."
-        return [TABLE.finding("dkim-without-key", facts.sender.dkim_domain, message, fix)]
+        return [advise("dkim-without-key", facts.sender.dkim_domain, _record(facts, next(iter(broken))), why, fix)]
     return [_broken(facts, selector, problem) for selector, problem in broken.items()] + unanswered(*silent)
 
 
@@ -45,17 +59,17 @@ def _broken(facts: Facts, selector: str, problem: str) -> Finding:
     if optional:
         why = f"Here {problem}. Another selector works, so this matters only if your provider's console shows this one."
     severity: Severity = "info" if optional else "warning"
-    return TABLE.finding("dkim-selector-broken", answer.name, f"{_record(facts, selector)} {why}", severity=severity)
+    return advise("dkim-selector-broken", answer.name, _record(facts, selector), why, severity=severity)
 
 
-def _record(facts: Facts, selector: str) -> str:
+def _record(facts: Facts, selector: str) -> DnsRecord:
     """The record to publish for a selector, as far as it is known without asking the provider."""
     answer, relay = facts.keys[selector], facts.sender.relay
     if relay.dkim_target and selector in relay.selectors:
-        return publish(answer.name, "CNAME", f"NAME-SHOWN-BY-YOUR-PROVIDER.{relay.dkim_target}")
+        return publish(answer.name, "CNAME", f"{PROVIDERS_NAME}.{relay.dkim_target}")
     if answer.records:
-        return instead(answer.name, "TXT", "v=DKIM1; k=rsa; p=KEY-FROM-YOUR-PROVIDER")
-    return publish(answer.name, "TXT", "v=DKIM1; k=rsa; p=KEY-FROM-YOUR-PROVIDER")
+        return instead(answer.name, "TXT", f"v=DKIM1; k=rsa; p={PROVIDERS_KEY}")
+    return publish(answer.name, "TXT", f"v=DKIM1; k=rsa; p={PROVIDERS_KEY}")
 
 
 def k2_keys_strong(facts: Facts) -> Outcome:
@@ -71,26 +85,29 @@ def k2_keys_strong(facts: Facts) -> Outcome:
         if key.testing:
             record = instead(answer.name, "TXT", answer.records[0].replace("t=y", "").replace(";;", ";").strip(" ;"))
             why = "t=y marks the key as a test key, and receivers treat the mail as unsigned."
-            findings.append(TABLE.finding("dkim-key-testing", answer.name, f"{_bounded(record)} {why}"))
+            findings.append(_bounded(advise("dkim-key-testing", answer.name, record, why)))
         zone = facts.sender.relay.dkim_target
         if zone and selector in facts.sender.relay.selectors and not any(fits(zone, one) for one in answer.aliases):
             there = f"leads to {listed(answer.aliases)}" if answer.aliases else "has its own key"
             why = f"The selector {there}, not into {zone}, where {facts.sender.relay.name} keeps its keys today."
-            findings.append(TABLE.finding("dkim-elsewhere", answer.name, f"{_record(facts, selector)} {why}"))
+            findings.append(advise("dkim-elsewhere", answer.name, _record(facts, selector), why))
     return findings
 
 
-def _bounded(message: str) -> str:
-    return message if len(message) <= 600 else f"{message[:590]}…"
+def _bounded(found: Advised) -> Advised:
+    """The finding with a message that a long key does not fill; its record keeps the whole key."""
+    record = str(found.record)
+    short = record if len(record) <= 600 else f"{record[:590]}…"
+    return dataclasses.replace(found, message=f"{short} {found.why}")
 
 
 def _short(answer: Answer, bits: int) -> Finding:
-    record = instead(answer.name, "TXT", "v=DKIM1; k=rsa; p=NEW-KEY-OF-2048-BITS")
+    record = instead(answer.name, "TXT", f"v=DKIM1; k=rsa; p={NEW_KEY}")
     if bits < SHORTEST_RSA:
         why = f"The key has {bits} bits, but receivers reject RSA keys below {SHORTEST_RSA}."
-        return TABLE.finding("dkim-key-short", answer.name, f"{record} {why}")
+        return advise("dkim-key-short", answer.name, record, why)
     why = f"The key has {bits} bits; receivers accept that, but {ADVISED_RSA} is recommended."
-    return TABLE.finding("dkim-key-short", answer.name, f"{record} {why}", severity="info")
+    return advise("dkim-key-short", answer.name, record, why, severity="info")
 
 
 def k3_selectors_known(facts: Facts) -> Outcome:

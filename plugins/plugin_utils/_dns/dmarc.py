@@ -8,12 +8,23 @@
 
 from __future__ import annotations
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Severity
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, Severity
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
 
 from .dmarc_record import POLICIES, Record, Step, aligned, claims, parse
 from .facts import Facts
-from .wording import Outcome, instead, publish, shown, unanswered
+from .wording import (
+    PROVIDERS_KEY,
+    REPORT_ADDRESS,
+    SELECTOR,
+    DnsRecord,
+    Outcome,
+    advise,
+    instead,
+    publish,
+    shown,
+    unanswered,
+)
 
 #: A record that changes nothing for today's mail and satisfies the large receivers.
 FIRST_RECORD = "v=DMARC1; p=none"
@@ -30,7 +41,7 @@ def m1_record_found(facts: Facts) -> Outcome:
         # Several records count as none, so keeping the mildest changes least.
         mildest = min(records, key=lambda one: POLICIES.index(one.tags.get("p", "none"))).text
         why = f"There are {several[0].duplicates} DMARC records, and receivers then ignore all of them."
-        return [TABLE.finding("dmarc-several", name, f"{instead(name, 'TXT', mildest)} {why}", severity=severity)]
+        return [advise("dmarc-several", name, instead(name, "TXT", mildest), why, severity=severity)]
     if walk.applied() is not None:
         return []
     if not walk.decided:
@@ -38,8 +49,8 @@ def m1_record_found(facts: Facts) -> Outcome:
     why = f"{', '.join(one.answer.name for one in walk.steps)}: none of them has a DMARC record."
     if facts.sender.bulk:
         why += " Gmail and Microsoft refuse bulk mail without one (550 5.7.26, 550 5.7.515)."
-    message = f"{publish(walk.steps[0].answer.name, 'TXT', FIRST_RECORD)} {why}"
-    return [TABLE.finding("dmarc-missing", walk.start, message, severity=severity)]
+    record = publish(walk.steps[0].answer.name, "TXT", FIRST_RECORD)
+    return [advise("dmarc-missing", walk.start, record, why, severity=severity)]
 
 
 def m2_record_valid(facts: Facts) -> Outcome:
@@ -51,7 +62,7 @@ def m2_record_valid(facts: Facts) -> Outcome:
         if not lookalikes:
             return None if own.known else unanswered(own)
         why = f'{shown(lookalikes[0])} does not count: "v=DMARC1" must come first, exactly so, followed by a semicolon.'
-        return [TABLE.finding("dmarc-invalid", own.name, f"{instead(own.name, 'TXT', FIRST_RECORD)} {why}")]
+        return [advise("dmarc-invalid", own.name, instead(own.name, "TXT", FIRST_RECORD), why)]
     record = step.record
     problems = list(record.problems)
     if record.obsolete:
@@ -59,9 +70,7 @@ def m2_record_valid(facts: Facts) -> Outcome:
     if not problems:
         return []
     why = f"In {shown(record.text)} {'; '.join(problems)}."
-    return [
-        TABLE.finding("dmarc-invalid", step.answer.name, f"{instead(step.answer.name, 'TXT', _clean(record))} {why}")
-    ]
+    return [advise("dmarc-invalid", step.answer.name, instead(step.answer.name, "TXT", _clean(record)), why)]
 
 
 def _clean(record: Record) -> str:
@@ -112,7 +121,7 @@ def m4_aligned_path(facts: Facts) -> Outcome:
     ending = f"So DMARC fails (policy {policy})." if step else "With a DMARC record, every mail would fail it."
     why = f"{_why_not_spf(facts)} {_why_not_dkim(facts)} {ending}"
     severity: Severity = "error" if policy in ("quarantine", "reject") else "warning"
-    return [TABLE.finding("dmarc-unaligned", domain, f"{_selector_record(facts)} {why}", severity=severity)]
+    return [advise("dmarc-unaligned", domain, _selector_record(facts), why, severity=severity)]
 
 
 def _why_not_spf(facts: Facts) -> str:
@@ -128,10 +137,10 @@ def _why_not_dkim(facts: Facts) -> str:
     return f"DKIM signs for {facts.sender.dkim_domain}, which is not aligned with {facts.sender.from_domain}."
 
 
-def _selector_record(facts: Facts) -> str:
-    selector = facts.sender.selectors[0] if facts.sender.selectors else "SELECTOR"
+def _selector_record(facts: Facts) -> DnsRecord:
+    selector = facts.sender.selectors[0] if facts.sender.selectors else SELECTOR
     name = f"{selector}._domainkey.{facts.sender.from_domain}"
-    return publish(name, "TXT", "v=DKIM1; k=rsa; p=KEY-FROM-YOUR-PROVIDER")
+    return publish(name, "TXT", f"v=DKIM1; k=rsa; p={PROVIDERS_KEY}")
 
 
 def _both(one: bool | None, other: bool | None) -> bool | None:
@@ -183,15 +192,14 @@ def m5_reports_wanted(facts: Facts) -> Outcome:
     if step is None or step.record is None:
         return None
     if not step.record.report_addresses():
-        text = f"{_clean(step.record)}; rua=mailto:ADDRESS-FOR-REPORTS"
-        message = f"{instead(step.answer.name, 'TXT', text)} Without rua you get no reports of DMARC failures."
-        return [TABLE.finding("dmarc-without-reports", step.answer.name, message)]
-    findings = []
+        text = f"{_clean(step.record)}; rua=mailto:{REPORT_ADDRESS}"
+        why = "Without rua you get no reports of DMARC failures."
+        return [advise("dmarc-without-reports", step.answer.name, instead(step.answer.name, "TXT", text), why)]
+    findings: list[Finding] = []
     for there, answer in facts.reports.items():
         if not answer.known:
             findings += unanswered(answer)
         elif not any(claims(one) for one in answer.records):
             why = f"{there} has not authorised reports about {step.domain}, so receivers do not send them."
-            message = f"{publish(answer.name, 'TXT', 'v=DMARC1')} {why}"
-            findings.append(TABLE.finding("dmarc-reports-unauthorised", there, message))
+            findings.append(advise("dmarc-reports-unauthorised", there, publish(answer.name, "TXT", "v=DMARC1"), why))
     return findings

@@ -14,7 +14,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_
 from . import names
 from .answers import Answer, mail_hosts, null_mx
 from .facts import Facts
-from .wording import Outcome, publish, unanswered
+from .wording import HOST_ADDRESS, MAIL_HOST, Outcome, advise, instead, publish, unanswered
 
 
 def d1_from_domain_exists(facts: Facts) -> Outcome:
@@ -38,14 +38,14 @@ def d2_from_domain_reachable(facts: Facts) -> Outcome:
     if not facts.mx.known:
         return unanswered(facts.mx)
     domain = facts.sender.from_domain
-    record = publish(domain, "MX", "10 HOST-THAT-TAKES-YOUR-MAIL")
+    record = publish(domain, "MX", f"10 {MAIL_HOST}")
     if any(one.records for one in facts.addresses):
         why = "There is no MX record, so bounces and replies go to the web server; some receivers distrust that."
-        return [TABLE.finding("from-domain-without-mx", domain, f"{record} {why}")]
+        return [advise("from-domain-without-mx", domain, record, why)]
     if not all(one.known for one in facts.addresses):
         return unanswered(*facts.addresses)
     why = "It has no MX record and no address, so receivers may reject its mail (550 5.1.8) and nobody can reply."
-    return [TABLE.finding("from-domain-unreachable", domain, f"{record} {why}")]
+    return [advise("from-domain-unreachable", domain, record, why)]
 
 
 def d3_accepts_mail(facts: Facts) -> Outcome:
@@ -55,18 +55,17 @@ def d3_accepts_mail(facts: Facts) -> Outcome:
     findings: list[Finding] = []
     domain = facts.sender.from_domain
     ours = facts.return_mx
-    record = "10 HOST-THAT-TAKES-YOUR-MAIL"
     if ours is not None and null_mx(ours):
         why = (
             'The null MX "0 ." says that it accepts no mail: bounces cannot be delivered, and receivers may reject '
             "the mail."
         )
-        message = f"{publish(ours.name, 'MX', record)[:-1]} in place of the null MX. {why}"
-        findings.append(TABLE.finding("return-path-null-mx", ours.name, message))
+        record = instead(ours.name, "MX", f"10 {MAIL_HOST}", "the null MX")
+        findings.append(advise("return-path-null-mx", ours.name, record, why))
     if null_mx(facts.mx) and not (ours is not None and ours.name == domain):
         why = 'The null MX "0 ." says that it accepts no mail, so receivers may reject it as a sender.'
-        message = f"{publish(domain, 'MX', record)[:-1]} in place of the null MX. {why}"
-        findings.append(TABLE.finding("from-domain-null-mx", domain, message))
+        record = instead(domain, "MX", f"10 {MAIL_HOST}", "the null MX")
+        findings.append(advise("from-domain-null-mx", domain, record, why))
     silent = [facts.mx, *([ours] if ours is not None else [])]
     return findings + unanswered(*dict.fromkeys(silent))
 
@@ -89,10 +88,9 @@ def _host(facts: Facts, mx: Answer, host: str) -> list[Finding]:
             return []
         why = 'The null MX "0 ." exists next to real ones; it must be the only MX (RFC 7505, section 3).'
         return [TABLE.finding("mx-target-unusable", mx.name, f"Remove {mx.name} MX 0 . from the zone. {why}")]
-    record = publish(mx.name, "MX", "10 HOST-THAT-TAKES-YOUR-MAIL")
     if names.is_address(host):
         why = f"Its MX points to the address {host}, but an MX record must point to a host name."
-        return [TABLE.finding("mx-target-unusable", mx.name, f"{record} {why}")]
+        return [advise("mx-target-unusable", mx.name, publish(mx.name, "MX", f"10 {MAIL_HOST}"), why)]
     addresses = facts.hosts.get(host)
     if addresses is None:  # beyond the first few
         return []
@@ -100,10 +98,10 @@ def _host(facts: Facts, mx: Answer, host: str) -> list[Finding]:
     if alias is not None:
         direct = publish(mx.name, "MX", f"10 {alias.aliases[-1]}")
         why = f"Its MX points to {host}, which is an alias (CNAME), and senders may not follow it."
-        return [TABLE.finding("mx-target-unusable", mx.name, f"{direct} {why}")]
+        return [advise("mx-target-unusable", mx.name, direct, why)]
     if any(one.records for one in addresses):
         return []
     if not all(one.known for one in addresses):
         return unanswered(*addresses)
     why = f"Its MX points to {host}, which has no address, so mail to the domain is lost."
-    return [TABLE.finding("mx-target-unusable", mx.name, f"{publish(host, 'A', 'ADDRESS-OF-THE-HOST')} {why}")]
+    return [advise("mx-target-unusable", mx.name, publish(host, "A", HOST_ADDRESS), why)]

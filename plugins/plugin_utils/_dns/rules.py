@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, worst_first
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
 
-from . import dkim, dmarc, domain, spf, wildcard
+from . import dkim, dmarc, domain, spf, wildcard, zone
 from .check_names import CHECK_NAMES
 from .facts import Facts
 from .wording import Outcome, listed
@@ -86,6 +86,8 @@ class Judgement:
             "verdict": self.verdict,
             "rules": [{"id": rule.id, "outcome": self.outcomes[rule.id]} for rule in RULES],
             "records": _records(self.facts),
+            "zone": zone.zone_text(self.facts, self.findings),
+            "octodns": zone.octodns(self.facts, self.findings),
         }
 
 

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, Severity
@@ -18,10 +17,9 @@ from . import spf_evaluation
 from .answers import Answer
 from .facts import Facts, Spf, points_to, targets_of
 from .spf_evaluation import MOST_TERMS, MOST_VOID_LOOKUPS, Evaluation, is_policy
-from .wording import Outcome, instead, listed, mended_policy, new_policy, publish, relay_terms, shown, unanswered
+from .spf_repair import EMPTY_TARGET, bare, open_term, repaired
+from .wording import PROVIDERS_NAME, Outcome, advise, instead, listed, new_policy, publish, shown, unanswered
 
-#: A network with a shorter prefix than this covers a large part of the internet.
-WIDEST_PREFIX = 8
 #: With so many lookups, a few more includes at the provider break the record.
 NEAR_LIMIT = 9
 #: A longer record makes answers that do not fit into one packet (RFC 7208, section 3.4). A single string of more than
@@ -30,9 +28,6 @@ LONGEST_RECORD = 512
 
 #: How spftrace's messages about exceeded limits begin.
 LIMITS = ("DNS lookup limit exceeded", "void DNS lookup limit exceeded", "mx: more than")
-
-#: spftrace's message about an include or redirect without an SPF record.
-EMPTY_TARGET = re.compile(r"(?:include:|redirect=)(?P<domain>\S+) has no SPF record")
 
 
 def s1_one_policy(facts: Facts) -> Outcome:
@@ -52,23 +47,23 @@ def _one_policy(facts: Facts, txt: Answer, severity: Severity) -> list[Finding]:
     if len(policies) == 1:
         return []
     if policies:
-        merged = instead(txt.name, "TXT", _mended(facts, txt.name, policies))
+        merged = instead(txt.name, "TXT", repaired(facts, txt.name))
         why = f"There are {len(policies)} SPF records, so receivers treat all of them as broken (permerror)."
-        return [TABLE.finding("spf-several", txt.name, f"{merged} {why}", severity=severity)]
+        return [advise("spf-several", txt.name, merged, why, severity=severity)]
     return [_missing(facts, txt, severity)]
 
 
 def _missing(facts: Facts, txt: Answer, severity: Severity) -> Finding:
+    record = publish(txt.name, "TXT", new_policy(facts.sender))
     if severity == "error":
         why = "Receivers check SPF on this domain, but it has no SPF record."
-        message = f"{publish(txt.name, 'TXT', new_policy(facts.sender))} {why}"
-        return TABLE.finding("spf-missing", txt.name, message)
-    message = (
-        f"{publish(txt.name, 'TXT', new_policy(facts.sender))} The relay uses its own envelope domain, so SPF passes "
-        "without this record; but Microsoft's rule for bulk senders can be read as requiring it."
+        return advise("spf-missing", txt.name, record, why)
+    why = (
+        "The relay uses its own envelope domain, so SPF passes without this record; but Microsoft's rule for bulk "
+        "senders can be read as requiring it."
     )
     fix = "A custom bounce domain at the provider, if it offers one, satisfies both readings."
-    return TABLE.finding("spf-missing", txt.name, message, fix, severity=severity)
+    return advise("spf-missing", txt.name, record, why, fix, severity=severity)
 
 
 def s2_policy_parses(facts: Facts) -> Outcome:
@@ -85,28 +80,11 @@ def s2_policy_parses(facts: Facts) -> Outcome:
     return findings
 
 
-def _mended(facts: Facts, domain: str, records: t.Sequence[str]) -> str:
-    """One valid record made from the existing ones, which allows the relay if the relay needs it.
-
-    The relay's term is added unless SPF already passes by a term that is kept, so that publishing the record never
-    locks out the relay.
-    """
-    spf = facts.spf
-    if spf is None or domain != spf.domain:
-        return mended_policy(records)
-    staying = set(mended_policy(records).split(" "))
-    if spf.relay and all(one.verdict == "pass" and one.matched in staying for one in spf.relay):
-        return mended_policy(records)
-    return mended_policy(records, relay_terms(facts.sender))
-
-
 def _empty_target(facts: Facts, spf: Spf, term: str, domain: str) -> Finding:
-    own = spf.policies[0].split(" ")
-    rest = [one for one in own if one.lstrip("+-~?").lower() != term.lower()]
-    first = instead(spf.domain, "TXT", _mended(facts, spf.domain, [" ".join(rest)]))
-    if len(rest) == len(own):
-        first = f"Publish an SPF record at {domain}, or remove the include of it from {spf.domain} TXT."
     why = f"{domain} is included but has no SPF record, so receivers treat the whole record as broken."
+    if bare(term) in map(bare, spf.policies[0].split(" ")):
+        return advise("spf-include-empty", spf.domain, instead(spf.domain, "TXT", repaired(facts, spf.domain)), why)
+    first = f"Publish an SPF record at {domain}, or remove the include of it from {spf.domain} TXT."
     return TABLE.finding("spf-include-empty", spf.domain, f"{first} {why}")
 
 
@@ -119,17 +97,7 @@ def _broken(facts: Facts, spf: Spf, domain: str, record: str, reason: str) -> Fi
     hint = ""
     if any(one.count("ip4:") + one.count("ip6:") + one.count("include:") > 1 for one in record.split(" ")):
         hint = " Two terms run together: the strings of one TXT record are joined without a space."
-    valid = [one for one in record.split(" ")[1:] if one and _parses(one)]
-    message = f"{instead(domain, 'TXT', _mended(facts, domain, [' '.join(['v=spf1', *valid])]))} {why}{hint}"
-    return TABLE.finding("spf-syntax", domain, message)
-
-
-def _parses(term: str) -> bool:
-    try:
-        spf_evaluation.terms_of(f"v=spf1 {term}")
-    except spf_evaluation.SyntaxRefused:
-        return False
-    return True
+    return advise("spf-syntax", domain, instead(domain, "TXT", repaired(facts, domain)), f"{why}{hint}")
 
 
 def s3_within_limits(facts: Facts) -> Outcome:
@@ -144,9 +112,9 @@ def s3_within_limits(facts: Facts) -> Outcome:
     cost += f" ({MOST_VOID_LOOKUPS} are allowed)."
     stopped = next((one for one in spf.relay if one.verdict == "permerror" and one.reason.startswith(LIMITS)), None)
     if stopped is not None:
-        first = instead(subject, "TXT", mended_policy(spf.policies, relay_terms(facts.sender)))
+        first = instead(subject, "TXT", repaired(facts, subject))
         why = f"Receivers stop before the relay's term ({stopped.reason}) and treat the record as broken. {cost}"
-        return [TABLE.finding("spf-over-limit", subject, f"{first} {why}")]
+        return [advise("spf-over-limit", subject, first, why)]
     too_many_hosts = any(one.reason.startswith("mx: more than") for one in spf.worst)
     if terms >= NEAR_LIMIT or voids > MOST_VOID_LOOKUPS or too_many_hosts:
         message = f"Remove what is not needed from {subject} TXT {shown(spf.policies[0])}. {cost}"
@@ -177,17 +145,17 @@ def _judged(facts: Facts, spf: Spf) -> list[Finding]:
     by_verdict: dict[str, list[Evaluation]] = {}
     for one in spf.relay:
         by_verdict.setdefault(one.verdict, []).append(one)
-    mended = instead(spf.domain, "TXT", mended_policy(spf.policies, relay_terms(facts.sender)))
+    mended = instead(spf.domain, "TXT", repaired(facts, spf.domain))
     relay = facts.sender.relay.name or facts.sender.spf_include or "the relay"
     for verdict in ("permerror", "fail", "softfail"):
         if verdict in by_verdict:
             some = by_verdict[verdict]
             reason = some[0].reason or f"decided by {some[0].matched}"
             why = f"Mail that {relay} sends from {_addresses(some)} gets SPF {verdict} ({reason})."
-            return [TABLE.finding("spf-relay-refused", spf.domain, f"{mended} {why}")]
+            return [advise("spf-relay-refused", spf.domain, mended, why)]
     if "neutral" in by_verdict:
         why = f"For {_addresses(by_verdict['neutral'])} of {relay} the record is neutral (SPF neutral)."
-        return [TABLE.finding("spf-relay-neutral", spf.domain, f"{mended} {why}")]
+        return [advise("spf-relay-neutral", spf.domain, mended, why)]
     if set(by_verdict) != {"pass"}:
         return [_no_verdict(spf.domain, spf.relay)]
     return []
@@ -205,8 +173,7 @@ def _literal(facts: Facts, spf: Spf) -> list[Finding]:
     if wanted in (one.lstrip("+").lower() for one in spf.policies[0].split(" ")):
         return []
     why = f"{facts.sender.relay.name} looks for {wanted} in this record itself and does not follow other includes."
-    message = f"{instead(spf.domain, 'TXT', mended_policy(spf.policies, [wanted]))} {why}"
-    return [TABLE.finding("spf-include-not-literal", spf.domain, message)]
+    return [advise("spf-include-not-literal", spf.domain, instead(spf.domain, "TXT", repaired(facts, spf.domain)), why)]
 
 
 def _without_addresses(facts: Facts, spf: Spf) -> Outcome:
@@ -221,13 +188,11 @@ def _without_addresses(facts: Facts, spf: Spf) -> Outcome:
         return [TABLE.finding("spf-relay-unproven", spf.domain, message)]
     reached = {domain.lower().rstrip(".") for one in spf.worst for domain, _record in one.policies}
     if include in reached:
-        why = f"{include} is included, but it lists no network" + (
-            f" (only {listed(spf.opaque)})." if spf.opaque else "."
-        )
-    else:
-        why = f"{publish(spf.domain, 'TXT', mended_policy(spf.policies, relay_terms(facts.sender)))} "
-        why += f"{include} is not included and lists no network, so another term may still allow the relay."
-    return [TABLE.finding("spf-relay-unproven", spf.domain, why)]
+        only = f" (only {listed(spf.opaque)})" if spf.opaque else ""
+        message = f"{include} is included, but it lists no network{only}."
+        return [TABLE.finding("spf-relay-unproven", spf.domain, message)]
+    why = f"{include} is not included and lists no network, so another term may still allow the relay."
+    return [advise("spf-relay-unproven", spf.domain, publish(spf.domain, "TXT", repaired(facts, spf.domain)), why)]
 
 
 def _no_verdict(domain: str, evaluations: t.Iterable[Evaluation]) -> Finding:
@@ -246,7 +211,7 @@ def s5_not_open(facts: Facts) -> Outcome:
     findings = [
         _open(facts, domain, record, term)
         for domain, record in dict.fromkeys(places)
-        if (term := _open_term(record)) is not None
+        if (term := open_term(record)) is not None
     ]
     if findings or facts.spf is None or not any(one.verdict == "pass" for one in facts.spf.worst):
         return findings
@@ -254,25 +219,12 @@ def s5_not_open(facts: Facts) -> Outcome:
     return [_open(facts, facts.spf.domain, facts.spf.policies[0], passed.matched)]
 
 
-def _open_term(record: str) -> str | None:
-    try:
-        terms = spf_evaluation.terms_of(record)
-    except spf_evaluation.SyntaxRefused:
-        return None
-    for term in terms:
-        wide = term.prefix is not None and term.prefix < WIDEST_PREFIX
-        if term.mechanism and term.qualifier == "+" and (term.name == "all" or wide):
-            return term.raw
-    return None
-
-
 def _open(facts: Facts, domain: str, record: str, term: str) -> Finding:
     why = f'"{term}" allows far more than the relay to send as you.'
     if facts.spf is not None and domain not in (facts.spf.domain, facts.sender.from_domain):
         first = f"Remove {domain} from the SPF record of {facts.spf.domain}, or have its owner correct it."
         return TABLE.finding("spf-open", facts.spf.domain, f"{first} In {domain} TXT {shown(record)} {why}")
-    rest = " ".join(one for one in record.split(" ") if one != term)
-    return TABLE.finding("spf-open", domain, f"{instead(domain, 'TXT', _mended(facts, domain, [rest]))} {why}")
+    return advise("spf-open", domain, instead(domain, "TXT", repaired(facts, domain)), why)
 
 
 def s6_policy_tidy(facts: Facts) -> Outcome:
@@ -288,12 +240,10 @@ def s6_policy_tidy(facts: Facts) -> Outcome:
     problems = list(_untidy(record, terms))
     if not problems:
         return []
-    mended = _mended(facts, spf.domain, [" ".join(["v=spf1", *(one.raw for one in terms if one.name != "ptr")])])
-    first = f"Remove what is not needed from {spf.domain} TXT."
+    why, mended = " ".join(problems), repaired(facts, spf.domain)
     if mended != record:
-        first = instead(spf.domain, "TXT", mended)
-    message = f"{first} {' '.join(problems)}"
-    return [TABLE.finding("spf-style", spf.domain, message)]
+        return [advise("spf-style", spf.domain, instead(spf.domain, "TXT", mended), why)]
+    return [TABLE.finding("spf-style", spf.domain, f"Remove what is not needed from {spf.domain} TXT. {why}")]
 
 
 def _untidy(record: str, terms: t.Sequence[spf_evaluation.Term]) -> t.Iterator[str]:
@@ -326,15 +276,16 @@ def s7_return_path_set_up(facts: Facts) -> Outcome:
     if points_to(relay, path.target):
         return []
     severity: Severity = "error" if path.required or facts.sender.bounce_domain else "info"
-    kind, target = path.target.rtype, relay.return_path_target or "NAME-SHOWN-BY-YOUR-PROVIDER"
+    kind, target = path.target.rtype, relay.return_path_target or PROVIDERS_NAME
     value = f"10 {target}" if kind == "MX" else target
     exact = "The provider's console shows the exact name."
     found = targets_of(path.target)
     if found:
-        message = f"{instead(path.expected, kind, value)} It points to {listed(found)}, not to {relay.name}. {exact}"
-        return [TABLE.finding("return-path-elsewhere", path.expected, message, severity=severity)]
+        why = f"It points to {listed(found)}, not to {relay.name}. {exact}"
+        record = instead(path.expected, kind, value)
+        return [advise("return-path-elsewhere", path.expected, record, why, severity=severity)]
     why = f"{relay.name} uses this subdomain for bounces; without it, mail is rejected or its SPF is not aligned."
     if severity == "info":
         why = f"{relay.name} can use this subdomain for bounces; SPF is then aligned with the From domain."
-    message = f"{publish(path.expected, kind, value)} {why} {exact}"
-    return [TABLE.finding("return-path-missing", path.expected, message, severity=severity)]
+    record = publish(path.expected, kind, value)
+    return [advise("return-path-missing", path.expected, record, f"{why} {exact}", severity=severity)]

@@ -8,29 +8,83 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import typing as t
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, Severity
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.sender_dns import TABLE
 
 from . import spf_evaluation
 from .answers import REASONS, Answer, printable
-from .sender import Sender
+from .sender import PLACEHOLDER, Sender
 
 #: The result of a rule: findings (none if it is satisfied), or None if it does not apply.
 Outcome = t.Optional[list[Finding]]
 
 
-def publish(name: str, rtype: str, value: str) -> str:
-    """The record to publish, as the beginning of a message."""
-    quoted = f'"{value}"' if rtype == "TXT" else value
-    return f"Publish {name} {rtype} {quoted}."
+#: Stand for what DNS does not tell: only the operator or the provider knows it.
+MAIL_HOST = "HOST-THAT-TAKES-YOUR-MAIL"
+HOST_ADDRESS = "ADDRESS-OF-THE-HOST"
+REPORT_ADDRESS = "ADDRESS-FOR-REPORTS"
+PROVIDERS_NAME = "NAME-SHOWN-BY-YOUR-PROVIDER"
+PROVIDERS_SPF = "NAME-FROM-YOUR-PROVIDER"
+PROVIDERS_KEY = "KEY-FROM-YOUR-PROVIDER"
+NEW_KEY = "NEW-KEY-OF-2048-BITS"
+SELECTOR = "SELECTOR"
+_BLANKS = (MAIL_HOST, HOST_ADDRESS, REPORT_ADDRESS, PROVIDERS_NAME, PROVIDERS_SPF, PROVIDERS_KEY, NEW_KEY)
 
 
-def instead(name: str, rtype: str, value: str) -> str:
-    """The record to publish in place of an existing one, as the beginning of a message."""
-    return f"{publish(name, rtype, value)[:-1]} in place of the existing record."
+@dataclasses.dataclass(frozen=True)
+class DnsRecord:
+    """A record to publish. As text it is the beginning of a message.
+
+    :ivar replaces: what it replaces, in words; empty if there is nothing yet.
+    """
+
+    name: str
+    rtype: str
+    value: str
+    replaces: str = ""
+
+    def __str__(self) -> str:
+        quoted = f'"{self.value}"' if self.rtype == "TXT" else self.value
+        return f"Publish {self.name} {self.rtype} {quoted}{f' in place of {self.replaces}' * bool(self.replaces)}."
+
+    @property
+    def complete(self) -> bool:
+        """Whether it can be published as it is; else it has a blank that only the operator or the provider can fill."""
+        blank = self.name.startswith(f"{SELECTOR}.") or any(one in self.value for one in _BLANKS)
+        return not blank and (self.rtype == "TXT" or PLACEHOLDER.search(self.value) is None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Advised(Finding):
+    """A finding that a record would resolve.
+
+    :ivar why: its message without the record.
+    """
+
+    record: DnsRecord | None = None
+    why: str = ""
+
+
+def publish(name: str, rtype: str, value: str) -> DnsRecord:
+    """The record to publish."""
+    return DnsRecord(name, rtype, value)
+
+
+def instead(name: str, rtype: str, value: str, of: str = "the existing record") -> DnsRecord:
+    """The record to publish in place of an existing one."""
+    return DnsRecord(name, rtype, value, of)
+
+
+def advise(
+    code: str, subject: str, record: DnsRecord, why: str, fix: str = "", *, severity: Severity | None = None
+) -> Advised:
+    """The finding that a record would resolve: first the record, then the reason."""
+    found = TABLE.finding(code, subject, f"{record} {why}", fix, severity=severity)
+    return Advised(found.code, found.severity, found.subject, found.message, found.fix, record, why)
 
 
 def unanswered(*answers: Answer) -> list[Finding]:
@@ -56,7 +110,7 @@ def _short(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> str:
 
 def new_policy(sender: Sender) -> str:
     """An SPF record for a domain that has none."""
-    return " ".join(["v=spf1", *(relay_terms(sender) or ["include:NAME-FROM-YOUR-PROVIDER"]), "~all"])
+    return " ".join(["v=spf1", *(relay_terms(sender) or [f"include:{PROVIDERS_SPF}"]), "~all"])
 
 
 def mended_policy(policies: t.Sequence[str], add: t.Sequence[str] = ()) -> str:

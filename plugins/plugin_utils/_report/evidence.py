@@ -315,6 +315,7 @@ def of_dns(result: Result) -> list[dict[str, Plain]]:
                 **some(one, "from_domain", "return_path_domain", "dkim_domain", "provider", "verdict"),
                 "rules": rows(one.get("rules"), "id", "outcome"),
                 "records": plain(records) if isinstance(records, t.Mapping) else {},
+                "zone": plain(one.get("zone") or ""),
                 "findings": findings(own) if isinstance(own, t.Mapping) else [],
                 "nameservers": texts(result.get("nameservers")),
             }

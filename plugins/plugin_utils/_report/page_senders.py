@@ -53,6 +53,7 @@ def _sender(one: Document) -> Markup:
         ),
         el("p", _sender_facts(one), class_="muted"),
         findings(one.get("findings") or []),
+        _zone(str(one.get("zone") or "")),
         el(
             "details",
             el("summary", "What DNS answered"),
@@ -62,6 +63,14 @@ def _sender(one: Document) -> Markup:
         else None,
         class_="card",
     )
+
+
+def _zone(text: str) -> Markup | None:
+    """Everything to publish, to copy at once."""
+    if not text:
+        return None
+    title = "Records to publish"
+    return el("details", el("summary", title), scroll(title, el("pre", text, class_="zone")))
 
 
 def _sender_facts(one: Document) -> str:

@@ -227,3 +227,18 @@ def test_in_print_it_is_light_leaves_out_the_tools_and_only_what_is_open(
     assert shown(page, "#tools") == 0 and shown(page, "details.host") == 5
     assert page.ask("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.ask("getComputedStyle(document.body).color") == "rgb(29, 28, 36)"
+
+
+@pytest.mark.parametrize("width", [DESK, PHONE])
+def test_the_records_to_publish_are_copied_as_they_are(open_page: t.Callable[..., Page], width: int) -> None:
+    page = open_page("one", width=width)
+    visible = "document.querySelector('.zone').checkVisibility({contentVisibilityAuto: true})"
+    assert not page.ask(visible)
+    page.click(".card details summary")
+    assert page.ask(visible)
+    copied = page.ask(
+        "(() => {getSelection().selectAllChildren(document.querySelector('.zone')); "
+        "return getSelection().toString()})()"
+    )
+    assert copied.strip() == runs.DNS["sender_dns"][0]["zone"].strip()
+    assert page.ask("document.documentElement.scrollWidth") <= width

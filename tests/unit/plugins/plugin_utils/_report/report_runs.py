@@ -186,6 +186,7 @@ DNS: dict[str, t.Any] = {
                 },
                 "dmarc": {"name": "_dmarc.social.example", "type": "TXT", "status": "nxdomain", "records": []},
             },
+            "zone": '; warning dmarc-missing: None was found.\n_dmarc.social.example. 3600 IN TXT "v=DMARC1; p=none"\n',
         }
     ],
 }
@@ -505,7 +506,12 @@ def hostile() -> Run:
     run.step(run.task(everything, "instance_info", "preflight"), names, seen)
     plan = {"plan": {**PLAN["plan"], "set": {"SMTP_SERVER": everything}, "sender": {"domain": everything}}}
     run.step(run.task(everything, "smtp_settings", "preflight"), names, ("ok", plan))
-    dns = {**DNS["sender_dns"][0], "from_domain": everything, "records": {everything: {"name": everything}}}
+    dns = {
+        **DNS["sender_dns"][0],
+        "from_domain": everything,
+        "records": {everything: {"name": everything}},
+        "zone": everything,
+    }
     dns["records"]["mx"] = {"name": everything, "status": everything, "records": [everything]}
     looked = {"sender_dns": [dns], "domains": {everything: {"findings": [nasty]}}, "nameservers": [everything]}
     run.step(run.task(everything, "sender_dns_info", "preflight"), names[:1], ("ok", looked))
