@@ -303,6 +303,12 @@ def of_queue(result: Result) -> dict[str, Plain]:
     }
 
 
+def of_retry(result: Result) -> dict[str, Plain]:
+    """The mails that waited and what became of them, in numbers."""
+    names = ("chosen", "sent", "failed", "passed", "moving", "left", "expired", "dropped", "refused", "stopped")
+    return {"waiting": of_waiting(result.get("waiting")), **some(result.get("retried"), *names)}
+
+
 def of_dns(result: Result) -> list[dict[str, Plain]]:
     """The results of the DNS check, for each sender."""
     domains = result.get("domains")
@@ -354,5 +360,6 @@ OF_STEP: dict[str, t.Callable[[Result], dict[str, Plain]]] = {
     "rails": of_rails,
     "services": of_services,
     "queue": of_queue,
+    "retry": of_retry,
     "adopt": of_adopt,
 }
