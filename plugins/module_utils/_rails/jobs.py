@@ -65,7 +65,7 @@ module FediopsJobs
   end
 
   def in_set(set, mark)
-    set.scan(mark) { |entry| return entry if ours?(entry.item, mark) }
+    set.scan(mark, 1000) { |entry| return entry if ours?(entry.item, mark) }
     nil
   end
 

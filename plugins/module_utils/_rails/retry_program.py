@@ -151,23 +151,31 @@ module FediopsRetry
     end
 
     def follow(batch)
-      since = {}
+      gone = {}
       until batch.empty?
-        batch = batch.reject { |mail| ended?(mail, since) }
+        batch = batch.reject { |mail| ended?(mail, gone) }
         break if batch.empty? || clock >= @ends
         sleep(1)
       end
       @counts["moving"] += batch.length
     end
 
-    def ended?(mail, since)
-      return since.delete(mail.jid) && false if due_still?(mail)
+    # gone has the mails that were nowhere in Redis, with the signs of life from a second later. Once each process has
+    # given another sign, a second look tells whether the mail only was with one of them.
+    def ended?(mail, gone)
+      if gone.key?(mail.jid)
+        gone[mail.jid] = beats if gone[mail.jid].empty?
+        return false unless seen_without?(gone[mail.jid])
+        again = true
+      end
+      return false if clock >= @ends || due_still?(mail)
       case look(mail.jid, mail.queue)["state"]
       when "retry", "dead" then failed(mail)
       when "gone"
-        since[mail.jid] = signs(since[mail.jid])
-        seen_without?(since[mail.jid]) && look(mail.jid, mail.queue)["state"] == "gone" && sent
-      else since.delete(mail.jid) && false
+        return sent if again
+        gone[mail.jid] = {}
+        false
+      else gone.delete(mail.jid) && false
       end
     end
 

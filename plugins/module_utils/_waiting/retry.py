@@ -132,6 +132,9 @@ def findings(outcome: Outcome, wish: Wish, waiting: Waiting, cause: t.Callable[[
     found = [_numbers(outcome, wish)]
     if outcome.failed or outcome.stopped:
         found += _incomplete(outcome, cause)
+    if not waiting.complete:
+        message = "There were too many jobs to look at all of them in time, so more mails may wait."
+        found.append(TABLE.finding("retry-incomplete", SUBJECT, message, "Run it again to retry the rest."))
     return [*found, *_expired(outcome, wish, waiting)]
 
 

@@ -126,6 +126,11 @@ def test_why_mails_were_left(stopped: str, message: str) -> None:
     assert "again" in found["retry-incomplete"].fix
 
 
+def test_a_search_that_was_cut_short_is_told() -> None:
+    found = told(Outcome(chosen=2, sent=2), waiting=Waiting((), False, 1000.0))
+    assert "more mails may wait" in found["retry-incomplete"].message
+
+
 def test_one_failure_tells_its_cause() -> None:
     found = told(Outcome(chosen=3, sent=2, failed=1, error=("Net::OpenTimeout", "late")))
     assert found["retry-incomplete"].message == "1 mail failed again: Net::OpenTimeout said late."
