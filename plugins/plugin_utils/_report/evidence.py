@@ -304,9 +304,10 @@ def of_queue(result: Result) -> dict[str, Plain]:
 
 
 def of_retry(result: Result) -> dict[str, Plain]:
-    """The mails that waited and what became of them, in numbers."""
+    """The mails that waited, and what became of those that were retried, in numbers."""
     names = ("chosen", "sent", "failed", "passed", "moving", "left", "expired", "dropped", "refused", "stopped")
-    return {"waiting": of_waiting(result.get("waiting")), **some(result.get("retried"), *names)}
+    retried = some(result.get("retried"), *names)
+    return {"waiting": of_waiting(result.get("waiting")), "retried": retried if set(retried) == set(names) else None}
 
 
 def of_dns(result: Result) -> list[dict[str, Plain]]:
