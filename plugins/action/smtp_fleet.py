@@ -25,7 +25,7 @@ class ActionModule(ControllerStep):
 
     def perform(self, options: Result, task_vars: Result) -> Result:
         """Decide from what the steps of all hosts recorded; the step fails if the rollout stops."""
-        verdict = _verdict(self.validated(options), task_vars)
+        verdict = self._verdict(self.validated(options), task_vars)
         if verdict.not_started:
             return {"failed": True, "msg": " ".join(verdict.told), "not_started": verdict.not_started}
         if not verdict.told:
@@ -33,12 +33,13 @@ class ActionModule(ControllerStep):
         message = verdict.told if len(verdict.told) > 1 else verdict.told[0]
         return {"changed": False, "msg": message, "_ansible_verbose_always": True}
 
-
-def _verdict(given: Result, task_vars: Result) -> _gate.Verdict:
-    hosts, passed, batch = _gate.hosts_of(task_vars)
-    seen = _gate.seen_of(hosts)
-    if given["at"] == "preflight":
-        return _gate.after_preflight(seen, hosts, passed, strict=given["require_all"])
-    if given["at"] == "batch":
-        return _gate.before_batch(seen, hosts, batch, given["batches"], given["max_fail_percentage"])
-    return _gate.Verdict(_gate.fleet_summary(seen, hosts), [])
+    def _verdict(self, given: Result, task_vars: Result) -> _gate.Verdict:
+        hosts, passed, batch = _gate.hosts_of(task_vars)
+        seen = _gate.seen_of(hosts)
+        if given["at"] == "preflight":
+            return _gate.after_preflight(seen, hosts, passed, strict=given["require_all"])
+        if given["at"] == "batch":
+            return _gate.before_batch(seen, hosts, batch, given["batches"], given["max_fail_percentage"])
+        if self.part == "waiting":
+            return _gate.Verdict(_gate.fleet_waiting(seen, hosts), [])
+        return _gate.Verdict(_gate.fleet_summary(seen, hosts), [])

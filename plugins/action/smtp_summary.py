@@ -20,6 +20,7 @@ _OF: dict[str, t.Callable[..., Result]] = {
     "undo": _conclusion.rollout,
     "rollback": _conclusion.rollback,
     "check": _conclusion.check,
+    "waiting": _conclusion.waiting,
 }
 
 

@@ -18,9 +18,9 @@ options:
         same run (the instance, the plan, what is pending), and leaves itself out where there is nothing to do.
       - With V(rollout), V(rollback) and V(adopt), a step that fails shows its sentences alone; the rest of the result
         is C(_ansible_evidence) of C(ansible_failed_result) in a C(rescue).
-      - With V(preflight), V(check) and V(undo) it does not fail, and M(fediops.mastodon.smtp_summary) says what is
-        wrong.
+      - With V(preflight), V(check), V(undo) and V(waiting) it does not fail, and M(fediops.mastodon.smtp_summary) says
+        what is wrong.
       - Every module of this collection takes it, so C(module_defaults) of C(group/fediops.mastodon.chain) sets it.
     type: str
-    choices: [preflight, rollout, undo, rollback, check, adopt]
+    choices: [preflight, rollout, undo, rollback, check, adopt, waiting]
 """

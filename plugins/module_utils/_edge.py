@@ -48,7 +48,7 @@ _LONGEST = 86400
 
 #: The option of every module; the action plugin handles it, see doc_fragments/chain.py.
 CHAIN_ARGUMENTS: dict[str, dict[str, t.Any]] = {
-    "chain": {"type": "str", "choices": ["preflight", "rollout", "undo", "rollback", "check", "adopt"]}
+    "chain": {"type": "str", "choices": ["preflight", "rollout", "undo", "rollback", "check", "adopt", "waiting"]}
 }
 
 #: What the action plugin hands on from earlier steps of the role; documented in doc_fragments/handed.py.

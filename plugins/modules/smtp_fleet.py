@@ -26,7 +26,8 @@ options:
         did not answer or have no Mastodon, which the rollout leaves out.
       - V(batch), before each batch. Fails if too many hosts of earlier batches failed or lost contact. Shows the name
         of the batch.
-      - V(end), after the rollout. Shows how it ended on all hosts, and what is unfinished. Never fails.
+      - V(end), after the rollout. Shows how it ended on all hosts, and what is unfinished. Never fails. With
+        O(chain=waiting) it adds up the mails that wait on all hosts instead.
     type: str
     required: true
     choices: [preflight, batch, end]

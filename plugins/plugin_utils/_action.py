@@ -47,7 +47,7 @@ Result = dict[str, t.Any]
 
 #: The parts of the role (option C(chain)). In a collecting part every step runs, and C(smtp_summary) reports all
 #: problems at the end; in a stopping part a step with problems fails at once.
-COLLECTING = frozenset({"preflight", "check", "undo"})
+COLLECTING = frozenset({"preflight", "check", "undo", "waiting"})
 STOPPING = frozenset({"rollout", "rollback", "adopt"})
 #: Part -> last line of the message when a step of it fails.
 CLOSING = {"adopt": "Nothing has been written for this host."}
@@ -68,6 +68,9 @@ class Step(ActionBase):
     #: In the role, the codes of the step's errors that the operator may accept (mastodon_smtp_accept): those after
     #: which it has done its whole work. Any warning can be accepted.
     ACCEPTABLE: t.ClassVar[frozenset[str]] = frozenset()
+
+    #: In a stopping part, whether a failure of the step fails the host. What comes after the last proof does not.
+    STOPS: t.ClassVar[bool] = True
 
     TRANSFERS_FILES = False
     _supports_async = False
@@ -198,7 +201,7 @@ class Step(ActionBase):
         if outcome not in ("failed", "not_proved"):
             return done
         message = f"{together(problems)}\n{CLOSING.get(self.part, '')}".rstrip()
-        if outcome == "not_proved" or self.part in COLLECTING:
+        if outcome == "not_proved" or self.part in COLLECTING or not self.STOPS:
             kept = {name: one for name, one in done.items() if name != "exception"}
             # Ansible shows the task as "ok", and a host that is lost after it has no summary.
             warnings = [*done.get("warnings", ()), *(f"{self._host}: {one}" for one in problems)]

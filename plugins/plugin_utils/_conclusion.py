@@ -13,11 +13,12 @@ import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, Severity
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.queue import TABLE as QUEUE
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.waiting import TABLE as WAITING
 from ansible_collections.fediops.mastodon.plugins.plugin_utils import _headline
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._drift import drift, drift_summary
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import PREFLIGHT, ROLLBACK, ROLLOUT, Known
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._summary import host_summary
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._summary import host_summary, waiting_summary
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import said, together
 
 Result = dict[str, t.Any]
@@ -53,6 +54,7 @@ def rollout(known: Known, broken: Entry | None, others: Others) -> Result:
         return {"outcome": "in part", "label": "Done in part", "fails": False, "summary": in_part(known)}
     missing = _missing(known)
     found = _findings(known, missing, "instance", "settings", "dns", "relay", "relay_bulk", *ROLLOUT)
+    found = _after_retry(known, found)
     outcome, told = _outcome(known, missing), known.result("queue")
     if known.dry:
         head = _headline.of_dry_run(outcome, found, missing, fails=known.unproved_fails)
@@ -93,6 +95,7 @@ def _facts(known: Known) -> Result:
         "services": services.get("services"),
         "test_messages": mailer.get("test_message"),
         "waiting": mailer.get("waiting"),
+        "retried": known.result("waiting").get("retried"),
         "queued_mail": {name: queue.get(name) for name in _QUEUED} if queue.get("way") else None,
     }
 
@@ -115,6 +118,23 @@ def in_part(known: Known) -> list[str]:
     return [f"{first}, because of --tags or --skip-tags: {out} did not run.{'' if known.dry else left}"]
 
 
+def _after_retry(known: Known, found: list[Result]) -> list[Result]:
+    """The findings once the mails that waited have been retried; none of this fails a host whose mail works."""
+    if known.setting("retry_waiting") in (None, "none") or not known.has_sidekiq:
+        return found
+    if not known.ran("waiting"):
+        message = "No mail that failed earlier was retried, because the queue is not proved."
+        fix = "Prove the queue, and run the rollout again."
+        return [*found, WAITING.finding("retry-incomplete", "Sidekiq", message, fix).as_dict()]
+    told = known.result("waiting").get("findings") or ()
+    if not known.dry and not known.wrong("waiting"):
+        found = [one for one in found if one["code"] not in ("mails-waiting", "mails-lost")]
+    if known.wrong("waiting") and not told:
+        message = together(known.entries["waiting"].problems)
+        told = [WAITING.finding("retry-incomplete", "Sidekiq", message).as_dict()]
+    return [*found, *({**one, "severity": "warning"} if one["severity"] == "error" else one for one in told)]
+
+
 def _outcome(known: Known, missing: t.Sequence[Result]) -> str:
     changed = bool(known.result("edit").get("changed"))
     if known.dry:
@@ -128,7 +148,7 @@ def _outcome(known: Known, missing: t.Sequence[Result]) -> str:
 def _missing(known: Known) -> list[Result]:
     """The findings that say why no mail has proved the queue; empty if one has, or if there is nothing to prove."""
     severity: Severity = "error" if known.unproved_fails else "warning"
-    tests = [entry for entry in known.entries.values() if entry.outcome == "not_proved"]
+    tests = [one for key, one in known.entries.items() if one.outcome == "not_proved" and key != "waiting"]
     found = [one for entry in tests for one in entry.result.get("findings") or () if one["severity"] == "error"]
     if found or known.ran("queue") or not known.has_sidekiq or not known.needs_queue_proof:
         return [{**one, "severity": severity} for one in found]
@@ -176,6 +196,24 @@ def rollback(known: Known, broken: Entry | None, others: Others) -> Result:
         "findings": _findings(known, (), "instance", "restored", "services"),
     }
     return {**done, "summary": host_summary(done)}
+
+
+def waiting(known: Known, broken: Entry | None, others: Others) -> Result:
+    """The result of a look at the mails that wait in Sidekiq."""
+    wrong = known.wrong("variables", "instance", "waiting") or ([broken] if broken else [])
+    if wrong:
+        return _failed(known, wrong, ("", ""), others)
+    step, seen = known.result("waiting"), known.instance or {}
+    done = {
+        "outcome": "changed" if step.get("changed") else "in order",
+        "fails": False,
+        "check_mode": known.dry,
+        **{name: seen.get(name) for name in ("deployment", "app_dir", "env_file", "release", "roles")},
+        "waiting": step.get("waiting"),
+        "retried": step.get("retried"),
+        "findings": _findings(known, (), "instance", "waiting"),
+    }
+    return {**done, "summary": waiting_summary(done)}
 
 
 def check(known: Known, broken: Entry | None, others: Others) -> Result:  # noqa: ARG001

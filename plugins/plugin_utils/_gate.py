@@ -274,6 +274,25 @@ def rollout_standing(seen: Seen, hosts: t.Sequence[str], batch: t.Sequence[str])
     return " ".join(said)
 
 
+def fleet_waiting(seen: Seen, hosts: t.Sequence[str]) -> list[str]:
+    """The mails that wait in Sidekiq, and what became of them, on all hosts together."""
+    told = {host: seen[host].result("waiting") for host in hosts}
+    groups = [group for one in told.values() for group in (one.get("waiting") or {}).get("groups") or ()]
+    failed = [one for one in groups if one["place"] in ("retry", "dead")]
+    lines = [f"Mails that failed earlier, on {len(hosts)} hosts: {_total(failed, 'count')}"]
+    lines[0] += f", of which {_total(failed, 'expired')} have expired." if failed else "."
+    retried = [one["retried"] for one in told.values() if one.get("retried")]
+    if retried:
+        ends = (("chosen", "chosen"), ("sent", "sent"), ("failed", "failed again"), ("left", "left"))
+        lines.append(f"Retried: {', '.join(f'{_total(retried, name)} {word}' for name, word in ends)}.")
+    unseen = [host for host, one in told.items() if one.get("waiting") is None and seen[host].has_sidekiq]
+    return [*lines, *([f"Not counted: {_some(unseen)}."] if unseen else [])] if len(hosts) > 1 else []
+
+
+def _total(counted: t.Iterable[t.Mapping[str, t.Any]], name: str) -> int:
+    return sum(int(one[name]) for one in counted)
+
+
 def _some(names: t.Sequence[str]) -> str:
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -178,6 +178,13 @@ class Known:
         return self.setting("send") == "always" or self.needs_queue_proof
 
     @property
+    def mail_works(self) -> bool:
+        """Whether nothing is left to prove, so that mails that failed earlier may be sent; in a dry run, presumably."""
+        if self.wrong(*ROLLOUT) or not self.whole:
+            return False
+        return self.dry or not self.needs_queue_proof or self.ran("queue")
+
+    @property
     def needs_queue_proof(self) -> bool:
         """Whether something is in use, or will be, that no mail through the queue has proved."""
         restarted = not self.pending and bool(self.result("services").get("changed"))

@@ -16,8 +16,8 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names imp
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns.check_names import CHECK_NAMES
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import renewed
 
-#: Infos that an operator must see all the same: another file than the named one was edited.
-TOLD = {"link-followed"}
+#: Infos that an operator must see all the same: another file than the named one was edited, mails were sent to people.
+TOLD = {"link-followed", "mails-retried"}
 
 
 def host_summary(result: t.Mapping[str, t.Any], *, whole: bool = True) -> list[str]:
@@ -44,6 +44,14 @@ def host_summary(result: t.Mapping[str, t.Any], *, whole: bool = True) -> list[s
         *_queued(result),
         *_findings(result["findings"]),
     ]
+
+
+def waiting_summary(result: t.Mapping[str, t.Any]) -> list[str]:
+    """The same for smtp_waiting: the mails that wait in Sidekiq, and what became of those that were retried."""
+    if "sidekiq" not in result["roles"]:
+        return ["Sidekiq runs on another host; the mails are shown there."]
+    told = _findings(result["findings"])
+    return [*(["Dry run, nothing was sent."] if result["check_mode"] else []), *(told or ["No mail waits in Sidekiq."])]
 
 
 def _rollback(result: t.Mapping[str, t.Any], dry: bool) -> list[str]:

@@ -15,8 +15,9 @@ TABLE = Table(
         "mails-waiting",
         "warning",
         "Mails of earlier failures, or a queue that is not emptied, still wait in Sidekiq.",
-        "Sidekiq retries them by itself once mail works; Retries in its web interface (/sidekiq) sends them at once. "
-        "Whoever waits for an expired link must ask for a new one.",
+        "Sidekiq retries them by itself once mail works. mastodon_smtp_retry_waiting: fresh in a rollout, or in the "
+        "playbook fediops.mastodon.smtp_waiting, sends what still makes sense now. Whoever waits for an expired link "
+        "must ask for a new one.",
         "sidekiq: lib/sidekiq/job_retry.rb; Devise: reset_password_within, confirm_within",
         of_test=True,
     ),
@@ -24,8 +25,9 @@ TABLE = Table(
         "mails-lost",
         "warning",
         "Sidekiq has given up mails after too many failures, and does not send them by itself.",
-        "Retry them in Sidekiq's web interface (/sidekiq, Dead), or delete them there. Whoever waits for an expired "
-        "link must ask for a new one.",
+        "mastodon_smtp_retry_waiting: fresh in a rollout, or in the playbook fediops.mastodon.smtp_waiting, retries "
+        "what still makes sense; Sidekiq's web interface (/sidekiq, Dead) deletes the rest. Whoever waits for an "
+        "expired link must ask for a new one.",
         "sidekiq: lib/sidekiq/job_retry.rb (the dead set)",
         of_test=True,
     ),
@@ -36,5 +38,26 @@ TABLE = Table(
         "See the error in the message. If its cause is gone already, a test message shows it "
         "(mastodon_smtp_check_send=true).",
         "sidekiq: lib/sidekiq/job_retry.rb (retried_at, failed_at)",
+    ),
+    Code(
+        "mails-retried",
+        "info",
+        "What became of the mails that failed earlier and were retried.",
+        "Nothing, unless some were left.",
+        "sidekiq: lib/sidekiq/scheduled.rb",
+    ),
+    Code(
+        "retry-incomplete",
+        "warning",
+        "Mails that were retried failed again, or did not have their turn.",
+        "See the error in the message; the mails are where they were, and Sidekiq tries those in its retry set again.",
+        "sidekiq: lib/sidekiq/job_retry.rb",
+    ),
+    Code(
+        "mails-expired",
+        "warning",
+        "Mails wait whose link no longer works, so sending them helps nobody.",
+        "Tell these people to ask again. mastodon_smtp_drop_expired deletes the mails.",
+        "Devise: reset_password_within, confirm_within",
     ),
 )

@@ -42,8 +42,8 @@ class QueueBoot:
 
     def account(self, address: str) -> Account:
         """Whether Mastodon sends a password reset to an address."""
-        mark = _mark()
-        answer = self._boot(account_program(mark, address), mark, 0.0, account_answer)
+        mark = new_mark()
+        answer = self.boot(account_program(mark, address), mark, 0.0, account_answer)
         if isinstance(answer, Finding):
             return Account("unasked", answer.message)
         told = Account.told(answer)
@@ -54,9 +54,9 @@ class QueueBoot:
 
         :param seconds: how much longer than a boot it may take.
         """
-        mark = _mark()
+        mark = new_mark()
         text = program({**asked, "mark": mark})
-        answer = self._boot(text, mark, seconds, lambda found: queue_answer(found, asked))
+        answer = self.boot(text, mark, seconds, lambda found: queue_answer(found, asked))
         if isinstance(answer, Finding) or "failure" not in answer:
             return answer
         found = failure(answer["failure"])
@@ -67,9 +67,19 @@ class QueueBoot:
         what = "track the test mail in the queue" if answer.get("put") else "put the test mail into the queue"
         return TABLE.finding("queue-outcome-unknown", "Rails", f"Rails could not {what}: {words}.")
 
-    def _boot(
-        self, text: bytes, mark: str, seconds: float, look: t.Callable[[dict[str, t.Any]], None]
+    def boot(
+        self,
+        text: bytes,
+        mark: str,
+        seconds: float,
+        look: t.Callable[[dict[str, t.Any]], None],
+        lacking: str = "The queue was not tested.",
     ) -> dict[str, t.Any] | Finding:
+        """The answer of a program, or why there is none.
+
+        :param look: raises Misshapen for an answer that the program cannot give.
+        :param lacking: what was not done because Rails did not start, as a sentence.
+        """
         completed = self.driver.run_in_app(
             ("bin/rails", "runner", "-"), stdin=text, environment=GUEST, timeout=self.timeout + seconds
         )
@@ -90,8 +100,9 @@ class QueueBoot:
         if finding.code == "redis-unreachable":
             return finding
         # mailer_check has booted Rails before, so the settings are not the cause; it may be too little memory.
-        return TABLE.finding("queue-outcome-unknown", "Rails", f"{finding.told()} The queue was not tested.")
+        return TABLE.finding("queue-outcome-unknown", "Rails", f"{finding.told()} {lacking}")
 
 
-def _mark() -> str:
+def new_mark() -> str:
+    """What begins the line with the answer, in this boot only."""
     return f"fediops-{random.token_hex(16)}:"

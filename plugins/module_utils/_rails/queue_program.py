@@ -17,14 +17,12 @@ from __future__ import annotations
 import typing as t
 
 from .accounts import ACCOUNTS
+from .jobs import JOBS
 from .ruby import ERRORS, filled
 
 #: The plain mail: a job can only name a class and a method that the running Sidekiq knows, and no mailer of Mastodon
 #: accepts plain text. C(ActionMailer::Base.mail) does not exist from Rails 8.1.1 on (rails/rails#56449); C(class_eval)
 #: exists in all versions, and evaluates a constant of ours with one Base64 literal.
-#: A running job appears in Redis only with the process's next heartbeat, every ten seconds (sidekiq:
-#: lib/sidekiq/launcher.rb). So a job is done when every listed process has sent a heartbeat after the job left its
-#: queue, and the job is nowhere in Redis. If a process ends meanwhile, the fate of the job that it had is unknown.
 _PROGRAM = (
     r"""
 require "json"
@@ -32,8 +30,10 @@ require "sidekiq/api"
 """
     + ERRORS
     + ACCOUNTS
+    + JOBS
     + r"""
 module FediopsQueue
+  extend FediopsJobs
   ASKED = JSON.parse("@ASKED@".unpack1("m0"))
   TEMPORARY = /\A\W*(?:could not get 3xx \()?4\d\d[ :-]/
 
@@ -54,38 +54,9 @@ module FediopsQueue
       ActionMailer::MailDeliveryJob.new("ActionMailer::Base", "class_eval", "deliver", args: [text]).enqueue
     end
 
-    def listed
-      Sidekiq::ProcessSet.new(false).to_a
-    end
-
-    # The processes that live: their last sign of life is about as new as the others', whatever the clock here says.
-    # One that was killed stays listed for a minute.
-    def alive
-      newest = listed.map { |process| process["beat"].to_f }.max
-      listed.select { |process| process["beat"].to_f > newest - 15 }
-    end
-
-    def beats
-      listed.map { |process| [process["identity"], process["beat"]] }.to_h
-    end
-
-    def served
-      alive.flat_map { |process| Array(process["queues"]) }.uniq
-    end
-
     # The hosts whose processes take jobs from a queue.
     def hosts(queue)
       serving(queue).map { |process| process["hostname"].to_s[0, 100] }.uniq.first(50)
-    end
-
-    def serving(queue)
-      alive.select { |process| Array(process["queues"]).include?(queue) }
-    end
-
-    # Whether every process that takes jobs from a queue was told to take no more.
-    def quiet?(queue)
-      processes = serving(queue)
-      processes.any? && processes.all?(&:stopping?)
     end
 
     # A reset that the web service put into the queue where its log does not tell which job that is.
@@ -117,54 +88,6 @@ module FediopsQueue
       end
     end
 
-    def look(mark, queue)
-      return { "state" => "queued" } if in_queue(mark, queue)
-      return { "state" => "busy" } if busy?(mark)
-      last(mark)
-    end
-
-    # The retry set last: a job that has failed is there before its process gives another sign of life.
-    def last(mark)
-      { "retry" => Sidekiq::RetrySet, "dead" => Sidekiq::DeadSet }.each do |state, set|
-        entry = in_set(set.new, mark)
-        next unless entry
-        item = entry.item
-        return {
-          "state" => state, "attempts" => item["retry_count"].to_i + 1, "error_class" => item["error_class"].to_s,
-          "error_message" => item["error_message"].to_s.scrub("?")[0, 2000]
-        }
-      end
-      { "state" => "gone" }
-    end
-
-    def in_set(set, mark)
-      set.scan(mark) { |entry| return entry if ours?(entry.item, mark) }
-      nil
-    end
-
-    # The newest come first. What is beyond so many is taken for waiting.
-    def in_queue(mark, queue)
-      (0...100_000).step(1000) do |start|
-        entries = Sidekiq.redis { |redis| redis.lrange("queue:#{queue}", start, start + 999) }
-        found = entries.find { |entry| entry.include?(mark) && ours?(Sidekiq.load_json(entry), mark) }
-        return Sidekiq::JobRecord.new(found, queue) if found
-        return nil if entries.length < 1000
-      end
-      :unseen
-    end
-
-    def busy?(mark)
-      work_set.new.any? do |_process, _thread, work|
-        payload = work.respond_to?(:payload) ? work.payload : work["payload"]
-        payload = Sidekiq.load_json(payload) if payload.is_a?(String)
-        ours?(payload, mark)
-      end
-    end
-
-    def work_set
-      defined?(Sidekiq::WorkSet) ? Sidekiq::WorkSet : Sidekiq::Workers
-    end
-
     # By Active Job's id; or a reset for that account which is no older than the request. Sidekiq 8 counts milliseconds.
     def ours?(item, mark)
       told = Array(item["args"]).first
@@ -174,18 +97,6 @@ module FediopsQueue
       created /= 1000 if created > 1e11
       words = ["reset_password_instructions", %("#{mark}")]
       created >= ASKED["look_for"]["since"] - 1 && words.all? { |word| told["arguments"].to_s.include?(word) }
-    end
-
-    # The signs of life from when the job was first gone. A process writes what it works on shortly before the sign.
-    def signs(since)
-      return since if since && since.any?
-      sleep(1)
-      beats
-    end
-
-    def seen_without?(since)
-      now = beats
-      since.any? && since.all? { |process, beat| now[process] && now[process] != beat }
     end
 
     # What did not get through is not to be sent later, nor to knock at another relay for weeks.

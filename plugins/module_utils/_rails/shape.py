@@ -5,7 +5,8 @@
 """Validates answers of Rails against the form that our programs produce. No I/O.
 
 The program runs in an application that may be hostile, which can read the mark and answer in its place. So no answer is
-used before it has been validated against what the program can answer (program.py, queue_program.py, accounts.py).
+used before it has been validated against what the program can answer (program.py, queue_program.py, accounts.py,
+retry_program.py).
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -16,6 +17,7 @@ import typing as t
 
 from .._diagnosis.model import STAGES
 from .._waiting.model import PLACES
+from .._waiting.retry import STOPPED
 
 #: Characters of one text (the programs cut theirs at 2000); and the number of items in a list or dictionary.
 _LONGEST = 4096
@@ -146,6 +148,12 @@ _CHECK = _record(
         )
     ),
 )
+_RETRY = _record(
+    waiting=_WAITING,
+    **dict.fromkeys(("chosen", "sent", "failed", "passed", "moving", "dropped", "refused"), _count),
+    stopped=_one_of(None, *STOPPED),
+    errors=_list(_record(**{"class": _text, "message": _text, "count": _count})),
+)
 _PLACE = _record(
     {"attempts": _count, "error_class": _text, "error_message": _text},
     state=_one_of("queued", "busy", "retry", "dead", "gone", "done"),
@@ -211,5 +219,18 @@ def account_answer(answer: t.Mapping[str, t.Any]) -> None:
     :raises Misshapen: the program cannot have given it.
     """
     problem = _ACCOUNT(answer)
+    if problem:
+        raise Misshapen(problem.lstrip("."))
+
+
+def retry_answer(answer: t.Mapping[str, t.Any]) -> None:
+    """Validate an answer of retry_program.py.
+
+    :raises Misshapen: the program cannot have given it.
+    """
+    if "failure" in answer:
+        problem = _record(failure=_FAILURE)(answer)
+    else:
+        problem = _record(waiting=_or_none(_WAITING))(answer) if answer.get("waiting") is None else _RETRY(answer)
     if problem:
         raise Misshapen(problem.lstrip("."))

@@ -29,12 +29,13 @@ module FediopsWaiting
   class Cut < Exception; end
 
   class << self
-    # Nil where there is no Sidekiq. The block makes an error's message fit to be told.
-    def look(own, &clean)
+    # Nil where there is no Sidekiq. The block makes an error's message fit to be told. Each mail is also told to heard,
+    # with its verdict.
+    def look(own, heard = nil, &clean)
       return unless defined?(Sidekiq)
       require "sidekiq/api"
       require "timeout"
-      @clean, @own, @groups, @page, @seen, @started = clean, own, {}, [], {}, nil
+      @clean, @own, @heard, @groups, @page, @seen, @started = clean, own, heard, {}, [], {}, nil
       error = nil
       begin
         Timeout.timeout(SECONDS, Cut) { count }
@@ -46,6 +47,16 @@ module FediopsWaiting
         "started" => @started }
     rescue StandardError, ScriptError
       nil
+    end
+
+    # What a job's last error said, fit to be told.
+    def error_of(item, values)
+      told(item["error_message"].to_s, values)
+    end
+
+    # In seconds since 1970, when a job failed last; nil if it never did.
+    def last_failure(item)
+      seconds(item["retried_at"]) || seconds(item["failed_at"])
     end
 
     private
@@ -158,6 +169,7 @@ module FediopsWaiting
 
     def add(mail, verdict)
       return if verdict == "own"
+      @heard&.call(mail, verdict)
       item = mail.item
       failure = named(item["error_class"], /\A[A-Z][\w:]*\z/)
       group = group_of(mail, failure)
@@ -167,10 +179,10 @@ module FediopsWaiting
       group["oldest"] = [group["oldest"], made].compact.min
       group["newest"] = [group["newest"], made].compact.max
       group["next_try"] = [group["next_try"], mail.at.to_f].compact.min if %w[retry scheduled].include?(mail.place)
-      failed = seconds(item["retried_at"]) || seconds(item["failed_at"])
+      failed = last_failure(item)
       return unless failed && (group["last_failed"].nil? || failed > group["last_failed"])
       group["last_failed"] = failed
-      group["error_message"] = told(item["error_message"].to_s, mail.values)
+      group["error_message"] = error_of(item, mail.values)
     end
 
     # Its own group, or the one of all the rest once there are many.

@@ -303,6 +303,13 @@ def of_queue(result: Result) -> dict[str, Plain]:
     }
 
 
+def of_retry(result: Result) -> dict[str, Plain]:
+    """The mails that waited, and what became of those that were retried, in numbers."""
+    names = ("chosen", "sent", "failed", "passed", "moving", "left", "expired", "dropped", "refused", "stopped")
+    retried = some(result.get("retried"), *names)
+    return {"waiting": of_waiting(result.get("waiting")), "retried": retried if set(retried) == set(names) else None}
+
+
 def of_dns(result: Result) -> list[dict[str, Plain]]:
     """The results of the DNS check, for each sender."""
     domains = result.get("domains")
@@ -355,5 +362,6 @@ OF_STEP: dict[str, t.Callable[[Result], dict[str, Plain]]] = {
     "rails": of_rails,
     "services": of_services,
     "queue": of_queue,
+    "retry": of_retry,
     "adopt": of_adopt,
 }

@@ -44,6 +44,7 @@ STEPS: tuple[Step, ...] = (
         {"timeout": 180, "steady": 10},
     ),
     Step("queue", "Queue", "queued_mail_check", "the queue", {"deadline": 120, "timeout": 180}),
+    Step("retry", "Retry", "waiting_mails", "the mails that are retried", {"deadline": 1800, "timeout": 180}),
     Step("undo", "Undo", "", "the services to run with the old settings again", {"timeout": 180, "steady": 10}),
     Step("adopt", "Adopt", "smtp_adopt", "the current settings to be read"),
 )
@@ -202,6 +203,7 @@ PURPOSES: dict[str, Purpose] = {
             parts=("check",),
         ),
         Purpose("rollback", "rollback", "Mail rollback", playbook="smtp_rollback.yml", parts=("rollback",)),
+        Purpose("waiting", "look at waiting mails", "Waiting mails", playbook="smtp_waiting.yml", parts=("waiting",)),
         Purpose("adopt", "adoption", "Adoption of mail settings", playbook="smtp_adopt.yml", parts=("adopt",)),
         Purpose("other", "single steps", "Mail steps"),
     )

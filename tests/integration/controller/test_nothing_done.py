@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from light_fleet import Light, Run
 
-PLAYBOOKS = ("smtp_rollout", "smtp_check", "smtp_rollback", "smtp_adopt")
+PLAYBOOKS = ("smtp_rollout", "smtp_check", "smtp_rollback", "smtp_adopt", "smtp_waiting")
 STEPS = "mastodon_smtp_edit,mastodon_smtp_check,mastodon_smtp_restart,mastodon_smtp_queue"
 
 

@@ -162,6 +162,7 @@ def test_the_options_of_all_steps_are_said_once_for_each_part() -> None:
         "preflight.yml": "preflight",
         "rollback.yml": "rollback",
         "undo.yml": "undo",  # included in a block of apply.yml, which has the hints
+        "waiting.yml": "waiting",
     }
     told = {name for name, given in blocks() if given.get("group/fediops.mastodon.instance") == HINTS}
     assert told == set(parts) - {"undo.yml"}

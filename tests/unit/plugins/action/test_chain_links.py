@@ -414,3 +414,41 @@ def test_a_step_is_given_nothing_that_its_module_does_not_know(step: str, part: 
     given = linked(step, part, options, edit={**EDIT, "checksum_after": "def"}, mailer={"queue": {"way": "form"}})
     adopting = {"variables"} if step == "smtp_settings" else set()
     assert given and set(given) - adopting <= documented(step)
+
+
+@pytest.mark.parametrize(
+    ("part", "retry", "more", "runs"),
+    [
+        ("rollout", "fresh", {"queue": {}}, True),
+        ("rollout", "all", {"queue": {}}, True),
+        ("rollout", "none", {"queue": {}}, False),
+        ("rollout", "fresh", {"queue": {}, "failed": ("queue",)}, False),
+        ("rollout", "fresh", {"queue": {}, "failed": ("mailer",)}, False),
+        # nobody got a mail through the queue, though the edit needs one
+        ("rollout", "fresh", {}, False),
+        ("waiting", "none", {"without": ("edit",)}, True),
+        ("waiting", "fresh", {"without": ("edit",)}, True),
+    ],
+)
+def test_waiting_mails_are_retried_only_where_mail_works(
+    part: str, retry: str, more: dict[str, t.Any], runs: bool
+) -> None:
+    given = {"edit": EDIT, "mailer": {}, "services": {"changed": True}, **more}
+    done = linked("waiting_mails", part, {"retry": retry}, **given)
+    hint = {"provider_hint": "A key."}
+    assert done == ({"retry": retry, **FOUND, **hint} if runs else None)
+
+
+def test_waiting_mails_are_those_of_the_host_with_sidekiq() -> None:
+    web = {"instance": {**INSTANCE, "roles": ["web"]}}
+    assert linked("waiting_mails", "waiting", {"retry": "fresh"}, instance=web) is None
+    missing = linked("waiting_mails", "waiting", {"retry": "fresh"}, instance={}, failed=("instance",))
+    assert missing is None
+
+
+def test_a_retry_that_goes_wrong_fails_no_host() -> None:
+    module = importlib.import_module("ansible_collections.fediops.mastodon.plugins.action.waiting_mails")
+    task = SimpleNamespace(args={"chain": "rollout"}, async_val=0, check_mode=False, action="waiting_mails")
+    step = module.ActionModule(task, *(None,) * 5)
+    done = step._ended("failed", ["It is so."], {"failed": True, "changed": False, "exception": "x"})
+    assert (done["failed"], done["msg"], len(done["warnings"])) == (False, "It is so.", 1)

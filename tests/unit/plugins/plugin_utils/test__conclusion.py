@@ -21,6 +21,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._conclusion impor
     shown,
     undone,
     unforeseen,
+    waiting,
 )
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import Known
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry
@@ -371,3 +372,79 @@ def test_the_drift_check_weighs_what_every_step_saw() -> None:
     assert not broken["in_order"] and broken["findings"][0]["code"] == "check-incomplete"
     wrong = check(also(host, mailer=Entry("Compare", "failed", ("Killed.",), {"msg": "x"})), None, str)
     assert not wrong["in_order"] and "Killed." in wrong["message"]
+
+
+def finding(code: str, severity: t.Any = "warning") -> dict[str, str]:
+    return Finding(code, severity, "Sidekiq", "It is so.").as_dict()
+
+
+RETRIED = {"retried": {"sent": 3}, "findings": [finding("mails-retried", "info"), finding("mails-expired")]}
+
+
+def after_outage(**more: t.Any) -> dict[str, t.Any]:
+    return ran(mailer={**ran()["mailer"], "findings": [finding("mails-waiting"), finding("mails-lost")]}, **more)
+
+
+def codes_of(result: dict[str, t.Any]) -> list[str]:
+    return [one["code"] for one in result["findings"]]
+
+
+def test_what_became_of_the_waiting_mails_is_told_instead_of_that_they_wait() -> None:
+    host = known({"retry_waiting": "fresh"}, **after_outage(edit=EDIT, **QUEUE, waiting=RETRIED))
+    ended = rollout(host, None, str)
+    assert codes_of(ended) == ["mails-retried", "mails-expired"]
+    assert ended["retried"] == {"sent": 3}
+    assert any(line.startswith("info: ") and "mails-retried" in line for line in ended["summary"])
+
+
+def test_in_a_dry_run_they_still_wait() -> None:
+    host = known({"retry_waiting": "fresh"}, dry=True, **after_outage(**QUEUE, waiting=RETRIED))
+    assert codes_of(rollout(host, None, str)) == ["mails-waiting", "mails-lost", "mails-retried", "mails-expired"]
+
+
+def test_a_retry_that_went_wrong_is_a_warning() -> None:
+    wrong = known({"retry_waiting": "fresh"}, {"waiting": "retry-incomplete"}, **after_outage(edit=EDIT, **QUEUE))
+    ended = rollout(wrong, None, str)
+    assert (ended["outcome"], ended["fails"]) == ("changed", False)
+    assert [(one["code"], one["severity"]) for one in ended["findings"]] == [
+        ("mails-waiting", "warning"),
+        ("mails-lost", "warning"),
+        ("retry-incomplete", "warning"),
+    ]
+
+
+def test_without_a_proved_queue_nothing_is_retried_and_that_is_told() -> None:
+    host = without_queue(known({**SILENT, "retry_waiting": "fresh"}, **after_outage(edit=EDIT)))
+    found = {one["code"]: one for one in rollout(host, None, str)["findings"]}
+    assert "because the queue is not proved" in found["retry-incomplete"]["message"]
+    quiet = without_queue(known({**SILENT, "retry_waiting": "none"}, **after_outage(edit=EDIT)))
+    assert "retry-incomplete" not in codes_of(rollout(quiet, None, str))
+
+
+@pytest.mark.parametrize(
+    ("step", "dry", "lines"),
+    [
+        ({"findings": []}, False, ["No mail waits in Sidekiq."]),
+        ({"findings": [finding("mails-lost")]}, False, ["warning: Sidekiq: It is so. [mails-lost]"]),
+        (
+            {"findings": [finding("mails-retried", "info")]},
+            True,
+            ["Dry run, nothing was sent.", "info: Sidekiq: It is so. [mails-retried]"],
+        ),
+    ],
+)
+def test_the_mails_that_wait_are_told(step: dict[str, t.Any], dry: bool, lines: list[str]) -> None:
+    assert waiting(known(dry=dry, instance=whole(), waiting=step), None, str)["summary"] == lines
+
+
+def test_a_look_at_the_mails_that_failed_says_why() -> None:
+    ended = waiting(known(wrong={"waiting": "retry-incomplete"}, instance=whole()), None, str)
+    assert (ended["fails"], ended["headline"], ended["cause"]["message"]) == (True, "Failed: waiting", "It is so.")
+
+
+def test_mails_are_told_where_sidekiq_runs() -> None:
+    seen = whole()
+    seen["instance"]["roles"] = ["web"]
+    assert waiting(known(instance=seen), None, str)["summary"] == [
+        "Sidekiq runs on another host; the mails are shown there."
+    ]

@@ -16,6 +16,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._gate import (
     batch_name,
     before_batch,
     fleet_summary,
+    fleet_waiting,
     preflight_standing,
     preflight_verdict,
     rollout_standing,
@@ -300,3 +301,19 @@ def test_a_host_without_sidekiq_needs_one_that_has_it(
 ) -> None:
     told = unsettled_hosts(seen({"web1": web, "jobs1": other}), ["web1", "jobs1"])
     assert any("web1 runs no Sidekiq" in one for one in told) is alone
+
+
+def test_the_mails_that_wait_are_added_up() -> None:
+    def host(count: int, **retried: int) -> dict[str, t.Any]:
+        groups = [{"place": "retry", "count": count, "expired": 1}, {"place": "queue", "count": 9, "expired": 0}]
+        return {"waiting": {"waiting": {"groups": groups}, "retried": retried or None}}
+
+    assert fleet_waiting(seen({"a": host(3), "b": host(4), "c": {}}), ["a", "b", "c"]) == [
+        "Mails that failed earlier, on 3 hosts: 7, of which 2 have expired.",
+        "Not counted: c.",
+    ]
+    sent = {"chosen": 2, "sent": 1, "failed": 1, "left": 0}
+    assert fleet_waiting(seen({"a": host(3, **sent), "b": host(4, **sent)}), ["a", "b"])[1:] == [
+        "Retried: 4 chosen, 2 sent, 2 failed again, 0 left."
+    ]
+    assert fleet_waiting(seen({"a": host(3)}), ["a"]) == []

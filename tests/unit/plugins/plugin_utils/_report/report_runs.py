@@ -330,6 +330,25 @@ def rollback(*, check_mode: bool = False) -> Run:
     return run
 
 
+RETRIED = dict.fromkeys(("chosen", "sent", "failed", "passed", "moving", "left", "expired", "dropped", "refused"), 1)
+
+
+def look_at_mails(*, check_mode: bool = False) -> Run:
+    """The mails that wait on one host are retried."""
+    run = Run("a.example", playbook="smtp_waiting.yml", check_mode=check_mode)
+    one = ["a.example"]
+    run.step(run.task("Check the variables", "smtp_variables", "waiting"), one, ("ok", {}))
+    run.step(run.task("Find the instance", "instance_info", "waiting"), one, ("ok", instance("a.example")))
+    told = {"waiting": {"complete": True, "error": "", "groups": []}, "retried": {**RETRIED, "stopped": None}}
+    found = {"findings": [finding("mails-retried", "info", "Sidekiq", "It is so.", "")]}
+    step = run.task("Show the mails that wait, and retry them", "waiting_mails", "waiting")
+    run.step(step, one, ("ok" if check_mode else "changed", {**told, **found}))
+    run.step(
+        run.task("Sum up", "smtp_summary", "waiting"), one, ("ok", summed_up("in order" if check_mode else "changed"))
+    )
+    return run
+
+
 def adoption(*, check_mode: bool = False) -> Run:
     """Two instances are adopted; what the second uses is in the inventory already."""
     run = Run("a.example", "b.example", playbook="smtp_adopt.yml", check_mode=check_mode)

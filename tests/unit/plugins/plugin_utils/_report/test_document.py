@@ -349,6 +349,16 @@ def test_a_roll_back_shows_what_was_put_back_and_restarted() -> None:
     assert [one["restarted"] for one in seen["services"]] == [True, False]
 
 
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_what_became_of_the_mails_of_an_outage_is_in_the_report(check_mode: bool) -> None:
+    made = runs.look_at_mails(check_mode=check_mode).document()
+    valid(made)
+    seen = host(made, "a.example")
+    assert made["run"]["purposes"] == ["waiting"]
+    assert seen["retried"] == {**runs.RETRIED, "stopped": None} and seen["waiting"]["groups"] == []
+    assert seen["steps"]["retry"]["state"] == ("ok" if check_mode else "changed")
+
+
 @pytest.mark.parametrize(("check_mode", "state"), [(False, "adopted"), (True, "would_change")])
 def test_an_adoption_says_what_was_written_for_whom(check_mode: bool, state: str) -> None:
     made = runs.adoption(check_mode=check_mode).document()
@@ -365,6 +375,7 @@ def test_an_adoption_says_what_was_written_for_whom(check_mode: bool, state: str
         ("smtp_check.yml", "smtp_check.yml", "check", ["drift_check"]),
         ("smtp_rollback.yml", "", "", ["rollback"]),
         ("smtp_adopt.yml", "", "", ["adopt"]),
+        ("smtp_waiting.yml", "", "", ["waiting"]),
         ("mine.yml", "smtp_check.yml", "", ["drift_check"]),
         ("mine.yml", "mine.yml", "rollback", ["rollback"]),
         ("mine.yml", "mine.yml", "preflight", ["rollout"]),
