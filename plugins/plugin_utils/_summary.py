@@ -37,7 +37,7 @@ def host_summary(result: t.Mapping[str, t.Any], *, whole: bool = True) -> list[s
         f"Mastodon {result['release']} in {result['app_dir']}, {_versions(result['rails'])}",
         _variables(result, dry),
         *(_seen_relay(one) for one in result["relays"]),
-        *(_seen_dns(one) for one in result["sender_dns"]),
+        *([_seen_dns(one) for one in result["sender_dns"]] or ["Preflight: the sender's DNS was not checked"]),
         *_relay(result, dry),
         *_test_messages(result),
         *_services(result, dry),

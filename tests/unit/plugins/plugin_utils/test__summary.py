@@ -122,7 +122,11 @@ def test_a_relay_without_encryption_and_login_is_told_as_such() -> None:
     bare = {**RESULT["relays"][0], "tls_details": None, "auth": {"tried": False, "accepted": None}, "envelope": {}}
     lines = host_summary({**RESULT, "relays": [bare], "sender_dns": []})
     assert "Preflight: smtp.example.net:587 answers at 192.0.2.25, no encryption, no login" in lines
-    assert not any("DNS" in one for one in lines)
+
+
+def test_a_sender_whose_dns_was_not_looked_up_is_told_as_such() -> None:
+    told = "Preflight: the sender's DNS was not checked"
+    assert told in host_summary({**RESULT, "sender_dns": []}) and told not in host_summary(RESULT)
 
 
 def test_a_host_in_order_says_so() -> None:
