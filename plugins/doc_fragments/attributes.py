@@ -10,6 +10,9 @@ from __future__ import annotations
 class ModuleDocFragment:
     DOCUMENTATION = r"""
 options: {}
+notes:
+  - Messages name the variables of the role, such as C(mastodon_smtp_tls). Where a module is used alone, the option of
+    that name without C(mastodon_smtp_) is meant, of this module or of the one that its input came from.
 attributes:
   action:
     description:

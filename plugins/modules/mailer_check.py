@@ -315,9 +315,9 @@ waiting:
       - place: retry
         mailer: UserMailer
         method: reset_password_instructions
-        error_class: Net::SMTPAuthenticationError
-        error_message: "535 5.7.8 no"
-        cause: login-refused
+        error_class: EOFError
+        error_message: end of file reached
+        cause: relay-hung-up
         count: 5
         oldest: 1795918200.5
         newest: 1795921800.5
@@ -343,7 +343,7 @@ findings:
     - code: login-refused
       severity: error
       subject: smtp.example.net:587
-      message: 'smtp.example.net:587 rejected the login: Net::SMTPAuthenticationError: "535 5.7.8 no".'
+      message: 'smtp.example.net:587 rejected the login: "535 5.7.8 no".'
       fix: Check mastodon_smtp_login and mastodon_smtp_password.
 """
 

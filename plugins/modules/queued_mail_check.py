@@ -150,7 +150,7 @@ error:
     message:
       description: What it said.
       type: str
-  sample: {class: Net::SMTPAuthenticationError, message: 535 5.7.8 authentication failed}
+  sample: {class: EOFError, message: end of file reached}
 waited:
   description: Seconds from the moment that the mail was in the queue to its end.
   returned: always

@@ -22,7 +22,8 @@ from .._waiting.retry import findings as retry_findings
 from .._waiting.verdict import SUBJECT
 from .._waiting.verdict import findings as waiting_findings
 from .answer import failure
-from .queue_boot import QueueBoot, context_of, new_mark
+from .queue_boot import QueueBoot, new_mark
+from .queue_relays import Relays
 from .retry_program import program
 from .shape import retry_answer
 from .verdict import OF_ONE_MAIL
@@ -56,7 +57,7 @@ def retry(driver: Driver, wish: Wish, hint: str, timeout: float) -> Verdict:
     :param hint: the provider preset's hint about logins.
     :param timeout: seconds for the boot.
     """
-    boot = QueueBoot(driver, context_of(driver.instance, hint), timeout)
+    boot = QueueBoot(driver, Relays(driver.instance, hint).first, timeout)
     mark, seconds = new_mark(), _SEARCH + (wish.seconds if wish.act else 0.0)
     text = program({**asked(wish), "mark": mark})
     answer = boot.boot(text, mark, seconds, retry_answer, "No mail was retried.")
