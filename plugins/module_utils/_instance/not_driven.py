@@ -108,7 +108,7 @@ _ROWS: dict[Kind, tuple[str, str]] = {
         "pm2 is not driven. " + _BY_HAND.format(app_dir="{app_dir}", service="the processes with pm2 restart"),
     ),
     "hand": (
-        "nothing: it was started by hand",
+        "no service manager: it was started by hand or by cron",
         f"Install {_UNITS_OF_DIST}, so that it also survives a reboot, and run this again. Or edit "
         "{app_dir}/.env.production yourself and start it again.",
     ),
