@@ -66,6 +66,11 @@ _PATHS: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(rf"/(?:nerdctl-|cri-containerd-|default/){_ID}"), "containerd"),
     (re.compile(r"/user@\d+\.service/(?:[^/]+\.slice/)*(?P<name>[^/]+\.service)(?:/|$)"), "user-unit"),
     (re.compile(r"^/user\.slice/"), "hand"),
+    # without pam_systemd, a login or a user's cron job has no scope of its own
+    (
+        re.compile(r"^/system\.slice/(?:.*/)?(?:sshd?|cron|crond|atd|(?:\w+-)?getty@[^/]*|sshd@[^/]*)\.service(?:/|$)"),
+        "hand",
+    ),
     (re.compile(r"/(?P<name>[^/]+\.service)(?:/|$)"), "unit"),
     (re.compile(r"^/openrc[./](?P<name>[^/]+)"), "openrc"),
 )

@@ -108,7 +108,7 @@ _ROWS: dict[Kind, tuple[str, str]] = {
         "pm2 is not driven. " + _BY_HAND.format(app_dir="{app_dir}", service="the processes with pm2 restart"),
     ),
     "hand": (
-        "nothing: it was started by hand",
+        "no service manager: it was started by hand or by cron",
         f"Install {_UNITS_OF_DIST}, so that it also survives a reboot, and run this again. Or edit "
         "{app_dir}/.env.production yourself and start it again.",
     ),
@@ -134,6 +134,12 @@ _ALL_IN_ONE = (
     "An image with all services in one container is not driven. Set the variables in its environment or env_file "
     "yourself and recreate the container: docker restart keeps the old values.",
 )
+_ROOTLESS = (
+    "a rootless Docker Engine of {engine_of}",
+    "Log in as that user without become, or set ansible_become_user to that user: a Compose project is then found.",
+)
+#: Without control groups of its own, a rootless Engine leaves its containers in that of its unit.
+_ENGINE = re.compile(r"docker(?:-[\w-]+)?\.service")
 _PORTAINERS = ("the container {name} of Portainer's stack {project}", PORTAINER_FIX)
 
 
@@ -154,6 +160,7 @@ def finding(
         one.keeper.name
         for one in running
         if one.keeper.kind == "docker"
+        and not _is_rootless(one.keeper)
         and {other.role for other in running if other.keeper == one.keeper} >= {"web", "sidekiq"}
     }
     named, fixes = [], []
@@ -177,6 +184,8 @@ def _row(
     keeper: Keeper, containers: t.Mapping[str, ContainerLike], starters: t.Mapping[str, str], shared: t.Container[str]
 ) -> tuple[str, str]:
     container = containers.get(keeper.name)
+    if _is_rootless(keeper):
+        return _ROOTLESS
     if keeper.kind != "docker":
         return _ROWS[keeper.kind]
     if container and container.swarm:
@@ -188,6 +197,12 @@ def _row(
     if container and container.project:
         return _COMPOSE
     return _WRAPPED if keeper.name in starters else _ROWS["docker"]
+
+
+def _is_rootless(keeper: Keeper) -> bool:
+    if keeper.kind == "docker":
+        return keeper.user is not None
+    return keeper.kind in ("unit", "user-unit") and bool(_ENGINE.fullmatch(keeper.name))
 
 
 def _words(
@@ -205,6 +220,7 @@ def _words(
         "name": name,
         "named": f" (service {keeper.name})" if keeper.name else "",
         "owner": owners(keeper.user) if keeper.user is not None else one.user,
+        "engine_of": owners(keeper.user) if keeper.user is not None else f"another user (see {keeper.name})",
         "user": one.user,
         "app_dir": one.app_dir,
         "project": container.project if container else "",

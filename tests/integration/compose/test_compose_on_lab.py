@@ -234,6 +234,47 @@ def test_a_service_with_settings_of_its_own_is_an_error_before_the_edit(disturbe
     assert host.containers() == before
 
 
+@pytest.fixture
+def passing_on(host: ComposeHost) -> t.Iterator[ComposeHost]:
+    """The host with its mail variables in .env, from where environment: passes them on one by one."""
+    names = ("SERVER", "PORT", "LOGIN", "PASSWORD", "AUTH_METHOD", "OPENSSL_VERIFY_MODE", "ENABLE_STARTTLS", "SSL")
+    own = "    environment:\n" + "".join(f"      SMTP_{name}: ${{SMTP_{name}}}\n" for name in names)
+    own += "      SMTP_FROM_ADDRESS: ${SMTP_FROM_ADDRESS:-nobody@masto3.test}\n"
+    host.ssh(f"grep ^SMTP_ {ENV_FILE} > {PROJECT}/.env; sed -i /^SMTP_/d {ENV_FILE}")
+    for command in ("    command: bundle exec puma -C config/puma.rb\n", "    command: bundle exec sidekiq\n"):
+        replace(host, COMPOSE_FILE, command, command + own)
+    host.compose("up --detach 2>&1")
+    yield host
+    host.lab.reset(NAME)
+
+
+def test_dotenv_is_edited_where_it_fills_in_the_mail_variables(passing_on: ComposeHost) -> None:
+    """A variable that is not passed on is an error first; passed on without a value it is driven like the others."""
+    host = passing_on
+    before = host.containers()
+    done = host.rollout("--check")
+    said = " ".join(done.output.split())
+    assert done.status == 2 and "[override-contradicts]" in said, done.output
+    assert f"web would not get it from {PROJECT}/.env: environment: does not pass it on." in said, done.output
+    assert "Add SMTP_RETURN_PATH: (without a value) to environment: there" in said and "SMTP_PORT" not in said, said
+    replace(
+        host, COMPOSE_FILE, "      SMTP_SSL: ${SMTP_SSL}\n", "      SMTP_SSL: ${SMTP_SSL}\n      SMTP_RETURN_PATH:\n"
+    )
+    assert host.containers() == before
+
+    done = host.rollout()
+    assert done.status == 0, done.output
+    after = host.containers()
+    assert {name for name in after if after[name].split()[0] != before[name].split()[0]} == {"web", "sidekiq"}
+    for service in ("web", "sidekiq"):
+        given = host.environment(service)
+        assert (given["SMTP_SERVER"], given["SMTP_PORT"]) == ("smtp.relay.test", "587")
+        assert given["SMTP_RETURN_PATH"] == "bounces@masto3.test" and given["SMTP_SSL"] == ""
+    found = host.module("instance_info")["instance"]
+    assert (found["env_file"], found["overrides"]) == (f"{PROJECT}/.env", [])
+    assert not any(one["stale"] for one in found["services"])
+
+
 def test_a_service_that_is_stopped_is_told_before_anything_is_changed(host: ComposeHost) -> None:
     host.compose("stop --timeout 1 web 2>&1")
     try:

@@ -56,10 +56,11 @@ def test_where_no_mastodon_runs_nothing_is_added(tree):
 def test_the_whole_sentence(tree):
     tree.both("0::/user.slice/user-48765.slice/session-3.scope\n")
     assert said(tree).sentence() == (
-        "host: Mastodon 4.5.3 runs here (puma, pid 4711, user uid 48765, kept by nothing: it was started by hand; "
-        "Sidekiq, pid 4712, user uid 48765, kept by nothing: it was started by hand), which this collection does not "
-        "drive. Install the units in the folder dist of Mastodon, so that it also survives a reboot, and run this "
-        "again. Or edit /home/mastodon/live/.env.production yourself and start it again. [mastodon-not-driven]"
+        "host: Mastodon 4.5.3 runs here (puma, pid 4711, user uid 48765, kept by no service manager: it was started by "
+        "hand or by cron; Sidekiq, pid 4712, user uid 48765, kept by no service manager: it was started by hand or by "
+        "cron), which this collection does not drive. Install the units in the folder dist of Mastodon, so that it "
+        "also survives a reboot, and run this again. Or edit /home/mastodon/live/.env.production yourself and start "
+        "it again. [mastodon-not-driven]"
     )
 
 
@@ -70,6 +71,10 @@ def test_the_whole_sentence(tree):
          "systemctl --user restart masto-web.service"),
         (f"/machine.slice/libpod-{ID}.scope", f"Podman, container {ID[:12]}", "Podman is not driven."),
         (f"/system.slice/web.service/libpod-payload-{ID}", f"Podman, container {ID[:12]}", "quadlet"),
+        (f"{USER}/user.slice/docker-{ID}.scope", "a rootless Docker Engine of uid 48765", "ansible_become_user"),
+        (f"{USER}/app.slice/docker.service", "a rootless Docker Engine of uid 48765", "ansible_become_user"),
+        ("/system.slice/docker-fedi.service", "a rootless Docker Engine of another user (see docker-fedi.service)",
+         "ansible_become_user"),
         (f"/kubepods.slice/kubepods-pod1.slice/cri-containerd-{ID}.scope", "Kubernetes", "Helm chart"),
         ("/lxc.payload.masto/system.slice/mastodon-web.service", "the container masto, which is a host of its own",
          "Put that container itself into the inventory group"),
