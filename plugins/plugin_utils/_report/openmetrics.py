@@ -20,6 +20,8 @@ from .words import HOST_STATES
 Document = t.Mapping[str, t.Any]
 Labels = t.Mapping[str, str]
 
+#: Where Sidekiq keeps mails (_waiting.model).
+_PLACES = ("queue", "scheduled", "retry", "dead")
 _PREFIX = "mastodon_mail_"
 _SEVERITIES = ("error", "warning", "unknown", "info")
 #: Steps in these states have taken no time yet, or none at all.
@@ -33,6 +35,7 @@ HELP: dict[str, str] = {
     "checked_timestamp_seconds": "When the last step of the host ended, in Unix time.",
     "relay_certificate_expiry_timestamp_seconds": "When the certificate of the relay expires, in Unix time.",
     "queue_seconds": "How long the last test mail needed from the queue to the relay.",
+    "sidekiq_mails": "Mails in Sidekiq by place: queue, scheduled, retry, or dead for those that it has given up.",
     "step_seconds": "How long each step of the last run took.",
     "run_timestamp_seconds": "When the last run ended, in Unix time.",
     "run_seconds": "How long the last run took.",
@@ -93,6 +96,11 @@ def _host(samples: _Samples, host: Document) -> None:
         place = f"{probe.get('host') or ''}:{probe.get('port') or ''}"
         samples.add("relay_certificate_expiry_timestamp_seconds", until, host=name, relay=relay, endpoint=place)
     samples.add("queue_seconds", (host["queued_mail"] or {}).get("waited"), host=name)
+    if host["waiting"]:
+        groups = host["waiting"]["groups"]
+        for place in _PLACES:
+            count = sum(one["count"] for one in groups if one["place"] == place)
+            samples.add("sidekiq_mails", count, host=name, place=place)
     for step, cell in host["steps"].items():
         if cell["state"] not in _NOT_RUN:
             samples.add("step_seconds", cell["seconds"], host=name, step=step)

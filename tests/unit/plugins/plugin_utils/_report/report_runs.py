@@ -251,6 +251,7 @@ def rails(host: str) -> dict[str, t.Any]:
         "effective": NOW,
         "differences": [],
         "password_matches": True,
+        "waiting": {"complete": True, "error": "", "groups": []},
         "test_message": [
             {
                 "relay": "main",

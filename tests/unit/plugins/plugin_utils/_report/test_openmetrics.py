@@ -132,3 +132,16 @@ def test_only_a_run_that_has_finished_writes_metrics(state: str) -> None:
 def test_the_file_has_the_ending_that_node_exporter_reads() -> None:
     made: dict[str, t.Any] = runs.rollout(NAMES).document()
     assert list(render(made, ["openmetrics"])) == ["rollout.prom"]
+
+
+def test_mails_in_sidekiq_are_counted_by_place_where_they_were_counted() -> None:
+    group = {"place": "retry", "mailer": "UserMailer", "method": "welcome", "count": 2}
+    run = runs.Run(*NAMES[:2])
+    counted = {"complete": True, "error": "", "groups": [group, {**group, "method": "warning", "count": 3}]}
+    task = run.task("Ask Rails", "mailer_check")
+    run.step(task, NAMES[:1], ("ok", {**runs.rails(NAMES[0]), "waiting": counted}))
+    run.step(task, NAMES[1:2], ("ok", {**runs.rails(NAMES[1]), "waiting": None}))
+    text = openmetrics(run.document())
+    told = {place: of_host(text, "sidekiq_mails", NAMES[0], place=place) for place in ("queue", "retry", "dead")}
+    assert told == {"queue": 0, "retry": 5, "dead": 0}
+    assert of_host(text, "sidekiq_mails", NAMES[1], place="retry") is None
