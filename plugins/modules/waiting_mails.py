@@ -89,7 +89,7 @@ EXAMPLES = r"""
 RETURN = r"""
 waiting:
   description:
-    - The mails that waited in Sidekiq before anything was retried, as M(fediops.mastodon.mailer_check#module) returns
+    - The mails that waited in Sidekiq before anything was retried, as M(fediops.mastodon.mailer_check) returns
       them.
     - Null when Rails did not answer.
   returned: always

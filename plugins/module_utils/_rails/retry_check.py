@@ -57,7 +57,8 @@ def retry(driver: Driver, wish: Wish, hint: str, timeout: float) -> Verdict:
     :param hint: the provider preset's hint about logins.
     :param timeout: seconds for the boot.
     """
-    boot = QueueBoot(driver, Relays(driver.instance, hint).first, timeout)
+    relays = Relays(driver.instance, hint)
+    boot = QueueBoot(driver, relays.first, timeout)
     mark, seconds = new_mark(), _SEARCH + (wish.seconds if wish.act else 0.0)
     text = program({**asked(wish), "mark": mark})
     answer = boot.boot(text, mark, seconds, retry_answer, "No mail was retried.")
@@ -69,20 +70,20 @@ def retry(driver: Driver, wish: Wish, hint: str, timeout: float) -> Verdict:
         return _unanswered(f"Rails could not look at the mails that wait: {words}.")
     if answer["waiting"] is None:
         return _unanswered("Rails could not look at the mails that wait: there is no Sidekiq in it.")
-    return _concluded(answer, wish, boot)
+    return _concluded(answer, wish, relays)
 
 
 def _unanswered(message: str, fix: str = "") -> Verdict:
     return Verdict([TABLE.finding("retry-incomplete", SUBJECT, message, fix, severity="error")])
 
 
-def _concluded(answer: t.Mapping[str, t.Any], wish: Wish, boot: QueueBoot) -> Verdict:
+def _concluded(answer: t.Mapping[str, t.Any], wish: Wish, relays: Relays) -> Verdict:
     def clean(text: str) -> str:
-        return redact(text, boot.context.secrets)
+        return redact(text, relays.first.secrets)
 
     def cause(kind: str, message: str) -> Finding:
         error = {"class": kind, "message": message}
-        return diagnose(failure({"stage": "queue", "chain": [error]}), boot.context)
+        return relays.told(diagnose(failure({"stage": "queue", "chain": [error]}), relays.used))
 
     def cause_of(group: Group) -> Finding:
         return cause(group.error_class, group.error_message)
