@@ -10,7 +10,7 @@ module: waiting_mails
 short_description: Show the mails that wait in Mastodon's Sidekiq, and retry them
 version_added: 1.0.0
 author:
-  - The fediops.mastodon contributors (!UNKNOWN)
+  - The fediops.mastodon contributors (@fediops)
 description:
   - When mail fails, it waits in Sidekiq's retry set for hours, and at last in its dead set for good. This module counts
     these mails, and how many of them still make sense.
