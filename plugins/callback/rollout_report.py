@@ -54,6 +54,19 @@ options:
     ini:
       - section: callback_rollout_report
         key: formats
+  keep:
+    description:
+      - How many runs are kept. Each has a folder named by its beginning, and C(latest) leads to the newest. The report
+        then says what is new since the last run of the same kind, what is gone and what is still there, and shows how
+        each host has been.
+      - V(0) means that only the last run is kept, in O(directory) itself. The file of V(openmetrics) is always there.
+    type: int
+    default: 0
+    env:
+      - name: MASTODON_ROLLOUT_REPORT_KEEP
+    ini:
+      - section: callback_rollout_report
+        key: keep
   title:
     description:
       - The title of the report. Without one it says what the run is for, for instance V(Mail rollout) or V(Mail drift
@@ -118,9 +131,20 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document 
     INTERRUPTED,
     RUNNING,
     document,
+    stamp,
 )
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.evidence import SECRET_OPTIONS
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.files import FILES, append, due, render, replace
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.files import (
+    FILES,
+    append,
+    due,
+    earlier,
+    folder_of,
+    forget,
+    place,
+    render,
+)
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.history import with_history
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.words import step_of
 
 #: Seconds between two writes during the run, unless a write takes long.
@@ -153,6 +177,8 @@ class CallbackModule(CallbackBase):
         self._process = os.getpid()
         self._play: t.Any = None
         self._told = False
+        self._earlier: list[dict[str, t.Any]] | None = None
+        self._folder = ""
 
     def set_options(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().set_options(*args, **kwargs)
@@ -161,6 +187,7 @@ class CallbackModule(CallbackBase):
         self._title = str(self.get_option("title") or "")
         self._summary = str(self.get_option("summary_file") or "")
         self._patience = int(self.get_option("progress_after"))
+        self._keep = max(0, int(self.get_option("keep")))
 
     # Called by Ansible.
 
@@ -256,8 +283,14 @@ class CallbackModule(CallbackBase):
         try:
             with self._guard:
                 made = document(self._seen, state, time.time(), detail=detail, title=self._title, versions=_versions())
-            files = render(made, due(self._formats, state))
-            replace(self._directory, files)
+            folder = folder_of(self._directory, stamp(self._seen.began), self._keep)
+            if self._earlier is None:
+                self._earlier = earlier(self._directory, folder, self._keep)
+            made = with_history(made, self._earlier)
+            place(self._directory, folder, render(made, due(self._formats, state)))
+            self._folder = folder
+            if state == FINISHED:
+                forget(self._directory, self._keep)
             if state != RUNNING and self._summary:
                 append(self._summary, render(made, ["markdown"])[FILES["markdown"]])
         except OSError as why:
@@ -277,7 +310,7 @@ class CallbackModule(CallbackBase):
             self._writer.join(timeout=10)
         if self._write(state, detail):
             names = ", ".join(FILES[one] for one in due(self._formats, state))
-            self._display.display(f"Report: {self._directory} ({names})")
+            self._display.display(f"Report: {self._folder} ({names})")
 
     def _on_signal(self, number: int, frame: t.Any) -> None:
         """Write what is known, then let the signal have its normal effect."""

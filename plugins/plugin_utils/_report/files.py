@@ -2,18 +2,21 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The files of the report, and their atomic replacement."""
+"""The files of the report, their atomic replacement, and those of earlier runs."""
 
 # Private to this collection: it may change in any release without notice.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import typing as t
 from pathlib import Path
 
 from .document import FINISHED
+from .history import reduced
 from .junit import junit
 from .markdown import markdown
 from .openmetrics import openmetrics
@@ -63,6 +66,65 @@ def replace(directory: str, files: t.Mapping[str, str]) -> None:
             beside.replace(folder / name)
         finally:
             beside.unlink(missing_ok=True)
+
+
+#: The folder of one run, named by its beginning, and the link to the newest.
+_DATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ")
+LATEST = "latest"
+#: A larger file is no report of a fleet that the page could show.
+_LARGEST = 128 * 1024 * 1024
+
+
+def folder_of(directory: str, started: str, keep: int) -> str:
+    """Where the files of a run go: to a folder of its own if runs are kept.
+
+    :param started: the beginning of the run, in ISO 8601.
+    """
+    return str(Path(directory) / started.replace(":", "-")) if keep else directory
+
+
+def place(directory: str, folder: str, files: t.Mapping[str, str]) -> None:
+    """Write the files of a run, and let C(latest) lead to a folder of its own.
+
+    The metrics stay where node_exporter looks for them, so a run that does not finish leaves the old ones.
+
+    :raises OSError: they cannot be written.
+    """
+    metrics = {FILES[one] for one in ONLY_FINISHED}
+    replace(directory, {name: text for name, text in files.items() if name in metrics})
+    replace(folder, {name: text for name, text in files.items() if name not in metrics})
+    if folder != directory:
+        beside = Path(directory) / f".{LATEST}.{os.getpid()}"
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(Path(folder).name)
+        beside.replace(Path(directory) / LATEST)
+
+
+def earlier(directory: str, folder: str, keep: int) -> list[dict[str, t.Any]]:
+    """What the kept runs before this one found, the oldest first. A file that is no report is passed over."""
+    found = []
+    for one in _dated(directory)[-keep:] if keep else []:
+        file = one / FILES["json"]
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            if str(one) != folder and file.stat().st_size < _LARGEST:
+                found.append(reduced(json.loads(file.read_text("utf-8"))))
+    return [one for one in found if one is not None]
+
+
+def forget(directory: str, keep: int) -> None:
+    """Remove the files of all but the newest runs, and their folders unless somebody put something else there."""
+    for one in _dated(directory)[:-keep] if keep else []:
+        with contextlib.suppress(OSError):
+            for name in FILES.values():
+                (one / name).unlink(missing_ok=True)
+            one.rmdir()
+
+
+def _dated(directory: str) -> list[Path]:
+    try:
+        return sorted(one for one in Path(directory).iterdir() if _DATED.fullmatch(one.name) and not one.is_symlink())
+    except OSError:
+        return []
 
 
 def append(path: str, text: str) -> None:

@@ -13,7 +13,21 @@ import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
 
-from .sentences import UNREACHED, afterwards, clock, counts, fixes, heading, lead_of, mode, names, note, verdict, where
+from .sentences import (
+    UNREACHED,
+    afterwards,
+    clock,
+    counts,
+    fixes,
+    heading,
+    lead_of,
+    mode,
+    names,
+    note,
+    since,
+    verdict,
+    where,
+)
 from .words import HOST_STATES, duration, plural
 
 #: More rows and problems than this are only counted; the HTML page has them all. A job summary is cut at 1 MiB.
@@ -39,6 +53,8 @@ def markdown(made: t.Mapping[str, t.Any]) -> str:
     if note(made):
         lines += [f"> {plain(note(made))}", ""]
     lines += [" · ".join(f"{number} {HOST_STATES[key].label}" for key, number in counts(made)), ""]
+    lines += [f"- **{plain(label)}:** {plain(words)}" for label, words in since(made)]
+    lines += [""] if since(made) else []
     lines += _problems(made)
     lines += _table(made)
     lines.append(f"{plain(run['playbook'])}, {mode(made)}, {clock(run['started'])}, {duration(run['seconds'])}")

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from . import page_host, page_run, page_senders
 from .markup import asset, el
 from .page_parts import icon
-from .sentences import clock, heading, mode, note, under_way, verdict
+from .sentences import clock, heading, mode, note, since, under_way, verdict
 from .words import HOST_STATES, duration, touches
 
 #: With at most so many hosts, all details are initially open.
@@ -81,12 +81,16 @@ def _header(made: t.Mapping[str, t.Any]) -> Markup:
         ("Mode", mode(made) + ("" if touches(run["purposes"], run["check_mode"]) else ", nothing was changed")),
     ]
     warning = note(made)
+    differences = since(made)
     return el(
         "header",
         el("p", heading(made), class_="eyebrow"),
         el("h1", icon(tone), el("span", sentence), class_=f"verdict tone-{tone}"),
         el("p", icon("busy"), el("span", warning, _under_way(made)), class_="note", role="note") if warning else None,
         page_run.proportion(made),
+        el("dl", [el("div", el("dt", name), el("dd", value)) for name, value in differences], class_="since")
+        if differences
+        else None,
         el("dl", [el("div", el("dt", name), el("dd", value)) for name, value in facts], class_="facts"),
     )
 

@@ -123,10 +123,12 @@ def matrix(made: Document) -> Markup:
     if not hosts:
         return el("section", el("h2", "Hosts", id="hosts"), el("p", "None.", class_="muted"))
     used = [step for step in STEPS if any(step.key in host["steps"] for host in hosts)]
+    kept = any(host.get("earlier") for host in hosts)
     head = el(
         "tr",
         el("th", "Host", scope="col", class_="host"),
         el("th", "State", scope="col"),
+        el("th", "Runs", scope="col") if kept else None,
         [el("th", el("span", step.label), scope="col", class_="step") for step in used],
         el("th", "Took", scope="col", class_="number"),
     )
@@ -135,6 +137,7 @@ def matrix(made: Document) -> Markup:
             "tr",
             el("th", el("a", host["name"], href=f"#host-{place}"), scope="row", class_="host"),
             el("td", badge(host["state"]), class_="state"),
+            _strip(host) if kept else None,
             [_cell(host["steps"].get(step.key), step.label, made["run"]["check_mode"]) for step in used],
             el("td", duration(host["seconds"]) if host["timeline"] else "", class_="number"),
             data_state=host["state"],
@@ -157,6 +160,26 @@ def matrix(made: Document) -> Markup:
             "region",
         ),
         _legend(made, used),
+    )
+
+
+def _strip(host: Document) -> Markup:
+    """How the host ended in the kept runs and in this one, the oldest at the left."""
+    states = [*(one["state"] for one in host.get("earlier") or ()), host["state"]]
+    blocks = [
+        el("rect", x=str(6 * place), y="0", width="4", height="14", class_=f"fill-{HOST_STATES[state].tone}")
+        for place, state in enumerate(states)
+    ]
+    number = {state: states.count(state) for state in dict.fromkeys(reversed(states))}
+    said = ", ".join(f"{how_many} {HOST_STATES[state].label}" for state, how_many in number.items())
+    words = f"{plural(len(states), 'run')}: {said}"
+    return el(
+        "td",
+        el("svg", blocks, aria_hidden="true", width=str(6 * len(states)), height="14"),
+        el("span", words, class_="away"),
+        class_="strip",
+        data_label="Runs",
+        title=words,
     )
 
 

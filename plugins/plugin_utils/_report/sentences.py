@@ -196,3 +196,22 @@ def names(hosts: t.Sequence[str], limit: int) -> str:
     """A list of host names, shortened to the first few."""
     more = len(hosts) - limit
     return ", ".join(hosts[:limit]) + (f" and {more} more" if more > 0 else "")
+
+
+#: Codes and hosts named at most in each line about the last run.
+_MOST_CODES, _MOST_HOSTS = 8, 4
+
+
+def since(made: Document) -> list[tuple[str, str]]:
+    """What differs from the last run, as lines of (label, words); empty if there is none to compare with."""
+    last = made.get("since")
+    if not last:
+        return []
+    labels = (("new", f"New since {clock(last['started'])}"), ("gone", "Gone"), ("still", "Still"))
+    return [(label, _codes(last[group])) for group, label in labels]
+
+
+def _codes(some: t.Sequence[Document]) -> str:
+    told = [f"{one['code']} ({names(one['hosts'], _MOST_HOSTS)})" for one in some[:_MOST_CODES]]
+    more = len(some) - _MOST_CODES
+    return ", ".join(told) + (f" and {more} more" if more > 0 else "") if told else "nothing"

@@ -19,6 +19,7 @@ from browser import Browser, Page
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown_lines
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document import RUNNING
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.history import reduced, with_history
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.page import page as render
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -31,6 +32,16 @@ def pictures() -> Path:
     folder = CHECKOUT / ".work" / "report-pictures"
     folder.mkdir(parents=True, exist_ok=True)  # two workers make it
     return folder
+
+
+def nights() -> dict[str, t.Any]:
+    """A month of drift checks of a few hosts, the last of them with problems."""
+    made = runs.rollout(FIVE, refused=["books.example"], unreachable=["games.example"]).document()
+    seen = reduced(made)
+    assert seen is not None
+    for name in FIVE:
+        seen["hosts"][name] = {"state": "in_order", "wrong": [["spf-missing", name]]}
+    return with_history(made, [seen] * 40)
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +60,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "adopt": runs.adoption().document(),
         "hostile": runs.hostile().document(),
         "nothing": runs.Run().document(),
+        "nights": nights(),
     }
     found = {}
     for name, document in made.items():
@@ -87,7 +99,7 @@ def shown(page: Page, selector: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "name", ["one", "five", "fleet", "dry", "unfinished", "drift", "rollback", "adopt", "hostile", "nothing"]
+    "name", ["one", "five", "fleet", "dry", "unfinished", "drift", "rollback", "adopt", "hostile", "nothing", "nights"]
 )
 @pytest.mark.parametrize("width", [DESK, PHONE], ids=["desk", "phone"])
 def test_the_page_fits_its_width_and_complains_of_nothing(
@@ -242,3 +254,16 @@ def test_the_records_to_publish_are_copied_as_they_are(open_page: t.Callable[...
     )
     assert copied.strip() == runs.DNS["sender_dns"][0]["zone"].strip()
     assert page.ask("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [DESK, PHONE])
+def test_the_strip_of_each_host_shows_every_run(open_page: t.Callable[..., Page], pictures: Path, width: int) -> None:
+    page = open_page("nights", width=width)
+    assert shown(page, ".strip svg") == len(FIVE) and shown(page, ".strip rect") == 14 * len(FIVE)
+    assert "New since" in page.ask("document.querySelector('.since').innerText")
+    page.screenshot(pictures / f"nights-{width}.png")
+    assert page.ask("document.getElementById('matrix').offsetWidth") <= page.ask(
+        "document.getElementById('matrix').parentElement.clientWidth"
+    )
+    fits = "[...document.querySelectorAll('.strip')].every(e => e.scrollWidth <= e.clientWidth + 1)"
+    assert page.ask(fits) and page.ask("document.documentElement.scrollWidth") <= width

@@ -163,6 +163,26 @@ def test_hosts_that_pass_fail_and_do_not_answer_are_all_in_every_file(run: Run) 
     assert f"Report: {run.report}" in output and SECRET not in run.texts()
 
 
+def test_runs_are_kept_by_date_and_compared_with_the_last_one(run: Run) -> None:
+    run.settings["MASTODON_ROLLOUT_REPORT_KEEP"] = "2"
+    folders = []
+    for bad in ({"relay_port": closed_port()}, {}, {}):
+        run.start({"good": {}, "bad": bad})
+        status, output = run.end()
+        assert (status != 0) is bool(bad), output
+        folders.append((run.report / "latest").resolve())
+        assert f"Report: {folders[-1]}" in output
+    first, *kept = folders
+    # the first is not among the newest two any more
+    assert {one.name for one in run.report.iterdir()} == {*(one.name for one in kept), "latest", "rollout.prom"}
+    run.report = kept[0]
+    made = run.document()
+    assert made["since"]["started"] == first.name[:11] + first.name[11:].replace("-", ":")
+    assert [one["hosts"] for one in made["since"]["gone"]] == [["bad"]] and made["since"]["new"] == []
+    hosts = {one["name"]: [each["state"] for each in one["earlier"]] for one in made["hosts"]}
+    assert hosts == {"good": ["changed"], "bad": ["failed"]}
+
+
 def test_a_dry_run_says_so_and_what_is_hidden_by_no_log_is_hidden_here_too(run: Run) -> None:
     run.start({"good": {}}, "--check", hide=True)
     status, output = run.end()
