@@ -275,6 +275,21 @@ def test_dotenv_is_edited_where_it_fills_in_the_mail_variables(passing_on: Compo
     assert not any(one["stale"] for one in found["services"])
 
 
+def test_what_only_the_test_could_not_do_takes_nothing_back(host: ComposeHost) -> None:
+    """Nobody to mail: done, not proved. Then an account that gets no mail, which fails; then the missing proof."""
+    nobody = {"mastodon_smtp_test_account": "", "mastodon_smtp_test_recipient": ""}
+    wanted = {"mastodon_smtp_reply_to": "desk@masto3.test", "mastodon_smtp_steady": 2}
+    done = host.rollout(**wanted, **nobody)
+    assert done.status == 0 and "Done, not proved" in done.output and "[queue-not-proved]" in done.output, done.output
+    memorial = host.rollout(**wanted, **{**nobody, "mastodon_smtp_test_account": "erin@example.com"})
+    said = " ".join(memorial.output.split())
+    assert memorial.status != 0 and "[account-gets-no-mail]" in said and "The new settings stay in" in said, said
+    before = host.containers()
+    assert host.environment("sidekiq")["SMTP_REPLY_TO"] == "desk@masto3.test"
+    done = host.rollout(**wanted)
+    assert done.status == 0 and "Done and proved" in done.output and host.containers() == before, done.output
+
+
 def test_a_service_that_is_stopped_is_told_before_anything_is_changed(host: ComposeHost) -> None:
     host.compose("stop --timeout 1 web 2>&1")
     try:

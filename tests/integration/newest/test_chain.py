@@ -121,6 +121,15 @@ def test_a_drop_in_that_contradicts_the_inventory_is_not_in_order(newest: Lab) -
     assert "Nothing has been changed on any host." in flat(done) and state(newest) == before
 
 
+def test_a_web_service_that_is_stopped_is_not_in_order(newest: Lab) -> None:
+    newest.ssh(HOST, "systemctl stop mastodon-web; systemctl reset-failed mastodon-web")
+    try:
+        done = newest.playbook("fediops.mastodon.smtp_check", "--limit", HOST, mastodon_smtp_hosts="fleet")
+    finally:
+        newest.ssh(HOST, "systemctl start mastodon-web")
+    assert done.status == 2 and "[service-stopped]" in flat(done) and "Not in order: " in flat(done), done.output
+
+
 def test_after_five_resets_the_settings_are_good_all_the_same(newest: Lab) -> None:
     for _unused in range(5):
         assert not newest.module(HOST, "queued_mail_check", {"reset": "alice@example.com"})["failed"]

@@ -39,6 +39,17 @@ def test_a_rollout_goes_by_its_own_steps_and_not_by_those_of_a_check_before_it(r
     assert changed == ["mastodon-sidekiq.service", "mastodon-web.service"]
 
 
+def test_without_anybody_to_mail_it_is_done_and_not_proved(rolled_out: Lab) -> None:
+    """On both generations; the next run makes the proof that is missing."""
+    both = ("--limit", "masto1,masto2")
+    nobody = {"mastodon_smtp_test_account": "", "mastodon_smtp_test_recipient": ""}
+    done = rolled_out.rollout(*both, mastodon_smtp_helo_domain="mail.masto.test", mastodon_smtp_steady=2, **nobody)
+    assert done.status == 0 and done.output.count("[queue-not-proved]") >= 2, done.output
+    assert "Done and proved" not in done.output
+    again = rolled_out.rollout(*both, mastodon_smtp_helo_domain="mail.masto.test", mastodon_smtp_steady=2)
+    assert again.status == 0 and "Done and proved (2 of 2)" in again.output, again.output
+
+
 def test_an_undo_that_is_switched_off_on_the_command_line_is_off(rolled_out: Lab) -> None:
     checksum = rolled_out.checksum("masto1")
     words = ("-e", "mastodon_smtp_undo=false", "-e", "mastodon_smtp_check_relay=no", "-e", "mastodon_smtp_steady=2")
