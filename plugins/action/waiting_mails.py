@@ -25,4 +25,9 @@ class ActionModule(HostStep):
             return None
         if self.part == "rollout" and not (options.get("retry", "none") != "none" and known.mail_works):
             return None
-        return {**options, **known.found, **known.handed(), "provider_hint": self.hint("relay")}
+        return {
+            **options,
+            **known.found,
+            **known.handed(repairing=True if self.part == "rollout" else None),
+            "provider_hint": self.hint("relay"),
+        }

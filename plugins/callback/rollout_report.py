@@ -290,7 +290,7 @@ class CallbackModule(CallbackBase):
             place(self._directory, folder, render(made, due(self._formats, state)))
             self._folder = folder
             if state == FINISHED:
-                forget(self._directory, self._keep)
+                forget(self._directory, folder, self._keep)
             if state != RUNNING and self._summary:
                 append(self._summary, render(made, ["markdown"])[FILES["markdown"]])
         except OSError as why:

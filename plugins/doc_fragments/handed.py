@@ -40,7 +40,8 @@ options:
       repairing:
         description: >-
           Whether the run is a rollout, which repairs the settings. Mail that failed with the previous ones is then no
-          error of M(fediops.mastodon.mailer_check).
+          error of M(fediops.mastodon.mailer_check), and M(fediops.mastodon.waiting_mails) leaves mail that a Sidekiq of
+          another host would take.
         type: bool
       ticket:
         description:

@@ -23,8 +23,8 @@ options:
   retry:
     description:
       - Which mails to retry. V(none) only shows them.
-      - V(fresh) retries what still makes sense. It leaves links that have expired, mails that cannot be judged, and
-        mails whose recipient does not exist according to the relay.
+      - V(fresh) retries what still makes sense. It leaves links that have expired, mails that cannot be judged, mails
+        whose last failure is more than 14 days ago, and mails whose recipient does not exist according to the relay.
       - V(all) retries these too, but no mail about a record that is gone.
     type: str
     choices: [none, fresh, all]
@@ -113,7 +113,7 @@ retried:
       description: How many no longer waited when their turn came.
       type: int
     moving:
-      description: How many were still on their way when the time was up.
+      description: How many were still on their way when the time was up, or were lost sight of.
       type: int
     left:
       description: How many did not have their turn.
@@ -127,10 +127,14 @@ retried:
     refused:
       description: How many were not retried because their recipient does not exist.
       type: int
+    old:
+      description: How many were not retried because their last failure was more than 14 days ago.
+      type: int
     stopped:
       description: >-
         Why some did not have their turn. V(failures) in a row, the V(time) was up, no Sidekiq process takes them
-        (V(idle)), or an V(error). Null if each had its turn.
+        (V(idle)), in a rollout Sidekiq on another host
+        takes them (V(elsewhere)), or an V(error). Null if each had its turn.
       type: str
   sample:
     chosen: 11
@@ -142,6 +146,7 @@ retried:
     expired: 3
     dropped: 0
     refused: 0
+    old: 0
     stopped: null
 findings:
   description:
@@ -167,6 +172,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     check_seconds,
     conclude,
     guarded,
+    handed,
     hints_from,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import find
@@ -191,7 +197,8 @@ def run(module: AnsibleModule) -> None:
     if not 1 <= params["rate"] <= FASTEST:
         module.fail_json(msg=f"rate must be between 1 and {FASTEST} mails a minute, not {params['rate']}.")
     driver = find(hints_from(params))
-    verdict = retry(driver, wish_from(params, module.check_mode), params["provider_hint"] or "", params["timeout"])
+    wish, hint = wish_from(params, module.check_mode), params["provider_hint"] or ""
+    verdict = retry(driver, wish, hint, params["timeout"], rolling=bool(handed(params).get("repairing")))
     conclude(module, verdict.findings, changed=verdict.changed, **verdict.as_dict())
 
 

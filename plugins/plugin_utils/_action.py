@@ -147,6 +147,9 @@ class Step(ActionBase):
         try:
             done = self._refused(variables) or self._performed_linked(variables)
         except AnsibleConnectionFailure as lost:
+            if not self.STOPS and self.part in STOPPING:  # the host was done before, and need not be left out
+                done = {"changed": False, "failed": True, "msg": self._told(str(lost))}
+                return self._left(record, key, task, uuid, done)
             record.leave(key, Entry(task, "unreachable", (self._told(str(lost)),), uuid=uuid))
             raise
         except Exception as broken:
@@ -154,6 +157,10 @@ class Step(ActionBase):
             if not isinstance(broken, AnsibleError):
                 causes[:0] = [f"{type(broken).__name__}:"]
             done = {"changed": False, "failed": True, "msg": self._told(" ".join(dict.fromkeys(causes)))}
+        return self._left(record, key, task, uuid, done)
+
+    def _left(self, record: Record, key: str, task: str, uuid: str, done: Result) -> Result:
+        """Leave the result in the record, and return it as Ansible shows it."""
         outcome, problems = _outcome_of(done), self.problems(done) if done.get("failed") else []
         record.leave(key, Entry(task, outcome, tuple(problems), {**done, **self.unshown}, uuid))
         return self._ended(outcome, problems, done)

@@ -94,7 +94,8 @@ def _facts(known: Known) -> Result:
         "effective": mailer.get("effective"),
         "services": services.get("services"),
         "test_messages": mailer.get("test_message"),
-        "waiting": mailer.get("waiting"),
+        # Counted before the retry, so untrue after it.
+        "waiting": None if known.result("waiting").get("changed") else mailer.get("waiting"),
         "retried": known.result("waiting").get("retried"),
         "queued_mail": {name: queue.get(name) for name in _QUEUED} if queue.get("way") else None,
     }
@@ -122,7 +123,10 @@ def _after_retry(known: Known, found: list[Result]) -> list[Result]:
     """The findings once the mails that waited have been retried; none of this fails a host whose mail works."""
     if known.setting("retry_waiting") in (None, "none") or not known.has_sidekiq:
         return found
+    groups = (known.result("mailer").get("waiting") or {}).get("groups") or ()
     if not known.ran("waiting"):
+        if not any(one["place"] in ("retry", "dead") for one in groups):
+            return found
         message = "No mail that failed earlier was retried, because the queue is not proved."
         fix = "Prove the queue, and run the rollout again."
         return [*found, WAITING.finding("retry-incomplete", "Sidekiq", message, fix).as_dict()]

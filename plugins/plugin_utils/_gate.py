@@ -278,7 +278,7 @@ def fleet_waiting(seen: Seen, hosts: t.Sequence[str]) -> list[str]:
     """The mails that wait in Sidekiq, and what became of them, on all hosts together."""
     told = {host: seen[host].result("waiting") for host in hosts}
     groups = [group for one in told.values() for group in (one.get("waiting") or {}).get("groups") or ()]
-    failed = [one for one in groups if one["place"] in ("retry", "dead")]
+    failed = [one for one in groups if isinstance(one, t.Mapping) and one.get("place") in ("retry", "dead")]
     lines = [f"Mails that failed earlier, on {len(hosts)} hosts: {_total(failed, 'count')}"]
     lines[0] += f", of which {_total(failed, 'expired')} have expired." if failed else "."
     retried = [one["retried"] for one in told.values() if one.get("retried")]
@@ -290,7 +290,8 @@ def fleet_waiting(seen: Seen, hosts: t.Sequence[str]) -> list[str]:
 
 
 def _total(counted: t.Iterable[t.Mapping[str, t.Any]], name: str) -> int:
-    return sum(int(one[name]) for one in counted)
+    numbers = (one.get(name) for one in counted if isinstance(one, t.Mapping))
+    return sum(one for one in numbers if isinstance(one, int))
 
 
 def _some(names: t.Sequence[str]) -> str:

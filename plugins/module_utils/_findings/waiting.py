@@ -22,6 +22,13 @@ TABLE = Table(
         of_test=True,
     ),
     Code(
+        "mails-uncounted",
+        "unknown",
+        "Rails could not count the mails that wait in Sidekiq.",
+        "The error is in the message; Redis may be down or slow.",
+        of_test=True,
+    ),
+    Code(
         "mails-lost",
         "warning",
         "Sidekiq has given up mails after too many failures, and does not send them by itself.",

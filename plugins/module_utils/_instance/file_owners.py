@@ -28,13 +28,15 @@ _NAMES = "ansible|puppet|chef|salt(?:stack)?|cfengine|terraform|nixos|home-manag
 _SPELT = {"nixos": "NixOS", "yunohost": "YunoHost", "cfengine": "CFEngine", "saltstack": "Salt", "salt": "Salt"}
 #: A comment that says who writes the file, the plainest first. The group is the owner's name.
 #: Sources: ansible-core DEFAULT_MANAGED_STR and blockinfile's marker; Puppet, Chef and Salt have customary headers.
+_START = r"^\s*#[#\s*!-]*(?:warning\W+|note\W+)?(?:this file (?:is|was) |file )?(?:automatically |auto-?)?"
 _MARKERS: tuple[re.Pattern[str], ...] = tuple(
     re.compile(shape, re.IGNORECASE)
     for shape in (
         rf"\b({_NAMES})[ -]managed\b",
-        rf"\b(?:managed|maintained|generated|deployed|written|created) (?:by|with|from) ({_NAMES})\b",
+        rf"{_START}(?:managed|maintained|generated|deployed|written|created) (?:by|with|from) ({_NAMES})\b",
         r"\bfile (?:is|was) (?:automatically |auto-?)?(?:managed|generated|maintained) by (?!hand\b)([\w.-]+)",
-        r"\b(do not edit|do not modify|auto-?generated)\b",
+        r"\b(do not edit|do not modify)\b(?=\W*$|.*\b(?:this file|by hand|manually|overwritten|changes)\b)",
+        r"^\s*#\W*(?:this file (?:is|was) )?(auto-?generated)\b(?! by)",
     )
 )
 #: Ansible's module blockinfile owns only what is between two such lines.
@@ -104,7 +106,7 @@ def _by_place(path: str, links: t.Sequence[str]) -> tuple[str, str, str] | None:
     """(who, why, what to do) by where the file is."""
     if any(one.startswith(_STORE) for one in (path, *links)):
         why = "it is in the Nix store"
-    elif os.path.exists(_NIXOS):
+    elif os.path.exists(_NIXOS) and path.startswith(("/var/lib/", "/etc/", "/run/")):
         why = "the host runs it, and its modules write such files at each start"
     else:
         app = path.split("/")[3] if path.startswith("/var/www/") else ""

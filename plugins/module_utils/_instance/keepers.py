@@ -108,16 +108,27 @@ def keeper(
         for _unused, path in paths:
             found = shape.search(path)
             if found:
+                supervisor = _supervisor(above) if kind in ("unit", "user-unit") else None
+                if supervisor:
+                    return supervisor
                 user = _USER.search(path) if kind in ("user-unit", "podman", "docker", "hand") else None
                 return Keeper(kind, found.groupdict().get("name") or "", int(user[1]) if user else None)
     for name, path in paths:
         if name == "name=openrc" and path.strip("/"):
             return Keeper("openrc", path.strip("/"))
+    if (supervisor := _supervisor(above)) is not None:
+        return supervisor
+    by_hand = any(_PROGRAMS.get(program) == "hand" for program, _unused in above)
+    return Keeper("hand" if by_hand else init or "hand")
+
+
+def _supervisor(above: t.Iterable[tuple[str, str]]) -> Keeper | None:
+    """The supervisor above a process; it may itself be a unit of systemd, which then keeps all its programs."""
     for program, title in above:
         if title.startswith("PM2 "):
             return Keeper("pm2")
-        if program in _PROGRAMS:
-            kind = _PROGRAMS[program]
+        kind = _PROGRAMS.get(program, "hand")
+        if kind != "hand":
             words = title.split()
             return Keeper(kind, words[1] if kind in ("runit", "s6", "daemontools") and len(words) > 1 else "")
-    return Keeper(init or "hand")
+    return None

@@ -35,12 +35,11 @@ def told(nothing: Finding, hints: Hints, processes: Processes | None = None) -> 
     found = running.mastodons(processes)
     if not found:
         return nothing
-    elsewhere = [one for one in found if _driven_but_elsewhere(one, hints)]
-    if len(elsewhere) == len(found):
-        return _with_places(nothing, elsewhere)
-    told_of = [one for one in found if one not in elsewhere]
-    ids = [one.keeper.name for one in told_of if one.keeper.kind == "docker"]
-    containers = _containers(ids)
+    containers = _containers([one.keeper.name for one in found if one.keeper.kind == "docker"])
+    driven = [one for one in found if _driven_but_elsewhere(one, hints) or _composed(one, hints, nothing, containers)]
+    if len(driven) == len(found):
+        return _with_places(nothing, driven, containers)
+    told_of = [one for one in found if one not in driven]
     names = {one.id: one.name for one in containers.values()}
     return not_driven.finding(told_of, containers, _starters(processes, names), _user)
 
@@ -53,8 +52,33 @@ def _driven_but_elsewhere(one: Running, hints: Hints) -> bool:
     return astray or hints.deployment == "compose" or bool(hints.services)
 
 
-def _with_places(nothing: Finding, found: t.Sequence[Running]) -> Finding:
-    places = "; ".join(dict.fromkeys(f"{one.app_dir} ({one.keeper.name})" for one in found))
+def _composed(one: Running, hints: Hints, nothing: Finding, containers: t.Mapping[str, t.Any]) -> bool:
+    """Whether it belongs to a Compose project that is driven, and the Engine, Compose or the hints stand in the way."""
+    if one.keeper.kind != "docker" or one.keeper.user is not None:
+        return False
+    known = containers.get(one.keeper.name)
+    if known is None:
+        return nothing.code == "engine-down"
+    if not known.project or known.swarm or client.in_portainer(known.working_dir):
+        return False
+    return (
+        nothing.code in ("compose-missing", "service-unknown", "engine-down")
+        or hints.deployment == "systemd"
+        or bool(hints.project and hints.project != known.project)
+        or bool(hints.app_dir and gate.real(hints.app_dir) != gate.real(known.working_dir))
+    )
+
+
+def _with_places(nothing: Finding, found: t.Sequence[Running], containers: t.Mapping[str, t.Any]) -> Finding:
+    def place(one: Running) -> str:
+        if one.keeper.kind != "docker":
+            return f"{one.app_dir} ({one.keeper.name})"
+        known = containers.get(one.keeper.name)
+        return (
+            f"{known.working_dir} (Compose project {known.project})" if known else f"container {one.keeper.name[:12]}"
+        )
+
+    places = "; ".join(dict.fromkeys(map(place, found)))
     version = " ".join(filter(None, ("Mastodon", found[0].release)))
     return dataclasses.replace(nothing, message=f"{ended(nothing.message)} {version} runs in {places}.")
 

@@ -61,7 +61,7 @@ _ROWS: dict[Kind, tuple[str, str]] = {
     "docker": (
         "docker run, container {name}",
         "Run it with Docker Compose and an env_file. Or set the variables in the file that its --env-file names (or "
-        "its --env options), and create the container anew: docker restart keeps the old values.",
+        "its --env options), and recreate the container: docker restart keeps the old values.",
     ),
     "podman": (
         "Podman, container {name}",
@@ -116,12 +116,12 @@ _ROWS: dict[Kind, tuple[str, str]] = {
 _SWARM = (
     "the Swarm service {name}",
     "Swarm is not driven. Set the variables in the stack's file and deploy it again (docker stack deploy), or use "
-    "docker service update --env-add {name}.",
+    "docker service update --env-add NAME=VALUE {name}.",
 )
 _WRAPPED = (
     "the systemd unit {unit}, which runs the container {name}",
     "A unit that runs docker is not driven. Set the variables in the file that --env-file names in {unit} (or in the "
-    "playbook that writes it), and restart {unit}, which must create the container anew.",
+    "playbook that writes it), and restart {unit}, which must recreate the container.",
 )
 _COMPOSE = (
     "the container {name} of the Compose project {project}",

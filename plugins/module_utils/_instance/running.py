@@ -33,8 +33,14 @@ _FOLDERS = 6
 #: At most so many processes above one are looked at, and so many processes are reported.
 _ABOVE = 12
 _MOST = 64
-#: A process that merely starts or watches one: a shell, a launcher. It counts only if nothing better is there.
+#: What Mastodon's processes are programs of; an editor or a pager may have the same words in its title.
+_RUBY = re.compile(r"(?:ruby|bundle|puma|sidekiq|jruby|truffleruby)")
+#: A process that merely starts or watches one counts only if nothing better is there.
 _READY = re.compile(r"^(?:puma(?::| )|sidekiq(?:swarm)? \d)")
+
+
+#: A user's name: useradd(8). A container may hold any other text.
+_USER = re.compile(r"[A-Za-z_][\w.-]{0,31}\$?", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +97,7 @@ def mastodons(processes: _Reader | None = None) -> list[Running]:
     for pid in reader.pids():
         title = reader.title(pid, _TITLE)
         role = role_by(title, (title,), ()) if title else None
-        if role not in ("web", "sidekiq"):
+        if role not in ("web", "sidekiq") or not _RUBY.match(reader.program(pid)):
             continue
         app_dir = _app_dir(reader, pid)
         if not app_dir:
@@ -171,7 +177,7 @@ def _user(reader: _Reader, pid: int, number: int | None, kept: Keeper) -> str:
     if kept.kind in IN_CONTAINERS:  # the host may know another user by this number
         for line in _read(reader, pid, "/etc", "passwd").splitlines():
             fields = line.split(":")
-            if len(fields) > 2 and fields[2] == str(number):
+            if len(fields) > 2 and fields[2] == str(number) and _USER.fullmatch(fields[0]):
                 return fields[0]
         return f"uid {number}"
     try:

@@ -51,19 +51,24 @@ class Verdict:
         return {"waiting": self.waiting, "retried": self.retried}
 
 
-def retry(driver: Driver, wish: Wish, hint: str, timeout: float) -> Verdict:
+def retry(driver: Driver, wish: Wish, hint: str, timeout: float, *, rolling: bool = False) -> Verdict:
     """Count the mails, and retry those that are wished for.
 
     :param hint: the provider preset's hint about logins.
     :param timeout: seconds for the boot.
+    :param rolling: a rollout has changed this host, so mail must not go through a Sidekiq of another one.
     """
     relays = Relays(driver.instance, hint)
     boot = QueueBoot(driver, relays.first, timeout)
     mark, seconds = new_mark(), _SEARCH + (wish.seconds if wish.act else 0.0)
-    text = program({**asked(wish), "mark": mark})
-    answer = boot.boot(text, mark, seconds, retry_answer, "No mail was retried.")
+    text = program({**asked(wish), "mark": mark, "hosts": sorted(driver.sidekiq_hosts()) if rolling else None})
+    acts = wish.act and wish.which != "none"
+    answer = boot.boot(text, mark, seconds, retry_answer, "" if acts else "No mail was counted.")
     if isinstance(answer, Finding):
-        return _unanswered(answer.message, answer.fix)
+        maybe = (
+            " Mails may have been retried before that. Another run takes only those that still wait." if acts else ""
+        )
+        return dataclasses.replace(_unanswered(f"{answer.message.strip()}{maybe}", answer.fix), changed=acts)
     if "failure" in answer:
         found = failure(answer["failure"])
         words = one_line(redact(f"{': '.join(found.classes[:1])}: {found.message}", boot.context.secrets))
@@ -91,6 +96,8 @@ def _concluded(answer: t.Mapping[str, t.Any], wish: Wish, relays: Relays) -> Ver
     waiting = Waiting.told(answer["waiting"])
     groups = tuple(dataclasses.replace(one, error_message=clean(one.error_message)) for one in waiting.groups)
     waiting = dataclasses.replace(waiting, groups=groups)
+    if not waiting.complete and not waiting.groups:
+        return _unanswered(f"The mails that wait could not be counted: {one_line(clean(waiting.error))}.")
     if wish.which == "none":
         return Verdict(waiting_findings(waiting, cause_of, OF_ONE_MAIL), waiting.as_dict())
     outcome = Outcome.told(answer, waiting, wish.which)

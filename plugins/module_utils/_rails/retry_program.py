@@ -65,10 +65,11 @@ module FediopsRetry
       answer["stopped"] = ASKED["act"] ? act(chosen) : nil
       %w[sent failed passed moving dropped].each { |fate| answer[fate] = @counts[fate] }
       answer["refused"] = @found.count { |mail| left_as_refused?(mail) }
+      answer["old"] = @found.count { |mail| left_as_old?(mail) && !left_as_refused?(mail) }
       answer["errors"] = @errors.values.first(20)
       answer
     rescue StandardError, ScriptError => error
-      { "failure" => { "stage" => "queue", "chain" => FediopsErrors.chain(error) { |text| text.scrub("?")[0, 2000] } } }
+      { "failure" => { "stage" => "queue", "chain" => FediopsErrors.chain(error) { |text| plain(text) } } }
     end
 
     private
@@ -78,7 +79,7 @@ module FediopsRetry
     end
 
     def hear(mail, verdict)
-      return unless SETS.key?(mail.place)
+      return unless SETS.key?(mail.place) && mail.item["jid"].is_a?(String)
       item = mail.item
       refused = item["error_message"].to_s.scrub("?").match?(Regexp.new(ASKED["refused"], Regexp::IGNORECASE))
       failed = FediopsWaiting.last_failure(item) || 0.0
@@ -87,7 +88,13 @@ module FediopsRetry
     end
 
     def chosen?(mail)
-      ASKED["verdicts"].include?(mail.verdict) && !left_as_refused?(mail)
+      ASKED["verdicts"].include?(mail.verdict) && !left_as_refused?(mail) && !left_as_old?(mail)
+    end
+
+    # Nobody waits for news of last month; the dead set keeps them for six.
+    def left_as_old?(mail)
+      return false if ASKED["also_refused"] || !ASKED["verdicts"].include?(mail.verdict)
+      mail.failed.between?(1, Time.now.to_f - ASKED["old"])
     end
 
     # A relay has said that this recipient does not exist; asking again and again harms the sender.
@@ -101,12 +108,25 @@ module FediopsRetry
 
     # Why it ended before every mail had its turn; nil if each had.
     def act(chosen)
-      stopped = retry_all(chosen)
+      return "elsewhere" if elsewhere?(chosen)
+      chosen, idle = chosen.partition { |mail| taken?(mail.queue) }
+      stopped = retry_all(chosen) || (idle.any? ? "idle" : nil)
       drop if ASKED["drop"] && stopped.nil?
       stopped
     rescue StandardError => error
-      FediopsErrors.chain(error) { |text| note(error.class.name.to_s, text.scrub("?")[0, 500]) }
+      note(error.class.name.to_s, plain(error.message.to_s))
       "error"
+    end
+
+    # An error of Ruby's may quote the job.
+    def plain(text)
+      FediopsWaiting.error_of({ "error_message" => text }, nil)
+    end
+
+    # Whether a Sidekiq on another host would take these mails, which may not have the new settings yet.
+    def elsewhere?(mails)
+      return false unless ASKED["hosts"]
+      mails.map(&:queue).uniq.any? { |queue| serving(queue).any? { |one| !ASKED["hosts"].include?(one["hostname"]) } }
     end
 
     def retry_all(chosen)
@@ -136,10 +156,17 @@ module FediopsRetry
     # Gives a mail its turn now. False if it no longer waits where it was found.
     def move(mail)
       entry = in_set(SETS[mail.place].new, mail.jid)
-      moved = entry && due(mail.place, entry.value)
-      @counts["passed"] += 1 unless moved
-      mail.text = entry.value if moved
-      moved
+      return passed unless entry
+      mail.text = entry.value
+      @counts["moving"] += 1 # until its end is seen, whatever happens here
+      return true if due(mail.place, entry.value)
+      @counts["moving"] -= 1
+      passed
+    end
+
+    def passed
+      @counts["passed"] += 1
+      false
     end
 
     def due(place, text)
@@ -157,7 +184,6 @@ module FediopsRetry
         break if batch.empty? || clock >= @ends
         sleep(1)
       end
-      @counts["moving"] += batch.length
     end
 
     # gone has the mails that were nowhere in Redis, with the signs of life from a second later. Once each process has
@@ -165,14 +191,16 @@ module FediopsRetry
     def ended?(mail, gone)
       if gone.key?(mail.jid)
         gone[mail.jid] = beats if gone[mail.jid].empty?
-        return false unless seen_without?(gone[mail.jid])
+        # A process that has ended gives no sign any more: what it had is in a queue again, or its fate is unknown.
+        lost = (gone[mail.jid].keys - beats.keys).any?
+        return false unless lost || seen_without?(gone[mail.jid])
         again = true
       end
       return false if clock >= @ends || due_still?(mail)
       case look(mail.jid, mail.queue)["state"]
       when "retry", "dead" then failed(mail)
       when "gone"
-        return sent if again
+        return lost || sent if again
         gone[mail.jid] = {}
         false
       else gone.delete(mail.jid) && false
@@ -185,11 +213,13 @@ module FediopsRetry
     end
 
     def sent
+      @counts["moving"] -= 1
       @in_a_row = 0
       @counts["sent"] += 1
     end
 
     def failed(mail)
+      @counts["moving"] -= 1
       @in_a_row += 1
       @counts["failed"] += 1
       entry = SETS.values.map { |set| in_set(set.new, mail.jid) }.compact.first

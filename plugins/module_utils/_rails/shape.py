@@ -150,7 +150,7 @@ _CHECK = _record(
 )
 _RETRY = _record(
     waiting=_WAITING,
-    **dict.fromkeys(("chosen", "sent", "failed", "passed", "moving", "dropped", "refused"), _count),
+    **dict.fromkeys(("chosen", "sent", "failed", "passed", "moving", "dropped", "refused", "old"), _count),
     stopped=_one_of(None, *STOPPED),
     errors=_list(_record(**{"class": _text, "message": _text, "count": _count})),
 )

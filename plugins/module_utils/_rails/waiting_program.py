@@ -21,6 +21,8 @@ module FediopsWaiting
   ENTRIES = 100_000
   PAGE = 1000
   GROUPS = 150
+  # The end of the year 9998. What is later, or no number, is no time.
+  LAST = 253_370_764_799
   RESET = %w[UserMailer reset_password_instructions]
   CONFIRMATION = %w[UserMailer confirmation_instructions]
   Held = Struct.new(:place, :at, :item, :mailer, :action, :values)
@@ -65,6 +67,7 @@ module FediopsWaiting
       @started = Sidekiq::ProcessSet.new(false).map { |one| seconds(one["started_at"]) }.compact.max
       { "retry" => Sidekiq::RetrySet, "dead" => Sidekiq::DeadSet, "scheduled" => Sidekiq::ScheduledSet }
         .each { |place, set| set.new.scan("*ActionMailer*", PAGE) { |job| take(place, job.score, job.item) } }
+      judge # before the queues, which may be too long to be read to their end
       queues.each { |name| read_queue(name) }
       judge
     end
@@ -95,7 +98,7 @@ module FediopsWaiting
     end
 
     def named(name, form)
-      name.is_a?(String) && name.length <= 100 && name.match?(form) ? name : ""
+      name.is_a?(String) && name.length <= 100 && name.valid_encoding? && name.match?(form) ? name : ""
     end
 
     # How far each mail of the page still makes sense, with one look-up for each kind of record.
@@ -114,10 +117,23 @@ module FediopsWaiting
       named = mails.map { |mail| [mail, records(mail.values).uniq] }
       wanted = Hash.new { |all, model| all[model] = [] }
       named.each { |_mail, found| found.each { |model, id| wanted[model] << id } }
-      there = wanted.map { |model, ids| [model, present(model, ids.uniq)] }.to_h
+      there = wanted.map { |model, ids| [model, known(model, ids.uniq)] }.to_h
       named.map do |mail, found|
-        [mail.object_id, verdict(mail, found, there)]
+        [mail.object_id, judged(mail, found, there)]
       end.to_h
+    end
+
+    # One odd job, or one model that cannot be asked, says nothing about the others.
+    def judged(mail, found, there)
+      verdict(mail, found, there)
+    rescue StandardError
+      "unknown"
+    end
+
+    def known(model, ids)
+      present(model, ids)
+    rescue StandardError, ScriptError
+      nil
     end
 
     # [model, id] of each record that the job names (GlobalID).
@@ -178,7 +194,8 @@ module FediopsWaiting
       group[verdict] += 1
       group["oldest"] = [group["oldest"], made].compact.min
       group["newest"] = [group["newest"], made].compact.max
-      group["next_try"] = [group["next_try"], mail.at.to_f].compact.min if %w[retry scheduled].include?(mail.place)
+      due = %w[retry scheduled].include?(mail.place) ? seconds(mail.at.to_f) : nil
+      group["next_try"] = [group["next_try"], due].compact.min
       failed = last_failure(item)
       return unless failed && (group["last_failed"].nil? || failed > group["last_failed"])
       group["last_failed"] = failed
@@ -199,9 +216,9 @@ module FediopsWaiting
 
     # Without addresses and without what the job was given.
     def told(message, values)
-      words = message.dup.force_encoding("UTF-8").scrub("?")[0, 500]
+      words = message.dup.force_encoding("UTF-8").scrub("?")[0, 4000]
       texts(values).each { |one| words = words.gsub(one, "[...]") if one.length >= 4 }
-      @clean.call(words.gsub(/[^\s<>"'(),;:]+@[^\s<>"'(),;:]+/, "[address]"))
+      @clean.call(words.gsub(/[^\s<>]+@[^\s<>]+/, "[address]")[0, 500])
     end
 
     def texts(value)
@@ -215,7 +232,8 @@ module FediopsWaiting
 
     def seconds(time)
       return unless time.is_a?(Numeric)
-      time > 100_000_000_000 ? time / 1000.0 : time.to_f
+      time = time > 100_000_000_000 ? time / 1000.0 : time.to_f
+      time if time.between?(0, LAST)
     end
   end
 end

@@ -32,11 +32,13 @@ FIRST = (("UserMailer", "reset_password_instructions"), ("UserMailer", "confirma
 FAILURES = 3
 #: The words of a relay to which the recipient does not exist (RFC 3463, 3.2 and 3.3; diagnosis: recipient-refused).
 REFUSED = r"\b5\.1\.(?:1|2|3|6|10)\b|\b5\.2\.1\b|\b55[0-3]\b.*(?:user|recipient|mailbox).{0,20}(?:unknown|not found)"
+#: Seconds after its last failure at which a mail is old: V(fresh) leaves it.
+OLD = 14 * 86400
 #: Mails a minute that are more than a provider's free plan allows.
 FASTEST = 600
 
 #: Why not every mail had its turn.
-STOPPED = ("time", "failures", "idle", "error")
+STOPPED = ("time", "failures", "idle", "elsewhere", "error")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +66,8 @@ def asked(wish: Wish) -> dict[str, t.Any]:
         "first": [list(one) for one in FIRST],
         "refused": REFUSED,
         "also_refused": wish.which == "all",
-        "batch": max(1, wish.rate // 3),
+        "old": OLD,
+        "batch": min(10, max(1, wish.rate // 3)),
         "each": 60 / wish.rate,
         "failures": FAILURES,
         "seconds": wish.seconds,
@@ -84,6 +87,7 @@ class Outcome:
     :ivar expired: whose link has expired, and that were not retried.
     :ivar dropped: of these, that were deleted.
     :ivar refused: that were left because the relay had said that the recipient does not exist.
+    :ivar old: that were left because their last failure is long ago.
     :ivar stopped: why not every mail had its turn, one of C(STOPPED); None if each had.
     :ivar error: the class and the words of an error that happened.
     """
@@ -96,13 +100,14 @@ class Outcome:
     expired: int = 0
     dropped: int = 0
     refused: int = 0
+    old: int = 0
     stopped: str | None = None
     error: tuple[str, str] = ("", "")
 
     @classmethod
     def told(cls, answer: t.Mapping[str, t.Any], waiting: Waiting, which: Which) -> Outcome:
         """From the answer of retry_program, once its form has been checked."""
-        numbers = {name: answer[name] for name in ("chosen", *_FATES, "refused")}
+        numbers = {name: answer[name] for name in ("chosen", *_FATES, "refused", "old")}
         stale = "expired" not in _VERDICTS[which]
         expired = sum(one.expired for one in waiting.of("retry", "dead")) if stale else 0
         worst = max(answer["errors"], key=lambda one: int(one["count"]), default={"class": "", "message": ""})
@@ -115,7 +120,7 @@ class Outcome:
 
     def as_dict(self) -> dict[str, t.Any]:
         """As the module returns it."""
-        names = ("chosen", *_FATES, "expired", "refused")
+        names = ("chosen", *_FATES, "expired", "refused", "old")
         return {**{name: getattr(self, name) for name in names}, "left": self.left, "stopped": self.stopped}
 
 
@@ -129,32 +134,54 @@ def findings(outcome: Outcome, wish: Wish, waiting: Waiting, cause: t.Callable[[
     """
     if wish.which == "none":
         return []
-    found = [_numbers(outcome, wish)]
+    found = [_numbers(outcome, wish, waiting), *_rest(wish, waiting)]
     if outcome.failed or outcome.stopped:
         found += _incomplete(outcome, cause)
     if not waiting.complete:
-        message = "There were too many jobs to look at all of them in time, so more mails may wait."
+        cut = waiting.error.endswith("::Cut")
+        why = (
+            "There were too many jobs to look at all of them in time"
+            if cut
+            else f"The count ended early ({waiting.error})"
+        )
+        message = f"{why}, so more mails may wait."
         found.append(TABLE.finding("retry-incomplete", SUBJECT, message, "Run it again to retry the rest."))
     return [*found, *_expired(outcome, wish, waiting)]
 
 
-def _numbers(outcome: Outcome, wish: Wish) -> Finding:
-    if not outcome.chosen:
+def _numbers(outcome: Outcome, wish: Wish, waiting: Waiting) -> Finding:
+    held = sum(one.count for one in waiting.of("retry", "dead"))
+    if not outcome.chosen and not held:
         message = "No mail that failed earlier waits to be retried."
+    elif not outcome.chosen:
+        message = f"None of the {_mails(held)} that failed earlier {_was(1)} to be retried."
     elif not wish.act:
         message = f"{_mails(outcome.chosen)} that failed earlier would be retried, at most {wish.rate} a minute."
     else:
         message = f"{outcome.sent} of {_mails(outcome.chosen)} that failed earlier {_was(outcome.sent)} sent"
         others = (
             (outcome.failed, "failed again"),
-            (outcome.moving, f"{_is(outcome.moving)} still on the way"),
+            (outcome.moving, f"{_is(outcome.moving)} on the way, or of unknown outcome"),
             (outcome.passed, "had already been taken by Sidekiq"),
             (outcome.left, f"{_was(outcome.left)} left as {'it was' if outcome.left == 1 else 'they were'}"),
         )
         message += "".join(f"; {count} {what}" for count, what in others if count) + "."
     if outcome.refused:
         message += f" {outcome.refused} {_was(outcome.refused)} left because the recipient does not exist."
+    if outcome.old:
+        message += f" {outcome.old} {_was(outcome.old)} left because the last failure is more than 14 days ago."
     return TABLE.finding("mails-retried", SUBJECT, message)
+
+
+def _rest(wish: Wish, waiting: Waiting) -> list[Finding]:
+    """The warning about mails that are never retried, or could not be judged."""
+    groups = waiting.of("retry", "dead")
+    gone = sum(one.gone for one in groups)
+    unknown = sum(one.unknown for one in groups) if wish.which == "fresh" else 0
+    told = [f"{_mails(gone)} {_is(gone)} about something that no longer exists"] if gone else []
+    if unknown:
+        told.append(f"{_mails(unknown)} could not be judged")
+    return [TABLE.finding("mails-lost", SUBJECT, f"Not retried: {', and '.join(told)}.")] if told else []
 
 
 def _incomplete(outcome: Outcome, cause: t.Callable[[str, str], Finding]) -> list[Finding]:
@@ -163,6 +190,10 @@ def _incomplete(outcome: Outcome, cause: t.Callable[[str, str], Finding]) -> lis
     if outcome.stopped == "idle":
         message = f"No running Sidekiq process takes these mails, so {left}."
         return [TABLE.finding("retry-incomplete", SUBJECT, message, f"Start Sidekiq. {again}")]
+    if outcome.stopped == "elsewhere":
+        message = f"Sidekiq on other hosts takes these mails too and may not have the new settings yet, so {left}."
+        fix = "Run fediops.mastodon.smtp_waiting with mastodon_smtp_retry_waiting after the rollout."
+        return [TABLE.finding("retry-incomplete", SUBJECT, message, fix)]
     if outcome.stopped == "time" and not outcome.failed:
         return [TABLE.finding("retry-incomplete", SUBJECT, f"The time was up, so {left}.", again)]
     if outcome.stopped == "error" or not outcome.error[0]:
@@ -171,7 +202,7 @@ def _incomplete(outcome: Outcome, cause: t.Callable[[str, str], Finding]) -> lis
         return [TABLE.finding("retry-incomplete", SUBJECT, message, again)]
     found = cause(*outcome.error)
     why = (
-        f"{FAILURES} mails in a row failed again, so {left}"
+        f"{_mails(outcome.failed)} failed again, the last {FAILURES} or more in a row, so {left}"
         if outcome.stopped == "failures"
         else (f"{_mails(outcome.failed)} failed again")
     )
@@ -185,9 +216,11 @@ def _expired(outcome: Outcome, wish: Wish, waiting: Waiting) -> list[Finding]:
     people = "Whoever waits for one must ask again."
     one = outcome.expired == 1
     link = "is expired, so it is" if one else "are expired, so they are"
-    end = "deleted" if wish.drop_expired and outcome.dropped >= outcome.expired else "not sent"
+    end = "deleted" if outcome.dropped >= outcome.expired else "not retried"
+    if outcome.dropped and end != "deleted":
+        end += f"; {outcome.dropped} {_was(outcome.dropped)} deleted"
     if wish.drop_expired and not wish.act:
-        end = "not sent; a real run deletes them"
+        end = "not retried; a real run deletes them"
     message = f"{_mails(outcome.expired)} ({named(groups)}) {link} {end}. {people}"
     return [TABLE.finding("mails-expired", SUBJECT, message)]
 

@@ -37,6 +37,9 @@ def findings(
     :param ignored: codes of causes that say nothing about the settings: one recipient's, or a relay that puts mail off.
     :param repairing: the run changes the settings: mail that failed with the previous ones is what it repairs.
     """
+    if not waiting.complete and not waiting.groups:
+        message = f"The mails that wait could not be counted: {waiting.error}."
+        return [TABLE.finding("mails-uncounted", SUBJECT, message)]
     now = [] if repairing else _fails_now(waiting, cause, ignored)
     return [*now, *_waits(waiting, "" if now else _last_failure(waiting, cause)), *_lost(waiting)]
 

@@ -96,7 +96,7 @@ def _host(facts: Facts, mx: Answer, host: str) -> list[Finding]:
         return []
     alias = next((one for one in addresses if one.aliases and one.known), None)
     if alias is not None:
-        direct = publish(mx.name, "MX", f"10 {alias.aliases[-1]}")
+        direct = instead(mx.name, "MX", f"10 {alias.aliases[-1]}", f"the MX record to {host}")
         why = f"Its MX points to {host}, which is an alias (CNAME), and senders may not follow it."
         return [advise("mx-target-unusable", mx.name, direct, why)]
     if any(one.records for one in addresses):

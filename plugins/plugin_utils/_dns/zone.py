@@ -37,7 +37,10 @@ LONGEST_STRING = 255
 
 _HEAD = "What the findings ask for, in their order. A line after a semicolon has no effect until you complete it."
 _BLANK = "Only you or your provider know what is in capitals. Fill it in, then remove the semicolon:"
-_MERGE = "Add these to your file of the zone {zone}; keep other values at the same name."
+_MERGE = (
+    "The names are relative to {zone}. If that is not a zone of its own, complete them with its labels. Keep other "
+    "values at the same name."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +82,7 @@ def octodns(facts: Facts, findings: t.Sequence[Finding]) -> dict[str, str]:
         if entry.record is not None and not entry.hint:
             zone = _zone_of(facts, entry.record.name)
             label = entry.record.name[: -len(zone)].rstrip(".")
-            zones.setdefault(zone, {}).setdefault(label, []).append(_octodns_record(entry.record))
+            _add(zones.setdefault(zone, {}).setdefault(label, []), _octodns_record(entry.record))
     return {
         zone: f"# {_MERGE.format(zone=zone)}\n---\n{yaml.safe_dump(records, width=2**20)}"
         for zone, records in zones.items()
@@ -158,6 +161,15 @@ def _zone_of(facts: Facts, name: str) -> str:
     around = [one for one in domains if one and names.within(name, one)]
     # A DMARC record may be that of a parent domain.
     return min(around, key=len) if around else name.removeprefix("_dmarc.")
+
+
+def _add(known: list[dict[str, t.Any]], made: dict[str, t.Any]) -> None:
+    """Add a record to those of a label, where a type stands once, with all its values."""
+    same = next((one for one in known if one["type"] == made["type"] and "values" in one), None)
+    if same:
+        same["values"] += made["values"]
+    else:
+        known.append(made)
 
 
 def _octodns_record(record: DnsRecord) -> dict[str, t.Any]:

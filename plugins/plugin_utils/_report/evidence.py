@@ -305,7 +305,7 @@ def of_queue(result: Result) -> dict[str, Plain]:
 
 def of_retry(result: Result) -> dict[str, Plain]:
     """The mails that waited, and what became of those that were retried, in numbers."""
-    names = ("chosen", "sent", "failed", "passed", "moving", "left", "expired", "dropped", "refused", "stopped")
+    names = ("chosen", "sent", "failed", "passed", "moving", "left", "expired", "dropped", "refused", "old", "stopped")
     retried = some(result.get("retried"), *names)
     return {"waiting": of_waiting(result.get("waiting")), "retried": retried if set(retried) == set(names) else None}
 

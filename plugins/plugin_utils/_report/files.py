@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -62,7 +63,9 @@ def replace(directory: str, files: t.Mapping[str, str]) -> None:
     for name, text in files.items():
         beside = folder / f".{name}.{os.getpid()}"
         try:
-            beside.write_bytes(text.encode("utf-8", "replace"))
+            beside.unlink(missing_ok=True)
+            with open(beside, "xb") as file:  # never through a link that somebody has put there
+                file.write(text.encode("utf-8", "replace"))
             beside.replace(folder / name)
         finally:
             beside.unlink(missing_ok=True)
@@ -90,6 +93,8 @@ def place(directory: str, folder: str, files: t.Mapping[str, str]) -> None:
 
     :raises OSError: they cannot be written.
     """
+    if folder != directory and Path(folder).is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), folder)
     metrics = {FILES[one] for one in ONLY_FINISHED}
     replace(directory, {name: text for name, text in files.items() if name in metrics})
     replace(folder, {name: text for name, text in files.items() if name not in metrics})
@@ -111,9 +116,13 @@ def earlier(directory: str, folder: str, keep: int) -> list[dict[str, t.Any]]:
     return [one for one in found if one is not None]
 
 
-def forget(directory: str, keep: int) -> None:
-    """Remove the files of all but the newest runs, and their folders unless somebody put something else there."""
-    for one in _dated(directory)[:-keep] if keep else []:
+def forget(directory: str, folder: str, keep: int) -> None:
+    """Remove the files of all but the newest runs, and their folders unless somebody put something else there.
+
+    :param folder: of this run. It stays, even if a clock that was set back has given it the earliest name.
+    """
+    others = [one for one in _dated(directory) if str(one) != folder]
+    for one in others[: max(0, len(others) - keep + 1)] if keep else []:
         with contextlib.suppress(OSError):
             for name in FILES.values():
                 (one / name).unlink(missing_ok=True)

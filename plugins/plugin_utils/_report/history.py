@@ -45,7 +45,7 @@ def with_history(made: dict[str, Plain], earlier: t.Sequence[Document]) -> dict[
     """
     same = [one for one in earlier if one["kind"] == _kind(made["run"])]
     hosts = [{**host, "earlier": _strip(host["name"], same)} for host in made["hosts"]]
-    return {**made, "since": _since(made, same[-1]) if same else None, "hosts": hosts}
+    return {**made, "since": _since(made, same) if same else None, "hosts": hosts}
 
 
 def _kind(run: Document) -> list[Plain]:
@@ -67,12 +67,13 @@ def _strip(name: str, earlier: t.Sequence[Document]) -> list[dict[str, str]]:
     return [{"started": started, "state": state} for started, state in seen[-SHOWN + 1 :]]
 
 
-def _since(made: Document, last: Document) -> dict[str, Plain]:
-    """The differences to the last run, over the hosts that both have checked."""
+def _since(made: Document, same: t.Sequence[Document]) -> dict[str, Plain]:
+    """The differences of each host to the last run that checked it to the end."""
     groups: dict[str, dict[str, list[str]]] = {"new": {}, "gone": {}, "still": {}}
     for host in made["hosts"]:
-        before = last["hosts"].get(host["name"])
-        if before is None or {host["state"], before["state"]} & _NOT_CHECKED:
+        kept = [one["hosts"][host["name"]] for one in same if host["name"] in one["hosts"]]
+        before = next((one for one in reversed(kept) if one["state"] not in _NOT_CHECKED), None)
+        if before is None or host["state"] in _NOT_CHECKED:
             continue
         now, then = ([tuple(one) for one in some] for some in (_wrong(host), before["wrong"]))
         for code, subject in dict.fromkeys([*now, *then]):
@@ -81,4 +82,4 @@ def _since(made: Document, last: Document) -> dict[str, Plain]:
             if host["name"] not in hosts:
                 hosts.append(host["name"])
     listed = {group: [{"code": code, "hosts": hosts} for code, hosts in some.items()] for group, some in groups.items()}
-    return {"started": last["started"], **listed}
+    return {"started": same[-1]["started"], **listed}

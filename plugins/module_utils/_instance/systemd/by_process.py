@@ -11,6 +11,7 @@ from __future__ import annotations
 import pwd
 import typing as t
 
+from ..._files import gate
 from .. import running
 from ..model import Role
 from ..procfs import Processes
@@ -37,11 +38,16 @@ def units(known: t.Mapping[str, Role], manager: Manager, processes: Processes) -
 def is_meant_for(unit: Unit, process: Running) -> bool:
     """Whether whoever wrote the unit means it to run this process.
 
-    A user can have any process run in the control group of cron.service, say. So the unit must name the user, or be one
-    of Mastodon's by its name.
+    A user can have any process run in the control group of cron.service, say. So the unit must be one of Mastodon's by
+    its name, or name the user, who must be the one that controls Mastodon's directory: any other could only pose as it.
     """
     if unit.name.startswith("mastodon"):
         return True
+    try:
+        if gate.owner(process.app_dir) != process.uid:
+            return False
+    except OSError:
+        return False
     try:
         return bool(unit.user) and pwd.getpwnam(unit.user).pw_uid == process.uid
     except KeyError:

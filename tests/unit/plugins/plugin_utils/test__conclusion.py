@@ -382,7 +382,9 @@ RETRIED = {"retried": {"sent": 3}, "findings": [finding("mails-retried", "info")
 
 
 def after_outage(**more: t.Any) -> dict[str, t.Any]:
-    return ran(mailer={**ran()["mailer"], "findings": [finding("mails-waiting"), finding("mails-lost")]}, **more)
+    waiting = {"groups": [{"place": "retry", "count": 1}]}
+    found = [finding("mails-waiting"), finding("mails-lost")]
+    return ran(mailer={**ran()["mailer"], "waiting": waiting, "findings": found}, **more)
 
 
 def codes_of(result: dict[str, t.Any]) -> list[str]:

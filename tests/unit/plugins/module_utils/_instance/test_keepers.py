@@ -79,3 +79,20 @@ def test_what_all_groups_of_a_container_begin_with_says_nothing():
 )
 def test_without_a_group_the_programs_above_tell_it(above, init, expected):
     assert keeper([("", "/")], "", above, init) == expected
+
+
+@pytest.mark.parametrize(
+    ("program", "title", "kind"),
+    [
+        ("supervisord", "supervisord -n", "supervisor"),
+        ("node", "PM2 v5: God Daemon", "pm2"),
+        ("runsv", "runsv web", "runit"),
+    ],
+)
+def test_a_supervisor_that_is_itself_a_unit_keeps_its_programs(program, title, kind):
+    groups = [("", "/system.slice/supervisor.service")]
+    assert keeper(groups, "", [("bash", "bash"), (program, title)]).kind == kind
+
+
+def test_a_unit_that_starts_a_terminal_is_still_a_unit():
+    assert keeper([("", "/system.slice/mastodon-web.service")], "", [("screen", "SCREEN -D")]).kind == "unit"

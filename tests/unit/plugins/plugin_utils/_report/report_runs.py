@@ -331,7 +331,9 @@ def rollback(*, check_mode: bool = False) -> Run:
     return run
 
 
-RETRIED = dict.fromkeys(("chosen", "sent", "failed", "passed", "moving", "left", "expired", "dropped", "refused"), 1)
+RETRIED = dict.fromkeys(
+    ("chosen", "sent", "failed", "passed", "moving", "left", "expired", "dropped", "refused", "old"), 1
+)
 
 
 def look_at_mails(*, check_mode: bool = False) -> Run:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import typing as t
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.files imp
     forget,
     place,
     render,
+    replace,
 )
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.history import reduced, with_history
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.markdown import markdown
@@ -174,7 +176,7 @@ def write(directory: Path, made: dict[str, t.Any], keep: int) -> Path:
     seen = earlier(str(directory), folder, keep)
     place(str(directory), folder, render(with_history(made, seen), due(FILES, made["run"]["state"])))
     if made["run"]["state"] == "finished":
-        forget(str(directory), keep)
+        forget(str(directory), folder, keep)
     return Path(folder)
 
 
@@ -213,3 +215,26 @@ def test_without_keeping_runs_the_files_are_in_the_folder_itself(tmp_path: Path)
         write(tmp_path, night(number, a=[]), 0)
     assert sorted(one.name for one in tmp_path.iterdir()) == sorted(FILES.values())
     assert json.loads((tmp_path / "rollout.json").read_text())["since"] is None
+
+
+def test_each_host_is_compared_with_the_last_run_that_checked_it() -> None:
+    nights = [night(0, a=[], b=[]), night(1, a=[]), night(2, a=[], b=[OTHER])]
+    assert codes(compared(*nights))["new"] == ["spf-missing"]
+
+
+def test_the_run_itself_is_never_forgotten(tmp_path: Path) -> None:
+    """A clock that was set back gives it the earliest name."""
+    for number in (5, 6, 7):
+        write(tmp_path, night(number, a=[]), 3)
+    own = write(tmp_path, night(0, a=[]), 3)
+    assert own.is_dir() and (tmp_path / "latest").resolve() == own.resolve()
+    assert len([one for one in tmp_path.iterdir() if one.is_dir() and not one.is_symlink()]) == 3
+
+
+def test_a_link_that_somebody_has_put_there_is_not_followed(tmp_path: Path) -> None:
+    victim, report = tmp_path / "victim", tmp_path / "report"
+    victim.write_text("theirs")
+    report.mkdir()
+    (report / f".rollout.html.{os.getpid()}").symlink_to(victim)
+    replace(str(report), {"rollout.html": "ours"})
+    assert (victim.read_text(), (report / "rollout.html").read_text()) == ("theirs", "ours")
