@@ -123,10 +123,19 @@ module FediopsRetry
       FediopsWaiting.error_of({ "error_message" => text }, nil)
     end
 
-    # Whether a Sidekiq on another host would take these mails, which may not have the new settings yet.
+    # Whether a Sidekiq on another host would take these mails, which may not have the new settings yet. One that gives
+    # no further sign of life is the container that was recreated.
     def elsewhere?(mails)
-      return false unless ASKED["hosts"]
-      mails.map(&:queue).uniq.any? { |queue| serving(queue).any? { |one| !ASKED["hosts"].include?(one["hostname"]) } }
+      before = ASKED["hosts"] ? others(mails) : {}
+      return false if before.empty?
+      sleep(12)
+      others(mails).any? { |process, beat| before[process] != beat }
+    end
+
+    def others(mails)
+      processes = mails.map(&:queue).uniq.flat_map { |queue| serving(queue) }
+      foreign = processes.reject { |one| ASKED["hosts"].include?(one["hostname"]) }
+      foreign.map { |one| [one["identity"], one["beat"]] }.to_h
     end
 
     def retry_all(chosen)

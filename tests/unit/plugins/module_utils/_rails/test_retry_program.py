@@ -105,7 +105,9 @@ module Sidekiq
 
     def to_a
       return [] if GIVEN["down"]
-      [Beat.new.merge!("identity" => "one", "beat" => World.time.to_i / 10, "queues" => ["mailers"])]
+      name = GIVEN["restart"] && World.time >= GIVEN["restart"] ? "two" : "one"
+      beat = GIVEN["gone"] ? 0 : World.time.to_i / 10
+      [Beat.new.merge!("identity" => name, "hostname" => "web2", "beat" => beat, "queues" => ["mailers"])]
     end
   end
   class Redis
@@ -188,7 +190,8 @@ def job(jid: str, fate: str = "sent", place: str = "retry", verdict: str = "fres
 def ran(*jobs: dict[str, t.Any], wish: Wish | None = None, **given: t.Any) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
     """The program's answer, and the stand-in's state afterwards."""
     world = json.dumps({"jobs": jobs, "others": {}, **given})
-    text = program({**asked(wish or Wish("fresh", rate=60)), "mark": "mark:"}).decode("utf-8")
+    more = {"mark": "mark:", "hosts": given.get("hosts")}
+    text = program({**asked(wish or Wish("fresh", rate=60)), **more}).decode("utf-8")
     assert WAITING in text
     text = text.replace(WAITING, SEARCH + TOLD)
     stub = STUB.replace("@GIVEN@", base64.b64encode(world.encode()).decode())
@@ -322,3 +325,25 @@ def test_an_error_midway_keeps_the_numbers() -> None:
 def test_nothing_that_a_person_may_not_read_leaves_the_host() -> None:
     answer, _world = ran(job("a", "failed"), job("b"))
     assert not re.search(r"secret-token|@b\.example|\bj\d|jid", json.dumps(answer))
+
+
+def test_in_a_rollout_nothing_goes_through_a_sidekiq_of_another_host() -> None:
+    answer, world = ran(job("a"), hosts=["web1"])
+    assert (answer["stopped"], answer["chosen"], moved(world)) == ("elsewhere", 1, [])
+    assert ran(job("a"), hosts=["web2"])[0]["sent"] == 1
+    # a process that gives no further sign is the container that was recreated
+    assert ran(job("a"), hosts=["web1"], gone=True)[0]["stopped"] != "elsewhere"
+
+
+def test_a_sidekiq_that_is_restarted_meanwhile_does_not_hold_up_the_rest() -> None:
+    answer, world = ran(
+        *(job(f"j{number}") for number in range(4)), restart=3, wish=Wish("fresh", rate=60, seconds=600)
+    )
+    assert answer["stopped"] is None and answer["sent"] + answer["moving"] == 4 and answer["sent"] >= 3
+    assert len(moved(world)) == 4 and world["time"] < 300
+
+
+def test_mails_that_failed_long_ago_are_left() -> None:
+    answer, world = ran(job("a"), job("b", at=-3_000_000.0))
+    assert (answer["chosen"], answer["sent"], answer["old"], moved(world)) == (1, 1, 1, ["a"])
+    assert ran(job("b", at=-3_000_000.0), wish=Wish("all", rate=60))[0]["sent"] == 1
