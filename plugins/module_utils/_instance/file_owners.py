@@ -35,7 +35,7 @@ _MARKERS: tuple[re.Pattern[str], ...] = tuple(
         rf"\b({_NAMES})[ -]managed\b",
         rf"{_START}(?:managed|maintained|generated|deployed|written|created) (?:by|with|from) ({_NAMES})\b",
         r"\bfile (?:is|was) (?:automatically |auto-?)?(?:managed|generated|maintained) by (?!hand\b)([\w.-]+)",
-        r"\b(do not edit|do not modify)\b(?=\W*$|.*\b(?:this file|by hand|manually|overwritten|changes)\b)",
+        r"\b(do not edit|do not modify)\b(?=\W{0,40}$|.{0,200}\b(?:this file|by hand|manually|overwritten|changes)\b)",
         r"^\s*#\W*(?:this file (?:is|was) )?(auto-?generated)\b(?! by)",
     )
 )
