@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._dotenv.dialects import NAMES
-
 
 class ModuleDocFragment:
     #: For a module that is told who reads the file.
-    DOCUMENTATION = rf"""
+    DOCUMENTATION = r"""
 options:
   readers:
     description:
@@ -26,12 +24,25 @@ options:
       - List only those that actually read the file; each additional one restricts the possible passwords.
     type: list
     elements: str
-    choices: [{", ".join(NAMES)}]
+    choices:
+      - ruby
+      - node
+      - compose
+      - python_dotenv
+      - systemd
+      - sh
+      - raw
+      - ruby-2.4
+      - ruby-2.7
+      - ruby-2.8
+      - ruby-3.0-3.1.4
+      - ruby-3.1.5-3.1.8
+      - ruby-3.2
     default: [ruby, node, compose]
 """
 
     #: For a module that finds them by itself.
-    DETECTED = rf"""
+    DETECTED = r"""
 options:
   readers:
     description:
@@ -40,5 +51,18 @@ options:
       - Detected when it is not set.
     type: list
     elements: str
-    choices: [{", ".join(NAMES)}]
+    choices:
+      - ruby
+      - node
+      - compose
+      - python_dotenv
+      - systemd
+      - sh
+      - raw
+      - ruby-2.4
+      - ruby-2.7
+      - ruby-2.8
+      - ruby-3.0-3.1.4
+      - ruby-3.1.5-3.1.8
+      - ruby-3.2
 """
