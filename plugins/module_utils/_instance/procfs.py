@@ -84,11 +84,20 @@ class Processes:
         parts = [line.split(":", 2) for line in self._text(str(pid), "cgroup").splitlines()]
         return [(part[1], part[2]) for part in parts if len(part) == 3]
 
-    def beside(self, pid: int) -> list[int]:
-        """The processes in the same control group as this one, itself included; empty when it is gone."""
-        group = self._text(str(pid), "cgroup")
-        entries = [entry for entry in os.listdir(self._root) if entry.isdecimal()] if group else []
-        return sorted(int(entry) for entry in entries if self._text(entry, "cgroup") == group)
+    def family(self, pid: int) -> list[int]:
+        """This process and all that descend from it, lowest number first; empty when it is gone.
+
+        Of a container's first process: all of the container, since those whose parent ends become its children. Its
+        control group would not do: a rootless Engine without any (C(Cgroup Driver: none)) has all containers in one.
+        """
+        parents = {one: self.parent(one) for one in self.pids()}
+        found = {pid} & set(parents)
+        while True:  # numbers are used again while we read, so that they may form a circle
+            more = {one for one, parent in parents.items() if parent in found} - found
+            if not more:
+                break
+            found |= more
+        return sorted(found)
 
     def title(self, pid: int, most: int = _MOST) -> str:
         """The process's title, or the command line that it was started with; empty when it is gone.

@@ -155,7 +155,7 @@ class ComposeDriver:
         own: dict[str, str] = {}
         for container in self._of(name):
             if container.state == "running":  # an entrypoint may set more than the container was given
-                for pid in reversed(self._processes.beside(container.pid)):
+                for pid in reversed(self._processes.family(container.pid)):
                     own.update(senders.of_process(self._processes.environment(pid), container.environment))
         expected = self._expected(name)
         return senders.resolved(name, self._roles[name], stack, env_file, expected, senders.of_process(own, expected))
@@ -302,7 +302,7 @@ class ComposeDriver:
     def _at_work(self, role: Role, container: Container) -> bool | None:
         if container.health == "unhealthy":
             return False
-        pids = self._processes.beside(container.pid)
+        pids = self._processes.family(container.pid)
         if role == "sidekiq" and pids:
             return any(SIDEKIQ_AT_WORK.search(self._processes.title(pid)) for pid in pids)
         seen = self._processes.listens(pids) if pids else None
@@ -350,7 +350,7 @@ class ComposeDriver:
         return self._url(web[0]) if web else ""
 
     def _url(self, web: Container) -> str:
-        pids = self._processes.beside(web.pid)
+        pids = self._processes.family(web.pid)
         titles = map(self._processes.title, pids)
         environment = web.environment  # from env_file and environment:, which is all that its processes have
         found = web_address.choose(self._processes.listeners(pids), environment, titles, environment)

@@ -101,7 +101,7 @@ def _role(program: str, names: t.Iterable[str], container: Container | None, pro
     """
     titles: list[str] = []
     if container and container.pid and role_by(program, (), ()) is None:
-        titles = [processes.title(pid) for pid in processes.beside(container.pid)]
+        titles = [processes.title(pid) for pid in processes.family(container.pid)]
     if len({role_by("", [title], ()) for title in titles} & {"web", "sidekiq"}) > 1:
         return None
     return role_by(program, titles, names)

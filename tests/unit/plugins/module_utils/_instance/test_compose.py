@@ -306,7 +306,7 @@ class Seen(Processes):
         super().__init__()
         self._title, self._answer, self._gone = title, listens, gone
 
-    def beside(self, pid: int) -> list[int]:
+    def family(self, pid: int) -> list[int]:
         return [] if self._gone else [pid]
 
     def title(self, pid: int) -> str:  # noqa: ARG002
@@ -481,7 +481,7 @@ class Inside(Processes):
         super().__init__("/nowhere")
         self.listening = list(listeners)
 
-    def beside(self, pid: int) -> list[int]:
+    def family(self, pid: int) -> list[int]:
         return [pid]
 
     def listeners(self, pids: t.Sequence[int]) -> list[Listener]:

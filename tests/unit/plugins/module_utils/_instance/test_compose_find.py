@@ -522,7 +522,7 @@ class Titles(Processes):
         super().__init__("/nowhere")
         self.titles = {int(name[1:]): found for name, found in titles.items()}
 
-    def beside(self, pid: int) -> list[int]:
+    def family(self, pid: int) -> list[int]:
         return [pid * 100 + place for place in range(len(self.titles.get(pid, ())))]
 
     def title(self, pid: int, most: int = 0) -> str:  # noqa: ARG002

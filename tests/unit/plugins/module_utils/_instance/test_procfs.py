@@ -18,6 +18,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs 
     Listener,
     Processes,
 )
+from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.proc_tree import PUMA, ProcTree
 
 #: Makes a socket, says so, and stays until its input is closed.
 HOLD = "import socket, sys; {}; print(1, flush=True); sys.stdin.read()"
@@ -195,3 +196,16 @@ def test_no_control_group_has_no_processes(root):
 )
 def test_a_sidekiq_at_work_says_so(title, at_work):
     assert bool(SIDEKIQ_AT_WORK.search(title)) is at_work
+
+
+def test_the_family_of_a_process_is_not_what_shares_its_control_group(tmp_path):
+    """Seen on a rootless Engine on a host with control groups of version 1: all of its containers are in one group."""
+    tree = ProcTree(tmp_path)
+    group = "9:name=systemd:/system.slice/docker-fedi.service\n8:pids:/\n"
+    tree.process(4005, "redis-server 0.0.0.0:6379", group, parent=3950)
+    tree.process(4300, "/usr/bin/tini -- bundle exec puma", group, parent=4059)
+    tree.process(4339, "puma: cluster worker 0: 4318 [mastodon]", group, parent=4318)
+    tree.process(4318, PUMA, group, parent=4300)
+    processes = Processes(tree.root)
+    assert (processes.family(4005), processes.family(4300)) == ([4005], [4300, 4318, 4339])
+    assert processes.family(4999) == []

@@ -288,7 +288,7 @@ def test_what_an_entrypoint_adds_is_seen_in_the_process(docker: Docker) -> None:
     sidekiq["State"]["Pid"] = 77
 
     class Seen(Processes):
-        def beside(self, pid: int) -> list[int]:
+        def family(self, pid: int) -> list[int]:
             return [pid] if pid == 77 else []
 
         def environment(self, pid: int) -> dict[str, str]:
