@@ -31,6 +31,7 @@ from .job_log import Job
 from .queue_boot import QueueBoot
 from .queue_relays import Relays
 from .queue_way import Choice, Way, choose, sends_elsewhere
+from .service_log import ServiceLog
 from .web_form import Address
 
 #: What became of the mail. performed: the job ended without an error; Mastodon 4.3 and later do not log the delivery.
@@ -120,7 +121,7 @@ class QueueCheck:
         self._sleep = sleep
         self._instance: Instance = driver.instance
         self._services: list[Service] = []
-        self._cursor = ""
+        self._log: ServiceLog
         self._relays = Relays(self._instance, question.hint)
         self._rails = QueueBoot(driver, self._relays.first, question.timeout)
 
@@ -140,7 +141,7 @@ class QueueCheck:
             return Verdict(list(choice.findings))
         self._relays.to(choice.to)
         verdict = Verdict([*choice.findings], "not_sent", choice.way, choice.to, secrets=self._relays.first.secrets)
-        self._cursor = self._driver.log_cursor(self._services)
+        self._log = ServiceLog(self._driver, self._services)
         if choice.way == "form" and self._by_form(verdict):
             return verdict
         if verdict.job is None and not errors(verdict.findings):
@@ -166,7 +167,7 @@ class QueueCheck:
         """Request a password reset with the web form; return True if the outcome is already known."""
         known = self._instance
         address = Address.of(known.variables, known.local_domain, self._question.url, self._driver.web_url())
-        form = FormReset(address, self._relays.first, self._texts, self._clock, self._sleep)
+        form = FormReset(address, self._relays.first, self._log.texts, self._clock, self._sleep)
         since = time.time()
         asked = form.ask(verdict.recipient, min(30.0, self._question.timeout))
         verdict.job = asked.job
@@ -217,7 +218,7 @@ class QueueCheck:
         pauses = iter(_PAUSES)
         pause = next(pauses)
         while True:
-            lines = self._lines()
+            lines = self._log.lines()
             job = dataclasses.replace(fresh, errors=[])
             self._read(job, lines)
             verdict.job, verdict.waited = job, self._clock() - start
@@ -336,7 +337,7 @@ class QueueCheck:
 
     def _of_redis(self, finding: Finding) -> Finding:
         """Redis took the mail. If only the one-off Rails cannot reach it now, the test failed, and not the mail."""
-        if finding.code != "redis-unreachable" or job_log.redis_trouble(self._texts()):
+        if finding.code != "redis-unreachable" or job_log.redis_trouble(self._log.texts()):
             return finding
         message = f"The log shows nothing of the job, and the Rails of this test cannot reach Redis: {finding.message}"
         return TABLE.finding("queue-outcome-unknown", "Redis", message)
@@ -356,7 +357,7 @@ class QueueCheck:
         place = answer["place"]
         verdict.waited += float(place["waited"])
         job = verdict.job = Job(job.id, job.jid, job.queue, message_id=job.message_id)
-        lines = self._lines()
+        lines = self._log.lines()
         self._read(job, lines)
         if job.ended and job.begins_are_logged:  # the log was late and now shows more than Redis
             self._conclude(verdict, job, lines)
@@ -375,7 +376,7 @@ class QueueCheck:
             message = "The mail waits in the queue. Every process that serves it takes no new jobs."
             verdict.ends("waiting", TABLE.finding("sidekiq-quiet", "Sidekiq", message))
         elif state == "queued":
-            self._not_ended(verdict, job, self._texts())
+            self._not_ended(verdict, job, self._log.texts())
         else:
             message = "It left the queue, and no Sidekiq process has reported since."
             verdict.ends("unknown", TABLE.finding("queue-outcome-unknown", "Sidekiq", message))
@@ -396,12 +397,6 @@ class QueueCheck:
             verdict.findings.append(_left(f"Rails did not remove it: {answer.message}"))
         elif not answer.get("removed") and verdict.fate == "waiting":
             verdict.findings.append(_left(_AT_WORK))
-
-    def _lines(self) -> list[LogLine]:
-        return self._driver.log_since(self._services, self._cursor)
-
-    def _texts(self) -> list[str]:
-        return [line.text for line in self._lines()]
 
 
 def _left(why: str) -> Finding:

@@ -20,7 +20,9 @@ import urllib.parse
 
 import pytest
 
-from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, errors
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.compose import TABLE as COMPOSE
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instance import TABLE as INSTANCE
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError, errors
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.queue import OF_TEST
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import (
     Completed,
@@ -380,6 +382,28 @@ def test_a_reset_whose_job_no_log_names_is_found_by_its_account_and_time() -> No
     (asked,) = driver.boots
     assert asked["look_for"]["account"] == ACCOUNT
     assert before <= asked["look_for"]["since"] <= time.time()
+
+
+@pytest.mark.parametrize("step", ["log_cursor", "log_since"])
+def test_a_log_that_cannot_be_read_is_one_that_shows_nothing(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with Docker's logging driver none: Redis is the witness."""
+
+    def unreadable(*_arguments: object) -> t.NoReturn:
+        raise FindingError(INSTANCE.finding("log-unreadable", "docker logs sidekiq", "It said: no"))
+
+    monkeypatch.setattr(Stub, step, unreadable)
+    verdict, _driver = Case([QUEUED, BEGUN, DONE], answers=[{**REQUESTED, **place("done")}]).run()
+    assert (verdict.fate, codes(verdict)) == ("performed", [])
+
+
+@pytest.mark.parametrize("step", ["log_cursor", "log_since"])
+def test_an_engine_that_went_down_is_no_silent_log(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_arguments: object) -> t.NoReturn:
+        raise FindingError(COMPOSE.finding("engine-down", "docker", "It said: no"))
+
+    monkeypatch.setattr(Stub, step, down)
+    with pytest.raises(FindingError, match="engine-down"):
+        Case([QUEUED]).run()
 
 
 @pytest.mark.parametrize("queue", ["default", "mailers", "theirs"])
