@@ -23,6 +23,8 @@ from .waiting_program import WAITING
 #:   it is not added again. It adds before it removes: a Redis without memory refuses the first.
 #: - Sidekiq keeps retry_count, so the try counts as one of its 25, and a mail of the dead set that fails goes right
 #:   back (lib/sidekiq/job_retry.rb, process_retry).
+#: - The sets may be large. A mail is found again by its score, which needs no search. Only what became of mails that
+#:   are in no queue and with no process is searched for, once for all that are at that point.
 #: - Mails go one at a time until one was sent, then in batches at the given pace; after some failures in a row none.
 #: - Only what failed is retried, and only expired mails are deleted, if asked. No other job is touched, and only
 #:   numbers and error texts leave the host.
@@ -49,7 +51,7 @@ module FediopsRetry
     end
     return 1
   LUA
-  Mail = Struct.new(:jid, :place, :queue, :kind, :verdict, :refused, :failed, :values, :text)
+  Mail = Struct.new(:jid, :place, :at, :queue, :kind, :verdict, :refused, :failed, :text)
 
   class << self
     def run
@@ -84,7 +86,7 @@ module FediopsRetry
       refused = item["error_message"].to_s.scrub("?").match?(Regexp.new(ASKED["refused"], Regexp::IGNORECASE))
       failed = FediopsWaiting.last_failure(item) || 0.0
       kind = [mail.mailer, mail.action]
-      @found << Mail.new(item["jid"], mail.place, item["queue"].to_s, kind, verdict, refused, failed, nil, nil)
+      @found << Mail.new(item["jid"], mail.place, mail.at, item["queue"].to_s, kind, verdict, refused, failed)
     end
 
     def chosen?(mail)
@@ -109,7 +111,8 @@ module FediopsRetry
     # Why it ended before every mail had its turn; nil if each had.
     def act(chosen)
       return "elsewhere" if elsewhere?(chosen)
-      chosen, idle = chosen.partition { |mail| taken?(mail.queue) }
+      served = taken(chosen)
+      chosen, idle = chosen.partition { |mail| served.include?(mail.queue) }
       stopped = retry_all(chosen) || (idle.any? ? "idle" : nil)
       drop if ASKED["drop"] && stopped.nil?
       stopped
@@ -144,7 +147,7 @@ module FediopsRetry
         return "failures" if @in_a_row >= ASKED["failures"]
         sure = @counts["sent"].positive? && @in_a_row.zero?
         batch = chosen.shift(sure ? ASKED["batch"] : 1)
-        return "idle" unless batch.all? { |mail| taken?(mail.queue) }
+        return "idle" unless taken(batch).length == batch.map(&:queue).uniq.length
         started = clock
         follow(batch.select { |mail| move(mail) })
         rest(started + batch.length * ASKED["each"]) unless chosen.empty?
@@ -152,9 +155,10 @@ module FediopsRetry
       nil
     end
 
-    # Whether a process takes jobs of this queue, and looks after the retry set: one that is to end does neither.
-    def taken?(queue)
-      serving(queue).any? { |process| !process.stopping? }
+    # Those of their queues from which a process takes jobs. It looks after the retry set, too; one that is to end does
+    # neither.
+    def taken(mails)
+      mails.map(&:queue).uniq.select { |queue| serving(queue).any? { |process| !process.stopping? } }
     end
 
     def rest(till)
@@ -164,7 +168,7 @@ module FediopsRetry
 
     # Gives a mail its turn now. False if it no longer waits where it was found.
     def move(mail)
-      entry = in_set(SETS[mail.place].new, mail.jid)
+      entry = SETS[mail.place].new.fetch(mail.at, mail.jid).first
       return passed unless entry
       mail.text = entry.value
       @counts["moving"] += 1 # until its end is seen, whatever happens here
@@ -189,30 +193,55 @@ module FediopsRetry
     def follow(batch)
       gone = {}
       until batch.empty?
-        batch = batch.reject { |mail| ended?(mail, gone) }
+        batch -= ended(batch, gone)
         break if batch.empty? || clock >= @ends
         sleep(1)
       end
     end
 
-    # gone has the mails that were nowhere in Redis, with the signs of life from a second later. Once each process has
-    # given another sign, a second look tells whether the mail only was with one of them.
-    def ended?(mail, gone)
-      if gone.key?(mail.jid)
-        gone[mail.jid] = beats if gone[mail.jid].empty?
-        # A process that has ended gives no sign any more: what it had is in a queue again, or its fate is unknown.
-        lost = (gone[mail.jid].keys - beats.keys).any?
-        return false unless lost || seen_without?(gone[mail.jid])
-        again = true
+    # Those whose end was seen. gone has the mails that were in no queue and with no process, with the signs of life
+    # from a second later. Once each process has given another sign, such a mail is in a set again, or it was sent.
+    def ended(batch, gone)
+      now = beats # before the look at what they work on
+      away = batch.reject { |mail| due_still?(mail) }
+      seen = away.any? ? seen(away) : {}
+      away.each { |mail| gone.delete(mail.jid) if seen[mail.jid] }
+      ripe = away.reject { |mail| seen[mail.jid] || !ripe?(mail.jid, gone, now) }
+      return [] if ripe.empty? || clock >= @ends
+      kept = kept(ripe)
+      # A process that has ended gives no sign any more: what it had is in a queue again, or its fate is unknown.
+      ripe.each { |mail| kept[mail.jid] ? failed(kept[mail.jid]) : lost?(gone[mail.jid], now) || sent }
+    end
+
+    def ripe?(jid, gone, now)
+      return !(gone[jid] = {}) unless gone.key?(jid)
+      gone[jid] = now if gone[jid].empty?
+      lost?(gone[jid], now) || seen_without?(gone[jid], now)
+    end
+
+    def lost?(since, now)
+      (since.keys - now.keys).any?
+    end
+
+    # Of these mails, those in a queue or with a process. What a queue does not tell is taken for being there.
+    def seen(mails)
+      found = works.map { |item| [item["jid"], true] }.to_h
+      mails.group_by(&:queue).each do |queue, ours|
+        jids = ours.map(&:jid)
+        ended = each_queued(queue) do |text|
+          found[Sidekiq.load_json(text)["jid"]] = true if jids.any? { |jid| text.include?(jid) }
+        end
+        jids.each { |jid| found[jid] = true } unless ended
       end
-      return false if clock >= @ends || due_still?(mail)
-      case look(mail.jid, mail.queue)["state"]
-      when "retry", "dead" then failed(mail)
-      when "gone"
-        return lost || sent if again
-        gone[mail.jid] = {}
-        false
-      else gone.delete(mail.jid) && false
+      found
+    end
+
+    # Of these mails, those that failed and that Sidekiq keeps, each with its entry.
+    def kept(mails)
+      wanted = mails.map { |mail| [mail.jid, true] }.to_h
+      match = mails.length == 1 ? mails.first.jid : "*ActionMailer*"
+      SETS.each_value.with_object({}) do |set, found|
+        set.new.scan(match, 1000) { |entry| found[entry.item["jid"]] = entry if wanted[entry.item["jid"]] }
       end
     end
 
@@ -227,14 +256,12 @@ module FediopsRetry
       @counts["sent"] += 1
     end
 
-    def failed(mail)
+    def failed(entry)
       @counts["moving"] -= 1
       @in_a_row += 1
       @counts["failed"] += 1
-      entry = SETS.values.map { |set| in_set(set.new, mail.jid) }.compact.first
-      values = entry && entry.item["args"].first["arguments"].last
-      note(entry.item["error_class"].to_s[0, 100], FediopsWaiting.error_of(entry.item, values)) if entry
-      true
+      values = entry.item["args"].first["arguments"].last
+      note(entry.item["error_class"].to_s[0, 100], FediopsWaiting.error_of(entry.item, values))
     end
 
     def note(kind, message)
@@ -253,10 +280,6 @@ module FediopsRetry
           @counts["dropped"] += 1 if gone && gone != 0
         end
       end
-    end
-
-    def ours?(item, jid)
-      item["jid"] == jid
     end
   end
 

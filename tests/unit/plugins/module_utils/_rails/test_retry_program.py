@@ -31,6 +31,7 @@ module World
   JOBS = GIVEN["jobs"].to_h { |job| [job["jid"], job] }
   SETS = Hash.new { |all, name| all[name] = {} }
   MOVED = []
+  LOOKS = Hash.new(0)
   class << self
     attr_accessor :time
 
@@ -56,7 +57,7 @@ module World
     end
   end
   self.time = 0
-  JOBS.each_value { |job| SETS[job["place"]][JSON.generate(item(job))] = Time.now.to_f + 80_000 }
+  JOBS.each_value { |job| SETS[job["place"]][JSON.generate(item(job))] = job["score"] = Time.now.to_f + 80_000 }
   SETS["retry"].delete(JSON.generate(item(JOBS[GIVEN["taken"]]))) if GIVEN["taken"]
   GIVEN["others"].each { |set, texts| texts.each { |text| SETS[set][text] = Time.now.to_f + 70_000 } }
 end
@@ -84,8 +85,14 @@ module Sidekiq
     end
   end
   Set = Struct.new(:name) do
-    def scan(match, _count = 100)
+    def fetch(score, jid)
       raise IOError, "no Redis" if GIVEN["broken"]
+      found = World::SETS[name].select { |_text, at| at == score }
+      found.map { |text, at| Entry.new(name, at, text) }.select { |entry| entry.item["jid"] == jid }
+    end
+
+    def scan(match, _count = 100)
+      World::LOOKS["sets"] += 1
       match = "*#{match}*" unless match.include?("*")
       World::SETS[name].to_a.each { |text, score| yield Entry.new(name, score, text) if File.fnmatch(match, text) }
     end
@@ -104,6 +111,7 @@ module Sidekiq
     end
 
     def to_a
+      World::LOOKS["processes"] += 1
       return [] if GIVEN["down"]
       name = GIVEN["restart"] && World.time >= GIVEN["restart"] ? "two" : "one"
       beat = GIVEN["gone"] ? 0 : World.time.to_i / 10
@@ -148,7 +156,8 @@ module FediopsWaiting
   class << self
     def look(_own, heard)
       World::JOBS.each_value do |job|
-        heard.call(Held.new(job["place"], 0, World.item(job), "UserMailer", job["method"], nil), job["verdict"])
+        mail = Held.new(job["place"], job["score"], World.item(job), "UserMailer", job["method"], nil)
+        heard.call(mail, job["verdict"])
       end
       { "groups" => [], "complete" => true, "error" => nil, "now" => 0.0, "started" => nil }
     end
@@ -168,7 +177,7 @@ TOLD = r"""
 at_exit { nil }
 module FediopsRetry
   def self.exit!(_status)
-    puts JSON.generate("sets" => World::SETS, "moved" => World::MOVED, "time" => World.time)
+    puts JSON.generate("sets" => World::SETS, "moved" => World::MOVED, "time" => World.time, "looks" => World::LOOKS)
   end
 end
 """
@@ -255,6 +264,17 @@ def test_the_first_goes_alone_and_the_rest_at_the_rate() -> None:
     assert len({times[0], times[1]}) == 2
     assert times.count(times[1]) == 10
     assert times[-1] - times[0] >= (50 - 10 - 1) * 2
+
+
+def test_what_it_asks_of_redis_does_not_grow_with_every_mail() -> None:
+    # A search of a set that has 100,000 jobs takes a second.
+    jobs = (job(f"j{number:03}", "failed" if number % 7 == 3 else "sent") for number in range(200))
+    answer, world = ran(*jobs, wish=Wish("fresh", rate=600, seconds=3600))
+    assert (answer["sent"], answer["failed"]) == (171, 29)
+    batches = len({time for _jid, time in world["moved"]})
+    assert batches < 60
+    assert world["looks"]["sets"] == 2 * batches
+    assert world["looks"]["processes"] < 30 * batches
 
 
 @pytest.mark.parametrize("fate", ["failed", "dead"])
