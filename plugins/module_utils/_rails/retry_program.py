@@ -26,6 +26,8 @@ from .waiting_program import WAITING
 #: - The sets may be large. A mail is found again by its score, which needs no search. Only what became of mails that
 #:   are in no queue and with no process is searched for, once for all that are at that point.
 #: - Mails go one at a time until one was sent, then in batches at the given pace; after some failures in a row none.
+#: - Hosts may share a Redis, and the pace is for all of them together: a key in Redis says whose turn it is. Whoever is
+#:   killed loses it soon. Two at a time would be too fast, and nothing worse.
 #: - Only what failed is retried, and only expired mails are deleted, if asked. No other job is touched, and only
 #:   numbers and error texts leave the host.
 _PROGRAM = (
@@ -51,6 +53,8 @@ module FediopsRetry
     end
     return 1
   LUA
+  TURN = "fediops:retry"
+  FORGOTTEN = 30
   Mail = Struct.new(:jid, :place, :at, :queue, :kind, :verdict, :refused, :failed, :text)
 
   class << self
@@ -60,11 +64,12 @@ module FediopsRetry
       @counts = Hash.new(0)
       @errors = {}
       @in_a_row = 0
+      mine = ASKED["act"] && turn?
       waiting = FediopsWaiting.look([], method(:hear)) { |words| words }
       return { "waiting" => nil } unless waiting
       chosen = @found.select { |mail| chosen?(mail) }.sort_by { |mail| [order(mail), mail.failed] }
       answer = { "waiting" => waiting, "chosen" => chosen.length }
-      answer["stopped"] = ASKED["act"] ? act(chosen) : nil
+      answer["stopped"] = ASKED["act"] ? (mine ? act(chosen) : "time") : nil
       %w[sent failed passed moving dropped].each { |fate| answer[fate] = @counts[fate] }
       answer["refused"] = @found.count { |mail| left_as_refused?(mail) }
       answer["old"] = @found.count { |mail| left_as_old?(mail) && !left_as_refused?(mail) }
@@ -72,12 +77,31 @@ module FediopsRetry
       answer
     rescue StandardError, ScriptError => error
       { "failure" => { "stage" => "queue", "chain" => FediopsErrors.chain(error) { |text| plain(text) } } }
+    ensure
+      Sidekiq.redis { |redis| redis.del(TURN) } if mine
     end
 
     private
 
     def clock
       Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    end
+
+    # Waits until no other retry has this Redis.
+    def turn?
+      until Sidekiq.redis { |redis| redis.set(TURN, "1", nx: true, ex: FORGOTTEN) }
+        return false if clock >= @ends
+        sleep(1)
+      end
+      true
+    end
+
+    def pause(seconds)
+      till = clock + seconds
+      while clock < till
+        sleep([till - clock, 5].min)
+        Sidekiq.redis { |redis| redis.expire(TURN, FORGOTTEN) }
+      end
     end
 
     def hear(mail, verdict)
@@ -131,7 +155,7 @@ module FediopsRetry
     def elsewhere?(mails)
       before = ASKED["hosts"] ? others(mails) : {}
       return false if before.empty?
-      sleep(12)
+      pause(12)
       others(mails).any? { |process, beat| before[process] != beat }
     end
 
@@ -162,8 +186,7 @@ module FediopsRetry
     end
 
     def rest(till)
-      pause = [till, @ends].min - clock
-      sleep(pause) if pause.positive?
+      pause([till, @ends].min - clock)
     end
 
     # Gives a mail its turn now. False if it no longer waits where it was found.
@@ -195,7 +218,7 @@ module FediopsRetry
       until batch.empty?
         batch -= ended(batch, gone)
         break if batch.empty? || clock >= @ends
-        sleep(1)
+        pause(1)
       end
     end
 

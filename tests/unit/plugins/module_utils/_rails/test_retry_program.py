@@ -32,6 +32,7 @@ module World
   SETS = Hash.new { |all, name| all[name] = {} }
   MOVED = []
   LOOKS = Hash.new(0)
+  TURN = GIVEN["turn"] ? { "till" => GIVEN["turn"] } : {}
   class << self
     attr_accessor :time
 
@@ -45,6 +46,7 @@ module World
 
     def tick(seconds)
       self.time += seconds
+      TURN.clear if TURN["till"] && TURN["till"] <= time
       due = SETS["retry"].select { |_text, score| score <= Time.now.to_f }.keys
       due.each do |text|
         job = JOBS[JSON.parse(text)["jid"]]
@@ -132,6 +134,21 @@ module Sidekiq
       1
     end
 
+    def set(_key, _value, nx:, ex:)
+      return nil unless nx && World::TURN.empty?
+      World::TURN["till"] = World.time + ex
+      "OK"
+    end
+
+    def expire(_key, seconds)
+      raise "the turn was lost" if World::TURN.empty?
+      World::TURN["till"] = World.time + seconds
+    end
+
+    def del(_key)
+      World::TURN.clear
+    end
+
     def zscore(key, text)
       World::SETS[key][text]
     end
@@ -177,7 +194,8 @@ TOLD = r"""
 at_exit { nil }
 module FediopsRetry
   def self.exit!(_status)
-    puts JSON.generate("sets" => World::SETS, "moved" => World::MOVED, "time" => World.time, "looks" => World::LOOKS)
+    told = { "sets" => World::SETS, "moved" => World::MOVED, "time" => World.time }
+    puts JSON.generate(told.merge("looks" => World::LOOKS, "turn" => World::TURN))
   end
 end
 """
@@ -361,6 +379,22 @@ def test_a_sidekiq_that_is_restarted_meanwhile_does_not_hold_up_the_rest() -> No
     )
     assert answer["stopped"] is None and answer["sent"] + answer["moving"] == 4 and answer["sent"] >= 3
     assert len(moved(world)) == 4 and world["time"] < 300
+
+
+def test_of_hosts_that_share_a_redis_one_has_its_turn_after_the_other() -> None:
+    answer, world = ran(job("a"), turn=45)
+    assert (answer["sent"], world["turn"]) == (1, {})
+    assert world["moved"][0][1] >= 45
+    # one that is killed is forgotten; one that goes on keeps its turn, however slow it is
+    assert ran(job("a"), job("b"), job("c"), wish=Wish("fresh", rate=1))[0]["sent"] == 3
+    answer, world = ran(job("a"), turn=90, wish=Wish("fresh", rate=60, seconds=60))
+    assert (answer["stopped"], answer["chosen"], moved(world)) == ("time", 1, [])
+    assert world["turn"] == {"till": 90}
+
+
+def test_a_dry_run_waits_for_nobody() -> None:
+    answer, world = ran(job("a"), turn=90, wish=Wish("fresh", act=False))
+    assert (answer["chosen"], world["time"], world["turn"]) == (1, 0, {"till": 90})
 
 
 def test_mails_that_failed_long_ago_are_left() -> None:
