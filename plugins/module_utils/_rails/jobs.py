@@ -71,20 +71,31 @@ module FediopsJobs
 
   # The newest come first. What is beyond so many is taken for waiting.
   def in_queue(mark, queue)
+    ended = each_queued(queue) do |entry|
+      return Sidekiq::JobRecord.new(entry, queue) if entry.include?(mark) && ours?(Sidekiq.load_json(entry), mark)
+    end
+    ended ? nil : :unseen
+  end
+
+  # Whether the queue was read to its end.
+  def each_queued(queue, &block)
     (0...100_000).step(1000) do |start|
       entries = Sidekiq.redis { |redis| redis.lrange("queue:#{queue}", start, start + 999) }
-      found = entries.find { |entry| entry.include?(mark) && ours?(Sidekiq.load_json(entry), mark) }
-      return Sidekiq::JobRecord.new(found, queue) if found
-      return nil if entries.length < 1000
+      entries.each(&block)
+      return true if entries.length < 1000
     end
-    :unseen
+    false
   end
 
   def busy?(mark)
-    work_set.new.any? do |_process, _thread, work|
+    works.any? { |item| ours?(item, mark) }
+  end
+
+  # The jobs that processes have told that they work on.
+  def works
+    work_set.new.map do |_process, _thread, work|
       payload = work.respond_to?(:payload) ? work.payload : work["payload"]
-      payload = Sidekiq.load_json(payload) if payload.is_a?(String)
-      ours?(payload, mark)
+      payload.is_a?(String) ? Sidekiq.load_json(payload) : payload
     end
   end
 
@@ -99,8 +110,7 @@ module FediopsJobs
     beats
   end
 
-  def seen_without?(since)
-    now = beats
+  def seen_without?(since, now = beats)
     since.any? && since.all? { |process, beat| now[process] && now[process] != beat }
   end
 end

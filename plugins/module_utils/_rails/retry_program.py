@@ -23,7 +23,11 @@ from .waiting_program import WAITING
 #:   it is not added again. It adds before it removes: a Redis without memory refuses the first.
 #: - Sidekiq keeps retry_count, so the try counts as one of its 25, and a mail of the dead set that fails goes right
 #:   back (lib/sidekiq/job_retry.rb, process_retry).
+#: - The sets may be large. A mail is found again by its score, which needs no search. Only what became of mails that
+#:   are in no queue and with no process is searched for, once for all that are at that point.
 #: - Mails go one at a time until one was sent, then in batches at the given pace; after some failures in a row none.
+#: - Hosts may share a Redis, and the pace is for all of them together: a key in Redis says whose turn it is. Whoever is
+#:   killed loses it soon. Two at a time would be too fast, and nothing worse.
 #: - Only what failed is retried, and only expired mails are deleted, if asked. No other job is touched, and only
 #:   numbers and error texts leave the host.
 _PROGRAM = (
@@ -49,7 +53,9 @@ module FediopsRetry
     end
     return 1
   LUA
-  Mail = Struct.new(:jid, :place, :queue, :kind, :verdict, :refused, :failed, :values, :text)
+  TURN = "fediops:retry"
+  FORGOTTEN = 30
+  Mail = Struct.new(:jid, :place, :at, :queue, :kind, :verdict, :refused, :failed, :text)
 
   class << self
     def run
@@ -58,11 +64,12 @@ module FediopsRetry
       @counts = Hash.new(0)
       @errors = {}
       @in_a_row = 0
+      mine = ASKED["act"] && turn?
       waiting = FediopsWaiting.look([], method(:hear)) { |words| words }
       return { "waiting" => nil } unless waiting
       chosen = @found.select { |mail| chosen?(mail) }.sort_by { |mail| [order(mail), mail.failed] }
       answer = { "waiting" => waiting, "chosen" => chosen.length }
-      answer["stopped"] = ASKED["act"] ? act(chosen) : nil
+      answer["stopped"] = ASKED["act"] ? (mine ? act(chosen) : "time") : nil
       %w[sent failed passed moving dropped].each { |fate| answer[fate] = @counts[fate] }
       answer["refused"] = @found.count { |mail| left_as_refused?(mail) }
       answer["old"] = @found.count { |mail| left_as_old?(mail) && !left_as_refused?(mail) }
@@ -70,6 +77,8 @@ module FediopsRetry
       answer
     rescue StandardError, ScriptError => error
       { "failure" => { "stage" => "queue", "chain" => FediopsErrors.chain(error) { |text| plain(text) } } }
+    ensure
+      Sidekiq.redis { |redis| redis.del(TURN) } if mine
     end
 
     private
@@ -78,13 +87,30 @@ module FediopsRetry
       Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
 
+    # Waits until no other retry has this Redis.
+    def turn?
+      until Sidekiq.redis { |redis| redis.set(TURN, "1", nx: true, ex: FORGOTTEN) }
+        return false if clock >= @ends
+        sleep(1)
+      end
+      true
+    end
+
+    def pause(seconds)
+      till = clock + seconds
+      while clock < till
+        sleep([till - clock, 5].min)
+        Sidekiq.redis { |redis| redis.expire(TURN, FORGOTTEN) }
+      end
+    end
+
     def hear(mail, verdict)
       return unless SETS.key?(mail.place) && mail.item["jid"].is_a?(String)
       item = mail.item
       refused = item["error_message"].to_s.scrub("?").match?(Regexp.new(ASKED["refused"], Regexp::IGNORECASE))
       failed = FediopsWaiting.last_failure(item) || 0.0
       kind = [mail.mailer, mail.action]
-      @found << Mail.new(item["jid"], mail.place, item["queue"].to_s, kind, verdict, refused, failed, nil, nil)
+      @found << Mail.new(item["jid"], mail.place, mail.at, item["queue"].to_s, kind, verdict, refused, failed)
     end
 
     def chosen?(mail)
@@ -109,7 +135,8 @@ module FediopsRetry
     # Why it ended before every mail had its turn; nil if each had.
     def act(chosen)
       return "elsewhere" if elsewhere?(chosen)
-      chosen, idle = chosen.partition { |mail| taken?(mail.queue) }
+      served = taken(chosen)
+      chosen, idle = chosen.partition { |mail| served.include?(mail.queue) }
       stopped = retry_all(chosen) || (idle.any? ? "idle" : nil)
       drop if ASKED["drop"] && stopped.nil?
       stopped
@@ -128,7 +155,7 @@ module FediopsRetry
     def elsewhere?(mails)
       before = ASKED["hosts"] ? others(mails) : {}
       return false if before.empty?
-      sleep(12)
+      pause(12)
       others(mails).any? { |process, beat| before[process] != beat }
     end
 
@@ -144,7 +171,7 @@ module FediopsRetry
         return "failures" if @in_a_row >= ASKED["failures"]
         sure = @counts["sent"].positive? && @in_a_row.zero?
         batch = chosen.shift(sure ? ASKED["batch"] : 1)
-        return "idle" unless batch.all? { |mail| taken?(mail.queue) }
+        return "idle" unless taken(batch).length == batch.map(&:queue).uniq.length
         started = clock
         follow(batch.select { |mail| move(mail) })
         rest(started + batch.length * ASKED["each"]) unless chosen.empty?
@@ -152,19 +179,19 @@ module FediopsRetry
       nil
     end
 
-    # Whether a process takes jobs of this queue, and looks after the retry set: one that is to end does neither.
-    def taken?(queue)
-      serving(queue).any? { |process| !process.stopping? }
+    # Those of their queues from which a process takes jobs. It looks after the retry set, too; one that is to end does
+    # neither.
+    def taken(mails)
+      mails.map(&:queue).uniq.select { |queue| serving(queue).any? { |process| !process.stopping? } }
     end
 
     def rest(till)
-      pause = [till, @ends].min - clock
-      sleep(pause) if pause.positive?
+      pause([till, @ends].min - clock)
     end
 
     # Gives a mail its turn now. False if it no longer waits where it was found.
     def move(mail)
-      entry = in_set(SETS[mail.place].new, mail.jid)
+      entry = SETS[mail.place].new.fetch(mail.at, mail.jid).first
       return passed unless entry
       mail.text = entry.value
       @counts["moving"] += 1 # until its end is seen, whatever happens here
@@ -189,30 +216,55 @@ module FediopsRetry
     def follow(batch)
       gone = {}
       until batch.empty?
-        batch = batch.reject { |mail| ended?(mail, gone) }
+        batch -= ended(batch, gone)
         break if batch.empty? || clock >= @ends
-        sleep(1)
+        pause(1)
       end
     end
 
-    # gone has the mails that were nowhere in Redis, with the signs of life from a second later. Once each process has
-    # given another sign, a second look tells whether the mail only was with one of them.
-    def ended?(mail, gone)
-      if gone.key?(mail.jid)
-        gone[mail.jid] = beats if gone[mail.jid].empty?
-        # A process that has ended gives no sign any more: what it had is in a queue again, or its fate is unknown.
-        lost = (gone[mail.jid].keys - beats.keys).any?
-        return false unless lost || seen_without?(gone[mail.jid])
-        again = true
+    # Those whose end was seen. gone has the mails that were in no queue and with no process, with the signs of life
+    # from a second later. Once each process has given another sign, such a mail is in a set again, or it was sent.
+    def ended(batch, gone)
+      now = beats # before the look at what they work on
+      away = batch.reject { |mail| due_still?(mail) }
+      seen = away.any? ? seen(away) : {}
+      away.each { |mail| gone.delete(mail.jid) if seen[mail.jid] }
+      ripe = away.reject { |mail| seen[mail.jid] || !ripe?(mail.jid, gone, now) }
+      return [] if ripe.empty? || clock >= @ends
+      kept = kept(ripe)
+      # A process that has ended gives no sign any more: what it had is in a queue again, or its fate is unknown.
+      ripe.each { |mail| kept[mail.jid] ? failed(kept[mail.jid]) : lost?(gone[mail.jid], now) || sent }
+    end
+
+    def ripe?(jid, gone, now)
+      return !(gone[jid] = {}) unless gone.key?(jid)
+      gone[jid] = now if gone[jid].empty?
+      lost?(gone[jid], now) || seen_without?(gone[jid], now)
+    end
+
+    def lost?(since, now)
+      (since.keys - now.keys).any?
+    end
+
+    # Of these mails, those in a queue or with a process. What a queue does not tell is taken for being there.
+    def seen(mails)
+      found = works.map { |item| [item["jid"], true] }.to_h
+      mails.group_by(&:queue).each do |queue, ours|
+        jids = ours.map(&:jid)
+        ended = each_queued(queue) do |text|
+          found[Sidekiq.load_json(text)["jid"]] = true if jids.any? { |jid| text.include?(jid) }
+        end
+        jids.each { |jid| found[jid] = true } unless ended
       end
-      return false if clock >= @ends || due_still?(mail)
-      case look(mail.jid, mail.queue)["state"]
-      when "retry", "dead" then failed(mail)
-      when "gone"
-        return lost || sent if again
-        gone[mail.jid] = {}
-        false
-      else gone.delete(mail.jid) && false
+      found
+    end
+
+    # Of these mails, those that failed and that Sidekiq keeps, each with its entry.
+    def kept(mails)
+      wanted = mails.map { |mail| [mail.jid, true] }.to_h
+      match = mails.length == 1 ? mails.first.jid : "*ActionMailer*"
+      SETS.each_value.with_object({}) do |set, found|
+        set.new.scan(match, 1000) { |entry| found[entry.item["jid"]] = entry if wanted[entry.item["jid"]] }
       end
     end
 
@@ -227,14 +279,12 @@ module FediopsRetry
       @counts["sent"] += 1
     end
 
-    def failed(mail)
+    def failed(entry)
       @counts["moving"] -= 1
       @in_a_row += 1
       @counts["failed"] += 1
-      entry = SETS.values.map { |set| in_set(set.new, mail.jid) }.compact.first
-      values = entry && entry.item["args"].first["arguments"].last
-      note(entry.item["error_class"].to_s[0, 100], FediopsWaiting.error_of(entry.item, values)) if entry
-      true
+      values = entry.item["args"].first["arguments"].last
+      note(entry.item["error_class"].to_s[0, 100], FediopsWaiting.error_of(entry.item, values))
     end
 
     def note(kind, message)
@@ -253,10 +303,6 @@ module FediopsRetry
           @counts["dropped"] += 1 if gone && gone != 0
         end
       end
-    end
-
-    def ours?(item, jid)
-      item["jid"] == jid
     end
   end
 

@@ -31,6 +31,8 @@ module World
   JOBS = GIVEN["jobs"].to_h { |job| [job["jid"], job] }
   SETS = Hash.new { |all, name| all[name] = {} }
   MOVED = []
+  LOOKS = Hash.new(0)
+  TURN = GIVEN["turn"] ? { "till" => GIVEN["turn"] } : {}
   class << self
     attr_accessor :time
 
@@ -44,6 +46,7 @@ module World
 
     def tick(seconds)
       self.time += seconds
+      TURN.clear if TURN["till"] && TURN["till"] <= time
       due = SETS["retry"].select { |_text, score| score <= Time.now.to_f }.keys
       due.each do |text|
         job = JOBS[JSON.parse(text)["jid"]]
@@ -56,7 +59,7 @@ module World
     end
   end
   self.time = 0
-  JOBS.each_value { |job| SETS[job["place"]][JSON.generate(item(job))] = Time.now.to_f + 80_000 }
+  JOBS.each_value { |job| SETS[job["place"]][JSON.generate(item(job))] = job["score"] = Time.now.to_f + 80_000 }
   SETS["retry"].delete(JSON.generate(item(JOBS[GIVEN["taken"]]))) if GIVEN["taken"]
   GIVEN["others"].each { |set, texts| texts.each { |text| SETS[set][text] = Time.now.to_f + 70_000 } }
 end
@@ -84,8 +87,14 @@ module Sidekiq
     end
   end
   Set = Struct.new(:name) do
-    def scan(match, _count = 100)
+    def fetch(score, jid)
       raise IOError, "no Redis" if GIVEN["broken"]
+      found = World::SETS[name].select { |_text, at| at == score }
+      found.map { |text, at| Entry.new(name, at, text) }.select { |entry| entry.item["jid"] == jid }
+    end
+
+    def scan(match, _count = 100)
+      World::LOOKS["sets"] += 1
       match = "*#{match}*" unless match.include?("*")
       World::SETS[name].to_a.each { |text, score| yield Entry.new(name, score, text) if File.fnmatch(match, text) }
     end
@@ -104,6 +113,7 @@ module Sidekiq
     end
 
     def to_a
+      World::LOOKS["processes"] += 1
       return [] if GIVEN["down"]
       name = GIVEN["restart"] && World.time >= GIVEN["restart"] ? "two" : "one"
       beat = GIVEN["gone"] ? 0 : World.time.to_i / 10
@@ -122,6 +132,21 @@ module Sidekiq
       World::SETS[keys[1]][argv[1]] = argv[0].to_f
       World::MOVED << [JSON.parse(argv[1])["jid"], World.time]
       1
+    end
+
+    def set(_key, _value, nx:, ex:)
+      return nil unless nx && World::TURN.empty?
+      World::TURN["till"] = World.time + ex
+      "OK"
+    end
+
+    def expire(_key, seconds)
+      raise "the turn was lost" if World::TURN.empty?
+      World::TURN["till"] = World.time + seconds
+    end
+
+    def del(_key)
+      World::TURN.clear
     end
 
     def zscore(key, text)
@@ -148,7 +173,8 @@ module FediopsWaiting
   class << self
     def look(_own, heard)
       World::JOBS.each_value do |job|
-        heard.call(Held.new(job["place"], 0, World.item(job), "UserMailer", job["method"], nil), job["verdict"])
+        mail = Held.new(job["place"], job["score"], World.item(job), "UserMailer", job["method"], nil)
+        heard.call(mail, job["verdict"])
       end
       { "groups" => [], "complete" => true, "error" => nil, "now" => 0.0, "started" => nil }
     end
@@ -168,7 +194,8 @@ TOLD = r"""
 at_exit { nil }
 module FediopsRetry
   def self.exit!(_status)
-    puts JSON.generate("sets" => World::SETS, "moved" => World::MOVED, "time" => World.time)
+    told = { "sets" => World::SETS, "moved" => World::MOVED, "time" => World.time }
+    puts JSON.generate(told.merge("looks" => World::LOOKS, "turn" => World::TURN))
   end
 end
 """
@@ -257,6 +284,17 @@ def test_the_first_goes_alone_and_the_rest_at_the_rate() -> None:
     assert times[-1] - times[0] >= (50 - 10 - 1) * 2
 
 
+def test_what_it_asks_of_redis_does_not_grow_with_every_mail() -> None:
+    # A search of a set that has 100,000 jobs takes a second.
+    jobs = (job(f"j{number:03}", "failed" if number % 7 == 3 else "sent") for number in range(200))
+    answer, world = ran(*jobs, wish=Wish("fresh", rate=600, seconds=3600))
+    assert (answer["sent"], answer["failed"]) == (171, 29)
+    batches = len({time for _jid, time in world["moved"]})
+    assert batches < 60
+    assert world["looks"]["sets"] == 2 * batches
+    assert world["looks"]["processes"] < 30 * batches
+
+
 @pytest.mark.parametrize("fate", ["failed", "dead"])
 def test_failures_in_a_row_end_it_one_mail_at_a_time(fate: str) -> None:
     answer, world = ran(*(job(f"j{number}", fate) for number in range(9)))
@@ -341,6 +379,22 @@ def test_a_sidekiq_that_is_restarted_meanwhile_does_not_hold_up_the_rest() -> No
     )
     assert answer["stopped"] is None and answer["sent"] + answer["moving"] == 4 and answer["sent"] >= 3
     assert len(moved(world)) == 4 and world["time"] < 300
+
+
+def test_of_hosts_that_share_a_redis_one_has_its_turn_after_the_other() -> None:
+    answer, world = ran(job("a"), turn=45)
+    assert (answer["sent"], world["turn"]) == (1, {})
+    assert world["moved"][0][1] >= 45
+    # one that is killed is forgotten; one that goes on keeps its turn, however slow it is
+    assert ran(job("a"), job("b"), job("c"), wish=Wish("fresh", rate=1))[0]["sent"] == 3
+    answer, world = ran(job("a"), turn=90, wish=Wish("fresh", rate=60, seconds=60))
+    assert (answer["stopped"], answer["chosen"], moved(world)) == ("time", 1, [])
+    assert world["turn"] == {"till": 90}
+
+
+def test_a_dry_run_waits_for_nobody() -> None:
+    answer, world = ran(job("a"), turn=90, wish=Wish("fresh", act=False))
+    assert (answer["chosen"], world["time"], world["turn"]) == (1, 0, {"till": 90})
 
 
 def test_mails_that_failed_long_ago_are_left() -> None:
