@@ -75,8 +75,9 @@ _ROWS: dict[Kind, tuple[str, str]] = {
     ),
     "kubernetes": (
         "Kubernetes",
-        "Take the host out of the inventory group. Set the SMTP variables in the values of the Helm chart, or in the "
-        "ConfigMap and the Secret that the Deployments of web and Sidekiq read, and roll both out again.",
+        "Take the host out of the inventory group. Set the SMTP variables in the values of the Helm chart (the module "
+        "fediops.mastodon.smtp_settings, used alone, returns them as snippets), or in the ConfigMap and the Secret "
+        "that the Deployments of web and Sidekiq read, and roll both out again.",
     ),
     "machine": (
         "the container {name}, which is a host of its own",
