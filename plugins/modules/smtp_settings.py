@@ -478,8 +478,8 @@ snippets:
   description:
     - The plan in the words of what keeps Mastodon where the role changes nothing, as lines to paste. A password is not
       in them; they say where it goes.
-    - RV(snippets.helm_charts) and RV(snippets.helm_chart) are values for the charts C(mastodon/helm-charts) and C(mastodon/chart). After
-      an upgrade of the release, Kubernetes starts new pods with them.
+    - RV(snippets.helm_charts) and RV(snippets.helm_chart) are values for the charts C(mastodon/helm-charts) and
+      C(mastodon/chart). After an upgrade of the release, Kubernetes starts new pods with them.
     - RV(snippets.nixos) is for the NixOS configuration.
   returned: when the module is used outside of the role
   type: dict
