@@ -25,7 +25,7 @@ class ActionModule(HostStep):
 
     KEY: t.ClassVar[str] = "instance"
     UNREACHED: t.ClassVar[str] = UNREACHED
-    ACCEPTABLE: t.ClassVar[frozenset[str]] = NOT_RUNNING
+    ACCEPTABLE: t.ClassVar[frozenset[str]] = NOT_RUNNING | {"half-not-driven"}
 
     def linked(self, options: Result, task_vars: Result) -> Result | None:  # noqa: ARG002
         """Skip the step if the role's variables are unusable; with misspelt names, the rest is still worth a look."""

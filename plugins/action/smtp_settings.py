@@ -26,6 +26,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.settings 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import known, ours, unknown, without_consequences
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import presets
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._snippets import snippets
 
 # Loaded here, once, instead of in the process of each host's task.
 _READ = (known(), generations(READERS), yaml_value)
@@ -92,7 +93,7 @@ class ActionModule(ControllerStep):
     }
 
     KEY: t.ClassVar[str] = "settings"
-    EXACT: t.ClassVar[frozenset[str]] = frozenset({"plan"})
+    EXACT: t.ClassVar[frozenset[str]] = frozenset({"plan", "snippets"})
 
     def linked(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any] | None:
         """Plan for the instance that was found, and refuse unknown variables with the role's prefix."""
@@ -123,9 +124,10 @@ class ActionModule(ControllerStep):
         strangers = TABLE.accept(unknown(options["variables"]), options["accept"])
         # An accepted unknown variable is the operator's own and not a misspelt setting, so it has no consequences.
         findings = without_consequences(findings, errors(strangers))
-        if not self.part:  # in the role, smtp_variables reports them, before any host is contacted
-            findings = [*strangers, *findings]
-        return findings, {"plan": done.as_dict()}
+        planned = done.as_dict()
+        if self.part:  # in the role, smtp_variables reports the strangers, before any host is contacted
+            return findings, {"plan": planned}
+        return [*strangers, *findings], {"plan": planned, "snippets": snippets(planned)}
 
     def unmasked(self, findings: list[Finding]) -> frozenset[str]:
         """The plan, if the operator has accepted that one of its public values contains the text of a password.

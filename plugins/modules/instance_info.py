@@ -323,7 +323,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._edge import (
     hints_from,
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import about
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import named
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import findings_about, named
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import (
     Elsewhere,
     Instance,
@@ -357,8 +357,9 @@ def _told(one: Elsewhere, key: str) -> dict[str, t.Any]:
 
 def run(module: AnsibleModule) -> None:
     key = handed(module.params).get("digest_key", "")
+    hints = hints_from(module.params)
     try:
-        instance = named(hints_from(module.params)).instance
+        instance = named(hints).instance
     except InstanceError as faulty:
         conclude(module, faulty.findings, changed=False, instance={**evidence(faulty.instance, key), **about("")[0]})
     note, noted = about(instance.env_file)
@@ -366,7 +367,7 @@ def run(module: AnsibleModule) -> None:
     idle = filter(None, [not_served(instance.services)])
     conclude(
         module,
-        [*instance.findings, *idle, *noted, *standing],
+        [*findings_about(instance, hints), *idle, *noted, *standing],
         changed=False,
         instance={**evidence(instance, key), **note},
     )

@@ -293,6 +293,13 @@ EXAMPLES = r"""
     bulk_password: "{{ vault_postmark_broadcast_secret }}"
     mastodon_release: 4.5.3
 
+- name: The plan as values for a Helm chart
+  ansible.builtin.copy:
+    content: "{{ settings.snippets.helm_charts | join('\n') }}\n"
+    dest: smtp-values.yaml
+    mode: "0644"
+  delegate_to: localhost
+
 - name: Accept that Mastodon 3.5 cannot insist on STARTTLS
   fediops.mastodon.smtp_settings:
     host: smtp.example.com
@@ -467,6 +474,34 @@ plan:
       type: dict
       returned: always
       sample: {address: notifications@mg.example.org, domain: mg.example.org}
+snippets:
+  description:
+    - The plan in the words of what keeps Mastodon where the role changes nothing, as lines to paste. A password is not
+      in them; they say where it goes.
+    - RV(snippets.helm_charts) and RV(snippets.helm_chart) are values for the charts C(mastodon/helm-charts) and
+      C(mastodon/chart). After an upgrade of the release, Kubernetes starts new pods with them.
+    - RV(snippets.nixos) is for the NixOS configuration.
+  returned: when the module is used outside of the role
+  type: dict
+  contains:
+    helm_charts:
+      description: Values for C(mastodon/helm-charts).
+      type: list
+      elements: str
+      returned: always
+      sample: ["mastodon:", "  smtp:", "    server: \"smtp.eu.mailgun.org\""]
+    helm_chart:
+      description: Values for C(mastodon/chart).
+      type: list
+      elements: str
+      returned: always
+      sample: ["mastodon:", "  smtp:", "    server: \"smtp.eu.mailgun.org\""]
+    nixos:
+      description: Options of C(services.mastodon).
+      type: list
+      elements: str
+      returned: always
+      sample: ["services.mastodon = {", "  smtp = {", "    host = \"smtp.eu.mailgun.org\";", "  };", "};"]
 findings:
   description:
     - What there is to say about the settings, the worst first.

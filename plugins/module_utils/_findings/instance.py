@@ -45,6 +45,15 @@ TABLE = Table(
         "proc(5); the control groups of a process name its keeper",
     ),
     Code(
+        "half-not-driven",
+        "error",
+        "Only web, or only Sidekiq, of the instance is kept in a way that this collection drives. The other half runs "
+        "on the same host in another way (docs/deployments.md), and would keep its old settings.",
+        "The message names the process, what keeps it, and what to do in that case. If you restart that half yourself "
+        "after each rollout, accept this code with mastodon_smtp_accept.",
+        "proc(5); the control groups of a process name its keeper",
+    ),
+    Code(
         "several-instances",
         "error",
         "More than one Mastodon instance runs on the host.",

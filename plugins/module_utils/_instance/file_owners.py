@@ -114,5 +114,8 @@ def _by_place(path: str, links: t.Sequence[str]) -> tuple[str, str, str] | None:
             return None
         fix = f"The next yunohost app upgrade {app} writes it from its template: run this again after each upgrade."
         return "YunoHost", f"it belongs to its app {app}", fix
-    fix = "Set the variables in the NixOS configuration instead (services.mastodon.smtp and extraConfig), and rebuild."
+    fix = (
+        "Set the variables in the NixOS configuration instead (services.mastodon.smtp and extraConfig; the module "
+        "fediops.mastodon.smtp_settings, used alone, returns them as snippets), and rebuild."
+    )
     return "NixOS", why, fix

@@ -14,7 +14,7 @@ import typing as t
 from .._findings.instance import TABLE
 from .._findings.model import Finding, FindingError, ended
 from .compose import client
-from .model import Deployment, Driver, Hints, InstanceError
+from .model import MAIL_ROLES, Deployment, Driver, Hints, Instance, InstanceError
 
 
 def _systemd(hints: Hints) -> Driver:
@@ -57,6 +57,15 @@ def find(hints: Hints) -> Driver:
         from . import look  # only now: a host whose instance is found pays nothing for it
 
         raise FindingError(look.told(nothing.finding, hints)) from None
+
+
+def findings_about(instance: Instance, hints: Hints) -> list[Finding]:
+    """The findings about an instance that was found; if it lacks web or Sidekiq, with those of a look for that half."""
+    if set(MAIL_ROLES) <= set(instance.roles):
+        return list(instance.findings)
+    from . import look
+
+    return look.with_other_half(instance, hints)
 
 
 def _found(hints: Hints) -> Driver:

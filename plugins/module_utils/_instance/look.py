@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Look for a running Mastodon where the ways of finding an instance found none, and say who keeps it."""
+"""Look for a running Mastodon, or a half of one, that no way of finding an instance found, and say who keeps it."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -17,8 +17,8 @@ from .._files import gate
 from .._findings.model import Finding, FindingError, ended
 from . import not_driven, running
 from .compose import client
-from .keepers import keeper
-from .model import Hints
+from .keepers import IN_CONTAINERS, keeper
+from .model import MAIL_ROLES, Hints, Instance
 from .procfs import Processes
 from .running import Running
 
@@ -42,6 +42,44 @@ def told(nothing: Finding, hints: Hints, processes: Processes | None = None) -> 
     told_of = [one for one in found if one not in driven]
     names = {one.id: one.name for one in containers.values()}
     return not_driven.finding(told_of, containers, _starters(processes, names), _user)
+
+
+def with_other_half(instance: Instance, hints: Hints, processes: Processes | None = None) -> list[Finding]:
+    """The findings about an instance, with one about its web or Sidekiq that runs on this host in another way.
+
+    Only what is missing among its services is looked for. The finding then takes the place of the one that says that
+    this half runs on another host.
+    """
+    known = list(instance.findings)
+    missing = [role for role in MAIL_ROLES if role not in instance.roles]
+    processes = processes or Processes()
+    found = [one for one in running.mastodons(processes) if one.role in missing and _is_of(one, instance, processes)]
+    containers = _containers([one.keeper.name for one in found if one.keeper.kind == "docker"])
+    found = [one for one in found if not _has_its_own_host(one, instance, hints, containers)]
+    if not found:
+        return known
+    names = {one.id: one.name for one in containers.values()}
+    half = not_driven.half(found, containers, _starters(processes, names), _user)
+    elsewhere = {f"{one.role}-elsewhere" for one in found}
+    return [half, *(one for one in known if one.code not in elsewhere)]
+
+
+def _has_its_own_host(one: Running, instance: Instance, hints: Hints, containers: t.Mapping[str, t.Any]) -> bool:
+    """Whether it is driven, but as another host of the inventory: other units, or another Compose project."""
+    if one.keeper.kind == "unit":
+        return bool(hints.services) or gate.real(one.app_dir) != gate.real(instance.app_dir)
+    known = containers.get(one.keeper.name)
+    if known is None or not known.project or known.swarm or client.in_portainer(known.working_dir):
+        return False
+    return gate.real(known.working_dir) != gate.real(instance.app_dir)
+
+
+def _is_of(one: Running, instance: Instance, processes: Processes) -> bool:
+    """Whether a process belongs to an instance: it has the same code, or was given the same domain."""
+    if one.keeper.kind not in IN_CONTAINERS and gate.real(one.app_dir) == gate.real(instance.app_dir):
+        return True
+    domain = processes.environment(one.pid).get("LOCAL_DOMAIN", "")
+    return bool(domain) and domain == instance.local_domain
 
 
 def _driven_but_elsewhere(one: Running, hints: Hints) -> bool:

@@ -152,6 +152,8 @@ def roles_of(services: t.Iterable[Service]) -> tuple[Role, ...]:
 
 #: The layer of a variable that a service does not get at all, because its Compose file does not pass it on from .env.
 NOT_PASSED = "not in environment:"
+#: The layer of a variable without which Compose refuses its files: C(${NAME:?}).
+REQUIRED = "environment: (required)"
 
 
 @dataclasses.dataclass(frozen=True)

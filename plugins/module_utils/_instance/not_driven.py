@@ -75,8 +75,9 @@ _ROWS: dict[Kind, tuple[str, str]] = {
     ),
     "kubernetes": (
         "Kubernetes",
-        "Take the host out of the inventory group. Set the SMTP variables in the values of the Helm chart, or in the "
-        "ConfigMap and the Secret that the Deployments of web and Sidekiq read, and roll both out again.",
+        "Take the host out of the inventory group. Set the SMTP variables in the values of the Helm chart (the module "
+        "fediops.mastodon.smtp_settings, used alone, returns them as snippets), or in the ConfigMap and the Secret "
+        "that the Deployments of web and Sidekiq read, and roll both out again.",
     ),
     "machine": (
         "the container {name}, which is a host of its own",
@@ -138,6 +139,7 @@ _ROOTLESS = (
     "a rootless Docker Engine of {engine_of}",
     "Log in as that user without become, or set ansible_become_user to that user: a Compose project is then found.",
 )
+_ACCEPTED = "Or accept half-not-driven with mastodon_smtp_accept, and restart that half yourself after each rollout."
 #: Without control groups of its own, a rootless Engine leaves its containers in that of its unit.
 _ENGINE = re.compile(r"docker(?:-[\w-]+)?\.service")
 _PORTAINERS = ("the container {name} of Portainer's stack {project}", PORTAINER_FIX)
@@ -156,6 +158,37 @@ def finding(
     :param starters: the systemd unit that runs docker for a container, by the container's id.
     :param owners: the name of a user by his number.
     """
+    named, fix = _told(running, containers, starters, owners)
+    release = next((one.release for one in running if one.release), "")
+    message = (
+        f"{' '.join(filter(None, ('Mastodon', release)))} runs here ({named}), which this collection does not drive."
+    )
+    return TABLE.finding("mastodon-not-driven", "host", message, fix)
+
+
+def half(
+    running: t.Sequence[Running],
+    containers: t.Mapping[str, ContainerLike],
+    starters: t.Mapping[str, str],
+    owners: t.Callable[[int], str] = str,
+) -> Finding:
+    """The finding about web or Sidekiq of an instance whose other half is driven; parameters as of finding()."""
+    named, fix = _told(running, containers, starters, owners)
+    programs = " and ".join(dict.fromkeys(one.program for one in running))
+    message = (
+        f"{programs} of this instance runs here too ({named}), which this collection does not drive: it would keep its "
+        "old settings."
+    )
+    return TABLE.finding("half-not-driven", running[0].role, message, f"{fix} {_ACCEPTED}")
+
+
+def _told(
+    running: t.Sequence[Running],
+    containers: t.Mapping[str, ContainerLike],
+    starters: t.Mapping[str, str],
+    owners: t.Callable[[int], str],
+) -> tuple[str, str]:
+    """The processes with their keepers, and what to do, once for each kind of keeper."""
     shared = {
         one.keeper.name
         for one in running
@@ -170,14 +203,9 @@ def finding(
         named.append(f"{one.program}, pid {one.pid}, user {one.user}, kept by {kept_by.format_map(words)}")
         fixes.append(fix.format_map(words))
     more = f"; {len(named) - _MOST} more" if len(named) > _MOST else ""
-    release = next((one.release for one in running if one.release), "")
-    message = (
-        f"{' '.join(filter(None, ('Mastodon', release)))} runs here ({'; '.join(named[:_MOST])}{more}), "
-        "which this collection does not drive."
-    )
     first_of_kind = {one.keeper.kind: fix for one, fix in reversed(list(zip(running, fixes)))}
     kinds = dict.fromkeys(one.keeper.kind for one in running)
-    return TABLE.finding("mastodon-not-driven", "host", message, " ".join(first_of_kind[kind] for kind in kinds))
+    return f"{'; '.join(named[:_MOST])}{more}", " ".join(first_of_kind[kind] for kind in kinds)
 
 
 def _row(

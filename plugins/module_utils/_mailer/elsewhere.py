@@ -33,6 +33,7 @@ _AFTERWARDS = {
 _OF_PROCESS = "process"
 _NOT_PASSED = "not in environment:"
 _DEFAULT = "environment: (default)"
+_REQUIRED = "environment: (required)"
 
 
 def told(value: str | None, variable: str, key: str) -> dict[str, str | None]:
@@ -99,9 +100,13 @@ def _differing(plan: Plan, sender: t.Mapping[str, t.Any], key: str) -> t.Iterato
         name = one["variable"]
         # Below the file it counts only while the file does not set the variable.
         counts = one["wins"] or name not in planned
-        if not counts or name in agreed or name not in VARIABLES or not VARIABLES[name].read_by(plan.era):
+        reads = name in VARIABLES and VARIABLES[name].read_by(plan.era)
+        # Compose refuses its files for a variable that Mastodon does not read, too.
+        if not counts or name in agreed or not (reads or (one["layer"] == _REQUIRED and name in plan.remove)):
             continue
-        if _same(one, planned.get(name), key):
+        if one["layer"] == _REQUIRED:
+            yield _Clash(one, (sender["service"],), None)
+        elif _same(one, planned.get(name), key):
             agreed.add(name)  # and hides what lower layers say
         else:
             yield _Clash(one, (sender["service"],), planned.get(name))
@@ -118,6 +123,8 @@ def _same(one: t.Mapping[str, t.Any], planned: str | None, key: str) -> bool:
 def _changes(plan: Plan, clash: _Clash) -> bool:
     """Whether Rails would do something else with it than with the plan alone."""
     text = clash.seen["value"]
+    if clash.seen["layer"] == _REQUIRED:
+        return True
     if clash.hidden or (clash.variable in CREDENTIALS and clash.planned is not None):
         return True
     variables: dict[str, str] = {**plan.set, **plan.secrets}
@@ -142,6 +149,10 @@ def _finding(one: _Clash, env_file: str) -> Finding:
     if seen["layer"] == _NOT_PASSED:
         message = f"{services} would not get it from {env_file}: environment: does not pass it on{_values(one)}."
         fix = f"Add {one.variable}: (without a value) to environment: there, or replace these entries by an env_file."
+        return TABLE.finding("override-contradicts", f"{one.variable} in {place}", message, fix)
+    if seen["layer"] == _REQUIRED:
+        message = f"Compose refuses to start {services} without it, and the plan removes it from {env_file}."
+        fix = f"Write {one.variable}: (without a value) there; it is then unset where {env_file} does not set it."
         return TABLE.finding("override-contradicts", f"{one.variable} in {place}", message, fix)
     verb = "sets" if seen["set"] else "unsets"
     over = f"which overrides {env_file}" if seen["wins"] else f"and the plan removes it from {env_file} only"

@@ -198,18 +198,28 @@ def interpolated(service: ServiceModel, name: str) -> bool:
 _PASSED = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?([-?])([^${}]*))?\})")
 
 
-def passed_on(service: ServiceModel) -> dict[str, str | None]:
-    """The C(environment:) entries that pass on the variable of the same name from C(.env).
+@dataclasses.dataclass(frozen=True)
+class Passed:
+    """An C(environment:) entry that passes on the variable of the same name from C(.env).
 
-    :returns: name -> what it is when C(.env) does not set it; None where it is then not set either.
+    :ivar default: what it is when C(.env) does not set it; None where it is then not set either.
+    :ivar required: Compose refuses its files when C(.env) does not set it.
     """
-    found: dict[str, str | None] = {}
+
+    default: str | None = None
+    required: bool = False
+
+
+def passed_on(service: ServiceModel) -> dict[str, Passed]:
+    """The C(environment:) entries that pass on the variable of the same name from C(.env), by its name."""
+    found: dict[str, Passed] = {}
     for name, text in service.own.items():
         reference = _PASSED.fullmatch(text or "")
         if text is None:
-            found[name] = None
+            found[name] = Passed()
         elif reference and name in (reference[1], reference[2]):
-            found[name] = reference[4] or "" if reference[3] == "-" else ""
+            sign, default = reference[3], reference[4] or ""
+            found[name] = Passed(required=True) if sign == "?" else Passed(default if sign == "-" else "")
     return found
 
 

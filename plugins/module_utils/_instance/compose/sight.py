@@ -17,11 +17,11 @@ from ..._findings.model import Finding
 from ..._loopback import is_loopback
 from ..._mailer.variables import VARIABLES
 from .. import layers
-from ..model import NOT_PASSED
+from ..model import NOT_PASSED, REQUIRED
 from ..sendmail import HELPERS, SENDMAIL
 from .compose_lines import entry_line
 from .containers import Container
-from .project import Project, ServiceModel, differing, interpolated, lost, passed_on
+from .project import Passed, Project, ServiceModel, differing, interpolated, lost, passed_on
 
 #: A shell script that does in a container what sendmail.privileged_program does on the host.
 PRIVILEGED_PROGRAM = (
@@ -70,7 +70,7 @@ def layers_of(
         layers.Layer("environment: (filled in from .env)", shown, given=own[True], where=where),
     ]
     if layers.mail_variables(passed):
-        found += _from_dotenv(model, passed, dotenv, shown, findings)
+        found += _from_dotenv(model, passed, dotenv, places, findings)
     for one in reversed(model.env_files):
         layer = layers.file_layer("env_file", one.path, one.reader, findings)
         found += [layer] if layer else []
@@ -78,17 +78,24 @@ def layers_of(
 
 
 def _from_dotenv(
-    model: ServiceModel, passed: t.Mapping[str, str | None], dotenv: str, shown: str, findings: list[Finding]
+    model: ServiceModel, passed: t.Mapping[str, Passed], dotenv: str, places: Places, findings: list[Finding]
 ) -> list[layers.Layer]:
     """The layers of a service that gets its mail variables one by one from C(.env)."""
+    shown = f"service {model.name} of {places.shown}"
     whole = any(gate.real(one.path) == dotenv for one in model.env_files)
     missing = () if whole else tuple(sorted(set(VARIABLES) - set(model.own)))
     layer = layers.file_layer(".env", dotenv, "compose", findings)
-    defaults = {name: text for name, text in passed.items() if text is not None}
+    defaults = {name: one.default for name, one in passed.items() if one.default is not None}
+    required = tuple(name for name, one in passed.items() if one.required)
+
+    def where(name: str) -> tuple[str, int]:
+        return places.of(model.name, name)
+
     return [
         layers.Layer(NOT_PASSED, shown, blocks=missing),
         *([layer] if layer else []),
-        layers.Layer("environment: (default)", shown, given=defaults),
+        layers.Layer(REQUIRED, shown, blocks=required, where=where),
+        layers.Layer("environment: (default)", shown, given=defaults, where=where),
     ]
 
 

@@ -201,7 +201,17 @@ def test_the_documentation_says_what_the_step_gives() -> None:
         assert set(returned["plan"]["contains"][name]["contains"]) == set(result["plan"][name])
 
 
-@pytest.mark.parametrize("example", yaml.safe_load(documented.EXAMPLES), ids=lambda one: one["name"])
+EXAMPLES = [one for one in yaml.safe_load(documented.EXAMPLES) if "fediops.mastodon.smtp_settings" in one]
+
+
+def test_used_alone_it_returns_snippets_without_the_password() -> None:
+    found = run(**GOOD)["snippets"]
+    assert sorted(found) == ["helm_chart", "helm_charts", "nixos"]
+    assert '    server: "smtp.example.com"' in found["helm_charts"] and SECRET not in str(found)
+    assert "snippets" not in run(**GOOD, chain="preflight")
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one["name"])
 def test_an_example_works(example: dict[str, t.Any]) -> None:
     options = dict(example["fediops.mastodon.smtp_settings"])
     for name in ("password", "bulk_password", "login"):

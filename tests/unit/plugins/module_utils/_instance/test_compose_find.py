@@ -16,7 +16,11 @@ import pytest
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose import engine as compose_engine
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.driver import find
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.project import ServiceModel, passed_on
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.project import (
+    Passed,
+    ServiceModel,
+    passed_on,
+)
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import _nowhere
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Hints, InstanceError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Processes
@@ -491,18 +495,46 @@ def test_a_dotenv_that_is_missing_is_told_with_the_names_that_it_should_have(doc
 
 
 @pytest.mark.parametrize(
-    ("raw", "default"),
+    ("raw", "passed"),
     [
-        (None, None),
-        ("${SMTP_PORT}", ""),
-        ("$SMTP_PORT", ""),
-        ("${SMTP_PORT:-25}", "25"),
-        ("${SMTP_PORT-25}", "25"),
-        ("${SMTP_PORT:?is not set}", ""),
+        (None, Passed(None)),
+        ("${SMTP_PORT}", Passed("")),
+        ("$SMTP_PORT", Passed("")),
+        ("${SMTP_PORT:-25}", Passed("25")),
+        ("${SMTP_PORT-25}", Passed("25")),
+        ("${SMTP_PORT:-}", Passed("")),
+        ("${SMTP_PORT:?is not set}", Passed(required=True)),
+        ("${SMTP_PORT:?}", Passed(required=True)),
+        ("${SMTP_PORT?is not set}", Passed(required=True)),
     ],
 )
-def test_entries_that_pass_a_variable_on(raw: str | None, default: str | None) -> None:
-    assert passed_on(ServiceModel("web", own={"SMTP_PORT": raw})) == {"SMTP_PORT": default}
+def test_entries_that_pass_a_variable_on(raw: str | None, passed: Passed) -> None:
+    assert passed_on(ServiceModel("web", own={"SMTP_PORT": raw})) == {"SMTP_PORT": passed}
+
+
+def test_a_variable_that_compose_requires_is_told_with_its_line(docker: Docker) -> None:
+    given = {"SMTP_SERVER": "relay.example", "SMTP_PORT": "587", "SMTP_LOGIN": "me"}
+    with_dotenv(docker, "SMTP_SERVER=relay.example\nSMTP_LOGIN=me\n", **given)
+    for service in ("web", "sidekiq"):
+        docker.own_entry(service, "SMTP_LOGIN", "${SMTP_LOGIN:?}", "me")
+    lines = "services:\n  web:\n    environment:\n      SMTP_LOGIN: ${SMTP_LOGIN:?}\n"
+    (docker.project / "docker-compose.yml").write_text(lines)
+    instance = docker.driver().instance
+    assert (instance.findings, instance.overrides) == ((), ())
+    web = next(one for one in instance.senders if one.service == "web")
+    (required,) = [one for one in web.elsewhere if one.variable == "SMTP_LOGIN"]
+    assert (required.layer, required.wins, required.value) == ("environment: (required)", False, None)
+    assert required.place == f"service web of {docker.project / 'docker-compose.yml'}, line 4"
+
+
+def test_an_empty_value_in_dotenv_is_what_compose_makes_of_it(docker: Docker) -> None:
+    """C(${SMTP_PORT:-587}) takes its default for it, which the containers have and Rails is asked with."""
+    given = {"SMTP_SERVER": "relay.example", "SMTP_PORT": "587"}
+    with_dotenv(docker, "SMTP_SERVER=relay.example\nSMTP_PORT=\n", **given)
+    instance = docker.driver().instance
+    assert (instance.findings, instance.overrides) == ((), ())
+    assert instance.variables["SMTP_PORT"] == "587"
+    assert not any(one.stale for one in instance.services)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -16,9 +17,9 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance import 
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import look, running
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose import client
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose.containers import Container
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Hints
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Hints, Instance, Service
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Processes
-from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.proc_tree import ProcTree
+from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.proc_tree import SIDEKIQ, ProcTree
 
 ID = "3f0a377ba0a4a460ecb616f6507ce0d8cfa3e704025d4fda3ed0c5ca05468728"
 WEB, JOBS = ID, ID.replace("3", "4")
@@ -102,6 +103,64 @@ def test_a_supervisor_without_control_groups(tree):
     assert one.fix == (
         "runit is not driven. Edit /opt/mastodon/.env.production yourself and restart the services with sv restart."
     )
+
+
+# One half driven, the other not
+
+
+def web_only(**more):
+    service = Service("mastodon-web.service", "web", "running")
+    values = {"app_dir": "/home/mastodon/live", "local_domain": "social.example", "services": (service,), **more}
+    elsewhere = TABLE.finding("sidekiq-elsewhere", "sidekiq", "No Sidekiq runs on this host and none is enabled.")
+    made = Instance("systemd", user="mastodon", env_file="", env_file_checksum="", release="4.5.3", **values)
+    return dataclasses.replace(made, findings=(elsewhere,))
+
+
+def halves(tree, instance, **hints):
+    return look.with_other_half(instance, Hints(**hints), Processes(tree.root))
+
+
+def test_a_half_that_is_kept_by_hand_is_told_in_place_of_another_host(tree):
+    tree.both("0::/system.slice/mastodon-web.service\n", "0::/user.slice/user-48765.slice/session-3.scope\n")
+    (half,) = halves(tree, web_only())
+    assert half.sentence() == (
+        "sidekiq: Sidekiq of this instance runs here too (Sidekiq, pid 4712, user uid 48765, kept by no service "
+        "manager: it was started by hand or by cron), which this collection does not drive: it would keep its old "
+        "settings. Install the units in the folder dist of Mastodon, so that it also survives a reboot, and run this "
+        "again. Or edit /home/mastodon/live/.env.production yourself and start it again. Or accept half-not-driven "
+        "with mastodon_smtp_accept, and restart that half yourself after each rollout. [half-not-driven]"
+    )
+    assert half.severity == "error"
+
+
+@pytest.mark.parametrize(("domain", "told"), [("social.example", True), ("other.example", False), ("", False)])
+def test_a_half_in_a_container_is_known_by_its_domain(tree, monkeypatch, domain, told):
+    docker(monkeypatch)
+    given = f"LOCAL_DOMAIN={domain}\0" if domain else ""
+    tree.process(4712, SIDEKIQ, groups(JOBS)[0], "/opt/mastodon", environ=given)
+    codes = [one.code for one in halves(tree, web_only())]
+    assert codes == (["half-not-driven"] if told else ["sidekiq-elsewhere"])
+
+
+def test_a_half_of_another_instance_on_the_host_is_not_told(tree):
+    tree.process(4712, SIDEKIQ, "0::/user.slice/user-48765.slice/session-3.scope\n", "/opt/mastodon")
+    assert [one.code for one in halves(tree, web_only())] == ["sidekiq-elsewhere"]
+
+
+def test_a_half_that_another_inventory_host_drives_is_not_told(tree, monkeypatch):
+    docker(monkeypatch, project="jobs", service="app", working_dir="/srv/jobs")
+    tree.process(4712, SIDEKIQ, groups(JOBS)[0], "/opt/mastodon", environ="LOCAL_DOMAIN=social.example\0")
+    assert [one.code for one in halves(tree, web_only())] == ["sidekiq-elsewhere"]
+    tree.process(4713, SIDEKIQ, "0::/system.slice/mastodon-sidekiq.service\n", "/home/mastodon/live")
+    named = halves(tree, web_only(), services=("mastodon-web",))
+    assert [one.code for one in named] == ["sidekiq-elsewhere"]
+    assert [one.code for one in halves(tree, web_only())] == ["half-not-driven"]
+
+
+def test_processes_are_not_looked_at_where_both_halves_are_driven(monkeypatch):
+    monkeypatch.setattr(look, "with_other_half", None)
+    both = web_only(services=(Service("w", "web", "running"), Service("s", "sidekiq", "running")))
+    assert finding.findings_about(both, Hints()) == list(both.findings)
 
 
 # Containers of Docker

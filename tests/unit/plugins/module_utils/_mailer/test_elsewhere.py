@@ -161,3 +161,19 @@ def test_a_default_of_a_compose_file_is_told_where_the_plan_takes_the_variable_o
     assert finding.fix == (
         f"Write SMTP_DOMAIN: (without a value) there; it is then unset where {FILE} does not set it."
     )
+
+
+@pytest.mark.parametrize("variable", ["SMTP_LOGIN", "SMTP_DOMAIN", "SMTP_ENABLE_STARTTLS_AUTO"])
+def test_a_variable_that_compose_requires_is_told_where_the_plan_takes_it_out(variable: str) -> None:
+    """Whether Mastodon reads it or not: after the edit Compose would refuse the whole file."""
+    more: dict[str, t.Any] = {"layer": "environment: (required)", "line": 7, "wins": False}
+    required = sender(has(variable, None, "service web of c.yml", **more), service="web")
+    (finding,) = found(required, login="", password="", auth="none")
+    assert finding.subject == f"{variable} in service web of c.yml, line 7"
+    assert finding.message == f"Compose refuses to start web without it, and the plan removes it from {FILE}."
+    assert finding.fix == f"Write {variable}: (without a value) there; it is then unset where {FILE} does not set it."
+
+
+def test_a_variable_that_compose_requires_and_the_plan_sets_is_fine() -> None:
+    more: dict[str, t.Any] = {"layer": "environment: (required)", "line": 7, "wins": False}
+    assert found(sender(has("SMTP_LOGIN", None, "service web of c.yml", **more))) == []
