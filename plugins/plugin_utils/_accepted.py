@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings import (
     adopt,
+    arrival,
     compose,
     delivery,
     drift,
@@ -34,6 +35,7 @@ TABLES: tuple[Table, ...] = tuple(
     area.TABLE
     for area in (
         adopt,
+        arrival,
         compose,
         delivery,
         drift,

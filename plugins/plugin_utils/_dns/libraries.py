@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The two Python packages that the DNS step needs on the controller, and what to do if one is missing."""
+"""The Python packages that steps need on the controller, and what to do if one is missing."""
 
 # Private to this collection: it may change in any release without notice.
 
@@ -12,17 +12,18 @@ import importlib
 import importlib.metadata
 import shlex
 import sys
+import typing as t
 
-#: Package -> the oldest version that works.
+#: Package -> the oldest version that works: what the DNS step needs.
 NEEDED: dict[str, tuple[int, ...]] = {"dnspython": (2, 6, 1), "spftrace": (0, 3)}
 #: Package -> the module that is imported; an installed package may be damaged.
-MODULES = {"dnspython": "dns.resolver", "spftrace": "spftrace"}
+MODULES = {"dnspython": "dns.resolver", "spftrace": "spftrace", "authres": "authres", "dkimpy": "dkim"}
 
 
-def missing() -> list[str]:
+def missing(needed: t.Mapping[str, tuple[int, ...]] = NEEDED) -> list[str]:
     """The packages that are missing or too old, as pip requirements: C(["spftrace>=0.3"])."""
     wanting: list[str] = []
-    for package, oldest in NEEDED.items():
+    for package, oldest in needed.items():
         found = _version(package)
         if not found or _numbers(found) < oldest or not _importable(package):
             wanting.append(f"{package}>={'.'.join(map(str, oldest))}")

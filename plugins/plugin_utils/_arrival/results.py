@@ -1,0 +1,115 @@
+# Copyright: the fediops.mastodon contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The receiver's Authentication-Results (RFC 8601): which of them are the receiver's, and what they say."""
+
+# Private to this collection: it may change in any release without notice.
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .message import Field, Hop, domain_of
+
+try:
+    import authres
+except ImportError:  # said in a sentence; see libraries.py
+    authres = None  # type: ignore[assignment]
+
+#: Results that are kept of one message.
+MOST_RESULTS = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """One result: the method (spf, dkim, dmarc, arc), its result, and the domain that it is about."""
+
+    method: str
+    result: str
+    domain: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """What the receiver wrote.
+
+    :ivar authserv_id: the name under which it did; empty if nothing of it was found.
+    :ivar results: its results, in order.
+    :ivar why: why there are none.
+    """
+
+    authserv_id: str = ""
+    results: tuple[Result, ...] = ()
+    why: str = ""
+
+    def of(self, method: str) -> list[Result]:
+        """The results of one method."""
+        return [one for one in self.results if one.method == method]
+
+    def word(self, method: str) -> str:
+        """The result of one method: pass if any of several passed; empty without one."""
+        words = [one.result for one in self.of(method)]
+        return "pass" if "pass" in words else next(iter(words), "")
+
+
+def read(fields: t.Sequence[Field], hop: Hop | None, authserv_id: str = "") -> Results:
+    """The results of the receiver.
+
+    :param hop: how the message reached the receiver. A sender can write any field below it, so without an
+        authserv-id only fields above it count.
+    :param authserv_id: the receiver's name in the field; it counts wherever it is, because a receiver removes
+        such fields from arriving mail (RFC 8601, section 5).
+    """
+    found = [(index, field.value) for index, field in enumerate(fields) if field.name == "authentication-results"]
+    if not found:
+        return Results(why="The receiver added no Authentication-Results.")
+    if authserv_id:
+        own = [value for _index, value in found if _server(value) == authserv_id.lower()]
+        if not own:
+            return Results(why=f"No Authentication-Results is from {authserv_id}.")
+    else:
+        above = [value for index, value in found if hop is not None and index < hop.index]
+        own = [value for value in above if _server(value) == _server(above[0])]
+        if not own:
+            why = "Its Authentication-Results may be the sender's. Set authserv_id if this receiver writes them there."
+            return Results(why=why)
+    if authres is None:
+        return Results(_server(own[0]), why="")
+    return _parsed(own)
+
+
+def _server(value: str) -> str:
+    """The authserv-id of a field."""
+    words = value.partition(";")[0].split()
+    return words[0].strip('"').lower() if words else ""
+
+
+def _parsed(values: t.Sequence[str]) -> Results:
+    results: list[Result] = []
+    broken = ""
+    for value in values[:10]:
+        try:
+            header = authres.all_features().parse(f"Authentication-Results: {value}")
+        except (authres.AuthResError, ValueError, LookupError, TypeError, RecursionError):
+            broken = "An Authentication-Results of the receiver cannot be parsed."
+            continue
+        results += [_result(one) for one in header.results or () if one.method != "none"]
+    return Results(_server(values[0]), tuple(results[:MOST_RESULTS]), "" if results else broken)
+
+
+#: Method -> the properties that name its domain, best first (RFC 8601, section 2.7).
+_NAMED = {
+    "spf": (("smtp", "mailfrom"), ("smtp", "helo")),
+    "dkim": (("header", "d"), ("header", "i")),
+    "dmarc": (("header", "from"),),
+}
+
+
+def _result(one: t.Any) -> Result:
+    values = {(prop.type, prop.name): str(prop.value or "") for prop in one.properties or ()}
+    method = str(one.method).lower()
+    named = next((values[key] for key in _NAMED.get(method, ()) if key in values), "")
+    domain = domain_of(named if "@" in named else f"@{named}") if named else ""
+    return Result(method, str(one.result).lower(), domain)
