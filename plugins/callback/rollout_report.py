@@ -86,6 +86,54 @@ options:
     ini:
       - section: callback_rollout_report
         key: summary_file
+  notify_url:
+    description:
+      - A webhook that is told about a finished run. It may be secret, and is never shown.
+      - What is sent are the names of hosts, their states and the codes of findings. It is tried four times within half
+        a minute; a delivery that fails is a warning, and changes nothing else.
+    type: str
+    env:
+      - name: MASTODON_ROLLOUT_REPORT_NOTIFY_URL
+    ini:
+      - section: callback_rollout_report
+        key: notify_url
+  notify_shape:
+    description:
+      - What receives it. V(generic) is JSON with C(title), C(verdict), C(text), C(run), C(totals), C(hosts) and
+        C(since).
+      - V(ntfy) takes the address of a topic, V(matrix) one that ends with
+        C(/_matrix/client/v3/rooms/ROOM/send/m.room.message). V(slack), V(mattermost) and V(discord) take that of an
+        incoming webhook.
+    type: str
+    choices: [generic, ntfy, matrix, slack, mattermost, discord]
+    default: generic
+    env:
+      - name: MASTODON_ROLLOUT_REPORT_NOTIFY_SHAPE
+    ini:
+      - section: callback_rollout_report
+        key: notify_shape
+  notify_token:
+    description: A token for O(notify_url), sent as C(Bearer). Matrix needs one. It is never shown.
+    type: str
+    env:
+      - name: MASTODON_ROLLOUT_REPORT_NOTIFY_TOKEN
+    ini:
+      - section: callback_rollout_report
+        key: notify_token
+  notify_on:
+    description:
+      - When it is sent. V(change) means that an error or warning is new or gone since the last kept run of the same
+        kind, or that a host is no longer well or is well again. It needs O(keep); without an earlier run, it is sent if
+        something is wrong.
+      - V(always) means after each run.
+    type: str
+    choices: [change, always]
+    default: change
+    env:
+      - name: MASTODON_ROLLOUT_REPORT_NOTIFY_ON
+    ini:
+      - section: callback_rollout_report
+        key: notify_on
   progress_after:
     description:
       - After how many seconds of one task the report shows what it is waiting for, and the interval for repeating it.
@@ -115,6 +163,7 @@ import sys
 import threading
 import time
 import typing as t
+import urllib.parse
 
 from ansible import context
 from ansible.errors import AnsibleError
@@ -124,7 +173,7 @@ from ansible.template import Templar
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry, Record
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._report import progress
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._report import notify, progress
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.collect import Collector, Task
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.document import (
     FINISHED,
@@ -179,6 +228,7 @@ class CallbackModule(CallbackBase):
         self._told = False
         self._earlier: list[dict[str, t.Any]] | None = None
         self._folder = ""
+        self._made: dict[str, t.Any] | None = None
 
     def set_options(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().set_options(*args, **kwargs)
@@ -188,6 +238,7 @@ class CallbackModule(CallbackBase):
         self._summary = str(self.get_option("summary_file") or "")
         self._patience = int(self.get_option("progress_after"))
         self._keep = max(0, int(self.get_option("keep")))
+        self._webhook = {name: str(self.get_option(f"notify_{name}") or "") for name in ("url", "shape", "token", "on")}
 
     # Called by Ansible.
 
@@ -288,7 +339,7 @@ class CallbackModule(CallbackBase):
                 self._earlier = earlier(self._directory, folder, self._keep)
             made = with_history(made, self._earlier)
             place(self._directory, folder, render(made, due(self._formats, state)))
-            self._folder = folder
+            self._folder, self._made = folder, made
             if state == FINISHED:
                 forget(self._directory, folder, self._keep)
             if state != RUNNING and self._summary:
@@ -311,6 +362,25 @@ class CallbackModule(CallbackBase):
         if self._write(state, detail):
             names = ", ".join(FILES[one] for one in due(self._formats, state))
             self._display.display(f"Report: {self._folder} ({names})")
+            if state == FINISHED and self._webhook["url"]:
+                self._notify()
+
+    def _notify(self) -> None:
+        """Tell the webhook; its address may be a secret, so only the host's name is shown."""
+        url = self._webhook["url"]
+        try:
+            if self._made is None or not notify.due(self._made, self._webhook["on"] == "always"):
+                return
+            message = notify.message_of(self._made)
+            request = notify.request_of(self._webhook["shape"], url, self._webhook["token"], message)
+        except ValueError as error:  # notify.Invalid, and what urllib says of an address
+            why = str(error) if isinstance(error, notify.Invalid) else "notify_url is not an address."
+            self._display.warning(f"Nobody was notified: {why}")
+            return
+        why = notify.deliver(request)
+        if why:
+            where = shown(urllib.parse.urlsplit(url).hostname or "")
+            self._display.warning(f"The notification was not delivered to {where}: {shown(why)}.")
 
     def _on_signal(self, number: int, frame: t.Any) -> None:
         """Write what is known, then let the signal have its normal effect."""

@@ -20,7 +20,7 @@ Document = t.Mapping[str, t.Any]
 #: Only these are compared: an open question comes and goes with the network, and an info is nothing wrong.
 _COMPARED = frozenset({"error", "warning"})
 #: Hosts in these states were not checked to the end, so nothing is known to be gone.
-_NOT_CHECKED = frozenset({"unreachable", "without", "unfinished", "stopped", "skipped"})
+NOT_CHECKED = frozenset({"unreachable", "without", "unfinished", "stopped", "skipped"})
 #: How many runs the strip of a host shows, the current one included; more would not fit beside the steps.
 SHOWN = 14
 
@@ -72,8 +72,8 @@ def _since(made: Document, same: t.Sequence[Document]) -> dict[str, Plain]:
     groups: dict[str, dict[str, list[str]]] = {"new": {}, "gone": {}, "still": {}}
     for host in made["hosts"]:
         kept = [one["hosts"][host["name"]] for one in same if host["name"] in one["hosts"]]
-        before = next((one for one in reversed(kept) if one["state"] not in _NOT_CHECKED), None)
-        if before is None or host["state"] in _NOT_CHECKED:
+        before = next((one for one in reversed(kept) if one["state"] not in NOT_CHECKED), None)
+        if before is None or host["state"] in NOT_CHECKED:
             continue
         now, then = ([tuple(one) for one in some] for some in (_wrong(host), before["wrong"]))
         for code, subject in dict.fromkeys([*now, *then]):

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import typing as t
 import xml.etree.ElementTree as ET
@@ -163,15 +165,45 @@ def test_hosts_that_pass_fail_and_do_not_answer_are_all_in_every_file(run: Run) 
     assert f"Report: {run.report}" in output and SECRET not in run.texts()
 
 
+@contextlib.contextmanager
+def webhook() -> t.Iterator[tuple[str, list[dict[str, t.Any]]]]:
+    """The address of a web server, and what has been posted to it."""
+    posted: list[dict[str, t.Any]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            posted.append({"path": self.path, "token": self.headers["Authorization"], **json.loads(body)})
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_unused: t.Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", posted
+        server.shutdown()
+
+
 def test_runs_are_kept_by_date_and_compared_with_the_last_one(run: Run) -> None:
     run.settings["MASTODON_ROLLOUT_REPORT_KEEP"] = "2"
     folders = []
-    for bad in ({"relay_port": closed_port()}, {}, {}):
-        run.start({"good": {}, "bad": bad})
-        status, output = run.end()
-        assert (status != 0) is bool(bad), output
-        folders.append((run.report / "latest").resolve())
-        assert f"Report: {folders[-1]}" in output
+    secret = {"MASTODON_ROLLOUT_REPORT_NOTIFY_TOKEN": "t0k3n-secret"}
+    with webhook() as (url, posted):
+        run.settings |= {"MASTODON_ROLLOUT_REPORT_NOTIFY_URL": f"{url}/s3cr3t-path", **secret}
+        for bad in ({"relay_port": closed_port()}, {}, {}):
+            run.start({"good": {}, "bad": bad})
+            status, output = run.end()
+            assert "s3cr3t" not in output and "t0k3n" not in output and "WARNING" not in output
+            assert (status != 0) is bool(bad), output
+            folders.append((run.report / "latest").resolve())
+            assert f"Report: {folders[-1]}" in output
+    # when it fails, and when that is over; the third run is as the second
+    assert [(one["path"], one["token"], one["verdict"]) for one in posted] == [
+        ("/s3cr3t-path", "Bearer t0k3n-secret", verdict) for verdict in ("bad", "good")
+    ]
+    assert SECRET not in json.dumps(posted)
     first, *kept = folders
     # the first is not among the newest two any more
     assert {one.name for one in run.report.iterdir()} == {*(one.name for one in kept), "latest", "rollout.prom"}
@@ -302,3 +334,15 @@ def test_a_folder_that_cannot_be_written_costs_the_report_and_not_the_run(run: R
     assert status == 0, output
     assert output.count("The rollout report cannot be written") == 1
     assert run.report.read_text() == "a file"
+
+
+def test_a_webhook_that_does_not_answer_costs_a_warning_and_not_the_run(run: Run) -> None:
+    port = closed_port()
+    run.settings["MASTODON_ROLLOUT_REPORT_NOTIFY_URL"] = f"http://127.0.0.1:{port}/s3cr3t-path"
+    run.settings["MASTODON_ROLLOUT_REPORT_NOTIFY_ON"] = "always"
+    run.start({"good": {}})
+    status, output = run.end()
+    assert status == 0, output
+    words = " ".join(output.split())
+    assert "The notification was not delivered to 127.0.0.1: Connection refused." in words
+    assert "s3cr3t" not in output
