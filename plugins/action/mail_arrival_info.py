@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.arrival import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, FindingError
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._accepted import EVERY_CODE
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._arrival import (
     imap,
@@ -78,8 +79,19 @@ class ActionModule(ControllerStep):
         "dns_port": {"type": "int", "default": 53},
         "fail_on": {"type": "str", "choices": ["error", "warning", "never"], "default": "error"},
     }
+    KEY: t.ClassVar[str] = "arrival"
+    ACCEPTABLE: t.ClassVar[frozenset[str]] = EVERY_CODE
+    #: What a receiver does after the last proof undoes nothing, and fails no rollout.
+    STOPS: t.ClassVar[bool] = False
     #: The mailboxes hold the passwords.
     QUIET: t.ClassVar[frozenset[str]] = frozenset({"mailboxes"})
+
+    def linked(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any] | None:  # noqa: ARG002
+        """Look for the mails that this run has sent to somebody whose mailbox is given."""
+        boxes = [one for one in options.get("mailboxes") or () if isinstance(one, t.Mapping)]
+        reachable = {str(one.get("address") or one.get("login")).lower() for one in boxes}
+        mails = [one for one in self.known.sent_mails if one["to"].lower() in reachable]
+        return {**options, "messages": mails} if mails else None
 
     def conclude_from(
         self,
@@ -118,7 +130,8 @@ class ActionModule(ControllerStep):
 def _arrival(wanted: verdict.Wanted, seen: look.Seen, ask: Ask | None, *, spf: bool) -> verdict.Arrival:
     fields = message.fields_of(seen.found.header)
     hop = message.handover(message.hops_of(fields))
-    seconds = None if wanted.sent is None else max(0.0, seen.found.arrived - wanted.sent)
+    sent = message.date_of(fields) if wanted.sent is None else wanted.sent
+    seconds = None if sent is None else max(0.0, seen.found.arrived - sent)
     return verdict.Arrival(
         wanted=wanted,
         mailbox=seen.box.address,

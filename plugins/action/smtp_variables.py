@@ -31,6 +31,8 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import u
 
 #: The variables that hold a secret; some providers use one token as both login and password.
 _SECRET = tuple(PREFIX + name for name in (*PASSWORDS, "login"))
+#: The variable whose entries have passwords.
+_BOXES = PREFIX + "arrival_mailboxes"
 #: "argument 'mastodon_smtp_port' is of type str and we were unable to convert to int: ..."
 _ARGUMENT = re.compile(r"^argument '(\w+)'")
 #: The variables that name somebody who gets test mail, and the form of one address.
@@ -57,11 +59,15 @@ class ActionModule(ControllerStep):
         which may hold the password.
         """
         values, findings = self._values(task_vars)
-        self.keep_secret(values[name] for name in _SECRET if name in values)
+        boxes = values.get(_BOXES)
+        passwords = [one.get("password") for one in boxes if isinstance(one, dict)] if isinstance(boxes, list) else []
+        self.keep_secret([*(values[name] for name in _SECRET if name in values), *passwords])
         typed, wrong = _typed(values)
         if self.part != "rollback":  # which must not fail because of a name
             wrong += _misspelt(task_vars, typed.get(PREFIX + "accept"))
-        public = {name[len(PREFIX) :]: one for name, one in typed.items() if name not in (*_SECRET, PREFIX + "bulk")}
+        public = {
+            name[len(PREFIX) :]: one for name, one in typed.items() if name not in (*_SECRET, _BOXES, PREFIX + "bulk")
+        }
         of_playbooks = {name: values[PREFIX + name] for name in OF_PLAYBOOKS if PREFIX + name in values}
         self.unshown = {"variables": without({**public, **of_playbooks}, self._secrets)}
         return [*findings, *wrong, *_no_addresses(public)], {}

@@ -81,7 +81,9 @@ options:
         type: str
         default: mail
       sent:
-        description: When it was sent, in ISO 8601 (UTC without a time zone) or as seconds since 1970.
+        description:
+          - When it was sent, in ISO 8601 (UTC without a time zone) or as seconds since 1970.
+          - Unset means what its Date header says.
         type: str
       bulk:
         description: Whether it is bulk mail, which needs C(List-Unsubscribe) for one click (RFC 8058).
@@ -163,8 +165,7 @@ EXAMPLES = r"""
     messages:
       - message_id: "{{ checked.test_message[0].message_id }}"
         name: test message
-        sent: "{{ now(utc=true).isoformat() }}"
-    cleanup: true
+        cleanup: true
 """
 
 RETURN = r"""
@@ -212,7 +213,7 @@ arrivals:
       type: bool
       sample: false
     seconds:
-      description: Seconds from O(messages[].sent) until the server took it. Null without that time.
+      description: Seconds from sending until the server took it. Null if it is not known when it was sent.
       type: float
       sample: 2.0
     receiver:

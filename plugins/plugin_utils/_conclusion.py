@@ -11,12 +11,19 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._findings.arrival import TABLE as ARRIVAL
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import Finding, Severity
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.queue import TABLE as QUEUE
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.waiting import TABLE as WAITING
 from ansible_collections.fediops.mastodon.plugins.plugin_utils import _headline
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._drift import drift, drift_summary
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import PREFLIGHT, ROLLBACK, ROLLOUT, Known
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import (
+    AFTERWARDS,
+    PREFLIGHT,
+    ROLLBACK,
+    ROLLOUT,
+    Known,
+)
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._summary import host_summary, waiting_summary
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import said, together
@@ -54,7 +61,7 @@ def rollout(known: Known, broken: Entry | None, others: Others) -> Result:
         return {"outcome": "in part", "label": "Done in part", "fails": False, "summary": in_part(known)}
     missing = _missing(known)
     found = _findings(known, missing, "instance", "settings", "dns", "relay", "relay_bulk", *ROLLOUT)
-    found = _after_retry(known, found)
+    found = [*_after_retry(known, found), *_of_arrival(known)]
     outcome, told = _outcome(known, missing), known.result("queue")
     if known.dry:
         head = _headline.of_dry_run(outcome, found, missing, fails=known.unproved_fails)
@@ -97,6 +104,7 @@ def _facts(known: Known) -> Result:
         # Counted before the retry, so untrue after it.
         "waiting": None if known.result("waiting").get("changed") else mailer.get("waiting"),
         "retried": known.result("waiting").get("retried"),
+        "arrivals": known.result("arrival").get("arrivals") or [],
         "queued_mail": {name: queue.get(name) for name in _QUEUED} if queue.get("way") else None,
     }
 
@@ -139,6 +147,14 @@ def _after_retry(known: Known, found: list[Result]) -> list[Result]:
     return [*found, *({**one, "severity": "warning"} if one["severity"] == "error" else one for one in told)]
 
 
+def _of_arrival(known: Known) -> list[Result]:
+    """What the receivers' mailboxes showed; nothing of it fails a host whose relay has taken the mail."""
+    told = known.result("arrival").get("findings") or ()
+    if known.wrong("arrival") and not told:
+        told = [ARRIVAL.finding("arrival-unjudged", "mailbox", together(known.entries["arrival"].problems)).as_dict()]
+    return [{**one, "severity": "warning"} if one["severity"] == "error" else one for one in told]
+
+
 def _outcome(known: Known, missing: t.Sequence[Result]) -> str:
     changed = bool(known.result("edit").get("changed"))
     if known.dry:
@@ -152,7 +168,7 @@ def _outcome(known: Known, missing: t.Sequence[Result]) -> str:
 def _missing(known: Known) -> list[Result]:
     """The findings that say why no mail has proved the queue; empty if one has, or if there is nothing to prove."""
     severity: Severity = "error" if known.unproved_fails else "warning"
-    tests = [one for key, one in known.entries.items() if one.outcome == "not_proved" and key != "waiting"]
+    tests = [one for key, one in known.entries.items() if one.outcome == "not_proved" and key not in AFTERWARDS]
     found = [one for entry in tests for one in entry.result.get("findings") or () if one["severity"] == "error"]
     if found or known.ran("queue") or not known.has_sidekiq or not known.needs_queue_proof:
         return [{**one, "severity": severity} for one in found]

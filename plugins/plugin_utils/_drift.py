@@ -27,7 +27,7 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._services import 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._trouble import said, went_wrong
 
 #: The steps, in the order in which their findings are collected.
-STEPS = ("variables", "instance", "settings", "relay", "relay_bulk", "dns", "edit", "mailer", "services")
+STEPS = ("variables", "instance", "settings", "relay", "relay_bulk", "dns", "edit", "mailer", "services", "arrival")
 #: Findings of mailer_check that can merely be a consequence of drift in the file.
 _OF_THE_FILE = frozenset({"effective-differs", "password-misread", "login-misread"})
 

@@ -24,6 +24,8 @@ FOUND = ("deployment", "app_dir", "user", "env_file")
 #: The steps of the preflight, the rollout and the rollback, in order.
 PREFLIGHT = ("variables", "instance", "settings", "relay", "relay_bulk", "dns")
 ROLLOUT = ("edit", "mailer", "services", "queue")
+#: The steps after the last proof of a rollout, which fail no host.
+AFTERWARDS = ("arrival", "waiting")
 ROLLBACK = ("variables", "instance", "restored", "services")
 
 #: The one error of smtp_settings that is not about the plan itself.
@@ -176,6 +178,17 @@ class Known:
         if self.dry or not self.proof_is_asked_for or self.accepted_unserved:
             return False
         return self.setting("send") == "always" or self.needs_queue_proof
+
+    @property
+    def sent_mails(self) -> list[dict[str, str]]:
+        """The mails of this run that a relay has taken, as far as their Message-ID is known; the first is the test."""
+        tests = [("test message", one) for one in self.result("mailer").get("test_message") or ()]
+        queued = [("queued mail", self.result("queue"))]
+        return [
+            {"name": name, "message_id": str(one["message_id"]), "to": str(one["to"])}
+            for name, one in [*tests, *queued]
+            if one.get("message_id") and one.get("to")
+        ]
 
     @property
     def mail_works(self) -> bool:

@@ -42,6 +42,7 @@ def host_summary(result: t.Mapping[str, t.Any], *, whole: bool = True) -> list[s
         *_test_messages(result),
         *_services(result, dry),
         *_queued(result),
+        *_arrived(result),
         *_findings(result["findings"]),
     ]
 
@@ -203,6 +204,17 @@ def _queued(result: t.Mapping[str, t.Any]) -> list[str]:
     where = f" (job {job['id']} of the queue {job['queue']})" if job.get("id") else ""
     end = FATE_WORDS.get(queued["outcome"], queued["outcome"])
     return [f"The {what} for {queued['to']} went through the queue{where}: {end}, after {queued['waited']:g} s"]
+
+
+def _arrived(result: t.Mapping[str, t.Any]) -> list[str]:
+    """The mails that the receivers' mailboxes have; those that did not arrive are findings."""
+    lines = []
+    for one in result.get("arrivals") or ():
+        if one["arrived"]:
+            after = "" if one["seconds"] is None else f" {one['seconds']:g} s after it was sent"
+            dmarc = one["receiver"]["dmarc"] or one["judged"]["dmarc"]
+            lines.append(f"The {one['name']} arrived in {one['folder']} of {one['mailbox']}{after} (DMARC: {dmarc})")
+    return lines
 
 
 def _findings(findings: t.Iterable[t.Mapping[str, str]]) -> list[str]:

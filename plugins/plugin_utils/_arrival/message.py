@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import dataclasses
+import email.utils
 import hashlib
 import ipaddress
 import re
@@ -107,6 +108,14 @@ def from_domain(fields: t.Iterable[Field]) -> str:
     """The From domain; empty if there is not exactly one From field with one (DMARC then has nothing to check)."""
     values = [field.value for field in fields if field.name == "from"]
     return domain_of(values[0]) if len(values) == 1 else ""
+
+
+def date_of(fields: t.Iterable[Field]) -> float | None:
+    """When the sender says that it wrote the message; None without a Date."""
+    try:
+        return email.utils.parsedate_to_datetime(value_of(fields, "date")[:100]).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 def hops_of(fields: t.Sequence[Field]) -> list[Hop]:

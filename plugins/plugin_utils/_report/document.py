@@ -152,6 +152,7 @@ def _host(host: Host, over: bool, failed: bool) -> dict[str, Plain]:
         "test_messages": host.evidence.get("rails", {}).get("test_messages") or [],
         "waiting": (host.evidence.get("rails") or host.evidence.get("retry") or {}).get("waiting"),
         "retried": (host.evidence.get("retry") or {}).get("retried"),
+        "arrivals": (host.evidence.get("arrival") or {}).get("arrivals") or [],
         "queued_mail": _without_applied(host.evidence.get("queue")),
         "adopted": host.evidence.get("adopt"),
         "findings": _unique(host.findings),

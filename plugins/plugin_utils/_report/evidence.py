@@ -37,8 +37,8 @@ OF_RUN = 64 * 1024 * 1024
 EACH = 16
 #: Larger numbers are not shown.
 _HIGHEST = 2**63
-#: Options of the collection's modules that hold a secret, or a dictionary of secrets.
-SECRET_OPTIONS = (*PASSWORDS, "secrets")
+#: Options of the collection's modules that hold a secret, a dictionary of secrets, or a list of what has a password.
+SECRET_OPTIONS = (*PASSWORDS, "secrets", "mailboxes")
 
 Plain = t.Any
 Result = t.Mapping[str, t.Any]
@@ -123,7 +123,11 @@ def secrets_of(arguments: t.Any) -> set[str]:
     found: set[str] = set()
     for name in SECRET_OPTIONS:
         value = arguments.get(name)
-        for one in value.values() if isinstance(value, t.Mapping) else [value]:
+        if isinstance(value, (list, tuple)):
+            several = [one.get("password") for one in value if isinstance(one, t.Mapping)]
+        else:
+            several = list(value.values()) if isinstance(value, t.Mapping) else [value]
+        for one in several:
             if isinstance(one, str) and len(one) >= SHORTEST_SECRET:
                 found.add("".join(one))
     return found
@@ -303,6 +307,26 @@ def of_queue(result: Result) -> dict[str, Plain]:
     }
 
 
+def of_arrival(result: Result) -> dict[str, Plain]:
+    """The mails that were searched in mailboxes; of a receiver's words only its result of DMARC."""
+    return {
+        "arrivals": [
+            {
+                **{name: str(plain(one.get(name)) or "") for name in ("name", "message_id", "to", "mailbox", "folder")},
+                **{name: one.get(name) is True for name in ("arrived", "junk")},
+                "seconds": number(one.get("seconds")),
+                "dmarc": _dmarc(one),
+            }
+            for one in maps(result.get("arrivals"))
+        ]
+    }
+
+
+def _dmarc(arrival: Result) -> str:
+    receiver, judged = (some(arrival.get(name), "dmarc").get("dmarc") for name in ("receiver", "judged"))
+    return str(receiver or judged or "")
+
+
 def of_retry(result: Result) -> dict[str, Plain]:
     """The mails that waited, and what became of those that were retried, in numbers."""
     names = ("chosen", "sent", "failed", "passed", "moving", "left", "expired", "dropped", "refused", "old", "stopped")
@@ -362,6 +386,7 @@ OF_STEP: dict[str, t.Callable[[Result], dict[str, Plain]]] = {
     "rails": of_rails,
     "services": of_services,
     "queue": of_queue,
+    "arrival": of_arrival,
     "retry": of_retry,
     "adopt": of_adopt,
 }

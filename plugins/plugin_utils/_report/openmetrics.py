@@ -35,6 +35,7 @@ HELP: dict[str, str] = {
     "checked_timestamp_seconds": "When the last step of the host ended, in Unix time.",
     "relay_certificate_expiry_timestamp_seconds": "When the certificate of the relay expires, in Unix time.",
     "queue_seconds": "How long the last test mail needed from the queue to the relay.",
+    "arrival_seconds": "How long the last test mails needed until they were in the receiver's mailbox.",
     "sidekiq_mails": "Mails in Sidekiq by place: queue, scheduled, retry, or dead for those that it has given up.",
     "step_seconds": "How long each step of the last run took.",
     "run_timestamp_seconds": "When the last run ended, in Unix time.",
@@ -96,6 +97,11 @@ def _host(samples: _Samples, host: Document) -> None:
         place = f"{probe.get('host') or ''}:{probe.get('port') or ''}"
         samples.add("relay_certificate_expiry_timestamp_seconds", until, host=name, relay=relay, endpoint=place)
     samples.add("queue_seconds", (host["queued_mail"] or {}).get("waited"), host=name)
+    for arrival in host["arrivals"]:
+        if arrival["arrived"]:
+            samples.add(
+                "arrival_seconds", arrival["seconds"], host=name, mail=arrival["name"], mailbox=arrival["mailbox"]
+            )
     if host["waiting"]:
         groups = host["waiting"]["groups"]
         for place in _PLACES:

@@ -80,6 +80,7 @@ def _host(made: Document, place: int, host: Document, is_open: bool) -> Markup:
             _relays(host["relays"]),
             _services(host),
             _mail(host),
+            _arrivals(host["arrivals"]),
             _waiting(host["waiting"]),
             _findings(host),
             _timeline(host["timeline"], made["run"]["check_mode"]),
@@ -241,6 +242,26 @@ def _job(queued: Document) -> str:
     if error:
         return f"{error.get('class')}: {error.get('message')}"
     return f"queue {job.get('queue')}, tried {plural(int(job.get('attempts') or 0), 'time')}" if job else ""
+
+
+def _arrivals(arrivals: t.Sequence[Document]) -> Markup | None:
+    """Where the test mails are in the receivers' mailboxes."""
+    rows: list[list[Child]] = [
+        [
+            one["name"],
+            f"{one['folder']} of {one['mailbox']}{' (junk)' if one['junk'] else ''}"
+            if one["arrived"]
+            else "not arrived",
+            "" if one["seconds"] is None else duration(one["seconds"]),
+            one["dmarc"],
+        ]
+        for one in arrivals
+    ]
+    return part("Arrival", table("Arrival", ("Mail", "Where", "After", "DMARC"), rows)) if rows else None
+
+
+def _place(arrival: Document) -> str:
+    return f"{arrival['folder']} of {arrival['mailbox']}{' (junk)' if arrival['junk'] else ''}"
 
 
 def _waiting(waiting: Document | None) -> Markup | None:

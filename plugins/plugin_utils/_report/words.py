@@ -44,6 +44,7 @@ STEPS: tuple[Step, ...] = (
         {"timeout": 180, "steady": 10},
     ),
     Step("queue", "Queue", "queued_mail_check", "the queue", {"deadline": 120, "timeout": 180}),
+    Step("arrival", "Arrival", "mail_arrival_info", "the mails to arrive in the mailboxes", {"timeout": 120}),
     Step("retry", "Retry", "waiting_mails", "the mails that are retried", {"deadline": 1800, "timeout": 180}),
     Step("undo", "Undo", "", "the services to run with the old settings again", {"timeout": 180, "steady": 10}),
     Step("adopt", "Adopt", "smtp_adopt", "the current settings to be read"),

@@ -416,6 +416,27 @@ def test_a_step_is_given_nothing_that_its_module_does_not_know(step: str, part: 
     assert given and set(given) - adopting <= documented(step)
 
 
+BOX = {"host": "imap.b.test", "login": "A@B.test", "password": "x"}
+MAILER = {"test_message": [{"message_id": "1@b.test", "to": "a@b.test"}, {"message_id": None, "to": "a@b.test"}]}
+
+
+@pytest.mark.parametrize(
+    ("boxes", "names"),
+    [
+        ([BOX], ["test message", "queued mail"]),
+        ([{**BOX, "login": "me", "address": "q@b.test"}], []),
+        ([{**BOX, "login": "me", "address": "a@b.test"}], ["test message", "queued mail"]),
+        ([], []),
+        (None, []),
+    ],
+)
+def test_mails_are_searched_where_the_mailbox_of_their_recipient_is_given(boxes: t.Any, names: list[str]) -> None:
+    queue = {"message_id": "2@b.test", "to": "a@b.test"}
+    done = linked("mail_arrival_info", "rollout", {"mailboxes": boxes}, mailer=MAILER, queue=queue)
+    assert [one["name"] for one in (done or {}).get("messages", [])] == names
+    assert linked("mail_arrival_info", "rollout", {"mailboxes": [BOX]}, mailer={}) is None
+
+
 @pytest.mark.parametrize(
     ("part", "retry", "more", "runs"),
     [
@@ -446,9 +467,10 @@ def test_waiting_mails_are_those_of_the_host_with_sidekiq() -> None:
     assert missing is None
 
 
-def test_a_retry_that_goes_wrong_fails_no_host() -> None:
-    module = importlib.import_module("ansible_collections.fediops.mastodon.plugins.action.waiting_mails")
-    task = SimpleNamespace(args={"chain": "rollout"}, async_val=0, check_mode=False, action="waiting_mails")
+@pytest.mark.parametrize("name", ["waiting_mails", "mail_arrival_info"])
+def test_what_goes_wrong_after_the_last_proof_fails_no_host(name: str) -> None:
+    module = importlib.import_module(f"ansible_collections.fediops.mastodon.plugins.action.{name}")
+    task = SimpleNamespace(args={"chain": "rollout"}, async_val=0, check_mode=False, action=name)
     step = module.ActionModule(task, *(None,) * 5)
     done = step._ended("failed", ["It is so."], {"failed": True, "changed": False, "exception": "x"})
     assert (done["failed"], done["msg"], len(done["warnings"])) == (False, "It is so.", 1)

@@ -71,6 +71,13 @@ def test_the_password_in_another_place_is_not_quoted(secret: t.Any, wrong: str) 
     assert ("setting-type", "mastodon_smtp_port") in found(result)
 
 
+def test_the_password_of_a_mailbox_is_quoted_nowhere_and_kept_nowhere() -> None:
+    result = check(arrival_mailboxes=[{"host": "x", "login": "y", "password": SECRET}], port=SECRET)
+    assert found(result) == [("setting-type", "mastodon_smtp_port")]
+    wrong = check(arrival_mailboxes=SECRET, password=SECRET)
+    assert found(wrong) == [("setting-type", "mastodon_smtp_arrival_mailboxes")]
+
+
 def test_a_number_for_a_password_is_not_quoted() -> None:
     result = check(password=20261128, tls="{{ mastodon_smtp_password }}")
     assert found(result) == [("setting-type", "mastodon_smtp_tls")] and "20261128" not in str(result)

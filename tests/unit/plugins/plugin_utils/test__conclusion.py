@@ -145,6 +145,35 @@ def test_how_a_rollout_ended(more: dict[str, t.Any], dry: bool, outcome: str) ->
     assert ended["headline"] == ended["summary"][0]
 
 
+NOT_THERE = Finding("mail-not-arrived", "error", "test message", "It is nowhere.", "Wait longer.").as_dict()
+ARRIVED = {
+    "name": "test message",
+    "arrived": True,
+    "folder": "INBOX",
+    "mailbox": "a@b.test",
+    "seconds": 2.0,
+    "receiver": {"dmarc": ""},
+    "judged": {"dmarc": "pass"},
+}
+
+
+@pytest.mark.parametrize("outcome", ["failed", "not_proved"])
+def test_a_mail_that_does_not_arrive_is_a_warning(outcome: t.Any) -> None:
+    """The relay has taken it, so the settings work."""
+    step = Entry("Look for the mails", outcome, ("It is nowhere.",), {"arrivals": [], "findings": [NOT_THERE]})
+    ended = rollout(also(known(**ran(edit=EDIT, **QUEUE)), arrival=step), None, str)
+    assert (ended["outcome"], ended["fails"], ended["label"]) == ("changed", False, "Done and proved")
+    assert [(one["code"], one["severity"]) for one in ended["findings"]] == [("mail-not-arrived", "warning")]
+    broken = Entry("Look for the mails", "failed", ("It is broken.",), {})
+    ended = rollout(also(known(**ran(edit=EDIT, **QUEUE)), arrival=broken), None, str)
+    assert [one["code"] for one in ended["findings"]] == ["arrival-unjudged"] and not ended["fails"]
+
+
+def test_a_mail_that_arrived_is_in_the_summary() -> None:
+    ended = rollout(known(**ran(edit=EDIT, **QUEUE), arrival={"arrivals": [ARRIVED], "findings": []}), None, str)
+    assert "The test message arrived in INBOX of a@b.test 2 s after it was sent (DMARC: pass)" in ended["summary"]
+
+
 def without_queue(host: Known) -> Known:
     """The host, with nothing sent through its queue."""
     return also(host, queue=Entry("Prove the queue", "skipped"))

@@ -291,6 +291,29 @@ QUEUE: dict[str, t.Any] = {
 }
 
 
+ARRIVAL: dict[str, t.Any] = {
+    "changed": False,
+    "findings": [],
+    "all_arrived": False,
+    "arrivals": [
+        {
+            "name": "test message",
+            "message_id": "674164a2b1f3_98@social.example",
+            "to": "admin@example.com",
+            "deleted": True,
+            "arrived": True,
+            "mailbox": "admin@example.com",
+            "folder": "Junk",
+            "junk": True,
+            "seconds": 2.0,
+            "receiver": {"dmarc": "", "results": []},
+            "judged": {"dmarc": "fail"},
+        },
+        {"name": "queued mail", "message_id": "x@social.example", "to": "admin@example.com", "arrived": False},
+    ],
+}
+
+
 def drift_check(in_order: bool, severity: str = "error", after: Run | None = None) -> Run:
     """A drift check of one host. It may follow another run of the same command."""
     run = after or Run("a.example", playbook="smtp_check.yml")

@@ -487,6 +487,7 @@ RESULTS: dict[str, dict[str, t.Any]] = {
     },
     "mail_services": runs.services(),
     "queued_mail_check": runs.QUEUE,
+    "mail_arrival_info": runs.ARRIVAL,
 }
 
 
@@ -556,3 +557,19 @@ def test_a_result_of_another_shape_is_borne(wrong: t.Any) -> None:
     for name in ("mail_services", "queued_mail_check"):
         run.step(run.task(name, name), ["a.example"], ("ok", {"services": wrong, "job": wrong, "findings": wrong}))
     valid(run.document())
+
+
+def test_where_a_mail_arrived_is_in_the_report_and_the_password_of_the_mailbox_in_none() -> None:
+    run = runs.Run("a.example")
+    box = {"host": "imap.example.com", "login": "admin@example.com", "password": runs.PASSWORD}
+    step = run.task("Look for the mails", "mail_arrival_info", "rollout", mailboxes=[box])
+    found = {**runs.ARRIVAL, "findings": [{**runs.DMARC, "message": f"Not {runs.PASSWORD}."}]}
+    run.step(step, ["a.example"], ("ok", found))
+    made = run.document()
+    valid(made)
+    here, missing = made["hosts"][0]["arrivals"]
+    assert (here["folder"], here["junk"], here["seconds"], here["dmarc"]) == ("Junk", True, 2.0, "fail")
+    assert (missing["arrived"], missing["seconds"]) == (False, None)
+    files = render(made, FILES)
+    assert "Junk of admin@example.com (junk)" in files[FILES["html"]]
+    assert not any(runs.PASSWORD in text for text in files.values())

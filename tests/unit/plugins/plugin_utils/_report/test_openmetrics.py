@@ -67,7 +67,9 @@ def test_the_metrics_of_every_run_are_read_by_both_parsers(run: runs.Run) -> Non
 
 
 def test_every_metric_has_help_a_type_and_a_name_by_the_conventions() -> None:
-    text = openmetrics(runs.rollout(NAMES).document())
+    run = runs.rollout(NAMES)
+    run.step(run.task("Look for the mails", "mail_arrival_info", "rollout"), NAMES, ("ok", runs.ARRIVAL))
+    text = openmetrics(run.document())
     for name in HELP:
         lines = [line for line in text.splitlines() if re.match(rf"(# \w+ )?mastodon_mail_{name}\b", line)]
         assert lines[0].startswith("# HELP") and lines[1] == f"# TYPE mastodon_mail_{name} gauge" and len(lines) > 2
