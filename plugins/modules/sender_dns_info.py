@@ -133,7 +133,7 @@ extends_documentation_fragment:
   - fediops.mastodon.chain
 requirements:
   - dnspython >= 2.6.1, on the controller
-  - spftrace >= 0.3, on the controller
+  - spftrace >= 0.3, on the controller; without it SPF is not checked, and a finding says so
 notes:
   - Runs on the controller and does not connect to the target.
   - Name servers of a company may answer differently from those that receivers ask (split DNS). Give public ones in

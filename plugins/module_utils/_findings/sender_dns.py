@@ -21,7 +21,8 @@ TABLE = Table(
     Code(
         "dns-packages-missing",
         "error",
-        "The controller lacks a Python package that the DNS check needs.",
+        "The controller lacks a Python package that the DNS check needs. Without spftrace only SPF is not checked, "
+        "which is unknown and fails nothing.",
         "Install it for the Python that runs ansible-playbook, not on the instances.",
     ),
     Code(

@@ -82,6 +82,7 @@ class Facts:
     :ivar reports: foreign domain of a DMARC report address -> the answer to whether it accepts the reports.
     :ivar wildcards: answers for random names, which exist only with a wildcard.
     :ivar neighbours: for each relevant name, its CNAME answer and the answers for other types.
+    :ivar evaluated: whether SPF could be evaluated and taken apart; it cannot where spftrace is missing.
     """
 
     sender: Sender
@@ -99,6 +100,7 @@ class Facts:
     reports: t.Mapping[str, Answer]
     wildcards: tuple[Answer, ...]
     neighbours: tuple[tuple[Answer, tuple[Answer, ...]], ...]
+    evaluated: bool = True
 
     @property
     def exists(self) -> bool | None:
@@ -113,11 +115,14 @@ class Facts:
         return {selector: dkim_key.key_of(answer) for selector, answer in self.keys.items()}
 
 
-def gather(sender: Sender, ask: Ask, *, time_limit: t.Callable[[], float] = lambda: 20.0) -> Facts:
+def gather(
+    sender: Sender, ask: Ask, *, time_limit: t.Callable[[], float] = lambda: 20.0, evaluate: bool = True
+) -> Facts:
     """Make all DNS queries that the rules need.
 
     :param ask: queries DNS.
     :param time_limit: returns the seconds left for one SPF evaluation.
+    :param evaluate: whether SPF can be evaluated.
     """
     domain = sender.from_domain
     return_path = _return_path(sender, ask)
@@ -134,7 +139,7 @@ def gather(sender: Sender, ask: Ask, *, time_limit: t.Callable[[], float] = lamb
         return_mx=return_mx,
         hosts=_hosts(ask, mx, return_mx),
         from_txt=ask(domain, "TXT"),
-        spf=_spf(sender, ours, ask, time_limit) if ours else None,
+        spf=(_spf(sender, ours, ask, time_limit) if evaluate else _spf_alone(ours, ask)) if ours else None,
         keys=keys,
         dmarc=dmarc,
         return_walk=walk(ask, ours) if ours else None,
@@ -142,6 +147,7 @@ def gather(sender: Sender, ask: Ask, *, time_limit: t.Callable[[], float] = lamb
         reports=_reports(ask, dmarc),
         wildcards=_wildcards(ask, domain, sender.dkim_domain),
         neighbours=_neighbours(ask, domain, ours, keys),
+        evaluated=evaluate,
     )
 
 
@@ -207,6 +213,11 @@ def _spf(sender: Sender, domain: str, ask: Ask, time_limit: t.Callable[[], float
         unanswered=unanswered,
         opaque=opaque,
     )
+
+
+def _spf_alone(domain: str, ask: Ask) -> Spf:
+    txt = ask(domain, "TXT")
+    return Spf(domain, txt, tuple(one for one in txt.records if spf_evaluation.is_policy(one)))
 
 
 def inside(network: str) -> str:

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import shlex
 import sys
+import sysconfig
 import typing as t
+from pathlib import Path
 
 #: Package -> the oldest version that works: what the DNS step needs.
 NEEDED: dict[str, tuple[int, ...]] = {"dnspython": (2, 6, 1), "spftrace": (0, 3)}
@@ -34,8 +37,28 @@ def remedy(wanting: list[str]) -> str:
     """The command that installs them into the Python that runs this."""
     # Without --force-reinstall, pip leaves a damaged package as it is.
     anew = ["--force-reinstall"] if any(_version(one.partition(">")[0]) for one in wanting) else []
-    command = [sys.executable, "-m", "pip", "install", *anew, *wanting]
+    if _externally_managed():
+        return _environment(wanting)
+    if importlib.util.find_spec("pip") is None:  # an environment that uv has made
+        command = ["uv", "pip", "install", "--python", sys.executable, *wanting]
+    else:
+        command = [sys.executable, "-m", "pip", "install", *anew, *wanting]
     return f"Run: {shlex.join(command)} (on this machine only)."
+
+
+def _externally_managed() -> bool:
+    """Whether pip refuses to change this Python, which belongs to the operating system (PEP 668)."""
+    in_environment = sys.prefix != sys.base_prefix
+    return not in_environment and (Path(sysconfig.get_path("stdlib")) / "EXTERNALLY-MANAGED").is_file()
+
+
+def _environment(wanting: list[str]) -> str:
+    venv = "~/ansible"
+    install = shlex.join(["pip", "install", "ansible-core", *wanting])
+    return (
+        "This Python belongs to the operating system, which refuses pip (PEP 668). Make an environment for Ansible: "
+        f"{shlex.quote(sys.executable)} -m venv {venv} && {venv}/bin/{install}; then run {venv}/bin/ansible-playbook."
+    )
 
 
 def _version(package: str) -> str:

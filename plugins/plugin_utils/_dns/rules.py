@@ -54,6 +54,9 @@ RULES: tuple[Rule, ...] = (
     Rule("W2", "Are CNAME records the only ones at their name?", "RFC 1034, 3.6.2", wildcard.w2_cname_alone),
 )
 
+#: The rules that need an evaluation of the SPF record.
+EVALUATED = frozenset({"S2", "S3", "S4", "S5", "S6"})
+
 #: The verdict on a sender or a rule: the worst severity of its findings; with only infos it is ok.
 Verdict = t.Literal["ok", "warning", "error", "unknown"]
 
@@ -104,7 +107,11 @@ def judge(facts: Facts) -> Judgement:
     outcomes: dict[str, str] = {}
     findings: list[Finding] = []
     open_rules: list[str] = []
+    unevaluated = facts.spf is not None and not facts.evaluated
     for rule in RULES:
+        if unevaluated and rule.id in EVALUATED:
+            outcomes[rule.id] = "unknown"
+            continue
         result = rule.judge(facts)
         outcomes[rule.id] = "skipped" if result is None else worst_first(result)[0].severity if result else "ok"
         findings += result or ()

@@ -46,6 +46,12 @@ def _one_policy(facts: Facts, txt: Answer, severity: Severity) -> list[Finding]:
     policies = [one for one in txt.records if is_policy(one)]
     if len(policies) == 1:
         return []
+    if policies and not facts.evaluated:
+        message = (
+            f"Correct {txt.name} TXT: there are {len(policies)} SPF records, so receivers treat all of them as broken "
+            "(permerror). Merge their terms into one record."
+        )
+        return [TABLE.finding("spf-several", txt.name, message, severity=severity)]
     if policies:
         merged = instead(txt.name, "TXT", repaired(facts, txt.name))
         why = f"There are {len(policies)} SPF records, so receivers treat all of them as broken (permerror)."

@@ -23,6 +23,12 @@ try:
     from spftrace import BaseResolver, Evaluator, Limits, SpfError, parse
 except ImportError:  # reported by the step; see libraries.py
     BaseResolver = object  # type: ignore[misc, assignment]
+    SpfError = ValueError  # type: ignore[misc, assignment]
+
+    def parse(_record: str) -> t.Any:  # type: ignore[misc]
+        """Nothing can be said about the terms of a record."""
+        raise SpfError("spftrace is not installed")
+
 
 Verdict = t.Literal["pass", "fail", "softfail", "neutral", "none", "permerror", "temperror"]
 

@@ -27,7 +27,7 @@ from ansible_collections.fediops.mastodon.plugins.action import sender_dns_info 
 from ansible_collections.fediops.mastodon.plugins.modules import sender_dns_info as documented
 from ansible_collections.fediops.mastodon.plugins.plugin_utils import _run
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns import libraries, queries
-from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns.rules import RULES
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns.rules import EVALUATED, RULES
 from ansible_collections.fediops.mastodon.tests.unit.plugins.plugin_utils._dns import dns_book, dns_loopback
 
 OTHER = {name.replace("example.org", "example.net"): rows for name, rows in dns_book.GOOD.items()}
@@ -261,14 +261,40 @@ def test_a_missing_package_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> 
     assert f"Run: {sys.executable} -m pip install 'no-such-package>=1.0' (on this machine only)." in result["msg"]
 
 
-@pytest.mark.parametrize(("package", "module"), [("dnspython", "dns.resolver"), ("spftrace", "spftrace")])
-def test_a_package_that_is_listed_but_damaged_is_missing_too(
-    monkeypatch: pytest.MonkeyPatch, package: str, module: str
-) -> None:
-    monkeypatch.setitem(sys.modules, module, None)  # importing it is an ImportError now
+def test_a_package_that_is_listed_but_damaged_is_missing_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dns.resolver", None)  # importing it is an ImportError now
     result = run(5, **GOOD)
     assert [one["code"] for one in result["findings"]] == ["dns-packages-missing"]
-    assert f"lacks {package}>=" in result["msg"] and "pip install --force-reinstall" in result["msg"]
+    assert "lacks dnspython>=" in result["msg"] and "pip install --force-reinstall" in result["msg"]
+
+
+@pytest.mark.parametrize("options", [GOOD, BAD])
+def test_without_spftrace_all_but_spf_is_checked(
+    server: dns_loopback.Server, monkeypatch: pytest.MonkeyPatch, options: dict[str, t.Any]
+) -> None:
+    monkeypatch.setitem(sys.modules, "spftrace", None)
+    result = run(server.port, **options, fail_on="warning")
+    assert "failed" not in result  # never a stop
+    missing = next(one for one in result["findings"] if one["code"] == "dns-packages-missing")
+    assert (missing["severity"], missing["subject"]) == ("unknown", "SPF")
+    assert missing["message"].startswith("SPF is not checked: ") and "pip install" in missing["fix"]
+    outcomes = {one["id"]: one["outcome"] for one in result["sender_dns"][0]["rules"]}
+    assert {name for name, outcome in outcomes.items() if outcome == "unknown"} == EVALUATED
+    assert (outcomes["S1"], outcomes["K1"], outcomes["M1"], outcomes["M4"]) == ("ok", "ok", "ok", "ok")
+
+
+def test_a_python_of_the_operating_system_is_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Debian's and Ubuntu's pip refuse to install into it (PEP 668)."""
+    (tmp_path / "EXTERNALLY-MANAGED").write_text("")
+    monkeypatch.setattr(libraries.sysconfig, "get_path", lambda _name: str(tmp_path))
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    told = libraries.remedy(["spftrace>=0.3"])
+    assert "PEP 668" in told and "-m venv ~/ansible && ~/ansible/bin/pip install ansible-core 'spftrace>=0.3'" in told
+
+
+def test_an_environment_without_pip_is_uvs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libraries.importlib.util, "find_spec", lambda _name: None)
+    assert f"Run: uv pip install --python {sys.executable} 'x>=1'" in libraries.remedy(["x>=1"])
 
 
 def test_it_can_be_imported_without_its_packages() -> None:
@@ -282,6 +308,26 @@ def test_it_can_be_imported_without_its_packages() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "ActionModule"), done.stderr
+
+
+def test_records_are_judged_and_repaired_without_spftrace() -> None:
+    """Nothing of it is imported; several SPF records make the rule that words a repair run."""
+    program = (
+        "import sys\n"
+        "sys.modules['spftrace'] = None\n"
+        f"sys.path.insert(0, {str(Path(step_file.__file__).parents[5])!r})\n"
+        "from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns import facts, rules, sender\n"
+        "from ansible_collections.fediops.mastodon.tests.unit.plugins.plugin_utils._dns import dns_book\n"
+        "two = [('A', '192.0.2.1'), ('TXT', 'v=spf1 a -all'), ('TXT', 'v=spf1 ~all')]\n"
+        "several = {**dns_book.GOOD, 'example.org': two}\n"
+        "for book in (dns_book.GOOD, several, {}):\n"
+        "    who = sender.sender_from(dns_book.OPTIONS, sender.Relay())\n"
+        "    done = rules.judge(facts.gather(who, dns_book.ask_from(book), evaluate=False))\n"
+        "    zone = done.as_dict()['zone']\n"
+        "    print(done.outcomes['S1'], done.outcomes['S4'], '\\nexample.org. 3600 IN TXT \"v=spf1' in zone)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["ok unknown False", "error unknown False", "error unknown True"], done.stderr
 
 
 def test_the_documentation_is_the_argument_spec() -> None:
