@@ -17,6 +17,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.settings import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.names import PASSWORDS
 from ansible_collections.fediops.mastodon.plugins.module_utils._masking import without
+from ansible_collections.fediops.mastodon.plugins.module_utils._waiting.retry import FASTEST
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._accepted import unknown_codes
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep, Result
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import (
@@ -70,7 +71,7 @@ class ActionModule(ControllerStep):
         }
         of_playbooks = {name: values[PREFIX + name] for name in OF_PLAYBOOKS if PREFIX + name in values}
         self.unshown = {"variables": without({**public, **of_playbooks}, self._secrets)}
-        return [*findings, *wrong, *_no_addresses(public)], {}
+        return [*findings, *wrong, *_no_addresses(public), *_no_rate(public)], {}
 
     def _values(self, task_vars: Result) -> tuple[Result, list[Finding]]:
         values, findings = {}, []
@@ -102,6 +103,15 @@ def _no_addresses(variables: Result) -> list[Finding]:
     wrong = [name for name in _MAILED if variables.get(name) and not _ADDRESS.fullmatch(variables[name])]
     message = "It is not a mail address."
     return [TABLE.finding("test-address-invalid", PREFIX + name, message) for name in wrong]
+
+
+def _no_rate(variables: Result) -> list[Finding]:
+    """The finding about a rate of which Sidekiq would only hear once the settings are changed and proved."""
+    rate = variables.get("retry_rate")
+    if not isinstance(rate, int) or 1 <= rate <= FASTEST:
+        return []
+    message = f"{rate} mails a minute is not between 1 and {FASTEST}."
+    return [TABLE.finding("retry-rate-invalid", PREFIX + "retry_rate", message)]
 
 
 def _typed(values: Result) -> tuple[Result, list[Finding]]:

@@ -14,7 +14,8 @@ author:
   - The fediops.mastodon contributors (@fediops)
 description:
   - Works out each variable of the role P(fediops.mastodon.mastodon_smtp#role) that is set for the host, and checks its
-    type and its choices. All problems are reported at once, in sentences.
+    type and its choices, and the few values that must be in a form or range before anything is done. All problems are
+    reported at once, in sentences.
   - Refuses variables that begin with C(mastodon_smtp_) and that nothing reads (C(setting-unknown)), and codes in
     C(mastodon_smtp_accept) that no finding has (C(accept-unknown)), each with the name that is likely meant.
   - Refuses variables that facts of the host set (C(setting-from-facts)), as every module of this collection does.

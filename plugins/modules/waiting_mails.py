@@ -104,7 +104,9 @@ retried:
       description: How many were to be retried.
       type: int
     sent:
-      description: How many left Sidekiq without a failure.
+      description: >-
+        How many left Sidekiq without a failure: they were handed to the relay, unless Mastodon had no mail to send any
+        more, for instance because the account is suspended by now. Whether a mail arrives is not seen.
       type: int
     failed:
       description: How many failed again. Sidekiq keeps them.
@@ -159,7 +161,7 @@ findings:
     - code: mails-retried
       severity: info
       subject: Sidekiq
-      message: 11 of 11 mails that failed earlier were sent.
+      message: 11 of 11 mails that failed earlier were handed to the relay.
       fix: Nothing, unless some were left.
 """
 

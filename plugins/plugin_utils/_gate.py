@@ -283,7 +283,7 @@ def fleet_waiting(seen: Seen, hosts: t.Sequence[str]) -> list[str]:
     lines[0] += f", of which {_total(failed, 'expired')} have expired." if failed else "."
     retried = [one["retried"] for one in told.values() if one.get("retried")]
     if retried:
-        ends = (("chosen", "chosen"), ("sent", "sent"), ("failed", "failed again"), ("left", "left"))
+        ends = (("chosen", "chosen"), ("sent", "handed to the relay"), ("failed", "failed again"), ("left", "left"))
         lines.append(f"Retried: {', '.join(f'{_total(retried, name)} {word}' for name, word in ends)}.")
     unseen = [host for host, one in told.items() if one.get("waiting") is None and seen[host].has_sidekiq]
     return [*lines, *([f"Not counted: {_some(unseen)}."] if unseen else [])] if len(hosts) > 1 else []

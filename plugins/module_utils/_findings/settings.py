@@ -205,6 +205,13 @@ TABLE = Table(
         "RFC 5321 section 4.1.2",
     ),
     Code(
+        "retry-rate-invalid",
+        "error",
+        "The rate at which mails are retried is not between 1 and 600 a minute.",
+        "Write a whole number within the limits of your provider, such as 20.",
+        "_waiting/retry.py",
+    ),
+    Code(
         "address-name-unquoted",
         "error",
         "The display name of an address contains characters that must be in double quotes.",

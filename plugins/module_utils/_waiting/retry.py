@@ -158,7 +158,9 @@ def _numbers(outcome: Outcome, wish: Wish, waiting: Waiting) -> Finding:
     elif not wish.act:
         message = f"{_mails(outcome.chosen)} that failed earlier would be retried, at most {wish.rate} a minute."
     else:
-        message = f"{outcome.sent} of {_mails(outcome.chosen)} that failed earlier {_was(outcome.sent)} sent"
+        message = (
+            f"{outcome.sent} of {_mails(outcome.chosen)} that failed earlier {_was(outcome.sent)} handed to the relay"
+        )
         others = (
             (outcome.failed, "failed again"),
             (outcome.moving, f"{_is(outcome.moving)} on the way, or of unknown outcome"),

@@ -35,6 +35,31 @@ QUEUE_WORDS = {
 #: Where a mail of an outage is.
 PLACES = {"queue": "in the queue", "scheduled": "for a set time", "retry": "to be tried again", "dead": "given up"}
 
+#: What became of a mail that was to be retried (_waiting.retry.Outcome), in the order of the page; then what was not.
+ENDS = {
+    "sent": "Handed to the relay",
+    "failed": "Failed again",
+    "moving": "Still on the way, or of unknown outcome",
+    "passed": "Already taken by Sidekiq",
+    "left": "Left as they were",
+}
+FATES = {
+    "chosen": "Chosen",
+    **ENDS,
+    "expired": "Expired, not retried",
+    "dropped": "Of these, deleted",
+    "refused": "Not retried: the recipient does not exist",
+    "old": "Not retried: failed more than 14 days ago",
+}
+#: Why not every mail had its turn.
+STOPPED = {
+    "time": "the time was up",
+    "failures": "three in a row failed again",
+    "idle": "no running Sidekiq process takes these mails",
+    "elsewhere": "Sidekiq on another host takes them, too",
+    "error": "an error ended the retry",
+}
+
 
 def hosts(made: Document, *, all_open: bool) -> Markup | None:
     """The details of every host; those of hosts that did not pass are open."""
@@ -82,6 +107,7 @@ def _host(made: Document, place: int, host: Document, is_open: bool) -> Markup:
             _mail(host),
             _arrivals(host["arrivals"]),
             _waiting(host["waiting"]),
+            _retried(host["retried"], made["run"]["check_mode"]),
             _findings(host),
             _timeline(host["timeline"], made["run"]["check_mode"]),
             id=f"host-{place}",
@@ -289,6 +315,22 @@ def _mails(group: Document) -> str:
 def _of_use(group: Document) -> str:
     words = {"fresh": "of use", "expired": "expired", "gone": "about something that is gone", "unknown": "not judged"}
     return ", ".join(f"{group[name]:g} {word}" for name, word in words.items() if group[name])
+
+
+def _retried(retried: Document | None, dry: bool) -> Markup | None:
+    """What became of the mails that were retried, or which would be."""
+    if not retried:
+        return None
+    names = [name for name in FATES if retried[name] and not (dry and name in ENDS)]
+    if not names:
+        return None
+    title = "Mails that would be retried" if dry else "Mails that were retried"
+    stopped = STOPPED.get(retried["stopped"] or "")
+    return part(
+        title,
+        table(title, ("Mails", "Number"), [[FATES[name], f"{retried[name]:g}"] for name in names]),
+        el("p", f"Not every mail had its turn: {stopped}.") if stopped else None,
+    )
 
 
 def _findings(host: Document) -> Markup | None:

@@ -44,6 +44,12 @@ def nights() -> dict[str, t.Any]:
     return with_history(made, [seen] * 40)
 
 
+def mails() -> dict[str, t.Any]:
+    """Mails of an outage that were retried, with every number that there can be."""
+    retried = {name: 7 * place for place, name in enumerate(runs.RETRIED, 1)}
+    return runs.look_at_mails(retried={**retried, "stopped": "failures"}).document()
+
+
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
@@ -61,6 +67,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "hostile": runs.hostile().document(),
         "nothing": runs.Run().document(),
         "nights": nights(),
+        "mails": mails(),
     }
     found = {}
     for name, document in made.items():
@@ -99,7 +106,21 @@ def shown(page: Page, selector: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "name", ["one", "five", "fleet", "dry", "unfinished", "drift", "rollback", "adopt", "hostile", "nothing", "nights"]
+    "name",
+    [
+        "one",
+        "five",
+        "fleet",
+        "dry",
+        "unfinished",
+        "drift",
+        "rollback",
+        "adopt",
+        "hostile",
+        "nothing",
+        "nights",
+        "mails",
+    ],
 )
 @pytest.mark.parametrize("width", [DESK, PHONE], ids=["desk", "phone"])
 def test_the_page_fits_its_width_and_complains_of_nothing(

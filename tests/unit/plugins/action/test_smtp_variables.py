@@ -51,6 +51,14 @@ def test_who_gets_test_mail_is_judged_before_anything_is_done(name: str) -> None
         assert found(check(**{name: bad})) == [("test-address-invalid", f"mastodon_smtp_{name}")]
 
 
+def test_the_pace_of_a_retry_is_judged_before_anything_is_done() -> None:
+    for good in (1, "20", 600):
+        assert check(retry_rate=good)["findings"] == []
+    for bad in (0, "-1", 601):
+        assert found(check(retry_rate=bad)) == [("retry-rate-invalid", "mastodon_smtp_retry_rate")]
+    assert found(check(retry_rate="many")) == [("setting-type", "mastodon_smtp_retry_rate")]
+
+
 def test_everything_that_is_wrong_is_said_at_once() -> None:
     result = check(port="abc", tls="ssl", bulk="abc", login="{{ nope }}", max_fail_percentage="{{ nope_either }}")
     assert result["failed"] and found(result) == [

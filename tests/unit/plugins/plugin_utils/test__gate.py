@@ -314,6 +314,6 @@ def test_the_mails_that_wait_are_added_up() -> None:
     ]
     sent = {"chosen": 2, "sent": 1, "failed": 1, "left": 0}
     assert fleet_waiting(seen({"a": host(3, **sent), "b": host(4, **sent)}), ["a", "b"])[1:] == [
-        "Retried: 4 chosen, 2 sent, 2 failed again, 0 left."
+        "Retried: 4 chosen, 2 handed to the relay, 2 failed again, 0 left."
     ]
     assert fleet_waiting(seen({"a": host(3)}), ["a"]) == []

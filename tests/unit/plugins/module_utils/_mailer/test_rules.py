@@ -238,7 +238,7 @@ def test_an_upgrade_is_advised_where_it_helps(release: str, password: str, helps
 def test_every_code_is_tested() -> None:
     # The controller's: tests/unit/plugins/action/test_smtp_settings.py and test_smtp_variables.py, test__facts.py
     elsewhere = {"setting-unknown", "setting-type", "setting-unworkable", "setting-from-facts"}
-    elsewhere |= {"accept-unknown", "test-address-invalid"}
+    elsewhere |= {"accept-unknown", "test-address-invalid", "retry-rate-invalid"}
     elsewhere |= {"credential-blank", "helo-blank", "delivery-off", "settings-unused"}  # test_field_files.py
     elsewhere |= {"override-contradicts"}  # test_elsewhere.py
     assert {code for code, *_unused in SPEAKS} == set(CODES) - elsewhere

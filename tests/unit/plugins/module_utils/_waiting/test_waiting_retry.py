@@ -79,7 +79,7 @@ def test_the_words_that_say_that_there_is_no_such_recipient(said: str, refused: 
 def test_everything_was_sent() -> None:
     found = told(Outcome(chosen=14, sent=14))
     assert list(found) == ["mails-retried"]
-    assert found["mails-retried"].message == "14 of 14 mails that failed earlier were sent."
+    assert found["mails-retried"].message == "14 of 14 mails that failed earlier were handed to the relay."
     assert found["mails-retried"].severity == "info"
 
 
@@ -97,8 +97,9 @@ def test_all_ends_are_counted() -> None:
     outcome = Outcome(chosen=12, sent=1, failed=3, passed=1, moving=1, refused=2, stopped="time")
     message = told(outcome)["mails-retried"].message
     assert message == (
-        "1 of 12 mails that failed earlier was sent; 3 failed again; 1 is on the way, or of unknown outcome; 1 had "
-        "already been taken by Sidekiq; 6 were left as they were. 2 were left because the recipient does not exist."
+        "1 of 12 mails that failed earlier was handed to the relay; 3 failed again; 1 is on the way, or of unknown "
+        "outcome; 1 had already been taken by Sidekiq; 6 were left as they were. 2 were left because the recipient "
+        "does not exist."
     )
     assert outcome.as_dict()["left"] == 6
 

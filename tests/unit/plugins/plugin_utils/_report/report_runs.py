@@ -359,13 +359,16 @@ RETRIED = dict.fromkeys(
 )
 
 
-def look_at_mails(*, check_mode: bool = False) -> Run:
+def look_at_mails(*, check_mode: bool = False, retried: dict[str, t.Any] | None = None) -> Run:
     """The mails that wait on one host are retried."""
     run = Run("a.example", playbook="smtp_waiting.yml", check_mode=check_mode)
     one = ["a.example"]
     run.step(run.task("Check the variables", "smtp_variables", "waiting"), one, ("ok", {}))
     run.step(run.task("Find the instance", "instance_info", "waiting"), one, ("ok", instance("a.example")))
-    told = {"waiting": {"complete": True, "error": "", "groups": []}, "retried": {**RETRIED, "stopped": None}}
+    told = {
+        "waiting": {"complete": True, "error": "", "groups": []},
+        "retried": retried or {**RETRIED, "stopped": None},
+    }
     found = {"findings": [finding("mails-retried", "info", "Sidekiq", "It is so.", "")]}
     step = run.task("Show the mails that wait, and retry them", "waiting_mails", "waiting")
     run.step(step, one, ("ok" if check_mode else "changed", {**told, **found}))

@@ -380,6 +380,22 @@ def test_the_page_says_which_mails_wait() -> None:
     assert "x@y" not in json.dumps(made)
 
 
+def test_the_page_says_what_became_of_mails_that_were_retried() -> None:
+    def said(dry: bool = False, **more: t.Any) -> str:
+        retried = {**dict.fromkeys(runs.RETRIED, 0), "stopped": None, **more}
+        made = runs.look_at_mails(check_mode=dry, retried=retried).document()
+        return " ".join(re.sub("<[^>]+>", " ", page(made)).split())
+
+    text = said(chosen=14, sent=9, failed=3, left=2, expired=5, dropped=4, stopped="failures")
+    assert "Mails that were retried" in text
+    assert "Chosen 14 Handed to the relay 9 Failed again 3 Left as they were 2 Expired, not retried 5" in text
+    assert "Of these, deleted 4" in text and "three in a row failed again" in text
+    assert "on the way" not in text and "recipient does not exist" not in text
+    text = said(chosen=14, dry=True, left=14)
+    assert "Mails that would be retried" in text and "Chosen 14" in text and "Handed" not in text and "Left" not in text
+    assert "Mails that were retried" not in said()
+
+
 def test_files_are_replaced_as_a_whole_and_nothing_is_left_beside(tmp_path: t.Any) -> None:
     folder = tmp_path / "new" / "report"
     files = render(runs.hostile().document(), list(FILES))
