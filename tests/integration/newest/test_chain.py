@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import typing as t
 from pathlib import Path
 
@@ -42,7 +43,8 @@ def state(lab: Lab) -> tuple[str, dict[str, str], str]:
 
 
 def rollout(lab: Lab, *arguments: str, **variables: t.Any) -> Run:
-    return lab.rollout("--limit", HOST, *arguments, mastodon_smtp_hosts="fleet", mastodon_smtp_steady=2, **variables)
+    variables = {"mastodon_smtp_steady": 2, **variables}
+    return lab.rollout("--limit", HOST, *arguments, mastodon_smtp_hosts="fleet", **variables)
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +86,29 @@ def test_the_dry_run_says_that_nothing_can_prove_the_queue(newest: Lab, account:
     assert state(newest) == before
 
 
+#: As unattended-upgrades may do it: once a rollout has restarted web, and it answers, and all services are watched.
+SOMEBODY_ELSE = """
+old=$(systemctl show -P MainPID mastodon-web)
+up='import urllib.request; urllib.request.urlopen("http://127.0.0.1:3000/health")'
+until now=$(systemctl show -P MainPID mastodon-web); [ "$now" != 0 ] && [ "$now" != "$old" ]; do sleep 0.3; done
+until python3 -c "$up" 2> /dev/null; do sleep 0.3; done
+sleep 8; systemctl restart mastodon-web
+systemctl show -P ExecMainStartTimestamp --timestamp=utc mastodon-web
+"""
+
+
 def test_a_rollout_with_an_account_and_again(newest: Lab) -> None:
+    """In the steady time of the first one somebody else restarts web."""
     sent = mails()
-    done = rollout(newest)
+    meanwhile: list[str] = []
+    other = threading.Thread(
+        target=lambda: meanwhile.append(newest.ssh(HOST, "timeout 120 bash -s", stdin=SOMEBODY_ELSE))
+    )
+    other.start()
+    done = rollout(newest, mastodon_smtp_steady=15)
+    other.join()
+    _weekday, day, clock, _utc = meanwhile[0].split()
+    assert f"mastodon-web.service: running since {day}T{clock}Z" in flat(done), (meanwhile, done.output)
     assert done.status == 0 and "Done and proved: the mail settings are in place and in use." in flat(done), done.output
     assert "The password reset for alice@example.com went through the queue" in flat(done)
     assert mails() == sent + 2

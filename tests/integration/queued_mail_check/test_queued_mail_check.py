@@ -112,12 +112,12 @@ def test_the_sixth_reset_is_asked_for_by_rails(host: Host) -> None:
     assert ways[-1]["outcome"] in ("performed", "delivered")
 
 
-def queued(host: Host) -> list[str]:
+def queued(host: Host, redis: str = "redis-cli") -> list[str]:
     """How many jobs wait, are to be tried again, and are given up."""
-    return host.lab.ssh(host.name, "redis-cli llen queue:mailers; redis-cli zcard retry; redis-cli zcard dead").split()
+    return host.lab.ssh(host.name, f"{redis} llen queue:mailers; {redis} zcard retry; {redis} zcard dead").split()
 
 
-def somebody_asks_for_a_reset(host: Host, account: str) -> None:
+def somebody_asks_for_a_reset(host: Host, account: str, redis: str) -> None:
     """A reset whose mail fails, so that it lies in the retry set."""
     ruby = (
         f"PATH=/home/mastodon/.rbenv/shims:$PATH; cd {LIVE}; runuser -u mastodon -- env PATH=$PATH RAILS_ENV=production"
@@ -127,7 +127,7 @@ def somebody_asks_for_a_reset(host: Host, account: str) -> None:
         f"{ruby} bin/rails runner -",
         stdin=f"User.find_by(email: '{account}').send_reset_password_instructions",
     )
-    host.lab.ssh(host.name, "timeout 30 sh -c 'until [ $(redis-cli zcard retry) = 1 ]; do sleep 0.3; done'; sleep 2")
+    host.lab.ssh(host.name, f"timeout 30 sh -c 'until [ $({redis} zcard retry) = 1 ]; do sleep 0.3; done'; sleep 2")
 
 
 #: What hides the job from the log, as drop-ins of both units: logs that go to a file; a level that leaves no more than
@@ -138,6 +138,39 @@ HIDDEN = {
 }
 
 
+#: Sidekiq may have a Redis of its own: what starts it, what the environment file says of it, and how to look into it.
+SECRET = "pw-of-redis"
+START = "redis-server --port 6380 --save '' --daemonize yes --unixsocket /run/sidekiq.sock --unixsocketperm 777"
+SENTINEL = (
+    f"printf 'port 26380\nsentinel monitor main 127.0.0.1 6380 1\nsentinel auth-pass main {SECRET}\n"
+    f"requirepass {SECRET}\ndaemonize yes\n' > /run/sentinel.conf && redis-server /run/sentinel.conf --sentinel"
+)
+OWN_REDIS = {
+    "masto1": (
+        f"{START} --requirepass {SECRET}",
+        f"SIDEKIQ_REDIS_HOST=localhost\nSIDEKIQ_REDIS_PORT=6380\nSIDEKIQ_REDIS_PASSWORD={SECRET}\n",
+    ),
+    "masto2": (START, "SIDEKIQ_REDIS_URL=unix:///run/sidekiq.sock\n"),
+    "masto5": (
+        f"{START} --requirepass {SECRET} && {SENTINEL}",
+        f"SIDEKIQ_REDIS_SENTINEL_MASTER=main\nSIDEKIQ_REDIS_SENTINELS=localhost:26380\nSIDEKIQ_REDIS_PASSWORD={SECRET}\n",
+    ),
+}
+
+
+@contextlib.contextmanager
+def own_redis(host: Host) -> t.Iterator[str]:
+    """How redis-cli reaches a Redis that Sidekiq alone has, once the services are restarted."""
+    start, settings = OWN_REDIS[host.name]
+    password = f"-a {SECRET} --no-auth-warning" if SECRET in start else ""
+    host.lab.ssh(host.name, f"{start} && printf '{settings}' >> {ENV_FILE}")
+    try:
+        yield f"redis-cli -p 6380 {password}"
+    finally:
+        ends = [f"redis-cli -p {port} {password} shutdown nosave" for port in (26380, 6380) if str(port) in start]
+        host.lab.ssh(host.name, f"sed -i /^SIDEKIQ_REDIS_/d {ENV_FILE}; {'; '.join(ends)}")
+
+
 @pytest.mark.parametrize("hidden", list(HIDDEN))
 def test_where_the_log_tells_nothing_redis_does(host: Host, hidden: str) -> None:
     names = ("mastodon-web", "mastodon-sidekiq")
@@ -145,21 +178,23 @@ def test_where_the_log_tells_nothing_redis_does(host: Host, hidden: str) -> None
     line = HIDDEN[hidden].get(host.name, HIDDEN[hidden][""])
     write = "; ".join(f"mkdir -p {one} && printf '[Service]\\n{line}\\n' > {one}/log.conf" for one in folders)
     again = f"systemctl daemon-reload && systemctl restart {' '.join(names)}"
-    host.lab.ssh(host.name, f"{write}; {again}")
-    try:
+    with contextlib.ExitStack() as after:
+        after.callback(host.lab.ssh, host.name, again)
+        redis = after.enter_context(own_redis(host)) if hidden == "append" else "redis-cli"
+        after.callback(host.lab.ssh, host.name, f"rm -r {' '.join(folders)}")
+        host.lab.ssh(host.name, f"{write}; {again}")
         ready = host.lab.module(host.name, "mail_services", {"state": "restarted", "steady": 0})
         assert not ready["failed"], ready
         good = host.check(reset=ACCOUNT)
         assert (good["outcome"], good["failed"], good["findings"]) == ("performed", False, []), good
         # A reset that somebody else asked for, for the same account, waits to be tried again.
-        somebody_asks_for_a_reset(host, "refused@example.com")
+        somebody_asks_for_a_reset(host, "refused@example.com", redis)
         bad = host.check(reset="refused@example.com")
         assert (bad["outcome"], found(bad)) == ("failed", ["recipient-refused"]), bad
-    finally:
-        host.lab.ssh(host.name, f"rm -r {' '.join(folders)}; {again}")
-    # What did not get through is not sent later, either; theirs is.
-    assert queued(host) == ["0", "1", "0"]
-    host.lab.ssh(host.name, "redis-cli del retry")
+        assert SECRET not in json.dumps([good, bad])
+        # What did not get through is not sent later, either; theirs is.
+        assert queued(host, redis) == ["0", "1", "0"]
+        host.lab.ssh(host.name, f"{redis} del retry")
 
 
 FAULT = f"{LIVE}/config/initializers/zz_fault.rb"
@@ -210,3 +245,24 @@ def test_services_on_old_settings_are_what_counts(host: Host) -> None:
     assert (result["outcome"], found(result)) == ("failed", ["relay-connection-refused"]), result
     assert result["error"]["class"] == "Errno::ECONNREFUSED"
     assert queued(host) == ["0", "0", "0"]
+
+
+#: A second Sidekiq with a relay of its own, which takes all jobs, since the first one is told to take no more.
+SECOND = """set -e
+cd /run/systemd/system
+cp $(systemctl show -P FragmentPath mastodon-sidekiq) mastodon-sidekiq-more.service
+mkdir -p mastodon-sidekiq-more.service.d
+printf '[Service]\\nEnvironment=SMTP_SERVER=localhost SMTP_PORT=5998\\n' > mastodon-sidekiq-more.service.d/relay.conf
+systemctl daemon-reload && systemctl start mastodon-sidekiq-more
+"""
+NO_MORE = "rm -r /run/systemd/system/mastodon-sidekiq-more.service*; systemctl daemon-reload"
+
+
+@pytest.mark.parametrize("host", ["masto1"], indirect=True)
+def test_the_relay_of_the_sidekiq_that_took_the_job_is_named(host: Host) -> None:
+    with host.spoilt(SECOND, f"systemctl stop mastodon-sidekiq-more; {NO_MORE}; systemctl restart mastodon-sidekiq"):
+        assert not host.lab.module(host.name, "mail_services", {"steady": 0})["failed"]
+        host.lab.ssh(host.name, "systemctl kill --kill-whom=main --signal=TSTP mastodon-sidekiq && sleep 1")
+        result = host.check(reset=ACCOUNT)
+    assert (result["outcome"], found(result)) == ("failed", ["relay-connection-refused"]), result
+    assert result["findings"][0]["subject"] == "localhost:5998", result

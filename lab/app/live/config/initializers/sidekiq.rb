@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-redis = { url: Lab::RedisAddress.sidekiq }
+redis = Lab::RedisAddress.sidekiq
 
 Sidekiq.configure_server do |config|
   config.redis = redis
