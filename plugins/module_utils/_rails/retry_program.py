@@ -78,7 +78,7 @@ module FediopsRetry
     rescue StandardError, ScriptError => error
       { "failure" => { "stage" => "queue", "chain" => FediopsErrors.chain(error) { |text| plain(text) } } }
     ensure
-      Sidekiq.redis { |redis| redis.del(TURN) } if mine
+      end_turn if mine
     end
 
     private
@@ -94,6 +94,13 @@ module FediopsRetry
         sleep(1)
       end
       true
+    end
+
+    # The numbers are told in any case.
+    def end_turn
+      Sidekiq.redis { |redis| redis.del(TURN) }
+    rescue StandardError
+      nil
     end
 
     def pause(seconds)

@@ -146,6 +146,7 @@ module Sidekiq
     end
 
     def del(_key)
+      raise IOError, "no Redis" if GIVEN["broken"]
       World::TURN.clear
     end
 
