@@ -13,14 +13,15 @@ options:
   deployment:
     description:
       - How the instance is run. Found by itself when it is not given.
-      - V(systemd) is a source install whose web and Sidekiq run as systemd services.
+      - V(systemd) is a source install whose web and Sidekiq run as systemd services. Services that each run a container
+        with C(docker run --env-file) count as well.
       - V(compose) is a project of Docker Compose 2 whose web and Sidekiq run as containers.
     type: str
     choices: [systemd, compose]
   app_dir:
     description:
       - The directory that holds Mastodon, usually C(/home/mastodon/live). With Docker Compose, the project's directory,
-        which holds the Compose file.
+        which holds the Compose file. With systemd services that run containers, the directory of the environment file.
       - Found through the systemd units or the labels of the containers when it is not given. Needed where a host runs
         more than one instance.
     type: path
@@ -28,6 +29,9 @@ options:
     description:
       - The user that Mastodon runs as.
       - Taken from the unit of the web service, or the container of the Sidekiq service, when it is not given.
+      - Where no unit of the system is found, the units of this user's own systemd (C(systemctl --user)) are searched.
+        Without this option, they are searched only if the task runs as that user. The user must own the app directory,
+        and linger (C(loginctl enable-linger)).
     type: str
   env_file:
     description:

@@ -20,7 +20,19 @@ from .model import MAIL_ROLES, Deployment, Driver, Hints, Instance, InstanceErro
 def _systemd(hints: Hints) -> Driver:
     from .systemd import driver
 
-    return driver.find(hints)
+    try:
+        return driver.find(hints)
+    except InstanceError:
+        raise
+    except FindingError as nothing:
+        if nothing.finding.code not in _MISSED or client.missing():
+            raise
+        from .wrapped import driver as wrapped  # units that run docker
+
+        found = wrapped.find(hints)
+        if found is None:
+            raise
+        return found
 
 
 def _compose(hints: Hints) -> Driver:

@@ -54,9 +54,9 @@ _ROWS: dict[Kind, tuple[str, str]] = {
     ),
     "user-unit": (
         "{name}, a unit of the user manager of {owner}",
-        "Only units of the system are driven: move it to /etc/systemd/system with User={user} and "
-        "WorkingDirectory={app_dir}. Or edit {app_dir}/.env.production yourself, and restart it as that user with "
-        "systemctl --user restart {name}.",
+        "Units of a user's own systemd are driven when the user is named: set mastodon_smtp_user to {owner}, who must "
+        "own {app_dir}. Or edit {app_dir}/.env.production yourself, and restart it as that user with systemctl --user "
+        "restart {name}.",
     ),
     "docker": (
         "docker run, container {name}",
@@ -121,8 +121,9 @@ _SWARM = (
 )
 _WRAPPED = (
     "the systemd unit {unit}, which runs the container {name}",
-    "A unit that runs docker is not driven. Set the variables in the file that --env-file names in {unit} (or in the "
-    "playbook that writes it), and restart {unit}, which must recreate the container.",
+    "A unit that runs docker is driven if its docker run (or docker create) has --name and --env-file, and the command "
+    "is in the unit itself. Otherwise set the variables where {unit} takes them from, and restart {unit}, which must "
+    "recreate the container.",
 )
 _COMPOSE = (
     "the container {name} of the Compose project {project}",
@@ -174,10 +175,10 @@ def half(
 ) -> Finding:
     """The finding about web or Sidekiq of an instance whose other half is driven; parameters as of finding()."""
     named, fix = _told(running, containers, starters, owners)
-    programs = " and ".join(dict.fromkeys(one.program for one in running))
+    programs = list(dict.fromkeys(one.program for one in running))
     message = (
-        f"{programs} of this instance runs here too ({named}), which this collection does not drive: it would keep its "
-        "old settings."
+        f"{' and '.join(programs)} of this instance {'run' if len(programs) > 1 else 'runs'} here too ({named}), which "
+        "this collection does not drive: the old settings would stay in use there."
     )
     return TABLE.finding("half-not-driven", running[0].role, message, f"{fix} {_ACCEPTED}")
 

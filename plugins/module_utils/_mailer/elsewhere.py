@@ -29,6 +29,7 @@ from .variables import VARIABLES
 _AFTERWARDS = {
     "Environment": " Then run systemctl daemon-reload.",
     "UnsetEnvironment": " Then run systemctl daemon-reload.",
+    "--env": " Then run systemctl daemon-reload.",  # of a docker run in the unit
 }
 _OF_PROCESS = "process"
 _NOT_PASSED = "not in environment:"

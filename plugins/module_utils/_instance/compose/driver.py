@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import secrets
 import time
 import types
@@ -20,7 +19,7 @@ from ..._files import gate
 from ..._files.snapshot import placed
 from ..._findings.instance import TABLE
 from ..._findings.model import Finding, FindingError, errors
-from .. import condition, file_times, layers, process, release, senders, sendmail, web_address
+from .. import condition, file_times, layers, process, release, senders
 from ..model import (
     MAIL_ROLES,
     Completed,
@@ -28,21 +27,17 @@ from ..model import (
     Instance,
     InstanceError,
     LogLine,
-    Role,
-    Seen,
     Sender,
     Service,
-    Translate,
 )
-from ..procfs import SIDEKIQ_AT_WORK, Processes
-from . import image_release, network, on_disk, one_off, sight
+from ..procfs import Processes
+from . import image_release, inside, on_disk, one_off, sight
 from .containers import Container
 from .engine import Engine
 from .find import Choice, choose, env_file_of
 from .project import ServiceModel, parse_config, passed_on
 from .state import Known, as_service, log_lines
 
-_WITH_PRIVILEGES = "Send by SMTP instead, or remove no-new-privileges from security_opt in the Compose file."
 #: Number of last lines read from a failing container's log.
 _LOG_END = 50
 
@@ -57,7 +52,7 @@ def find(hints: Hints, engine: Engine | None = None, processes: Processes | None
     return ComposeDriver(hints, choose(hints, engine, processes), engine, processes)
 
 
-class ComposeDriver:
+class ComposeDriver(inside.Inside):
     """One instance under Docker Compose; see model.Driver."""
 
     def __init__(self, hints: Hints, choice: Choice, engine: Engine, processes: Processes) -> None:
@@ -266,10 +261,6 @@ class ComposeDriver:
             raise FindingError(TABLE.finding("app-command-missing", command[0], message))
         return done
 
-    def may_read(self, path: str, descriptor: int) -> bool:  # noqa: ARG002
-        """See model.Driver. Always true: the Engine reads the file and passes it to the containers."""
-        return True
-
     # Its services
 
     def services(self) -> list[Service]:
@@ -291,35 +282,6 @@ class ComposeDriver:
         counts = {name: sum(one.service == name for one in self._containers) for name in names}
         self._engine.replace(self._project, names, {name: count for name, count in counts.items() if count > 1})
 
-    def ready(self, service: Service) -> bool | None:
-        """See model.Driver. Decided by its processes as under systemd; by its health check if they cannot be seen."""
-        if service.state != "running":
-            return False
-        containers = [one for one in self._containers if one.service == service.name]
-        verdicts = [self._at_work(service.role, one) for one in containers]
-        return False if False in verdicts else None if None in verdicts else True
-
-    def _at_work(self, role: Role, container: Container) -> bool | None:
-        if container.health == "unhealthy":
-            return False
-        pids = self._processes.family(container.pid)
-        if role == "sidekiq" and pids:
-            return any(SIDEKIQ_AT_WORK.search(self._processes.title(pid)) for pid in pids)
-        seen = self._processes.listens(pids) if pids else None
-        if seen is None:
-            seen = {"healthy": True, "starting": False}.get(container.health)
-        return self._says_ready(container) if seen is None and role == "sidekiq" else seen
-
-    def _says_ready(self, container: Container) -> bool | None:
-        """By the file that Sidekiq creates when it starts to work, if that is configured; see procfs.SIDEKIQ_AT_WORK.
-
-        A new container has no such file. Up to 4.2 nothing creates it.
-        """
-        name = container.environment.get("MASTODON_SIDEKIQ_READY_FILENAME", "")
-        if not name or sight.is_before(self.instance.release, 4, 3):
-            return None
-        return self._engine.in_container(container.id, ("test", "-e", f"tmp/{name}")).returncode == 0
-
     def log_cursor(self, services: t.Sequence[Service]) -> str:  # noqa: ARG002  one clock for all
         """See model.Driver."""
         seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
@@ -337,66 +299,3 @@ class ComposeDriver:
     def _log_end(self, service: Service) -> list[LogLine]:
         containers = [one for one in self._of(service.name) if one.failing] or self._of(service.name)
         return [line for one in containers for line in log_lines(one, self._engine.log(one, lines=_LOG_END))]
-
-    # Its network
-
-    def sidekiq_hosts(self) -> set[str]:
-        """See model.Driver."""
-        return {one.hostname for one in self._containers if self._roles.get(one.service) == "sidekiq"}
-
-    def web_url(self) -> str:
-        """See model.Driver. The published port, else the container's own address with the port it listens on."""
-        web = [one for one in self._containers if self._roles.get(one.service) == "web" and one.state == "running"]
-        return self._url(web[0]) if web else ""
-
-    def _url(self, web: Container) -> str:
-        pids = self._processes.family(web.pid)
-        titles = map(self._processes.title, pids)
-        environment = web.environment  # from env_file and environment:, which is all that its processes have
-        found = web_address.choose(self._processes.listeners(pids), environment, titles, environment)
-        path = found.path if found else environment.get("SOCKET", "")
-        if path:
-            inner = os.path.join("/", web.directory, path)
-            return f"unix:{self._processes.reachable(found.pid if found else web.pid, inner)}"
-        if found and web.network_mode == "host":
-            return web_address.url(found)
-        return sight.url_of(web, found.port if found else web_address.port(environment))
-
-    def look_from(self, work: t.Callable[[Translate], Seen]) -> tuple[Seen, list[Finding]]:
-        """See model.Driver and network. Runs on the host, with a finding, if the container cannot be entered."""
-        sender = self._sender()
-        reason = "No web or sidekiq container is running."
-        if sender is not None:
-            try:
-                return network.enter_and(sender.pid, work), []
-            except OSError as error:
-                reason = f"The network of {sender.name} cannot be entered: {error.strerror}."
-        return work(str), [sight.from_host(reason)]
-
-    def relay_findings(self, host: str, ca_file: str, reached: bool) -> list[Finding]:
-        """See model.Driver."""
-        sender = self._sender()
-        if sender is None:
-            return []
-        found = sight.relay_is_itself(host, sender)
-        if not reached and not found:
-            internal = self._engine.internal_networks(sender.addresses) if sender.addresses else {}
-            found += sight.no_way_out(sender, internal)
-        if ca_file and self._engine.in_container(sender.id, ("test", "-r", ca_file)).returncode != 0:
-            found.append(sight.no_ca_file(ca_file, sender))
-        return found
-
-    def sendmail_findings(self) -> list[Finding]:
-        """See model.Driver."""
-        sender = self._sender()
-        if sender is None or not sender.no_new_privileges:
-            return []
-        done = self._engine.in_container(sender.id, ("sh", "-c", sight.PRIVILEGED_PROGRAM))
-        program = done.stdout.decode("utf-8", "replace").partition("\n")[0]
-        return sendmail.barred([sender.service], "security_opt: no-new-privileges", program, _WITH_PRIVILEGES)
-
-    def _sender(self) -> Container | None:
-        """The container that sends mail: sidekiq's, else web's."""
-        running = [one for one in self._containers if one.state == "running"]
-        by_role = {self._roles.get(one.service): one for one in running}
-        return by_role.get("sidekiq") or by_role.get("web")

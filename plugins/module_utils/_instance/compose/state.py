@@ -36,7 +36,7 @@ class Known:
 def as_service(name: str, containers: t.Sequence[Container], known: Known) -> Service:
     """One service with all its containers: the worst state of any, and the start of the oldest that runs."""
     if not containers:
-        return Service(name, known.role, "stopped", detail="no container", wanted=known.wanted)
+        return Service(name, known.role, "stopped", detail="without a container", wanted=known.wanted)
     state = next(state for state in _WORST if any(one.state == state for one in containers))
     shown = next(one for one in containers if one.state == state)
     running = [one for one in containers if one.state == "running"]

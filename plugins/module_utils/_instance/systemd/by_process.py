@@ -25,14 +25,26 @@ def units(known: t.Mapping[str, Role], manager: Manager, processes: Processes) -
 
     :param known: name -> role of the units that were found by their text.
     """
-    kept = [one for one in running.mastodons(processes) if one.keeper.kind == "unit"]
+    kept = [one for one in running.mastodons(processes) if _keeps(manager, one)]
     kept = [one for one in kept if known.get(one.keeper.name) != one.role]
     shown = {unit.name: unit for unit in manager.show(sorted({one.keeper.name for one in kept})) if unit.exists}
     return [
         (shown[one.keeper.name], one.app_dir, one.role)
         for one in kept
-        if one.keeper.name in shown and (one.keeper.name in known or is_meant_for(shown[one.keeper.name], one))
+        if one.keeper.name in shown
+        and (one.keeper.name in known or manager.account or is_meant_for(shown[one.keeper.name], one))
     ]
+
+
+def _keeps(manager: Manager, process: Running) -> bool:
+    """Whether a process is one of this systemd's; of a user's systemd, one in a directory of his."""
+    keeper, account = process.keeper, manager.account
+    if account is None:
+        return keeper.kind == "unit"
+    try:
+        return keeper.kind == "user-unit" and keeper.user == account.uid == gate.owner(process.app_dir)
+    except OSError:
+        return False
 
 
 def is_meant_for(unit: Unit, process: Running) -> bool:

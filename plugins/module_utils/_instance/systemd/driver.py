@@ -27,7 +27,7 @@ from ..process import Account
 from ..procfs import SIDEKIQ_AT_WORK, Processes
 from . import places, sandbox
 from .environment import app_environment, given_to
-from .find import Choice, choose
+from .find import Choice, choose_anywhere
 from .manager import Manager
 from .unit_layers import process_layers
 from .units import Unit, start_times
@@ -42,8 +42,9 @@ def find(hints: Hints, manager: Manager | None = None, processes: Processes | No
     :raises FindingError: there is none, or more than one.
     :raises InstanceError: it was found, but has errors; the exception carries what is known.
     """
-    manager, processes = manager or Manager(), processes or Processes()
-    return SystemdDriver(hints, choose(hints, manager, processes), manager, processes)
+    processes = processes or Processes()
+    choice, manager = choose_anywhere(hints, manager or Manager(), processes)
+    return SystemdDriver(hints, choice, manager, processes)
 
 
 class SystemdDriver:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pwd
@@ -18,7 +19,7 @@ from ..._findings.env_file import TABLE as FILES
 from ..._findings.instance import TABLE
 from ..._findings.model import Finding, FindingError
 from .. import release
-from ..model import Hints, Role
+from ..model import MAIL_ROLES, Hints, Role
 from ..procfs import Processes
 from . import places
 from .environment import ABSOLUTE
@@ -49,6 +50,31 @@ class _Lead:
     role: Role
 
 
+def choose_anywhere(hints: Hints, manager: Manager, processes: Processes) -> tuple[Choice, Manager]:
+    """The units of the one instance that the hints describe, and the systemd that runs them.
+
+    Where the given one has none that are meant to run, that of the user is asked whom the operator names, or as whom we
+    run. No other user's: a unit of the system was written by root, one of a user says what that user wants.
+
+    :raises FindingError: there is none, or more than one.
+    """
+    choice = nothing = None
+    try:
+        choice = choose(hints, manager, processes)
+    except FindingError as error:
+        nothing = error
+    if choice and any(unit.meant for unit in choice.units if choice.roles[unit.name] in MAIL_ROLES):
+        return choice, manager
+    name = hints.user or ("" if os.geteuid() == 0 else str(os.geteuid()))
+    own = Manager.of_user(name) if name and not manager.account else None
+    if own:
+        with contextlib.suppress(FindingError):
+            return choose(hints, own, processes), own
+    if nothing:
+        raise nothing
+    return t.cast(Choice, choice), manager
+
+
 def choose(hints: Hints, manager: Manager, processes: Processes) -> Choice:
     """Find the units of the one instance that the hints describe.
 
@@ -62,7 +88,7 @@ def _as_seen(hints: Hints, manager: Manager, processes: Processes) -> Choice | N
 
     The units themselves, and all that they lead to, are read again.
     """
-    if hints.services or not hints.seen or not hints.mark or hints.mark != places.mark():
+    if manager.account or hints.services or not hints.seen or not hints.mark or hints.mark != places.mark():
         return None
     alone = dataclasses.replace(hints, seen=())  # what they lead to counts, not that they were found before
     groups = list(_groups(_leads(manager.show(hints.seen), alone, processes), hints).values())
@@ -72,14 +98,16 @@ def _as_seen(hints: Hints, manager: Manager, processes: Processes) -> Choice | N
 
 
 def _searched(hints: Hints, manager: Manager, processes: Processes) -> Choice:
-    mark = "" if hints.services else places.mark()  # before the search: units added during it invalidate the mark
+    mark = (
+        "" if hints.services or manager.account else places.mark()
+    )  # before the search: units added during it invalidate the mark
     if hints.services:
         units = _named(hints, manager)
         count = len(units)
     else:
         names, count = manager.unit_names(lambda name, files: name in hints.seen or _may_lead(name, files))
         units = manager.show(names)
-    leads = _leads(units, hints, processes)
+    leads = _owned(_leads(units, hints, processes), manager)
     groups = _groups(leads, hints)
     if not hints.services and not (groups and all(map(_sends_and_serves, groups.values()))):
         leads = _with_processes(leads, manager, processes)
@@ -89,7 +117,19 @@ def _searched(hints: Hints, manager: Manager, processes: Processes) -> Choice:
     if len(groups) > 1:
         raise FindingError(_several(groups))
     (found,) = groups.values()
-    return _choice(found, hints, mark)
+    choice = _choice(found, hints, mark)
+    return dataclasses.replace(choice, user=manager.account.name) if manager.account else choice
+
+
+def _owned(leads: t.Sequence[_Lead], manager: Manager) -> list[_Lead]:
+    """Of a user's own units, those in a directory that is his: he could name that of somebody else in a unit."""
+    if manager.account is None:
+        return list(leads)
+    owned = []
+    for lead in leads:
+        with contextlib.suppress(OSError):
+            owned += [lead] if gate.owner(lead.app_dir) == manager.account.uid else []
+    return owned
 
 
 def _choice(found: t.Sequence[_Lead], hints: Hints, mark: str) -> Choice:

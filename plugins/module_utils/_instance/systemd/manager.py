@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import typing as t
 
@@ -42,8 +43,30 @@ _PATIENCE = 60.0
 _KEEP = (0, 32 * 1024 * 1024)
 
 
+#: What the journal says about an entry. A unit of a user's own systemd has the fields with USER.
+_FIELDS = "MESSAGE,_PID,SYSLOG_IDENTIFIER,_SYSTEMD_UNIT,UNIT,_SYSTEMD_USER_UNIT,USER_UNIT"
+
+
 class Manager:
-    """The host's systemd. Methods raise FindingError (no-systemd, not-permitted, systemd-answer)."""
+    """The host's systemd, or the one of a user. Methods raise FindingError (no-systemd, not-permitted, systemd-answer).
+
+    :ivar account: the user whose own systemd it is; None for the host's.
+    """
+
+    def __init__(self, account: process.Account | None = None) -> None:
+        self.account = account
+
+    @classmethod
+    def of_user(cls, name: str) -> Manager | None:
+        """The systemd of a user; None if there is no such user or it does not run (he has to linger, or be logged in).
+
+        :param name: his name or number.
+        """
+        try:
+            account = process.Account.named(name)
+        except (KeyError, OverflowError):
+            return None
+        return cls(account) if os.path.isdir(os.path.join(_runtime(account), "systemd")) else None
 
     def unit_names(self, may_lead: t.Callable[[str, places.UnitFiles], bool]) -> tuple[list[str], int]:
         """The loaded or installed service units that may belong to an instance, and the number of all units.
@@ -51,7 +74,10 @@ class Manager:
         :param may_lead: decides by a unit's name and the unit files.
         """
         kinds = ["--type=service", "--plain", "--no-legend", "--no-pager", "--full"]
-        loaded = self._ask(["systemctl", "list-units", "--all", *kinds])
+        loaded = self._ask([*self._systemctl, "list-units", "--all", *kinds])
+        if self.account:  # a user has few units, so all of them may be asked about
+            names = parse_names(loaded + self._ask([*self._systemctl, "list-unit-files", *kinds]))
+            return names, len(names)
         files = places.UnitFiles()
         names = list(dict.fromkeys([*parse_names(loaded), *files.names]))
         return [name for name in names if may_lead(name, files)], len(names)
@@ -60,7 +86,9 @@ class Manager:
         """Read these units in one call. A unit that does not exist has C(exists) false; an alias becomes its unit."""
         if not names:
             return []
-        return parse_show(self._ask(["systemctl", "show", "--no-pager", f"--property={','.join(PROPERTIES)}", *names]))
+        return parse_show(
+            self._ask([*self._systemctl, "show", "--no-pager", f"--property={','.join(PROPERTIES)}", *names])
+        )
 
     def restart(self, names: t.Sequence[str]) -> None:
         """Queue the restart of these units, all at once, without waiting for them.
@@ -72,14 +100,15 @@ class Manager:
         :raises FindingError: C(restart-refused), with the units that systemd refuses to restart.
         """
         with _lifeline.finished_first():
-            self._run(["systemctl", "reset-failed", "--", *names])
-            done = self._run(["systemctl", "restart", "--no-block", "--", *names])
+            self._run([*self._systemctl, "reset-failed", "--", *names])
+            done = self._run([*self._systemctl, "restart", "--no-block", "--", *names])
         if done.returncode != 0:
-            raise self._refusal("restart-refused", f"systemctl restart {' '.join(names)}", done)
+            raise self._refusal("restart-refused", f"{' '.join(self._systemctl)} restart {' '.join(names)}", done)
 
     def log_end(self) -> str:
         """A cursor of the journal's last entry; empty when the journal has none."""
-        done = self._run(["journalctl", "--no-pager", "--quiet", "--lines=1", "--output=json", "--output-fields=_PID"])
+        last = ["--lines=1", "--output=json", "--output-fields=_PID"]
+        done = self._run(["journalctl", "--no-pager", "--quiet", *last], as_user=False)
         for line in reversed(done.stdout.splitlines()):
             entry = _entry(line)
             if "__CURSOR" in entry:
@@ -94,14 +123,24 @@ class Manager:
         :param lines: only the last so many lines.
         """
         command = ["journalctl", "--no-pager", "--quiet", "--output=json"]
-        command.append("--output-fields=MESSAGE,_PID,SYSLOG_IDENTIFIER,_SYSTEMD_UNIT,UNIT")
+        command.append(f"--output-fields={_FIELDS}")
         command += [f"--after-cursor={cursor}"] if cursor else ["--boot"]
         command += [f"--lines={lines}"] if lines else []
-        command += [f"--unit={name}" for name in names]
-        done = self._run(command)
+        command += self._matches(names) if self.account else [f"--unit={name}" for name in names]
+        done = self._run(command, as_user=False)
         if done.returncode != 0 and not done.stdout.strip():
             raise self._refusal("log-unreadable", "journalctl", done)
         return [line for line in map(_log_line, done.stdout.splitlines()) if line]
+
+    def _matches(self, names: t.Sequence[str]) -> list[str]:
+        """The journal's entries from and about units of the user; C(--user-unit) would mean those of the caller."""
+        owner = f"_UID={self.account.uid}" if self.account else ""
+        either = [[f"{field}={name}", owner] for name in names for field in ("_SYSTEMD_USER_UNIT", "USER_UNIT")]
+        return [word for one in either for word in ("+", *one)][1:]
+
+    @property
+    def _systemctl(self) -> list[str]:
+        return ["systemctl", "--user"] if self.account else ["systemctl"]
 
     def _ask(self, command: t.Sequence[str]) -> str:
         done = self._run(command)
@@ -109,9 +148,12 @@ class Manager:
             raise self._refusal("systemd-answer", " ".join(command[:2]), done)
         return done.stdout.decode("utf-8", "replace")
 
-    def _run(self, command: t.Sequence[str]) -> Completed:
+    def _run(self, command: t.Sequence[str], *, as_user: bool = True) -> Completed:
+        environment, account = _ENVIRONMENT, self.account if as_user else None
+        if account:
+            environment = {**environment, "HOME": account.home, "XDG_RUNTIME_DIR": _runtime(account)}
         try:
-            done = process.run(command, environment=_ENVIRONMENT, timeout=_PATIENCE, keep=_KEEP)
+            done = process.run(command, environment=environment, timeout=_PATIENCE, keep=_KEEP, account=account)
         except OSError as error:
             message = f"{command[0]} cannot be run: {error.strerror}."
             raise FindingError(TABLE.finding("no-systemd", command[0], message)) from None
@@ -129,12 +171,21 @@ class Manager:
         return FindingError(TABLE.finding(code, subject, f"It said: {said or f'exit status {done.returncode}'}"))
 
 
+def _runtime(account: process.Account) -> str:
+    """Where a user's systemd has its socket. Source: pam_systemd(8)."""
+    return f"/run/user/{account.uid}"
+
+
 def _entry(line: bytes) -> dict[str, t.Any]:
     try:
         entry = json.loads(line)
     except ValueError:
         return {}
     return entry if isinstance(entry, dict) else {}
+
+
+#: Fields that name the unit of an entry: those about it before those from it.
+_UNITS = ("USER_UNIT", "_SYSTEMD_USER_UNIT", "UNIT", "_SYSTEMD_UNIT")
 
 
 def _log_line(line: bytes) -> LogLine | None:
@@ -146,11 +197,11 @@ def _log_line(line: bytes) -> LogLine | None:
     if not isinstance(message, str):
         return None
     # Before a new process executes its program, systemd logs in it under the name "(program)".
-    by_systemd = str(entry.get("SYSLOG_IDENTIFIER", "")).startswith("(")
+    by_systemd = str(entry.get("SYSLOG_IDENTIFIER", "")).startswith("(") or "USER_UNIT" in entry
     pid = "1" if by_systemd else str(entry.get("_PID", ""))
     return LogLine(
         at=int(entry.get("__REALTIME_TIMESTAMP", 0)) / 1_000_000,
-        service=str(entry.get("UNIT") or entry.get("_SYSTEMD_UNIT") or ""),
+        service=str(next(filter(None, map(entry.get, _UNITS)), "")),
         pid=int(pid) if pid.isdecimal() else 0,
         text=message.rstrip("\n"),
     )

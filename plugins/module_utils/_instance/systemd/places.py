@@ -91,6 +91,13 @@ class UnitFiles:
         """The names of units that have a file, without templates."""
         return sorted(name for name in self._texts if not name.endswith("@.service"))
 
+    def says(self, name: str, shape: re.Pattern[str]) -> bool:
+        """Whether the files of a unit have a text in them; false where they are not known."""
+        template = re.sub("@.*", "@.service", name)
+        texts = [*(self._texts.get(name) or self._texts.get(template) or ())]
+        texts += [one for key in _additions_of(name, template) for one in self._additions.get(key, ())]
+        return any(shape.search(text.replace("\\\n", " ")) for text in texts if text)
+
     def may_lead(self, name: str, is_home: t.Callable[[str], bool]) -> bool:
         """Whether a unit's settings can name a path in one of the wanted directories; true if unknown.
 

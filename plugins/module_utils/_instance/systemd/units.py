@@ -40,6 +40,7 @@ PROPERTIES = (
     "Group",
     "SupplementaryGroups",
     "WorkingDirectory",
+    "ExecStartPre",
     "ExecStart",
     "Environment",
     "EnvironmentFiles",
@@ -71,6 +72,7 @@ class Unit:
     """One service unit, as systemd has it loaded.
 
     :ivar exec_start: path and arguments of every ExecStart=, one text for each.
+    :ivar exec_start_pre: the same of ExecStartPre=.
     :ivar environment: the assignments of Environment=; a later one wins.
     :ivar environment_hidden: systemd withheld at least one assignment.
     :ivar files: its file and its drop-ins, in the order in which they are read.
@@ -95,6 +97,7 @@ class Unit:
     supplementary_groups: tuple[str, ...] = ()
     working_directory: str = ""
     exec_start: tuple[str, ...] = ()
+    exec_start_pre: tuple[str, ...] = ()
     environment: t.Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     environment_hidden: bool = False
     environment_files: tuple[EnvironmentFile, ...] = ()
@@ -234,6 +237,7 @@ def _unit(properties: t.Mapping[str, list[str]]) -> Unit:
         # A leading "!" means that the directory may be missing (WorkingDirectory=-/path).
         working_directory=one("WorkingDirectory").lstrip("!"),
         exec_start=tuple(filter(None, map(_program, properties.get("ExecStart", [])))),
+        exec_start_pre=tuple(filter(None, map(_program, properties.get("ExecStartPre", [])))),
         environment=dict(word.split("=", 1) for word in assignments if "=" in word),
         environment_hidden=_HIDDEN in assignments,
         environment_files=tuple(filter(None, map(_environment_file, properties.get("EnvironmentFiles", [])))),

@@ -30,6 +30,8 @@ PROGRAMS = {
 class Host:
     """A host with units; stands in for Manager and for Processes."""
 
+    account = None
+
     def __init__(self, folder):
         self.folder = folder
         self.units = {}

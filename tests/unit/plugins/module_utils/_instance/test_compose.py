@@ -419,7 +419,7 @@ def test_a_service_of_no_containers_is_no_part_of_the_host(docker: Docker) -> No
     driver = docker.driver()  # neither its image nor its file matters
     assert driver.instance.roles == ("sidekiq",)
     assert [one.code for one in driver.instance.findings] == ["web-elsewhere"]
-    assert "(web: no container, not enabled)" in driver.instance.findings[0].message
+    assert "(web: without a container, not enabled)" in driver.instance.findings[0].message
     assert by_name(driver.services())["web"].wanted is False
 
 

@@ -24,6 +24,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.compose
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.find import _nowhere
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Hints, InstanceError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Processes
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import not_served
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.docker_host import (
     VERSION_RB,
     Docker,
@@ -89,7 +90,7 @@ def test_a_service_of_any_name_is_told_by_its_command(docker: Docker) -> None:
     found = {one.name: (one.role, one.state, one.detail) for one in docker.driver().instance.services}
     assert found["frontend"][0] == "web"
     assert found["queue-mailers"][:2] == ("sidekiq", "running")
-    assert found["queue-default"] == ("sidekiq", "stopped", "no container")
+    assert found["queue-default"] == ("sidekiq", "stopped", "without a container")
     assert "redis" not in found
 
 
@@ -160,6 +161,18 @@ def test_a_directory_without_containers_is_enough(docker: Docker) -> None:
     instance = docker.driver(app_dir=str(docker.project)).instance
     assert (instance.release, {one.state for one in instance.services}) == ("4.4.8", {"stopped"})
     assert "--project-name" not in docker.commands("config")[0]
+
+
+def test_a_project_that_is_down_is_told_before_anything_is_edited(docker: Docker) -> None:
+    docker.containers_.clear()
+    docker.in_app["image cat"] = docker.in_app["cat"]
+    instance = docker.driver(app_dir=str(docker.project)).instance
+    stopped = [one for one in instance.findings if one.code == "service-stopped"]
+    assert {one.subject: one.message for one in stopped} == dict.fromkeys(
+        ("web", "sidekiq"), "It is without a container, although it is meant to run."
+    )
+    nobody = not_served(instance.services)
+    assert nobody is not None and nobody.subject == "sidekiq"
 
 
 @pytest.mark.parametrize("named", [{"project": "mastodon"}, {}], ids=["by name", "by its directory alone"])

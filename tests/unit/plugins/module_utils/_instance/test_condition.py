@@ -49,7 +49,7 @@ def test_which_service_is_failing(given, told):
     ("given", "told"),
     [
         (service(state="stopped", detail="inactive (dead)"), True),
-        (service("sidekiq", "stopped", detail="no container"), True),
+        (service("sidekiq", "stopped", detail="without a container"), True),
         (service(state="stopped", wanted=False), False),  # not meant to run here
         (service(state="stopped", masked=True), False),
         (service("streaming", "stopped"), False),  # sends no mail

@@ -125,10 +125,11 @@ def test_a_half_that_is_kept_by_hand_is_told_in_place_of_another_host(tree):
     (half,) = halves(tree, web_only())
     assert half.sentence() == (
         "sidekiq: Sidekiq of this instance runs here too (Sidekiq, pid 4712, user uid 48765, kept by no service "
-        "manager: it was started by hand or by cron), which this collection does not drive: it would keep its old "
-        "settings. Install the units in the folder dist of Mastodon, so that it also survives a reboot, and run this "
-        "again. Or edit /home/mastodon/live/.env.production yourself and start it again. Or accept half-not-driven "
-        "with mastodon_smtp_accept, and restart that half yourself after each rollout. [half-not-driven]"
+        "manager: it was started by hand or by cron), which this collection does not drive: the old settings "
+        "would stay in use there. Install the units in the folder dist of Mastodon, so that it also survives a reboot, "
+        "and run this again. Or edit /home/mastodon/live/.env.production yourself and start it again. Or accept "
+        "half-not-driven with mastodon_smtp_accept, and restart that half yourself after each rollout. "
+        "[half-not-driven]"
     )
     assert half.severity == "error"
 
@@ -184,6 +185,7 @@ def test_a_unit_that_runs_docker(tree, monkeypatch):
     one = said(tree)
     assert "kept by the systemd unit mash-mastodon-web.service, which runs the container masto-web-1;" in one.message
     assert "kept by docker run, container masto-jobs-1)" in one.message
+    assert "has --name and --env-file" in one.fix
     assert "restart mash-mastodon-web.service, which must recreate the container" in one.fix
 
 

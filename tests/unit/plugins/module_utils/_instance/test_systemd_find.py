@@ -11,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.fediops.mastodon.plugins.module_utils._files import gate
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance import running
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.keepers import Keeper
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Hints
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.process import Account
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.running import Running
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import places
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.find import choose
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.find import choose, choose_anywhere
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.manager import Manager
 
 
 def refusal(host, **hints):
@@ -461,3 +464,70 @@ def test_the_mark_differs_when_a_unit_came(tree, come):
 def test_without_the_list_of_active_units_there_is_no_mark(tree, monkeypatch):
     monkeypatch.setattr(places, "ACTIVE", str(tree / "missing"))
     assert places.mark() == ""
+
+
+# Units of a user's own systemd
+
+
+@pytest.fixture
+def lingering(host, tmp_path, monkeypatch):
+    """The systemd of the user that the tests run as, beside one of the host that has nothing."""
+    own = type(host)(tmp_path)
+    own.account = Account.named(str(os.geteuid()))
+    own.usual(own.app(), user="", file_state="enabled")
+    asked = []
+    monkeypatch.setattr(Manager, "of_user", lambda name: asked.append(name) or own)
+    own.asked = asked
+    return own
+
+
+def test_the_systemd_of_the_named_user_is_asked_where_the_hosts_has_none(host, lingering):
+    choice, manager = choose_anywhere(Hints(user="mastodon"), host, host)
+    assert (manager, lingering.asked) == (lingering, ["mastodon"])
+    assert names(choice) == ["mastodon-sidekiq.service", "mastodon-streaming.service", "mastodon-web.service"]
+    assert (choice.user, choice.mark) == (lingering.account.name, "")
+
+
+def test_the_hosts_own_units_come_first(host, lingering):
+    host.usual(host.app("other"))
+    choice, manager = choose_anywhere(Hints(user="mastodon"), host, host)
+    assert manager is host and choice.app_dir.endswith("other") and lingering.asked == []
+
+
+def test_units_of_the_host_that_are_not_meant_to_run_are_passed_over_for_those_of_the_user(host, lingering):
+    """Left there from before."""
+    host.usual(host.app("left"), active_state="inactive", sub_state="dead", file_state="disabled", main_pid=0)
+    assert choose_anywhere(Hints(user="mastodon"), host, host)[1] is lingering
+    lingering.units.clear()
+    assert choose_anywhere(Hints(user="mastodon"), host, host)[1] is host
+
+
+@pytest.mark.parametrize(("number", "asked"), [(0, []), (4711, ["4711"])])
+def test_without_a_name_only_our_own_systemd_is_asked(host, lingering, monkeypatch, number, asked):
+    monkeypatch.setattr(os, "geteuid", lambda: number)
+    if asked:
+        assert choose_anywhere(Hints(), host, host)[1] is lingering
+    else:
+        with pytest.raises(FindingError):
+            choose_anywhere(Hints(), host, host)
+    assert lingering.asked == asked
+
+
+def test_a_user_cannot_have_the_directory_of_somebody_else_edited(host, lingering, monkeypatch):
+    """He can write any WorkingDirectory= into his units."""
+    monkeypatch.setattr(gate, "owner", lambda _path: lingering.account.uid + 1)
+    with pytest.raises(FindingError) as raised:
+        choose_anywhere(Hints(user="mastodon"), host, host)
+    assert raised.value.finding.subject == "systemd" and "No Mastodon was found here" in raised.value.finding.message
+
+
+def test_a_users_unit_that_starts_a_script_is_found_by_its_process(lingering, monkeypatch):
+    app_dir = lingering.units["mastodon-web.service"].working_directory
+    lingering.change("mastodon-sidekiq.service", working_directory="", exec_start=("/usr/bin/sh sh x",))
+    uid = lingering.account.uid
+    found = [
+        Running(8, "sidekiq", app_dir, uid, "me", "4.5.3", Keeper("user-unit", "mastodon-sidekiq.service", uid)),
+        Running(9, "sidekiq", app_dir, uid, "me", "4.5.3", Keeper("unit", "mastodon-streaming.service")),
+    ]
+    monkeypatch.setattr(running, "mastodons", lambda _unused: found)
+    assert choose(Hints(), lingering, lingering).roles["mastodon-sidekiq.service"] == "sidekiq"

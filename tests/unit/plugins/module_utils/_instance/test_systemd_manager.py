@@ -16,6 +16,7 @@ import pytest
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import LogLine
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.process import Account
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import manager as systemd_manager
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import places
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.manager import Manager
@@ -249,3 +250,52 @@ def test_two_slashes_lead_nowhere_and_end(files):
     asked: list[str] = []
     assert not places.UnitFiles().may_lead("docker.service", lambda path: bool(asked.append(path)))
     assert sorted(asked) == ["//srv", "//srv/live", "/usr", "/usr/sbin", "/usr/sbin/dockerd"]
+
+
+# A user's own systemd
+
+
+def own():
+    """The systemd of the user that the tests run as."""
+    return Manager(Account.named(str(os.geteuid())))
+
+
+def test_a_users_systemd_is_asked_as_the_user(scripts):
+    calls = scripts("systemctl", 'echo "runtime: $XDG_RUNTIME_DIR" >> $(dirname $0)/calls; echo "a.service x"')
+    assert own().unit_names(lambda _name, _files: False) == (["a.service"], 1)
+    own().restart(["a.service"])
+    asked = [call for call in calls() if call.startswith("systemctl")]
+    assert asked[0].startswith("systemctl --user list-units --all")
+    assert asked[1].startswith("systemctl --user list-unit-files")
+    assert asked[2:] == [
+        "systemctl --user reset-failed -- a.service",
+        "systemctl --user restart --no-block -- a.service",
+    ]
+    assert f"runtime: /run/user/{os.geteuid()}" in calls()
+
+
+def test_the_log_of_a_users_units_is_chosen_by_the_journals_fields(scripts):
+    by_unit = {**LINE, "MESSAGE": "boot", "_SYSTEMD_UNIT": "user@1000.service", "_SYSTEMD_USER_UNIT": "a.service"}
+    about = {**LINE, "MESSAGE": "Failed.", "_PID": "77", "_SYSTEMD_UNIT": "user@1000.service", "USER_UNIT": "a.service"}
+    calls = scripts("journalctl", answer(f"{json.dumps(by_unit)}\n{json.dumps(about)}"))
+    lines = own().log_since(["a.service", "b.service"], "s=1")
+    assert [(one.service, one.pid, one.text) for one in lines] == [
+        ("a.service", 812, "boot"),
+        ("a.service", 1, "Failed."),
+    ]
+    (call,) = calls()
+    owner = f"_UID={os.geteuid()}"
+    assert call.endswith(
+        f"_SYSTEMD_USER_UNIT=a.service {owner} + USER_UNIT=a.service {owner} + "
+        f"_SYSTEMD_USER_UNIT=b.service {owner} + USER_UNIT=b.service {owner}"
+    )
+    assert "--unit" not in call and "--user" not in call
+
+
+def test_a_user_without_a_systemd_has_none(monkeypatch, tmp_path):
+    assert Manager.of_user("nobody-of-this-name") is None
+    monkeypatch.setattr(systemd_manager, "_runtime", lambda _account: str(tmp_path))
+    assert Manager.of_user(str(os.geteuid())) is None
+    (tmp_path / "systemd").mkdir()
+    found = Manager.of_user(str(os.geteuid()))
+    assert found is not None and found.account is not None and found.account.current
