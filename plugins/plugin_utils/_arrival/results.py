@@ -14,9 +14,13 @@ import typing as t
 from .message import Field, Hop, domain_of
 
 try:
-    import authres
+    from authres import AuthResError, all_features
+
+    # Its other modules are imported here, not when the first field is read.
+    PARSER: t.Any = all_features()  # type: ignore[no-untyped-call]
 except ImportError:  # said in a sentence; see libraries.py
-    authres = None  # type: ignore[assignment]
+    AuthResError = ValueError
+    PARSER = None
 
 #: Results that are kept of one message.
 MOST_RESULTS = 30
@@ -75,7 +79,7 @@ def read(fields: t.Sequence[Field], hop: Hop | None, authserv_id: str = "") -> R
         if not own:
             why = "Its Authentication-Results may be the sender's. Set authserv_id if this receiver writes them there."
             return Results(why=why)
-    if authres is None:
+    if PARSER is None:
         return Results(_server(own[0]), why="")
     return _parsed(own)
 
@@ -91,8 +95,8 @@ def _parsed(values: t.Sequence[str]) -> Results:
     broken = ""
     for value in values[:10]:
         try:
-            header = authres.all_features().parse(f"Authentication-Results: {value}")
-        except (authres.AuthResError, ValueError, LookupError, TypeError, RecursionError):
+            header = PARSER.parse(f"Authentication-Results: {value}")
+        except (AuthResError, ValueError, LookupError, TypeError, RecursionError):
             broken = "An Authentication-Results of the receiver cannot be parsed."
             continue
         results += [_result(one) for one in header.results or () if one.method != "none"]

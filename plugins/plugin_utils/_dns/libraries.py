@@ -23,10 +23,13 @@ NEEDED: dict[str, tuple[int, ...]] = {"dnspython": (2, 6, 1), "spftrace": (0, 3)
 MODULES = {"dnspython": "dns.resolver", "spftrace": "spftrace", "authres": "authres", "dkimpy": "dkim"}
 
 
-def missing(needed: t.Mapping[str, tuple[int, ...]] = NEEDED) -> list[str]:
-    """The packages that are missing or too old, as pip requirements: C(["spftrace>=0.3"])."""
+def missing(needed: t.Mapping[str, tuple[int, ...]] | None = None) -> list[str]:
+    """The packages that are missing or too old, as pip requirements: C(["spftrace>=0.3"]).
+
+    :param needed: as C(NEEDED), which it is by default.
+    """
     wanting: list[str] = []
-    for package, oldest in needed.items():
+    for package, oldest in (NEEDED if needed is None else needed).items():
         found = _version(package)
         if not found or _numbers(found) < oldest or not _importable(package):
             wanting.append(f"{package}>={'.'.join(map(str, oldest))}")

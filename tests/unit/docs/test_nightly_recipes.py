@@ -91,10 +91,3 @@ def test_systemd_reads_the_units(tmp_path: Path) -> None:
     command = ["systemd-analyze", "verify", "--man=no", *units]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not [line for line in done.stderr.splitlines() if "mastodon-mail-check" in line], done.stderr
-
-
-def test_the_schedule_of_awx() -> None:
-    (play,) = load("awx")
-    template, schedule = play["tasks"]
-    assert schedule["awx.awx.schedule"]["unified_job_template"] == template["awx.awx.job_template"]["name"]
-    assert "RRULE:FREQ=DAILY" in schedule["awx.awx.schedule"]["rrule"]

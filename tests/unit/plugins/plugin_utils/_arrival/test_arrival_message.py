@@ -84,6 +84,40 @@ def test_no_octets_break_the_reading(raw: bytes) -> None:
     assert all("\n" not in field.value and len(field.value) <= message.LONGEST_FIELD for field in fields)
 
 
+#: The parts that Authentication-Results are made of, in any order.
+PARTS = st.sampled_from(
+    [
+        "x",
+        ";",
+        " ",
+        "dkim",
+        "=",
+        "pass",
+        "(",
+        ")",
+        '"',
+        "\\",
+        "header",
+        ".",
+        "d",
+        "a.example",
+        "@",
+        "reason",
+        "1",
+        "/",
+        "é",
+    ]
+)
+
+
+@settings(max_examples=500)
+@given(st.lists(PARTS, max_size=40).map("".join))
+def test_no_results_break_the_reading(text: str) -> None:
+    for value in (f"x; {text}", f"x; dkim=pass {text}"):
+        field = message.Field("authentication-results", value)
+        assert results.read([field], None, "x").authserv_id in ("x", "")
+
+
 @pytest.mark.parametrize(
     ("listed", "name", "junk"),
     [
