@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible.errors import AnsibleError, AnsibleValueOmittedError
+from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._diagnosis.redact import one_line
@@ -20,6 +20,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._masking import w
 from ansible_collections.fediops.mastodon.plugins.module_utils._waiting.retry import FASTEST
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._accepted import unknown_codes
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._action import ControllerStep, Result
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._core import Omitted, worked_out
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._names import (
     OF_PLAYBOOKS,
     PREFIX,
@@ -78,8 +79,8 @@ class ActionModule(ControllerStep):
         for name in (*options(), *(PREFIX + short for short in OF_PLAYBOOKS)):
             try:
                 if name in task_vars:
-                    values[name] = self._templar.template(task_vars[name])
-            except AnsibleValueOmittedError:
+                    values[name] = worked_out(self._templar, task_vars[name])
+            except Omitted:
                 continue
             except AnsibleError as error:
                 findings.append(_unworkable(name, str(error)))

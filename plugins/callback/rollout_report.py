@@ -172,6 +172,7 @@ from ansible.release import __version__ as ansible_version
 from ansible.template import Templar
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._core import Ended
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry, Record
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report import notify, progress
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._report.collect import Collector, Task
@@ -283,14 +284,14 @@ class CallbackModule(CallbackBase):
     # Internals.
 
     def _ended(self, result: t.Any, state: str) -> None:
-        host = str(result.host.get_name())
+        told = Ended(result)
         with self._guard:
-            task = _task(result.task)
-            entry = _left(host, task, state, result.result)
-            whole = dict(result.result)
+            task = _task(told.task)
+            entry = _left(told.host, task, state, told.result)
+            whole = dict(told.result)
             if entry and not _is_hidden(whole):
                 whole = {**entry.result, **whole}
-            self._seen.ended(host, task, state, whole, time.time(), entry)
+            self._seen.ended(told.host, task, state, whole, time.time(), entry)
         self._changed.set()
 
     def _begin(self) -> None:

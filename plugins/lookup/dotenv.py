@@ -72,6 +72,8 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
 
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._core import text_of
+
 try:
     from dotenv import dotenv_values
     from dotenv.parser import parse_stream
@@ -96,7 +98,7 @@ class LookupModule(LookupBase):
                 f"Run: {sys.executable} -m pip install python-dotenv"
             )
         path = self._path(variables)
-        text = self._loader.get_text_file_contents(path)
+        text = text_of(self._loader, path)
         broken = line_of_nonsense(text)
         if broken:
             # Never show the line itself: it may hold a secret.

@@ -23,7 +23,7 @@ import dataclasses
 import typing as t
 
 from ansible import constants
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError, AnsibleValueOmittedError
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import AnsibleValidationErrorMultiple, UnsupportedError
 from ansible.plugins.action import ActionBase
@@ -38,6 +38,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._masking import MASK, forms, maskable, masked, without
 from ansible_collections.fediops.mastodon.plugins.module_utils._text import shown, shown_value
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._core import Omitted, final
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._facts import set_by_facts
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._known import Known
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._record import Entry, Record
@@ -78,10 +79,10 @@ class Step(ActionBase):
 
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
-        # A retried task reuses the same task object, whose arguments are masked by then.
-        self._given = {name: one for name, one in self._task.args.items() if name != "chain"}
+        #: The options as they are given, once the step runs.
+        self._given: Result = {}
         #: The part of the role that the step belongs to; empty for a step used outside the role.
-        self.part = str(self._task.args.get("chain") or "")
+        self.part = ""
         #: What earlier steps recorded.
         self.known = Known({})
         #: What the step records for later steps in addition to its result.
@@ -89,7 +90,8 @@ class Step(ActionBase):
         self._host = ""
         self._forms: tuple[str, ...] = ()
         self._secrets: list[str] = []
-        self._task.args = {name: MASK if name in self._hidden() else one for name, one in self._task.args.items()}
+        self._kept = {name: one for name, one in self._task.args.items() if name in self._hidden()}
+        self._task.args = {name: MASK if name in self._kept else one for name, one in self._task.args.items()}
 
     @classmethod
     def secret_options(cls) -> frozenset[str]:
@@ -127,12 +129,23 @@ class Step(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Result | None = None) -> Result:
         """Perform the step, and hide the secrets in its result."""
         result: Result = super().run(tmp, task_vars)
+        self.take_options()
         variables = task_vars or {}
         if self.part:
             result.update(self._run_linked(variables))
         else:
             result.update(self._refused(variables) or self._performed(self._worked_out(), variables))
         return result
+
+    def take_options(self) -> None:
+        """Take over the options of the task, when the step runs first: a retried one has masked them by then.
+
+        Not when it is made, as the defaults of modules are filled in only after that before ansible-core 2.19.
+        """
+        if not self._given:
+            given = {**self._task.args, **self._kept}
+            self.part = str(given.pop("chain", None) or "")
+            self._given = given
 
     def _run_linked(self, variables: Result) -> Result:
         """Run as a step of the role: start from the record, and leave the result there."""
@@ -261,8 +274,8 @@ class Step(ActionBase):
         options = {}
         for name, value in self._given.items():
             try:
-                options[name] = self._templar.template(value) if name in self._hidden() else value
-            except AnsibleValueOmittedError:
+                options[name] = final(self._templar, value) if name in self._hidden() else value
+            except Omitted:
                 continue
             except AnsibleError as undefined:
                 # The same wording as ansible-core's for every other option.

@@ -83,6 +83,7 @@ def linked(
     module = importlib.import_module(f"ansible_collections.fediops.mastodon.plugins.action.{step}")
     task = SimpleNamespace(args={"chain": part, **(options or {})}, async_val=0, check_mode=dry, action=step)
     action = module.ActionModule(task, *(None,) * 5)
+    action.take_options()
     before = {"instance": {"instance": INSTANCE}, "settings": {"plan": PLAN}, **results}
     before["variables"] = {"variables": {**SETTINGS, **(chosen or {})}}
     entries = {
@@ -175,6 +176,7 @@ def test_a_sidekiq_that_stays_stopped_is_an_error_before_a_rollout(
     module = importlib.import_module("ansible_collections.fediops.mastodon.plugins.action.instance_info")
     args = {"chain": part} if part else {}
     action = module.ActionModule(SimpleNamespace(args=args, async_val=0, check_mode=False, action="x"), *(None,) * 5)
+    action.take_options()
     monkeypatch.setattr(action, "ask", lambda *_args, **_how: {"instance": {}, "findings": [STOPPED]})
     assert [one["severity"] for one in action.perform({}, {})["findings"]] == [severity]
 
@@ -320,6 +322,7 @@ def test_names_that_are_misspelt_keep_nothing_from_being_looked_at(codes: list[s
     module = importlib.import_module("ansible_collections.fediops.mastodon.plugins.action.instance_info")
     task = SimpleNamespace(args={"chain": "preflight"}, async_val=0, check_mode=False, action="instance_info")
     action = module.ActionModule(task, *(None,) * 5)
+    action.take_options()
     action.known = Known({"variables": Entry("x", "failed", ("No.",), {"findings": [{"code": one} for one in codes]})})
     assert (action.linked({}, {}) is not None) is looks
 
@@ -348,6 +351,7 @@ def test_a_host_that_does_not_exist_is_told_by_the_first_look(
     module = importlib.import_module("ansible_collections.fediops.mastodon.plugins.action.instance_info")
     task = SimpleNamespace(args={}, async_val=0, check_mode=False, action="instance_info")
     action = module.ActionModule(task, *(None,) * 5)
+    action.take_options()
     info = {"code": "helo-blank", "severity": "info", "subject": "x", "message": "y", "fix": "z"}
     answer = {"changed": False, "instance": {"effective": effective}, "findings": [info]}
     monkeypatch.setattr(action, "ask", lambda *_args, **_how: {**answer})
@@ -363,6 +367,7 @@ def test_an_instance_that_was_not_found_has_no_host(monkeypatch: pytest.MonkeyPa
     module = importlib.import_module("ansible_collections.fediops.mastodon.plugins.action.instance_info")
     task = SimpleNamespace(args={}, async_val=0, check_mode=False, action="instance_info")
     action = module.ActionModule(task, *(None,) * 5)
+    action.take_options()
     monkeypatch.setattr(action, "ask", lambda *_args, **_how: {"failed": True, "instance": None})
     assert action.perform({}, {}) == {"failed": True, "instance": None}
 
@@ -372,6 +377,7 @@ def test_a_host_where_nothing_is_to_be_restarted_is_not_asked() -> None:
     task = SimpleNamespace(args={"chain": "rollout"}, async_val=0, check_mode=False, action="mail_services")
     service = {"name": "web", "role": "web", "stale": False, "state": "running", "since": "then", "restarts": 0}
     action = module.ActionModule(task, *(None,) * 5)
+    action.take_options()
     results = {
         "instance": {"instance": {**INSTANCE, "services": [service]}},
         "edit": {"unproved": [], "changed": False},
@@ -472,5 +478,6 @@ def test_what_goes_wrong_after_the_last_proof_fails_no_host(name: str) -> None:
     module = importlib.import_module(f"ansible_collections.fediops.mastodon.plugins.action.{name}")
     task = SimpleNamespace(args={"chain": "rollout"}, async_val=0, check_mode=False, action=name)
     step = module.ActionModule(task, *(None,) * 5)
+    step.take_options()
     done = step._ended("failed", ["It is so."], {"failed": True, "changed": False, "exception": "x"})
     assert (done["failed"], done["msg"], len(done["warnings"])) == (False, "It is so.", 1)

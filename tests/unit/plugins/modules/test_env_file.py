@@ -10,9 +10,9 @@ import json
 import pathlib
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.fediops.mastodon.plugins.modules import env_file
+from ansible_collections.fediops.mastodon.tests.unit.plugins.of_core import patch_module_args
 
 SECRET = "correct-horse#battery"
 

@@ -11,7 +11,6 @@ import json
 import types
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instance import TABLE
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model import FindingError
@@ -26,6 +25,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model i
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._mailer.elsewhere import digest
 from ansible_collections.fediops.mastodon.plugins.modules import instance_info
+from ansible_collections.fediops.mastodon.tests.unit.plugins.of_core import patch_module_args
 
 SECRET = "correct-horse-battery"
 INSTANCE = Instance(

@@ -11,7 +11,6 @@ import json
 import types
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.steps import Request, present
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.unproved import about
@@ -25,6 +24,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model i
 )
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.renewal import Outcome, Renewal
 from ansible_collections.fediops.mastodon.plugins.modules import mail_services
+from ansible_collections.fediops.mastodon.tests.unit.plugins.of_core import patch_module_args
 
 TIMES = {"steady": 10.0, "timeout": 180.0}
 OLD = Service("mastodon-web.service", "web", "running", "active (running)", started=0.0, pid=7, stale=True)

@@ -12,7 +12,6 @@ from unittest import mock
 import pytest
 import yaml
 from ansible.module_utils import basic
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._files.steps import Request, present
 from ansible_collections.fediops.mastodon.plugins.module_utils._findings.instance import TABLE
@@ -20,6 +19,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._findings.model i
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model import Completed, Instance
 from ansible_collections.fediops.mastodon.plugins.module_utils._rails.verdict import Verdict
 from ansible_collections.fediops.mastodon.plugins.modules import mailer_check
+from ansible_collections.fediops.mastodon.tests.unit.plugins.of_core import patch_module_args
 
 SECRET = "hunter2-and-more"
 INSTANCE = Instance(

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.fediops.mastodon.plugins.module_utils._edge import INSTANCE_ARGUMENTS
 from ansible_collections.fediops.mastodon.plugins.modules import smtp_relay_info
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._smtp.faults import logged_in, plain_smtp
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._smtp.faulty_server import FaultyServer, Peer
+from ansible_collections.fediops.mastodon.tests.unit.plugins.of_core import patch_module_args
 
 Run = t.Callable[..., "dict[str, t.Any]"]
 

@@ -65,7 +65,8 @@ def test_the_rule_of_tags_is_that_of_ansible(tagged: bool) -> None:
     words = ["all", "tagged", "untagged", "always", "mastodon_smtp_apply", "mastodon_smtp_edit", "other"]
     sets = [list(one) for number in (0, 1, 2) for one in itertools.combinations(words, number)]
     for tags, only, skipped in itertools.product(_command._steps(tagged), sets, sets):
-        task = unittest.mock.Mock(tags=sorted(tags - {"untagged"}), untagged=Taggable.untagged)
+        own = sorted(tags - {"untagged"})
+        task = unittest.mock.Mock(tags=own, _tags=own, untagged=Taggable.untagged, _loader=None, _parent=None)
         task._get_all_taggable_objects.return_value = []
         theirs = Taggable.evaluate_tags(task, only, skipped, {})
         assert _command._runs(tags, Command(run_tags=only, skip_tags=skipped)) == theirs, (tags, only, skipped)
