@@ -104,7 +104,7 @@ def test_an_ansible_core_that_is_too_old_is_refused(light: Light) -> None:
     text = (meta / "runtime.yml").read_text()
     meta.unlink()
     meta.mkdir()
-    (meta / "runtime.yml").write_text(text.replace(">=2.19.0", ">=2.99.0"))
+    (meta / "runtime.yml").write_text(re.sub(r">=[0-9.]+", ">=2.99.0", text))
     said = refused(light, "smtp_rollout")
     assert "fediops.mastodon needs ansible-core 2.99 or newer" in said and "pip install 'ansible-core>=2.99'" in said
 
