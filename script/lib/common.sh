@@ -5,7 +5,7 @@ say() { printf '%s\n' "$*"; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 # The environment of a lane on PATH, and the places where Ansible looks.
-use_lane() { # [default|oldest|newest]
+use_lane() { # [default|lts|oldest|newest]
   venv=$(script/bootstrap "${1:-default}" | tail -n 1)
   export PATH="$venv/bin:$PATH"
   export ANSIBLE_COLLECTIONS_PATH="$PWD/.work/collections"

@@ -18,6 +18,8 @@ import yaml
 from light_fleet import HERE, Light
 from secret_search import assert_hidden, files_with
 
+from ansible_collections.fediops.mastodon.plugins.plugin_utils._core import HIDES_OPTIONS
+
 #: With what is quoted in another way by Python, JSON and YAML.
 SECRET = "battery'staple\\horse wörd-20261128"
 #: Where it belongs: the inventory that a test writes, and the environment files with their backups.
@@ -65,7 +67,7 @@ def test_a_rollout_that_goes_well(tmp_path: Path, settings: dict[str, str]) -> N
     # Packed, so the search does not see what is in them.
     kept = {path.name.removeprefix("AnsiballZ_").removesuffix(".py") for path in tmp_path.rglob("AnsiballZ_*")}
     assert kept == {"instance_info", "mail_services", "queued_mail_check"}
-    assert "the files of fediops.mastodon.env_file are not kept" in output
+    assert "the files of fediops.mastodon.env_file are not kept" in " ".join(output.split())
 
 
 def test_what_ansible_runner_keeps(tmp_path: Path) -> None:
@@ -159,6 +161,7 @@ STEPS = """---
 """
 
 
+@pytest.mark.skipif(not HIDES_OPTIONS, reason="a task that cannot be worked out is printed: SECURITY.md says so")
 def test_steps_in_a_play_of_ones_own(tmp_path: Path) -> None:
     light = Light(tmp_path)
     light.variables(mastodon_smtp_password=SECRET)

@@ -30,6 +30,8 @@ class CallbackModule(CallbackBase):
         self._display.display(f"NOSY runner {host} {task.args}")
 
     def _ended(self, result: t.Any, **_unused: t.Any) -> None:
+        if not hasattr(result, "result"):  # before ansible-core 2.19
+            result.task, result.task_fields, result.result = result._task, result._task_fields, result._result
         shown = (result.task.args, result.task.dump_attrs(), result.task_fields, result.result)
         self._display.display(f"NOSY ended {shown}")
 
