@@ -363,7 +363,7 @@ def test_a_hostile_message_is_judged_in_time(names: int, text: bytes) -> None:
         ({"late_after": -1}, "late_after"),
         ({"box": {"port": 70000}}, "mailboxes.port"),
         ({"box": {"password": "s3cr3t\r\nA1 DELETE INBOX"}}, "mailboxes.password"),
-        ({"box": {"password": None}}, "mailboxes.password"),
+        ({"box": {"password": ""}}, "mailboxes.password"),
         ({"box": {"ca_file": "/nonesuch"}}, "mailboxes.ca_file"),
     ],
 )
