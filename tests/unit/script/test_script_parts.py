@@ -30,7 +30,8 @@ def run_by(part: Path) -> set[str]:
 
 def test_every_folder_of_integration_tests_is_run_by_a_part_and_by_one_alone() -> None:
     folders = sorted({path.parent.name for path in (CHECKOUT / "tests/integration").glob("*/**/test_*.py")})
-    run = [name for part in sorted(PARTS.iterdir()) for name in run_by(part)]
+    # lts runs what other parts run too, on another ansible-core.
+    run = [name for part in sorted(PARTS.iterdir()) if part.name != "lts" for name in run_by(part)]
     assert len(folders) > 10 and sorted(run) == folders
 
 

@@ -208,7 +208,7 @@ def test_the_documentation_says_what_the_step_gives() -> None:
         assert set(returned["plan"]["contains"][name]["contains"]) == set(result["plan"][name])
 
 
-EXAMPLES = [one for one in yaml.safe_load(documented.EXAMPLES) if "fediops.mastodon.smtp_settings" in one]
+OWN_EXAMPLES = [one for one in yaml.safe_load(documented.EXAMPLES) if "fediops.mastodon.smtp_settings" in one]
 
 
 def test_used_alone_it_returns_snippets_without_the_password() -> None:
@@ -218,7 +218,7 @@ def test_used_alone_it_returns_snippets_without_the_password() -> None:
     assert "snippets" not in run(**GOOD, chain="preflight")
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one["name"])
+@pytest.mark.parametrize("example", OWN_EXAMPLES, ids=lambda one: one["name"])
 def test_an_example_works(example: dict[str, t.Any]) -> None:
     options = dict(example["fediops.mastodon.smtp_settings"])
     for name in ("password", "bulk_password", "login"):
