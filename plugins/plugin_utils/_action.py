@@ -138,14 +138,14 @@ class Step(ActionBase):
         return result
 
     def take_options(self) -> None:
-        """Take over the options of the task, when the step runs first: a retried one has masked them by then.
+        """Take over the options of the task, as they are when it is first tried: they are masked afterwards.
 
-        Not when it is made, as the defaults of modules are filled in only after that before ansible-core 2.19.
+        They are kept with the task, since each further try may make the step anew. Not taken when the step is made, as
+        before ansible-core 2.19 the defaults of modules are filled in only after that.
         """
-        if not self._given:
-            given = {**self._task.args, **self._kept}
-            self.part = str(given.pop("chain", None) or "")
-            self._given = given
+        given = vars(self._task).setdefault("_fediops_given", {**self._task.args, **self._kept})
+        self._given = {name: one for name, one in given.items() if name != "chain"}
+        self.part = str(given.get("chain") or "")
 
     def _run_linked(self, variables: Result) -> Result:
         """Run as a step of the role: start from the record, and leave the result there."""
@@ -333,7 +333,11 @@ class ControllerStep(Step):
 
         :raises AnsibleActionFail: everything that is wrong with the options, in one message without secrets.
         """
-        validated = ArgumentSpecValidator(self.ARGUMENT_SPEC, **self.SPEC_RULES).validate(options)
+        try:
+            validated = ArgumentSpecValidator(self.ARGUMENT_SPEC, **self.SPEC_RULES).validate(options)
+        except (TypeError, ValueError):  # of a text in the place of a dictionary, before ansible-core 2.19
+            message = "An option is a text where a dictionary or a list belongs, and cannot be read as one."
+            raise AnsibleActionFail(message) from None
         # _no_log_values also has the secrets of suboptions and the converted values.
         given = [options[name] for name in self.secret_options() if name in options]
         self.keep_secret([*given, *validated._no_log_values])

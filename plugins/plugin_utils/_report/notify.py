@@ -128,6 +128,12 @@ def request_of(shape: str, url: str, token: str, message: Message) -> Request:
     at = urllib.parse.urlsplit(url)
     if at.scheme not in ("https", "http") or not at.hostname or not url.isprintable() or " " in url:
         raise Invalid("notify_url must be an address that begins with https:// or http://.")
+    if "@" in at.netloc:
+        raise Invalid("notify_url must have no name and password before its host. Give a token as notify_token.")
+    try:
+        _port = at.port
+    except ValueError:
+        raise Invalid("notify_url must have a number as its port.") from None
     if not token.isprintable() or not token.isascii():
         raise Invalid("notify_token must be printable ASCII.")
     request = _SHAPES[shape](url, at, message)

@@ -97,7 +97,8 @@ def _host(samples: _Samples, host: Document) -> None:
         place = f"{probe.get('host') or ''}:{probe.get('port') or ''}"
         samples.add("relay_certificate_expiry_timestamp_seconds", until, host=name, relay=relay, endpoint=place)
     samples.add("queue_seconds", (host["queued_mail"] or {}).get("waited"), host=name)
-    for arrival in host["arrivals"]:
+    # Two relays may have sent the same kind of mail to one mailbox: the later one counts.
+    for arrival in sorted(host["arrivals"], key=lambda one: -(one["seconds"] or 0)):
         if arrival["arrived"]:
             samples.add(
                 "arrival_seconds", arrival["seconds"], host=name, mail=arrival["name"], mailbox=arrival["mailbox"]

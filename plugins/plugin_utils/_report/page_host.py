@@ -275,9 +275,7 @@ def _arrivals(arrivals: t.Sequence[Document]) -> Markup | None:
     rows: list[list[Child]] = [
         [
             one["name"],
-            f"{one['folder']} of {one['mailbox']}{' (junk)' if one['junk'] else ''}"
-            if one["arrived"]
-            else "not arrived",
+            _place(one) if one["arrived"] else "not arrived",
             "" if one["seconds"] is None else duration(one["seconds"]),
             one["dmarc"],
         ]

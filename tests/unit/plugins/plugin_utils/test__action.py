@@ -249,6 +249,8 @@ def test_a_step_that_is_tried_again_has_its_secret_still() -> None:
     step = made({"password": SECRET})
     Step.does = staticmethod(lambda options: ([], {"length": len(options["password"])}))
     assert [step.run(task_vars={})["length"] for _unused in range(2)] == [len(SECRET)] * 2
+    again = type(step)(step._task, step._connection, step._play_context, step._loader, step._templar, None)
+    assert again.run(task_vars={})["length"] == len(SECRET)  # ansible-core makes a step anew for each try
 
 
 def test_facts_that_set_our_variables_end_the_step_before_it_begins() -> None:

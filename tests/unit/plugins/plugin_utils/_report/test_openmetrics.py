@@ -147,3 +147,12 @@ def test_mails_in_sidekiq_are_counted_by_place_where_they_were_counted() -> None
     told = {place: of_host(text, "sidekiq_mails", NAMES[0], place=place) for place in ("queue", "retry", "dead")}
     assert told == {"queue": 0, "retry": 5, "dead": 0}
     assert of_host(text, "sidekiq_mails", NAMES[1], place="retry") is None
+
+
+def test_of_two_mails_to_one_mailbox_the_later_one_counts() -> None:
+    first = {**runs.ARRIVAL["arrivals"][0], "seconds": 1.0}
+    two = {**runs.ARRIVAL, "arrivals": [first, {**first, "seconds": 900.0}]}
+    run = runs.rollout(["a.example"])
+    run.step(run.task("Look for the mails", "mail_arrival_info", "rollout"), ["a.example"], ("ok", two))
+    text = openmetrics(run.document())
+    assert list(read(text)["mastodon_mail_arrival_seconds"].values()) == [900.0]
