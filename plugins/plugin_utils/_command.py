@@ -162,4 +162,5 @@ def _hosts(command: Command) -> _Told:
     if command.hosts:
         return first, "The inventory has no groups: put the instances into the group mastodon."
     where = f" ({', '.join(command.sources)})" if command.sources else ""
-    return first, f"The inventory{where} has no hosts, or could not be read: check the path after -i."
+    advice = "check the path after -i, or run this in the folder of your ansible.cfg."
+    return first, f"The inventory{where} has no hosts, or could not be read: {advice}"

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible import constants
@@ -23,9 +24,12 @@ from ansible_collections.fediops.mastodon.plugins.plugin_utils._presets import h
 
 _UNREADABLE = "The host's answer is not a valid module result and was discarded."
 #: Advice for a host that does not answer, for the first step that connects to it.
-UNREACHED = (
-    "Nothing has been changed on this host. Check ansible_host and ansible_user, and log in to it once by hand: SSH "
-    "asks about a host that it does not know, and Ansible cannot answer."
+UNREACHED = "Nothing has been changed on this host. Check ansible_host and ansible_user."
+#: Advice for what Ansible or ssh says itself.
+_ADVICE = (
+    (re.compile(r"Host key verification failed"), "SSH does not know this host: log in to it once by hand."),
+    (re.compile(r"Missing .{1,20} password"), "Run with --ask-become-pass, or set ansible_become_password in a vault."),
+    (re.compile(r"Incorrect .{1,20} password"), "It must be the password of the user that Ansible logs in as."),
 )
 
 
@@ -49,6 +53,7 @@ class HostStep(Step):
         except AnsibleError as lost:
             told = shown(bounded(str(lost)).strip())
             advice = self.UNREACHED if isinstance(lost, AnsibleConnectionFailure) else ""
+            advice = " ".join([*filter(None, [advice]), *(more for said, more in _ADVICE if said.search(told))])
             if told == str(lost) and not advice:
                 raise
             # The prefix that this exception class adds to its message.

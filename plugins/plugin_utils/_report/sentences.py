@@ -28,6 +28,8 @@ def verdict(made: Document) -> tuple[str, str]:
     bad = sum(totals[key] for key in BAD)
     if run["state"] == RUNNING:
         return (f"Unfinished: {_so_far(totals, number)}", "busy")
+    if run["state"] != FINISHED and not made["hosts"]:
+        return f"The run ended at {clock(run['updated'])}, before its first step: {run['detail']} Nothing was changed."
     if run["state"] != FINISHED:
         return (f"Interrupted: {_so_far(totals, number)}", "bad")
     if not number:

@@ -62,7 +62,10 @@ def test_what_would_do_nothing_is_refused_by_every_playbook(light: Light, playbo
     # an inventory that cannot be read, with a limit: Ansible itself only warns
     nowhere = light.folder / "nowhere"
     said = refused(light, playbook, "--limit", "host000", inventory=nowhere)
-    assert f"The inventory ({nowhere}) has no hosts, or could not be read: check the path after -i." in said
+    assert (
+        f"The inventory ({nowhere}) has no hosts, or could not be read: check the path after -i, or run this in "
+        in said
+    )
     assert "within --limit host000" in said
 
 

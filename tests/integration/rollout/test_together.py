@@ -115,7 +115,7 @@ def test_a_run_that_matches_no_host_fails_and_names_the_groups(
     told = (
         f"The groups of this inventory are: {groups}."
         if groups
-        else f"The inventory ({file}) has no hosts, or could not be read: check the path after -i."
+        else f"The inventory ({file}) has no hosts, or could not be read: check the path after -i, or run this in "
     )
     assert told in flat
     assert "fatal: [a.test]" not in done.output

@@ -51,6 +51,25 @@ def test_a_harmless_one_stays_itself(step: HostStep, monkeypatch: pytest.MonkeyP
     assert caught.value is error
 
 
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("Host key verification failed.", "log in to it once by hand"),
+        ("Missing sudo password", "--ask-become-pass"),
+        ("Incorrect sudo password", "the user that Ansible logs in as"),
+        ("Permission denied (publickey).", ""),
+    ],
+)
+def test_what_ansible_or_ssh_says_gets_its_advice(
+    step: HostStep, monkeypatch: pytest.MonkeyPatch, said: str, advice: str
+) -> None:
+    monkeypatch.setattr(step, "_execute_module", unittest.mock.Mock(side_effect=AnsibleError(said)))
+    with pytest.raises(AnsibleError) as caught:
+        step.ask({})
+    told = str(caught.value)
+    assert said.rstrip(".") in told and advice in told and ("hand" in told) == ("hand" in advice)
+
+
 def test_a_step_that_asks_a_host_first_says_what_to_do_when_it_does_not_answer(
     step: HostStep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
