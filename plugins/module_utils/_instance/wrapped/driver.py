@@ -223,7 +223,8 @@ class WrappedDriver(inside.Inside):
         running = [one for one in self._containers if one.service == name and one.state == "running"]
         differs = sorted({key for one in running for key in differing(one, expected)})
         started = min((one.started for one in running if one.started), default=None)
-        return self._units[name].as_service(self._roles[name], started=started, stale=bool(differs), differs=differs)
+        # Without its container, nothing shows what the unit's processes were given.
+        return self._units[name].as_service(self._roles[name], started=started, stale=not running, differs=differs)
 
     def restart(self, services: t.Sequence[Service]) -> None:
         """See model.Driver. The unit makes a new container; one that only starts the old one again stays stale."""

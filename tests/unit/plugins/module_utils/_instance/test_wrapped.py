@@ -20,8 +20,12 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model i
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Processes
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import driver as systemd_driver
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import places
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.units import Unit
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.wrapped import driver as wrapped_driver
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.wrapped.docker_run import parse
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.wrapped.docker_run import (
+    of_unit,
+    parse,
+)
 from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.docker_host import (
     VERSION_RB,
     Docker,
@@ -164,6 +168,69 @@ def test_a_unit_that_creates_before_it_starts(wrapping):
     start = "/usr/bin/docker /usr/bin/docker start --attach m-web"
     wrapping.host.change("masto-web.service", exec_start=(start,), exec_start_pre=("/bin/x /bin/x", made))
     assert len(wrapping.driver().instance.services) == 2
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "run --rm --name m-migrate --env-file {file} mastodon:4.4.8 bundle exec rails db:migrate",
+        "run --rm --name m-migrate --env-file {other} mastodon:4.4.8 bundle exec sidekiq",
+        "create --name m-other --env-file {other} mastodon:4.4.8 bundle exec sidekiq",
+    ],
+)
+def test_what_runs_before_the_service_is_not_the_service(wrapping, before):
+    """A migration before the start: its container is gone, and would never differ from the file."""
+    other = wrapping.docker.project / "migrate.env"
+    other.write_text("LOCAL_DOMAIN=masto3.test\nSMTP_SERVER=other.example\n")
+    line = before.format(file=wrapping.file, other=other)
+    wrapping.host.change("masto-web.service", exec_start_pre=(f"/usr/bin/docker /usr/bin/docker {line}",))
+    driver = wrapping.driver()
+    assert driver.instance.env_file == str(wrapping.file)
+    wrapping.file.write_text(wrapping.file.read_text().replace("=localhost", "=relay.example"))
+    assert {one.name: (one.role, one.differs) for one in driver.services()} == {
+        "masto-web.service": ("web", ("SMTP_SERVER",)),
+        "masto-sidekiq.service": ("sidekiq", ("SMTP_SERVER",)),
+    }
+
+
+@pytest.mark.parametrize("status", ["", "exited", "paused"])
+def test_a_unit_that_runs_without_its_container_is_stale(wrapping, status):
+    """What its processes were given is not known then: it must not pass for proved."""
+    driver = wrapping.driver()
+    container = wrapping.containers.pop("m-web")
+    if status:
+        wrapping.containers["m-web"] = dataclasses.replace(container, status=status)
+    assert {one.role: (one.state, one.stale) for one in driver.services()} == {
+        "web": ("running", True),
+        "sidekiq": ("running", False),
+    }
+
+
+MADE = "/usr/bin/docker /usr/bin/docker create --name m --env-file /e mastodon:4.4.8 bundle exec puma"
+RUN = MADE.replace("create", "run")
+
+
+@pytest.mark.parametrize(
+    ("start", "before", "name"),
+    [
+        ([RUN], [], "m"),
+        (["/usr/bin/env /usr/bin/env " + RUN.split()[1] + " " + RUN.split(" ", 2)[2]], [], "m"),
+        (["/usr/bin/docker docker start -a m"], [MADE], "m"),
+        (["/usr/bin/docker docker container start -ai m"], ["/bin/x /bin/x", MADE], "m"),
+        (["/usr/bin/docker docker start -a other"], [MADE], None),
+        (["/usr/bin/docker docker start m"], [MADE], None),
+        (["/usr/bin/docker docker start -a m"], [RUN], None),
+        (["/usr/bin/docker docker logs -f m"], [RUN], None),
+        (["/bin/sh /bin/sh -c docker rm x; " + RUN], [], None),
+        (["/bin/sh /bin/sh -c docker run --name x img rails db:migrate && " + RUN], [], None),
+        (["/usr/bin/env env DOCKER_HOST=unix:///x docker run --name m img puma"], [], None),
+        ([RUN, RUN], [], None),
+        ([MADE], [], None),
+    ],
+)
+def test_the_command_that_makes_the_container_of_a_unit(start, before, name):
+    found = of_unit(Unit("masto-web.service", exec_start=tuple(start), exec_start_pre=tuple(before)))
+    assert (found and found.name) == name
 
 
 def test_without_containers_the_units_are_still_known(wrapping):
