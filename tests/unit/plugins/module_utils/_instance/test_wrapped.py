@@ -270,7 +270,97 @@ def test_a_path_that_systemd_fills_in_is_told(wrapping):
     assert [one.code for one in raised.value.findings] == ["env-file-path-unclear"]
 
 
-@pytest.mark.parametrize("change", ["image", "no-file", "no-name", "other-dir", "other-services"])
+#: change of the command of a unit, other properties of the unit, what is told about it
+NOT_DRIVEN = {
+    "detach": (("docker run", "docker run -d"), {}, "has --detach"),
+    "detach-in-a-group": (("docker run", "docker run -dit"), {}, "has --detach"),
+    "no-name": ((" --name", " --label"), {}, "has no --name"),
+    "no-file": ((" --env-file", " --label-file"), {}, "has no --env-file"),
+    "shell": (("/usr/bin/docker /usr/bin/", "/bin/sh /bin/sh -c exec "), {}, "is not docker run"),
+    "user": ((" ", " "), {"user": "nobody"}, "as the user nobody"),
+    "engine": ((" ", " "), {"environment": {"DOCKER_HOST": "unix:///run/user/1000/docker.sock"}}, "sets DOCKER_HOST"),
+    "context": ((" ", " "), {"environment": {"DOCKER_CONTEXT": "rootless"}}, "sets DOCKER_CONTEXT"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_DRIVEN)
+@pytest.mark.parametrize("names", [("sidekiq",), ("web", "sidekiq")])
+@pytest.mark.parametrize("hint", ["none", "directory", "services"])
+def test_a_unit_that_is_not_driven_is_told(wrapping, case, names, hint):
+    (old, new), more, told = NOT_DRIVEN[case]
+    for name in (f"masto-{one}.service" for one in names):
+        line = wrapping.host.units[name].exec_start[0].replace(old, new)
+        wrapping.host.change(name, exec_start=(line,), **more)
+    alone = len(names) > 1
+    hints = {
+        "none": {},
+        "directory": {"app_dir": str(wrapping.docker.project)},
+        "services": {"services": ("masto-web", "masto-sidekiq.service")},
+    }[hint]
+    if alone and (case, hint) in {("shell", "services"), ("shell", "directory"), ("no-file", "directory")}:
+        assert wrapping.driver(**hints) is None  # told by what runs
+        return
+    with pytest.raises(FindingError) as raised:
+        wrapping.driver(**hints)
+    one = raised.value.finding
+    assert (one.code, one.subject) == ("mastodon-not-driven", f"masto-{names[0]}.service")
+    assert told in one.message
+
+
+def test_a_unit_that_is_not_driven_does_not_hide_behind_a_driven_one_of_its_role(wrapping):
+    wrapping.unit("sidekiq")
+    line = wrapping.host.units["masto-sidekiq.service"].exec_start[0].replace("run --rm --name m-", "run -d --name n-")
+    wrapping.host.unit("masto-sidekiq2.service", exec_start=(line,), user="")
+    with pytest.raises(FindingError) as raised:
+        wrapping.driver()
+    assert raised.value.finding.subject == "masto-sidekiq2.service"
+    assert wrapping.driver(services=("masto-web", "masto-sidekiq")).instance.roles
+    wrapping.host.change("masto-sidekiq2.service", active_state="inactive", sub_state="dead", file_state="disabled")
+    assert wrapping.driver().instance.roles
+
+
+@pytest.mark.parametrize(
+    "program", ["mastodon:4.4.8 tootctl media remove", "mastodon:4.4.8 node ./streaming", "alpine tar c /mastodon"]
+)
+def test_other_containers_of_units_are_nothing_to_tell(wrapping, program):
+    line = f"/usr/bin/docker docker run --rm -d --env-file {wrapping.file} {program}"
+    wrapping.host.unit("masto-web-other.service", exec_start=(line,), user="")
+    wrapping.host.unit("masto-web-shell.service", exec_start=(f"/bin/sh sh -c {line}",), user="")
+    assert len(wrapping.driver().instance.services) == 2
+
+
+def test_a_unit_of_another_instance_that_is_not_driven(wrapping, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / ".env").write_text("LOCAL_DOMAIN=b.test\n")
+    line = f"docker run -d --name o --env-file {tmp_path}/other/.env {IMAGE} bundle exec puma"
+    wrapping.host.unit("masto-other.service", exec_start=(f"/usr/bin/docker {line}",), user="")
+    assert len(wrapping.driver(app_dir=str(wrapping.docker.project)).instance.services) == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "code", "subject"),
+    [
+        (("masto-web", "masto-sidekik"), "service-unknown", "masto-sidekik.service"),
+        (("masto-web", "nginx"), "mastodon-not-driven", "nginx.service"),
+        (("masto-web", "gitlab"), "mastodon-not-driven", "gitlab.service"),
+    ],
+)
+def test_a_named_unit_is_never_left_out_in_silence(wrapping, names, code, subject):
+    wrapping.host.unit("nginx.service", exec_start=("/usr/sbin/nginx nginx",), user="")
+    wrapping.docker.project.joinpath("gitlab.env").write_text("X=1\n")
+    line = f"docker run --name g --env-file {wrapping.docker.project}/gitlab.env gitlab:17"
+    wrapping.host.unit("gitlab.service", exec_start=(f"/usr/bin/docker {line}",), user="")
+    with pytest.raises(FindingError) as raised:
+        wrapping.driver(services=names)
+    assert (raised.value.finding.code, raised.value.finding.subject) == (code, subject)
+
+
+def test_a_unit_may_be_named_by_its_alias(wrapping):
+    wrapping.host.change("masto-web.service", aliases=("masto-web.service", "www.service"))
+    assert len(wrapping.driver(services=("www", "masto-sidekiq")).instance.services) == 2
+
+
+@pytest.mark.parametrize("change", ["image", "other-dir", "other-services"])
 def test_units_that_are_not_such_an_instance(wrapping, change):
     hints = {}
     for name, unit in list(wrapping.host.units.items()):
@@ -278,8 +368,6 @@ def test_units_that_are_not_such_an_instance(wrapping, change):
         if change == "image":
             line = line.replace(IMAGE, "gitlab:17")
             wrapping.file.write_text("X=1\n")
-        line = line.replace(f"--env-file {wrapping.file} ", "") if change == "no-file" else line
-        line = re.sub(r"--name \S+ ", "", line) if change == "no-name" else line
         wrapping.host.change(name, exec_start=(line,))
     if change == "other-dir":
         hints = {"app_dir": "/somewhere"}
