@@ -29,8 +29,8 @@ from ..compose.engine import Engine
 from ..compose.project import differing
 from ..model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Sender, Service
 from ..procfs import Processes
-from ..systemd.environment import given_to
 from ..systemd.manager import Manager
+from .caller import environment_of, files_of
 from .find import Choice, choose
 
 #: Number of last lines read from a failing service's log.
@@ -159,11 +159,20 @@ class WrappedDriver(inside.Inside):
     def _stack(self, name: str, findings: list[Finding]) -> list[layers.Layer]:
         """The layers of a new container of a unit, the winner first."""
         run, unit = self._runs[name], self._units[name]
-        callers = given_to(unit, [])
+        callers = environment_of(unit, findings)
         given = {key: callers.get(key) if text is None else text for key, text in run.given.items()}
+        by_systemd = files_of(unit, [])
+
+        def where(key: str) -> tuple[str, int]:
+            """The file from which the unit's docker takes a variable, else the unit."""
+            lines = [(one.path, line) for one in by_systemd if (line := layers.line_of(key, one.data or b""))]
+            return lines[-1] if lines and run.given[key] is None else (name, 0)
+
         files = [layers.file_layer("--env-file", path, _READER, findings) for path in reversed(run.every("env-file"))]
         return [
-            layers.Layer("--env", name, given={key: text for key, text in given.items() if text is not None}),
+            layers.Layer(
+                "--env", name, given={key: text for key, text in given.items() if text is not None}, where=where
+            ),
             *filter(None, files),
             layers.Layer("image", run.image, given=self._engine.image(run.image)[1]),
         ]
@@ -191,7 +200,7 @@ class WrappedDriver(inside.Inside):
         try:
             done = process.run(
                 self._runs[self._mail_units()[0]].for_check(name, words),
-                environment={**self._engine.environment(), **given_to(self._units[self._mail_units()[0]], [])},
+                environment={**self._engine.environment(), **environment_of(self._units[self._mail_units()[0]], [])},
                 timeout=timeout,
                 stdin=setup + stdin,
             )

@@ -20,7 +20,7 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.model i
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs import Processes
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import driver as systemd_driver
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd import places
-from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.units import Unit
+from ansible_collections.fediops.mastodon.plugins.module_utils._instance.systemd.units import EnvironmentFile, Unit
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.wrapped import driver as wrapped_driver
 from ansible_collections.fediops.mastodon.plugins.module_utils._instance.wrapped.docker_run import (
     of_unit,
@@ -147,6 +147,23 @@ def test_what_the_command_gives_itself_overrides_the_file(wrapping):
         ("SMTP_PORT", "--env", "masto-sidekiq.service")
     ]
     assert [one.code for one in instance.findings] == ["override-hides-file"]
+    assert not any(one.stale for one in instance.services)
+
+
+def test_a_variable_that_docker_takes_from_a_file_of_systemd_is_known(wrapping, tmp_path):
+    """--env NAME without a value: from EnvironmentFile=, which wins over Environment=."""
+    file = tmp_path / "jobs.conf"
+    file.write_text("A=1\nSMTP_SERVER=old.example\nSMTP_PORT=2525\n")
+    wrapping.unit("sidekiq", "--env SMTP_SERVER -e SMTP_PORT=26 ")
+    files = (EnvironmentFile(str(tmp_path / "*.conf"), False), EnvironmentFile("/missing", True))
+    wrapping.host.change("masto-sidekiq.service", environment_files=files, environment={"SMTP_SERVER": "first.example"})
+    wrapping.start("sidekiq", 2, SMTP_SERVER="old.example", SMTP_PORT="26")
+    instance = wrapping.driver().instance
+    assert instance.senders[0].variables["SMTP_SERVER"] == "old.example"
+    assert {(one.variable, one.path, one.line) for one in instance.overrides} == {
+        ("SMTP_SERVER", str(file), 2),
+        ("SMTP_PORT", "masto-sidekiq.service", 0),
+    }
     assert not any(one.stale for one in instance.services)
 
 
@@ -279,6 +296,11 @@ NOT_DRIVEN = {
     "shell": (("/usr/bin/docker /usr/bin/", "/bin/sh /bin/sh -c exec "), {}, "is not docker run"),
     "user": ((" ", " "), {"user": "nobody"}, "as the user nobody"),
     "engine": ((" ", " "), {"environment": {"DOCKER_HOST": "unix:///run/user/1000/docker.sock"}}, "sets DOCKER_HOST"),
+    "engine-in-a-file": (
+        (" ", " "),
+        {"environment_files": (EnvironmentFile("{folder}/engine", False),)},
+        "sets DOCKER_HOST",
+    ),
     "context": ((" ", " "), {"environment": {"DOCKER_CONTEXT": "rootless"}}, "sets DOCKER_CONTEXT"),
 }
 
@@ -286,8 +308,11 @@ NOT_DRIVEN = {
 @pytest.mark.parametrize("case", NOT_DRIVEN)
 @pytest.mark.parametrize("names", [("sidekiq",), ("web", "sidekiq")])
 @pytest.mark.parametrize("hint", ["none", "directory", "services"])
-def test_a_unit_that_is_not_driven_is_told(wrapping, case, names, hint):
+def test_a_unit_that_is_not_driven_is_told(wrapping, tmp_path, case, names, hint):
     (old, new), more, told = NOT_DRIVEN[case]
+    if "environment_files" in more:
+        (tmp_path / "engine").write_text("DOCKER_HOST=unix:///x\n")
+        more = {"environment_files": (EnvironmentFile(str(tmp_path / "engine"), False),)}
     for name in (f"masto-{one}.service" for one in names):
         line = wrapping.host.units[name].exec_start[0].replace(old, new)
         wrapping.host.change(name, exec_start=(line,), **more)
