@@ -98,6 +98,15 @@ class DockerRun:
         """Entrypoint and command as one text."""
         return " ".join([*self.every("entrypoint"), *self.command])
 
+    @property
+    def filled_in(self) -> list[str]:
+        """Where systemd fills in variables ($NAME) in what a check needs; a path of a file is told elsewhere."""
+        needed = [
+            (name, value) for name, value in self.options if name == "name" or not _NOT_FOR_CHECKS.fullmatch(name)
+        ]
+        found = [f"--{name}" for name, value in needed if "$" in value and name != "env-file"]
+        return list(dict.fromkeys(found + ["image"] * ("$" in self.image)))
+
     def seen_from(self, directory: str) -> DockerRun:
         """The same, with the paths of its environment files complete."""
         options = [

@@ -21,6 +21,7 @@ import typing as t
 from ..._dotenv.dialects import values
 from ..._files import gate
 from ..._files.snapshot import placed
+from ..._findings.compose import TABLE as COMPOSE
 from ..._findings.instance import TABLE
 from ..._findings.model import Finding, FindingError, errors
 from .. import condition, file_times, layers, process, senders
@@ -36,6 +37,12 @@ from .find import Choice, choose
 #: Number of last lines read from a failing service's log.
 _LOG_END = 50
 _READER = "raw"
+#: systemctl show joins the words of a command with blanks. What then seems to be the image may be part of a password.
+_NO_IMAGE = "The image in its docker run, as systemctl show prints the command, is not on this host."
+_NO_IMAGE_FIX = (
+    "If a value in the command has blanks, move that variable into the file of --env-file: systemctl show prints no "
+    "quotes. Otherwise fetch the image (docker pull) and start the unit with it first; this collection pulls nothing."
+)
 
 
 def find(
@@ -117,7 +124,11 @@ class WrappedDriver(inside.Inside):
         for name in mail:
             image = self._engine.image(self._runs[name].image)[0]
             beside = [one for one in self._containers if one.service == name]
-            findings += sight.about_replacing(self._models[name], image, beside, f"The unit {name}")
+            findings += (
+                sight.about_replacing(self._models[name], image, beside, f"The unit {name}")
+                if image
+                else [COMPOSE.finding("image-missing", name, _NO_IMAGE, _NO_IMAGE_FIX)]
+            )
         own: dict[str, str] = {}
         try:
             own = values(env_file.data, _READER, {})
@@ -130,7 +141,7 @@ class WrappedDriver(inside.Inside):
         release = image_release.release_of(self._engine, sending, image, variables)
         if not release:
             message = "Neither a running container nor the image contains Mastodon's version."
-            findings.append(TABLE.finding("release-unreadable", image, message))
+            findings.append(TABLE.finding("release-unreadable", mail[0], message))
         return dataclasses.replace(
             instance,
             env_file=env_file.path,

@@ -52,6 +52,8 @@ def why(unit: Unit, run: DockerRun | None) -> str:
     """
     if run is None:
         return "Its command is not docker run, and not docker start --attach of what docker create has made."
+    if run.filled_in:
+        return f"systemd fills in a variable ($) in the {' and '.join(run.filled_in)} of its docker run."
     if not run.name:
         return "Its docker run has no --name."
     if not run.every("env-file"):
@@ -77,7 +79,7 @@ def sends_mail(unit: Unit, run: DockerRun | None) -> bool:
     text = " ".join(unit.exec_start)
     if role_by(run.program if run else text, (), ()) not in MAIL_ROLES:
         return False
-    return is_mastodon(run) if run else bool(_DOCKER.search(text) and _NAMES.search(text))
+    return bool(run and is_mastodon(run)) or bool(_DOCKER.search(text) and _NAMES.search(text))
 
 
 def refuse(left: t.Iterable[Left], wanted: str, *, alone: bool) -> None:

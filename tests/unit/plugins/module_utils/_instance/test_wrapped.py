@@ -278,6 +278,22 @@ def test_a_path_is_read_from_where_the_unit_runs(wrapping):
     assert wrapping.driver().instance.env_file == str(wrapping.file)
 
 
+def test_what_is_filled_in_and_no_check_needs_is_no_obstacle(wrapping):
+    wrapping.unit("web", "--publish ${PORT}:3000 --label a=$B ")
+    assert len(wrapping.driver().instance.services) == 2
+
+
+def test_a_value_with_blanks_is_told_and_not_shown(wrapping):
+    """systemctl show prints the words of a command without their quotes."""
+    wrapping.unit("sidekiq", "--env SMTP_PASSWORD=my secret ")
+    with pytest.raises(InstanceError) as raised:
+        wrapping.driver()
+    errors = [one for one in raised.value.findings if one.severity == "error"]
+    assert [(one.code, one.subject) for one in errors] == [("image-missing", "masto-sidekiq.service")]
+    assert "prints no quotes" in errors[0].fix and "compose" not in errors[0].fix
+    assert "secret" not in " ".join(one.sentence() for one in raised.value.findings)
+
+
 def test_a_path_that_systemd_fills_in_is_told(wrapping):
     for name, unit in list(wrapping.host.units.items()):
         line = unit.exec_start[0].replace(str(wrapping.file), "${FILE}")
@@ -291,16 +307,16 @@ def test_a_path_that_systemd_fills_in_is_told(wrapping):
 NOT_DRIVEN = {
     "detach": (("docker run", "docker run -d"), {}, "has --detach"),
     "detach-in-a-group": (("docker run", "docker run -dit"), {}, "has --detach"),
+    "options": ((" --env-file", " $OPTIONS --env-file"), {}, "variable ($) in the image of"),
+    "image": ((IMAGE, "mastodon:${TAG}"), {}, "variable ($) in the image of"),
+    "network": ((" --name", " --network $NET -e A=$$1 --name"), {}, "variable ($) in the --network and --env of"),
+    "name-filled-in": ((" --name ", " --name ${A}-"), {}, "variable ($) in the --name of"),
     "no-name": ((" --name", " --label"), {}, "has no --name"),
     "no-file": ((" --env-file", " --label-file"), {}, "has no --env-file"),
     "shell": (("/usr/bin/docker /usr/bin/", "/bin/sh /bin/sh -c exec "), {}, "is not docker run"),
     "user": ((" ", " "), {"user": "nobody"}, "as the user nobody"),
     "engine": ((" ", " "), {"environment": {"DOCKER_HOST": "unix:///run/user/1000/docker.sock"}}, "sets DOCKER_HOST"),
-    "engine-in-a-file": (
-        (" ", " "),
-        {"environment_files": (EnvironmentFile("{folder}/engine", False),)},
-        "sets DOCKER_HOST",
-    ),
+    "engine-in-a-file": ((" ", " "), {"environment_files": ()}, "sets DOCKER_HOST"),
     "context": ((" ", " "), {"environment": {"DOCKER_CONTEXT": "rootless"}}, "sets DOCKER_CONTEXT"),
 }
 
@@ -322,7 +338,12 @@ def test_a_unit_that_is_not_driven_is_told(wrapping, tmp_path, case, names, hint
         "directory": {"app_dir": str(wrapping.docker.project)},
         "services": {"services": ("masto-web", "masto-sidekiq.service")},
     }[hint]
-    if alone and (case, hint) in {("shell", "services"), ("shell", "directory"), ("no-file", "directory")}:
+    if alone and (case, hint) in {
+        ("shell", "services"),
+        ("shell", "directory"),
+        ("no-file", "directory"),
+        ("options", "directory"),
+    }:
         assert wrapping.driver(**hints) is None  # told by what runs
         return
     with pytest.raises(FindingError) as raised:
