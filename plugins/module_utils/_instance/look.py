@@ -36,12 +36,17 @@ def told(nothing: Finding, hints: Hints, processes: Processes | None = None) -> 
     if not found:
         return nothing
     containers = _containers([one.keeper.name for one in found if one.keeper.kind == "docker"])
-    driven = [one for one in found if _driven_but_elsewhere(one, hints) or _composed(one, hints, nothing, containers)]
+    starters = _starters(processes, {one.id: one.name for one in containers.values()})
+    unknown = starters if nothing.code == "service-unknown" else {}  # that name was wrong, not how these units run
+    driven = [
+        one
+        for one in found
+        if _driven_but_elsewhere(one, hints) or one.keeper.name in unknown or _composed(one, hints, nothing, containers)
+    ]
     if len(driven) == len(found):
-        return _with_places(nothing, driven, containers)
+        return _with_places(nothing, driven, containers, unknown)
     told_of = [one for one in found if one not in driven]
-    names = {one.id: one.name for one in containers.values()}
-    return not_driven.finding(told_of, containers, _starters(processes, names), _user)
+    return not_driven.finding(told_of, containers, starters, _user)
 
 
 def with_other_half(instance: Instance, hints: Hints, processes: Processes | None = None) -> list[Finding]:
@@ -107,8 +112,12 @@ def _composed(one: Running, hints: Hints, nothing: Finding, containers: t.Mappin
     )
 
 
-def _with_places(nothing: Finding, found: t.Sequence[Running], containers: t.Mapping[str, t.Any]) -> Finding:
+def _with_places(
+    nothing: Finding, found: t.Sequence[Running], containers: t.Mapping[str, t.Any], starters: t.Mapping[str, str]
+) -> Finding:
     def place(one: Running) -> str:
+        if one.keeper.name in starters:
+            return f"container {containers[one.keeper.name].name} ({starters[one.keeper.name]})"
         if one.keeper.kind != "docker":
             return f"{one.app_dir} ({one.keeper.name})"
         known = containers.get(one.keeper.name)

@@ -61,6 +61,9 @@ _NOT_FOR_CHECKS = re.compile(
     r"network-alias|net-alias|label|label-file|log-.*|health-.*|no-healthcheck|sig-proxy|stop-.*|pull|quiet)"
 )
 _DOCKER = re.compile(r"(?:^|/)docker$")
+_ENV = re.compile(r"(?:^|/)env$")
+#: Options with which C(docker start) stays as long as its container. Source: Docker CLI, container/start.go.
+_IN_FOREGROUND = frozenset(("-a", "--attach", "-ai", "-ia", "-i", "--interactive"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +98,15 @@ class DockerRun:
         """Entrypoint and command as one text."""
         return " ".join([*self.every("entrypoint"), *self.command])
 
+    @property
+    def filled_in(self) -> list[str]:
+        """Where systemd fills in variables ($NAME) in what a check needs; a path of a file is told elsewhere."""
+        needed = [
+            (name, value) for name, value in self.options if name == "name" or not _NOT_FOR_CHECKS.fullmatch(name)
+        ]
+        found = [f"--{name}" for name, value in needed if "$" in value and name != "env-file"]
+        return list(dict.fromkeys(found + ["image"] * ("$" in self.image)))
+
     def seen_from(self, directory: str) -> DockerRun:
         """The same, with the paths of its environment files complete."""
         options = [
@@ -111,29 +123,46 @@ class DockerRun:
 
 
 def of_unit(unit: Unit) -> DockerRun | None:
-    """The command of a unit that makes its container; None if no command does."""
-    for text in (*unit.exec_start_pre, *unit.exec_start):
-        # systemd prints the path of the program before its words.
-        found = parse(text.split()[1:])
-        if found:
-            return found
-    return None
+    """The command that makes the container that the unit runs; None if that is not clear.
+
+    A container of ExecStartPre= counts only if ExecStart= starts it: others do something else, like a migration.
+    """
+    # systemd prints the path of the program before its words.
+    programs = [_docker(text.split()[1:]) for text in unit.exec_start]
+    if len(programs) != 1:
+        return None
+    if programs[0][:1] == ["run"]:
+        return _command(programs[0])
+    name = _attached(programs[0])
+    made = [_command(words) for text in unit.exec_start_pre if (words := _docker(text.split()[1:]))[:1] == ["create"]]
+    return next((one for one in made if one and name and one.name == name), None)
 
 
 def parse(words: t.Sequence[str]) -> DockerRun | None:
     """A command as data; None if it is not C(docker run) or C(docker create)."""
-    start = next((at for at, word in enumerate(words[:-1]) if _DOCKER.search(word)), None)
-    if start is None:
-        return None
-    rest = list(words[start + 1 :])
-    if rest[:1] == ["container"]:
-        rest.pop(0)
-    if rest[:1] not in (["run"], ["create"]):
-        return None
-    options, at = _options(rest, 1)
-    if at >= len(rest):
-        return None
-    return DockerRun(tuple(options), rest[at], tuple(rest[at + 1 :]))
+    rest = _docker(words)
+    return _command(rest) if rest[:1] in (["run"], ["create"]) else None
+
+
+def _docker(words: t.Sequence[str]) -> list[str]:
+    """What a command tells docker to do; empty if its program is another, such as a shell, which may do more."""
+    rest = list(words[1:] if words[:1] and _ENV.search(words[0]) else words)
+    if not rest or not _DOCKER.search(rest.pop(0)):
+        return []
+    return rest[1:] if rest[:1] == ["container"] else rest
+
+
+def _command(words: t.Sequence[str]) -> DockerRun | None:
+    options, at = _options(words, 1)
+    return DockerRun(tuple(options), words[at], tuple(words[at + 1 :])) if at < len(words) else None
+
+
+def _attached(words: t.Sequence[str]) -> str:
+    """The container that C(docker start) runs in the foreground; empty if it is another command."""
+    switches = {word for word in words[1:] if word.startswith("-")}
+    names = [word for word in words[1:] if word not in switches]
+    attached = bool(switches) and switches <= _IN_FOREGROUND
+    return names[0] if list(words[:1]) == ["start"] and attached and len(names) == 1 else ""
 
 
 def _options(words: t.Sequence[str], at: int) -> tuple[list[tuple[str, str]], int]:

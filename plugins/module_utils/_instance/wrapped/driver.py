@@ -21,6 +21,7 @@ import typing as t
 from ..._dotenv.dialects import values
 from ..._files import gate
 from ..._files.snapshot import placed
+from ..._findings.compose import TABLE as COMPOSE
 from ..._findings.instance import TABLE
 from ..._findings.model import Finding, FindingError, errors
 from .. import condition, file_times, layers, process, senders
@@ -29,13 +30,19 @@ from ..compose.engine import Engine
 from ..compose.project import differing
 from ..model import MAIL_ROLES, Completed, Hints, Instance, InstanceError, LogLine, Sender, Service
 from ..procfs import Processes
-from ..systemd.environment import given_to
 from ..systemd.manager import Manager
+from .caller import environment_of, files_of
 from .find import Choice, choose
 
 #: Number of last lines read from a failing service's log.
 _LOG_END = 50
 _READER = "raw"
+#: systemctl show joins the words of a command with blanks. What then seems to be the image may be part of a password.
+_NO_IMAGE = "The image in its docker run, as systemctl show prints the command, is not on this host."
+_NO_IMAGE_FIX = (
+    "If a value in the command has blanks, move that variable into the file of --env-file: systemctl show prints no "
+    "quotes. Otherwise fetch the image (docker pull) and start the unit with it first; this collection pulls nothing."
+)
 
 
 def find(
@@ -117,7 +124,11 @@ class WrappedDriver(inside.Inside):
         for name in mail:
             image = self._engine.image(self._runs[name].image)[0]
             beside = [one for one in self._containers if one.service == name]
-            findings += sight.about_replacing(self._models[name], image, beside, f"The unit {name}")
+            findings += (
+                sight.about_replacing(self._models[name], image, beside, f"The unit {name}")
+                if image
+                else [COMPOSE.finding("image-missing", name, _NO_IMAGE, _NO_IMAGE_FIX)]
+            )
         own: dict[str, str] = {}
         try:
             own = values(env_file.data, _READER, {})
@@ -130,7 +141,7 @@ class WrappedDriver(inside.Inside):
         release = image_release.release_of(self._engine, sending, image, variables)
         if not release:
             message = "Neither a running container nor the image contains Mastodon's version."
-            findings.append(TABLE.finding("release-unreadable", image, message))
+            findings.append(TABLE.finding("release-unreadable", mail[0], message))
         return dataclasses.replace(
             instance,
             env_file=env_file.path,
@@ -159,11 +170,20 @@ class WrappedDriver(inside.Inside):
     def _stack(self, name: str, findings: list[Finding]) -> list[layers.Layer]:
         """The layers of a new container of a unit, the winner first."""
         run, unit = self._runs[name], self._units[name]
-        callers = given_to(unit, [])
+        callers = environment_of(unit, findings)
         given = {key: callers.get(key) if text is None else text for key, text in run.given.items()}
+        by_systemd = files_of(unit, [])
+
+        def where(key: str) -> tuple[str, int]:
+            """The file from which the unit's docker takes a variable, else the unit."""
+            lines = [(one.path, line) for one in by_systemd if (line := layers.line_of(key, one.data or b""))]
+            return lines[-1] if lines and run.given[key] is None else (name, 0)
+
         files = [layers.file_layer("--env-file", path, _READER, findings) for path in reversed(run.every("env-file"))]
         return [
-            layers.Layer("--env", name, given={key: text for key, text in given.items() if text is not None}),
+            layers.Layer(
+                "--env", name, given={key: text for key, text in given.items() if text is not None}, where=where
+            ),
             *filter(None, files),
             layers.Layer("image", run.image, given=self._engine.image(run.image)[1]),
         ]
@@ -191,7 +211,7 @@ class WrappedDriver(inside.Inside):
         try:
             done = process.run(
                 self._runs[self._mail_units()[0]].for_check(name, words),
-                environment={**self._engine.environment(), **given_to(self._units[self._mail_units()[0]], [])},
+                environment={**self._engine.environment(), **environment_of(self._units[self._mail_units()[0]], [])},
                 timeout=timeout,
                 stdin=setup + stdin,
             )
@@ -223,7 +243,8 @@ class WrappedDriver(inside.Inside):
         running = [one for one in self._containers if one.service == name and one.state == "running"]
         differs = sorted({key for one in running for key in differing(one, expected)})
         started = min((one.started for one in running if one.started), default=None)
-        return self._units[name].as_service(self._roles[name], started=started, stale=bool(differs), differs=differs)
+        # Without its container, nothing shows what the unit's processes were given.
+        return self._units[name].as_service(self._roles[name], started=started, stale=not running, differs=differs)
 
     def restart(self, services: t.Sequence[Service]) -> None:
         """See model.Driver. The unit makes a new container; one that only starts the old one again stays stale."""

@@ -26,7 +26,9 @@ from ..procfs import Processes
 from ..roles import role_by
 from ..systemd.manager import Manager
 from ..systemd.units import Unit
+from . import left_out
 from .docker_run import DockerRun, of_unit
+from .left_out import Left
 
 _MAKES_CONTAINER = re.compile(r"\bdocker\s+(?:container\s+)?(?:run|create)\b")
 
@@ -60,22 +62,25 @@ class Choice:
 def choose(hints: Hints, manager: Manager, engine: Engine, processes: Processes) -> Choice | None:
     """The units of the one instance that the hints describe; None if no unit runs Mastodon in a container.
 
-    A unit counts if it says how its container is called and which file has the variables.
-
-    :raises FindingError: there is more than one, or the Engine does not answer.
+    :raises FindingError: there is more than one, a unit of it is not driven, or the Engine does not answer.
     """
-    names, _unused = manager.unit_names(lambda _name, files: files.says(_name, _MAKES_CONTAINER))
-    runs = [(unit, run) for unit in manager.show(names) if unit.exists and (run := of_unit(unit)) and run.name]
-    if hints.services:
-        wanted = {name if name.endswith(".service") else f"{name}.service" for name in hints.services}
-        runs = [(unit, run) for unit, run in runs if unit.name in wanted]
-    if not runs:
+    runs = [(unit, of_unit(unit)) for unit in _units(hints, manager)]
+    if hints.services and not any(run for _unused, run in runs):
         return None
-    containers = {one.name: one for one in engine.named([run.name for _unused, run in runs])}
-    found = [one for unit, run in runs if (one := _wrapped(unit, run, containers.get(run.name), processes))]
+    containers = {one.name: one for one in engine.named([run.name for _unused, run in runs if run and run.name])}
+    found: list[Wrapped] = []
+    left: list[Left] = []
+    for unit, said in runs:
+        run = said.seen_from(unit.working_directory or "/") if said else None
+        why = left_out.why(unit, run)
+        one = _wrapped(unit, run, containers.get(run.name), processes) if run and not why else None
+        if one:
+            found.append(one)
+        elif unit.meant and (hints.services or (why and left_out.sends_mail(unit, run))):
+            left.append(Left(unit.name, _home(run) if run else "", why or "It does not show that it runs Mastodon."))
     groups: dict[str, list[Wrapped]] = {}
     for one in found:
-        groups.setdefault(_home(one), []).append(one)
+        groups.setdefault(_home(one.run), []).append(one)
     groups = {home: members for home, members in groups.items() if any(one.role in MAIL_ROLES for one in members)}
     if hints.app_dir:
         groups = {home: members for home, members in groups.items() if home == gate.real(hints.app_dir)}
@@ -86,6 +91,7 @@ def choose(hints: Hints, manager: Manager, engine: Engine, processes: Processes)
             f"Set mastodon_smtp_app_dir, for example to {sorted(groups)[0]}; give each instance its own inventory host."
         )
         raise FindingError(TABLE.finding("several-instances", "systemd", message, fix))
+    left_out.refuse(left, gate.real(hints.app_dir) if hints.app_dir else "", alone=not groups)
     for members in groups.values():
         models = [one.model for one in members if one.role in MAIL_ROLES]
         file = mail_env_file(models, on_disk.variables)
@@ -93,17 +99,28 @@ def choose(hints: Hints, manager: Manager, engine: Engine, processes: Processes)
     return None
 
 
-def _home(one: Wrapped) -> str:
-    """The directory of its environment file, which identifies an instance."""
-    return gate.real(os.path.dirname(one.model.env_files[-1].path))
+def _units(hints: Hints, manager: Manager) -> list[Unit]:
+    """The units that may run Mastodon in a container; if the operator names units, those."""
+    if not hints.services:
+        names, _unused = manager.unit_names(lambda name, files: files.says(name, _MAKES_CONTAINER))
+        return [unit for unit in manager.show(names) if unit.exists]
+    names = [name if name.endswith(".service") else f"{name}.service" for name in hints.services]
+    units = [unit for unit in manager.show(names) if unit.exists]
+    missing = [name for name in names if not any(name in (unit.name, *unit.aliases) for unit in units)]
+    if missing and any(map(of_unit, units)):
+        raise FindingError(TABLE.finding("service-unknown", ", ".join(missing), "systemd does not know this unit."))
+    return units
+
+
+def _home(run: DockerRun) -> str:
+    """The directory of its environment file, which identifies an instance; empty if it has none."""
+    files = run.every("env-file")
+    return gate.real(os.path.dirname(files[-1])) if files else ""
 
 
 def _wrapped(unit: Unit, run: DockerRun, container: Container | None, processes: Processes) -> Wrapped | None:
-    """The unit, if it runs a part of Mastodon that has an environment file."""
-    run = run.seen_from(unit.working_directory or "/")
-    files = run.every("env-file")
-    known = {*run.given, *(name for path in files for name in on_disk.variables(EnvFile(path, "raw")))}
-    if not files or not (re.search(r"mastodon|glitch", run.image) or "LOCAL_DOMAIN" in known):
+    """The unit, if it runs a part of Mastodon."""
+    if not left_out.is_mastodon(run):
         return None
     titles: t.Sequence[str] = ()
     if container and container.pid and role_by(run.program, (), ()) is None:

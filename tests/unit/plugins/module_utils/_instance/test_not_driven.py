@@ -189,6 +189,20 @@ def test_a_unit_that_runs_docker(tree, monkeypatch):
     assert "restart mash-mastodon-web.service, which must recreate the container" in one.fix
 
 
+def test_a_wrong_name_of_a_unit_that_runs_docker_stays_the_cause(tree, monkeypatch):
+    docker(monkeypatch)
+    tree.both(*groups(WEB, JOBS), cwd="/opt/mastodon")
+    for pid, name in ((50, "web"), (51, "jobs")):
+        unit = f"0::/system.slice/mash-{name}.service\n"
+        tree.process(pid, f"docker run --name masto-{name}-1", unit, program="docker")
+    wrong = TABLE.finding("service-unknown", "mash-jobz.service", "systemd does not know this unit.")
+    one = said(tree, Hints(services=("mash-web", "mash-jobz")), wrong)
+    assert (one.code, one.subject) == ("service-unknown", "mash-jobz.service")
+    assert one.message.endswith(
+        "Mastodon 4.5.3 runs in container masto-web-1 (mash-web.service); container masto-jobs-1 (mash-jobs.service)."
+    )
+
+
 def test_swarm(tree, monkeypatch):
     docker(monkeypatch, swarm="masto_web")
     tree.both(*groups(WEB, JOBS), cwd="/opt/mastodon")
