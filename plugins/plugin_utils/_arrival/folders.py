@@ -74,8 +74,8 @@ def folders_of(connection: Connection) -> list[Folder]:
     if {"SPECIAL-USE", "LIST-EXTENDED"} <= _capabilities(connection):
         pattern = '"*" RETURN (SPECIAL-USE)'  # RFC 6154, section 3
     connection.forget()
-    status, data = connection.list('""', pattern)
-    found = [folder for one in (data if status == "OK" else ()) if (folder := _folder(one))]
+    data = connection.granted("list its folders", connection.list('""', pattern))
+    found = [folder for one in data if (folder := _folder(one))]
     inbox = next((one for one in found if one.raw.upper() == b"INBOX"), Folder(b"INBOX", "INBOX"))
     others = {one.raw: one for one in found if one.raw != inbox.raw}.values()
     return [inbox, *sorted(others, key=lambda one: (one.everything, not one.junk))][:MOST_FOLDERS]

@@ -320,7 +320,32 @@ def test_a_refused_login_is_not_tried_again() -> None:
         result = step(server.port, box={"password": "other s3cr3t"})
     assert codes(result) == ["mailbox-login-refused", "mail-not-arrived"]
     assert server.asked.count("AUTHENTICATE") == 1
-    assert r"\x1b[31mno" in result["findings"][0]["message"]
+    words = f"127.0.0.1 port {server.port} refuses the login: it answers [AUTHENTICATIONFAILED]."
+    assert result["findings"][0]["message"] == words
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "capabilities", "expected"),
+    [
+        ("AUTHENTICATE", "NO [ALERT] you sent {given}", "AUTH=PLAIN", "it answers [ALERT]."),
+        ("AUTHENTICATE", "NO [s3cr3t] you sent {given}", "AUTH=PLAIN", "it gives no code for the reason."),
+        ("AUTHENTICATE", "BAD you sent s3cr3t {given}", "AUTH=PLAIN", "it gives no code for the reason."),
+        ("LOGIN", "NO you sent {given}", "", "it gives no code for the reason."),
+        ("LIST", "BAD you sent s3cr3t", "", "it does not answer as an IMAP server."),
+        ("LIST", "NO [UNAVAILABLE] you sent s3cr3t", "", "it answers [UNAVAILABLE]."),
+    ],
+)
+def test_nothing_that_a_server_says_is_shown(
+    monkeypatch: pytest.MonkeyPatch, command: str, answer: str, capabilities: str, expected: str
+) -> None:
+    """It knows the password, and may say it: shorter than what is masked, cut off, or as Base64."""
+    monkeypatch.setattr(look, "PAUSE", 0.1)
+    password = "s3cr3t" if command == "AUTHENTICATE" else PASSWORD
+    with Server({"INBOX": []}, answers={command: answer}, capabilities=f"IMAP4rev1 {capabilities}") as server:
+        result = step(server.port, box={"password": password}, timeout=1)
+    text = json.dumps(result)
+    assert "you sent" not in text and server.given[:20] not in text and "b'" not in text
+    assert result["findings"][0]["message"].endswith(expected)
 
 
 def test_starttls_is_never_left_out() -> None:
