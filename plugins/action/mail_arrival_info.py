@@ -109,7 +109,7 @@ class ActionModule(ControllerStep):
         searched = [one.box.address for one in searches if not one.code]
         shown = []
         for one in wanted:
-            seen = next((each.seen[one.message_id] for each in searches if one.message_id in each.seen), None)
+            seen = next((each.seen[one] for each in searches if one in each.seen), None)
             about = {"name": one.name, "message_id": one.message_id, "to": one.to, "deleted": False}
             if seen is None:
                 where = [each for each in searched if not one.to or each.lower() == one.to.lower()]

@@ -44,11 +44,12 @@ class Seen:
 class Search:
     """The search in one mailbox.
 
+    :ivar seen: what was found. One Message-ID may be wanted in several mailboxes, so it alone is no key.
     :ivar code: the code of the finding if it cannot be searched; empty otherwise.
     """
 
     box: Box
-    seen: dict[str, Seen] = dataclasses.field(default_factory=dict)
+    seen: dict[Wanted, Seen] = dataclasses.field(default_factory=dict)
     code: str = ""
     why: str = ""
 
@@ -59,7 +60,7 @@ def search_all(boxes: t.Sequence[Box], wanted: t.Sequence[Wanted], since: float 
     :param since: what the servers took before is not meant.
     """
     until = time.monotonic() + seconds
-    missing = {one.message_id for one in wanted}
+    missing = set(wanted)
     searches = [Search(box) for box in boxes]
 
     def one(search: Search) -> None:
@@ -71,7 +72,7 @@ def search_all(boxes: t.Sequence[Box], wanted: t.Sequence[Wanted], since: float 
     return searches
 
 
-def _search(search: Search, mine: t.Sequence[Wanted], since: float | None, until: float, missing: set[str]) -> None:
+def _search(search: Search, mine: t.Sequence[Wanted], since: float | None, until: float, missing: set[Wanted]) -> None:
     failures, rounds = 0, 0
     while True:
         try:
@@ -109,19 +110,19 @@ def _round(
     places: t.Sequence[folders.Folder],
     mine: t.Sequence[Wanted],
     since: float | None,
-    missing: set[str],
+    missing: set[Wanted],
 ) -> bool:
     """Look once; whether there is nothing left to wait for."""
     for one in mine:
-        if one.message_id not in missing:
+        if one not in missing:
             continue
         found = [each for place in places for each in folders.search(connection, place, one.message_id, since)]
         if found:
             first = min(found, key=lambda each: (each.arrived, each.folder.everything))
             others = {each.fingerprint for each in found} - {first.fingerprint}
-            search.seen[one.message_id] = Seen(search.box, first, folders.whole(connection, first), len(others))
-            missing.discard(one.message_id)
-    return not any(one.message_id in missing for one in mine)
+            search.seen[one] = Seen(search.box, first, folders.whole(connection, first), len(others))
+            missing.discard(one)
+    return not any(one in missing for one in mine)
 
 
 def delete(seen: Seen, seconds: float = 30.0) -> bool:

@@ -186,6 +186,21 @@ def test_it_waits_and_says_what_did_not_arrive(monkeypatch: pytest.MonkeyPatch, 
     assert server.asked.count("UID SEARCH") > 3
 
 
+def test_one_message_to_two_people_has_to_arrive_at_both(monkeypatch: pytest.MonkeyPatch, names: int) -> None:
+    monkeypatch.setattr(look, "PAUSE", 0.1)
+    wanted = [{"message_id": ID, "to": to} for to in ("a@example.com", "b@example.com")]
+    with Server({"INBOX": [Message(mail())]}) as has, Server({"INBOX": []}) as lacks:
+        boxes = [
+            {"host": "127.0.0.1", "port": port, "tls": "none", "login": LOGIN, "password": PASSWORD, "address": to}
+            for port, to in ((has.port, "a@example.com"), (lacks.port, "B@Example.com"))
+        ]
+        result = step(9, names, mailboxes=boxes, messages=wanted, timeout=1)
+        assert [one["arrived"] for one in result["arrivals"]] == [True, False]
+        assert [(one["code"], one["subject"]) for one in result["findings"]] == [
+            ("mail-not-arrived", "mail to b@example.com")
+        ]
+
+
 def test_what_arrived_before_it_was_sent_is_not_it(names: int) -> None:
     with Server({"INBOX": [Message(mail(), "28-Nov-2026 10:00:00 +0000")]}) as server:
         assert codes(step(server.port, names, timeout=1)) == ["mail-not-arrived"]
