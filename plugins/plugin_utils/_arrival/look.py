@@ -29,6 +29,10 @@ class Box:
     server: imap.Server
     authserv_id: str = ""
 
+    def may_have(self, wanted: Wanted) -> bool:
+        """Whether a message may be in it: one without an address may be in any."""
+        return not wanted.to or wanted.to.lower() == self.address.lower()
+
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
@@ -55,7 +59,7 @@ class Search:
 
 
 def search_all(boxes: t.Sequence[Box], wanted: t.Sequence[Wanted], since: float | None, seconds: float) -> list[Search]:
-    """Search all mailboxes at once. A message without an address may be in any of them.
+    """Search all mailboxes at once. In one that can have none of the messages, nobody logs in.
 
     :param since: what the servers took before is not meant.
     """
@@ -64,8 +68,9 @@ def search_all(boxes: t.Sequence[Box], wanted: t.Sequence[Wanted], since: float 
     searches = [Search(box) for box in boxes]
 
     def one(search: Search) -> None:
-        mine = [each for each in wanted if not each.to or each.to.lower() == search.box.address.lower()]
-        _search(search, mine, since, until, missing)
+        mine = [each for each in wanted if search.box.may_have(each)]
+        if mine:
+            _search(search, mine, since, until, missing)
 
     with concurrent.futures.ThreadPoolExecutor(max(1, min(len(boxes), 8))) as pool:
         list(pool.map(one, searches))

@@ -430,7 +430,9 @@ MAILER = {"test_message": [{"message_id": "1@b.test", "to": "a@b.test"}, {"messa
     ("boxes", "names"),
     [
         ([BOX], ["test message", "queued mail"]),
-        ([{**BOX, "login": "me", "address": "q@b.test"}], []),
+        # to none of these people: then the step has to say so
+        ([{**BOX, "login": "me", "address": "q@b.test"}], ["test message", "queued mail"]),
+        ([{**BOX, "login": "me"}], ["test message", "queued mail"]),
         ([{**BOX, "login": "me", "address": "a@b.test"}], ["test message", "queued mail"]),
         ([], []),
         (None, []),
@@ -441,6 +443,9 @@ def test_mails_are_searched_where_the_mailbox_of_their_recipient_is_given(boxes:
     done = linked("mail_arrival_info", "rollout", {"mailboxes": boxes}, mailer=MAILER, queue=queue)
     assert [one["name"] for one in (done or {}).get("messages", [])] == names
     assert linked("mail_arrival_info", "rollout", {"mailboxes": [BOX]}, mailer={}) is None
+    elsewhere = {"message_id": "2@b.test", "to": "other@b.test"}
+    done = linked("mail_arrival_info", "rollout", {"mailboxes": [BOX]}, mailer=MAILER, queue=elsewhere)
+    assert [one["name"] for one in (done or {})["messages"]] == ["test message"]
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,18 @@ def test_one_message_to_two_people_has_to_arrive_at_both(monkeypatch: pytest.Mon
         ]
 
 
+def test_a_mail_without_a_mailbox_is_said_to_be_unseen(names: int) -> None:
+    with Server({"INBOX": [Message(mail())]}) as server:
+        result = step(server.port, names, messages=[{"message_id": ID}, {"message_id": ID, "to": "b@example.com"}])
+        assert [(one["code"], one["subject"]) for one in result["findings"]] == [
+            ("arrival-unjudged", "mail to b@example.com")
+        ]
+        assert ([one["to"] for one in result["arrivals"]], result["all_arrived"]) == ([""], False)
+        asked = len(server.asked)
+        step(server.port, names, messages=[{"message_id": ID, "to": "b@example.com"}])
+        assert len(server.asked) == asked
+
+
 def test_what_arrived_before_it_was_sent_is_not_it(names: int) -> None:
     with Server({"INBOX": [Message(mail(), "28-Nov-2026 10:00:00 +0000")]}) as server:
         assert codes(step(server.port, names, timeout=1)) == ["mail-not-arrived"]
@@ -405,6 +417,8 @@ def test_a_hostile_message_is_judged_in_time(names: int, text: bytes) -> None:
         ({"box": {"password": "s3cr3t\r\nA1 DELETE INBOX"}}, "mailboxes.password"),
         ({"box": {"password": ""}}, "mailboxes.password"),
         ({"box": {"ca_file": "/nonesuch"}}, "mailboxes.ca_file"),
+        ({"box": {"login": "jane"}}, "mailboxes.address"),
+        ({"box": {"address": "example.com"}}, "mailboxes.address"),
     ],
 )
 def test_what_cannot_be_used_is_a_finding(options: dict[str, t.Any], subject: str) -> None:
