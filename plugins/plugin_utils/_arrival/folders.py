@@ -16,7 +16,7 @@ import re
 import time
 import typing as t
 
-from .imap import BROKEN, Connection
+from .imap import Connection
 from .message import HEADERS, fields_of, fingerprint, value_of
 
 #: More folders are not searched, and of one folder no more messages with one Message-ID are read.
@@ -198,15 +198,12 @@ def whole(connection: Connection, found: Found) -> bytes | None:
 
 def delete(connection: Connection, found: Found) -> bool:
     """Delete one message and nothing else; whether it is gone."""
-    try:
-        connection.forget()
-        status, _data = connection.select(found.folder.quoted())
-        if status != "OK" or not found.validity or _validity(connection) != found.validity:
-            return False
-        if "UIDPLUS" not in _capabilities(connection):  # EXPUNGE would delete what others have marked
-            return False
-        connection.uid("STORE", found.uid, "+FLAGS.SILENT", r"(\Deleted)")
-        status, _data = connection.uid("EXPUNGE", found.uid)
-    except BROKEN:
+    connection.forget()
+    status, _data = connection.select(found.folder.quoted())
+    if status != "OK" or not found.validity or _validity(connection) != found.validity:
         return False
-    return status == "OK"
+    if "UIDPLUS" not in _capabilities(connection):  # EXPUNGE would delete what others have marked
+        return False
+    connection.granted("mark a message", connection.uid("STORE", found.uid, "+FLAGS.SILENT", r"(\Deleted)"))
+    connection.granted("delete a message", connection.uid("EXPUNGE", found.uid))  # OK as well if it is not marked
+    return True

@@ -279,6 +279,14 @@ def test_nothing_is_deleted_without_uidplus(names: int) -> None:
     assert "UID STORE" not in server.asked and result["arrivals"][0]["deleted"] is False
 
 
+@pytest.mark.parametrize("refused", ["UID STORE INBOX", "UID EXPUNGE INBOX", "SELECT INBOX"])
+def test_what_a_server_did_not_delete_is_not_deleted(names: int, refused: str) -> None:
+    with Server({"INBOX": [Message(mail())]}, answers={refused: "NO [NOPERM] no"}) as server:
+        result = step(server.port, names, cleanup=True)
+    assert (refused.rpartition(" ")[0] in server.asked, result["arrivals"][0]["deleted"]) == (True, False)
+    assert server.deleted == []
+
+
 @pytest.mark.parametrize("library", sorted(libraries.OPTIONAL))
 def test_without_a_library_it_says_what_is_not_judged(
     monkeypatch: pytest.MonkeyPatch, names: int, library: str
