@@ -82,18 +82,17 @@ def _search(search: Search, mine: t.Sequence[Wanted], since: float | None, until
     while True:
         try:
             with imap.opened(search.box.server, until) as connection:
-                search.code = ""
                 places = folders.folders_of(connection)
-                while not _round(search, connection, places, mine, since, missing):
-                    failures, rounds = 0, rounds + 1
-                    if not _paused(until):
+                while True:
+                    done = _round(search, connection, places, mine, since, missing)
+                    search.code, failures, rounds = "", 0, rounds + 1
+                    if done or not _paused(until):
                         return
-            return
         except imap.Refused as refused:  # trying again would lock the account
             search.code, search.why = "mailbox-login-refused", str(refused)
             return
         except imap.Unreachable as error:
-            if rounds and time.monotonic() >= until:  # the time was up in the middle of a look
+            if (rounds or failures) and time.monotonic() >= until:  # the time was up in the middle of a look
                 return
             failures += 1
             search.code, search.why = "mailbox-unreachable", str(error)

@@ -340,6 +340,32 @@ def test_a_server_out_of_order_ends_in_time_and_memory(fault: str, monkeypatch: 
     assert codes(result) == ["mailbox-unreachable", "mail-not-arrived"]
 
 
+@pytest.mark.parametrize(
+    ("refused", "expected"),
+    [
+        ("EXAMINE INBOX", "it does not open INBOX, and it answers [UNAVAILABLE]."),
+        ("UID SEARCH INBOX", "it does not search INBOX, and it answers [UNAVAILABLE]."),
+        ("UID SEARCH Junk", "it does not search Junk, and it answers [UNAVAILABLE]."),
+        ("UID FETCH INBOX", "it does not show a message in INBOX, and it answers [UNAVAILABLE]."),
+    ],
+)
+def test_what_cannot_be_searched_is_not_called_empty(
+    monkeypatch: pytest.MonkeyPatch, refused: str, expected: str
+) -> None:
+    monkeypatch.setattr(look, "PAUSE", 0.1)
+    store = {"INBOX": [Message(mail())] if "FETCH" in refused else [], "Junk": []}
+    with Server(store, answers={refused: "NO [UNAVAILABLE] later"}) as server:
+        result = step(server.port, timeout=1)
+    assert codes(result) == ["mailbox-unreachable", "mail-not-arrived"]
+    assert result["findings"][0]["message"].endswith(expected)
+    assert "no mailbox that could be searched" in result["findings"][1]["message"]
+
+
+def test_a_folder_that_nobody_may_open_is_left_out(names: int) -> None:
+    with Server({"INBOX": [Message(mail())], "Shared": []}, answers={"EXAMINE Shared": "NO [NOPERM] no"}) as server:
+        assert codes(step(server.port, names)) == []
+
+
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(look, "PAUSE", 0.1)
     with socket.socket() as taken:
