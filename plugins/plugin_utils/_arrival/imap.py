@@ -95,6 +95,8 @@ class Connection(imaplib.IMAP4):
         self._end.start()
         try:
             super().__init__(server.host, server.port)
+            if self.state != "NONAUTH":  # whose mailbox it shows is not known
+                raise self.unusable("it says that somebody is logged in already")
             if server.tls == "starttls":
                 self._start_tls()
         except BaseException:
@@ -143,6 +145,13 @@ class Connection(imaplib.IMAP4):
     def forget(self) -> None:
         """Forget what the server said so far; imaplib would keep it."""
         self.untagged_responses = {}
+
+    def log_in(self) -> None:
+        """Log in with LOGIN. That of imaplib quotes the password only."""
+        status, data = self._simple_command("LOGIN", _quoted(self._server.login), _quoted(self._server.password))
+        if status != "OK":
+            raise self.error(data[-1])
+        self.state = "AUTH"
 
     def unusable(self, why: str) -> Unreachable:
         """The error that says why this server cannot be used."""
@@ -237,6 +246,12 @@ def _usable(server: Server) -> t.Iterator[None]:
         raise Unreachable(f"{server.host} port {server.port} is not usable: {why}.") from None
 
 
+def _quoted(text: str) -> str:
+    """A string of IMAP (RFC 9051, section 4.3)."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def _reason(said: object, without: str = "it gives no code for the reason") -> str:
     """What can be shown of a refusal: its code.
 
@@ -252,8 +267,10 @@ def _log_in(connection: Connection, server: Server) -> None:
             if "AUTH=PLAIN" in connection.capabilities:  # unlike LOGIN, it can send any character
                 answer = f"\0{server.login}\0{server.password}".encode()
                 connection.authenticate("PLAIN", lambda _challenge: answer)
+            elif "LOGINDISABLED" in connection.capabilities:
+                raise connection.unusable("it takes no password on this connection; it may want TLS")
             else:
-                connection.login(server.login, server.password)
+                connection.log_in()
         except imaplib.IMAP4.abort:
             raise
         except imaplib.IMAP4.error as error:

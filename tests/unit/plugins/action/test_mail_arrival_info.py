@@ -405,8 +405,34 @@ def test_nothing_that_a_server_says_is_shown(
     with Server({"INBOX": []}, answers={command: answer}, capabilities=f"IMAP4rev1 {capabilities}") as server:
         result = step(server.port, box={"password": password}, timeout=1)
     text = json.dumps(result)
-    assert "you sent" not in text and server.given[:20] not in text and "b'" not in text
+    assert "you sent" not in text and server.given[command][:20] not in text and "b'" not in text
     assert result["findings"][0]["message"].endswith(expected)
+
+
+def test_login_and_password_are_sent_as_they_are(names: int) -> None:
+    box = {"login": 'jane "d\\oe', "address": LOGIN}
+    with Server({"INBOX": [Message(mail())]}, capabilities="IMAP4rev1 UIDPLUS") as server:
+        assert codes(step(server.port, names, box=box)) == []
+    assert server.given["LOGIN"] == r'"jane \"d\\oe" "s3cr3t \"pass\\word"'
+
+
+@pytest.mark.parametrize(
+    ("greeting", "capabilities", "tls", "expected"),
+    [
+        ("PREAUTH", "AUTH=PLAIN", "none", "it says that somebody is logged in already."),
+        ("PREAUTH", "AUTH=PLAIN STARTTLS", "starttls", "it says that somebody is logged in already."),
+        ("OK", "LOGINDISABLED", "none", "it takes no password on this connection; it may want TLS."),
+    ],
+)
+def test_no_password_is_sent_where_the_server_takes_none(
+    monkeypatch: pytest.MonkeyPatch, greeting: str, capabilities: str, tls: str, expected: str
+) -> None:
+    monkeypatch.setattr(look, "PAUSE", 0.1)
+    with Server({"INBOX": []}, capabilities=f"IMAP4rev1 {capabilities}", greeting=greeting) as server:
+        result = step(server.port, box={"tls": tls}, timeout=1)
+    assert codes(result) == ["mailbox-unreachable", "mail-not-arrived"]
+    assert result["findings"][0]["message"].endswith(expected)
+    assert not {"AUTHENTICATE", "LOGIN", "STARTTLS"} & set(server.asked)
 
 
 def test_starttls_is_never_left_out() -> None:

@@ -37,7 +37,7 @@ class Server:
     """Runs between C(with) and its end.
 
     :ivar asked: the commands that arrived, in order, in upper case.
-    :ivar given: what came with the last of them.
+    :ivar given: command -> what came with the last one.
     :param flags: folder -> its attributes in LIST.
     :param faults: command (or "greeting") -> what is done instead of answering it.
     :param answers: command -> its answer instead of OK, in which {given} is what came with it.
@@ -55,7 +55,7 @@ class Server:
         self.store, self.flags, self.faults = store, dict(flags or {}), dict(faults or {})
         self.capabilities, self.answers, self.greeting = capabilities, dict(answers or {}), greeting
         self.asked: list[str] = []
-        self.given = ""
+        self.given: dict[str, str] = {}
         self.deleted: list[tuple[str, int]] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -89,14 +89,14 @@ class Server:
                 tag, _blank, rest = raw.decode().strip().partition(" ")
                 command = " ".join(rest.upper().split()[: 2 if rest.upper().startswith("UID") else 1])
                 self.asked.append(command)
-                self.given = rest[len(command) + 1 :]
+                self.given[command] = rest[len(command) + 1 :]
                 if command in self.faults:
                     self.faults[command](line)
                     continue
                 if command == "AUTHENTICATE":
                     line.sendall(b"+ \r\n")
-                    self.given = next(lines).decode().strip()
-                    good = base64.b64decode(self.given).decode() == f"\0{LOGIN}\0{PASSWORD}"
+                    self.given[command] = next(lines).decode().strip()
+                    good = base64.b64decode(self.given[command]).decode() == f"\0{LOGIN}\0{PASSWORD}"
                     answer = "OK done" if good else "NO [AUTHENTICATIONFAILED] \x1b[31mno"
                     line.sendall(f"{tag} {self._said(command, answer)}\r\n".encode())
                     continue
@@ -107,7 +107,7 @@ class Server:
                 line.sendall(f"{tag} {answer}\r\n".encode())
 
     def _said(self, command: str, usual: str) -> str:
-        return self.answers.get(command, usual).replace("{given}", self.given)
+        return self.answers.get(command, usual).replace("{given}", self.given.get(command, ""))
 
     def _answer(self, command: str, rest: str, folder: str) -> bytes:
         if command == "CAPABILITY":
