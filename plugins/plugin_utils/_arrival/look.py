@@ -72,7 +72,7 @@ def search_all(boxes: t.Sequence[Box], wanted: t.Sequence[Wanted], since: float 
         if mine:
             _search(search, mine, since, until, missing)
 
-    with concurrent.futures.ThreadPoolExecutor(max(1, min(len(boxes), 8))) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max(1, len(boxes))) as pool:
         list(pool.map(one, searches))
     return searches
 

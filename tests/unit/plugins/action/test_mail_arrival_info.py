@@ -228,6 +228,19 @@ def test_a_forged_id_changes_nothing(names: int) -> None:
     assert server.deleted == [("INBOX", 1)]
 
 
+def test_no_mailbox_waits_for_another(monkeypatch: pytest.MonkeyPatch, names: int) -> None:
+    monkeypatch.setattr(look, "PAUSE", 0.1)
+    with Server({"INBOX": []}) as empty, Server({"INBOX": [Message(mail())]}) as server:
+        ports = {f"{number}@example.com": empty.port for number in range(12)} | {"last@example.com": server.port}
+        boxes = [
+            {"host": "127.0.0.1", "port": port, "tls": "none", "login": LOGIN, "password": PASSWORD, "address": to}
+            for to, port in ports.items()
+        ]
+        wanted = [{"message_id": ID, "to": to} for to in ports]
+        result = step(9, names, mailboxes=boxes, messages=wanted, timeout=3)
+    assert [one["to"] for one in result["arrivals"] if one["arrived"]] == ["last@example.com"]
+
+
 def test_a_folder_that_shows_all_mail_is_no_second_message(names: int) -> None:
     store = {"All": [Message(mail())], "INBOX": [Message(mail())]}
     text = store["INBOX"][0]
