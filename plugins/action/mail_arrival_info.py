@@ -87,11 +87,15 @@ class ActionModule(ControllerStep):
     QUIET: t.ClassVar[frozenset[str]] = frozenset({"mailboxes"})
 
     def linked(self, options: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any] | None:  # noqa: ARG002
-        """Look for the mails that this run has sent to somebody whose mailbox is given."""
+        """Look for the mails that this run has sent to somebody whose mailbox is given.
+
+        If no mailbox is of any of them, all mails are passed on, so that the step says so.
+        """
         boxes = [one for one in options.get("mailboxes") or () if isinstance(one, t.Mapping)]
         reachable = {str(one.get("address") or one.get("login")).lower() for one in boxes}
-        mails = [one for one in self.known.sent_mails if one["to"].lower() in reachable]
-        return {**options, "messages": mails} if mails else None
+        sent = self.known.sent_mails
+        mails = [one for one in sent if one["to"].lower() in reachable] or sent
+        return {**options, "messages": mails} if boxes and mails else None
 
     def conclude_from(
         self,
@@ -102,17 +106,19 @@ class ActionModule(ControllerStep):
         boxes, wanted = [_box(one) for one in options["mailboxes"]], [_wanted(one) for one in options["messages"]]
         since = _checked(options, boxes, wanted)
         lacking = libraries.missing()
-        searches = look.search_all(boxes, wanted, since, options["timeout"])
+        searched, unseen = _with_a_mailbox(boxes, wanted)
+        searches = look.search_all(boxes, searched, since, options["timeout"])
         ask = _ask(options, {one.library for one in lacking})
         findings = [_trouble(one) for one in searches if one.code]
         findings += [TABLE.finding("arrival-unjudged", one.library, one.message, one.fix) for one in lacking]
-        searched = [one.box.address for one in searches if not one.code]
+        findings += [_unseen(one) for one in unseen]
+        usable = [one.box.address for one in searches if not one.code]
         shown = []
-        for one in wanted:
-            seen = next((each.seen[one.message_id] for each in searches if one.message_id in each.seen), None)
+        for one in searched:
+            seen = next((each.seen[one] for each in searches if one in each.seen), None)
             about = {"name": one.name, "message_id": one.message_id, "to": one.to, "deleted": False}
             if seen is None:
-                where = [each for each in searched if not one.to or each.lower() == one.to.lower()]
+                where = [each for each in usable if not one.to or each.lower() == one.to.lower()]
                 findings.append(verdict.not_arrived(one, options["timeout"], where))
                 shown.append({**about, "arrived": False})
                 continue
@@ -120,11 +126,25 @@ class ActionModule(ControllerStep):
             findings += verdict.findings_of(arrival, options["late_after"], judging=ask is not None)
             gone = options["cleanup"] and not self._task.check_mode and look.delete(seen)
             shown.append({**about, **verdict.shown(arrival), "deleted": gone})
-        return findings, {"arrivals": shown, "all_arrived": all(one["arrived"] for one in shown)}
+        return findings, {"arrivals": shown, "all_arrived": not unseen and all(one["arrived"] for one in shown)}
 
     def blocking(self, findings: list[Finding], options: dict[str, t.Any]) -> list[Finding]:
         """The findings that C(fail_on) makes blocking."""
         return [one for one in findings if one.severity in _BLOCKING[options["fail_on"]]]
+
+
+def _with_a_mailbox(
+    boxes: t.Sequence[look.Box], wanted: t.Sequence[verdict.Wanted]
+) -> tuple[list[verdict.Wanted], list[verdict.Wanted]]:
+    """The messages that can be looked for, and those for whose recipient no mailbox is given."""
+    unseen = [one for one in wanted if not any(box.may_have(one) for box in boxes)]
+    return [one for one in wanted if one not in unseen], unseen
+
+
+def _unseen(wanted: verdict.Wanted) -> Finding:
+    why = f"No mailbox of {wanted.to} is given, so nobody looked for it (Message-ID {wanted.message_id})."
+    fix = f"Give the mailbox of {wanted.to}, and its address if the login is another one."
+    return TABLE.finding("arrival-unjudged", wanted.subject, why, fix)
 
 
 def _arrival(wanted: verdict.Wanted, seen: look.Seen, ask: Ask | None, *, spf: bool) -> verdict.Arrival:
@@ -201,6 +221,8 @@ def _checked(
             raise _invalid("mailboxes.password", f"{server.host}: login or password is empty.")
         if not server.login.isprintable() or any(char in server.password for char in "\r\n\0"):
             raise _invalid("mailboxes.password", f"{server.host}: login or password has a line break or NUL.")
+        if "@" not in box.address:
+            raise _invalid("mailboxes.address", f"{server.host}: {box.address} is no address; set address.")
         if server.ca_file and not Path(server.ca_file).is_file():
             raise _invalid("mailboxes.ca_file", f"{server.ca_file} is not a file on the controller.")
     if not 0 < options["timeout"] <= LONGEST:

@@ -55,7 +55,7 @@ options:
         type: str
         required: true
       address:
-        description: The address that the mailbox belongs to. Unset means the login.
+        description: The address that the mailbox belongs to. Unset means the login, which must then be an address.
         type: str
       authserv_id:
         description:
@@ -74,7 +74,9 @@ options:
         type: str
         required: true
       to:
-        description: The address it was sent to. It is then searched in the mailbox of this address only.
+        description:
+          - The address it was sent to. It is then searched in the mailbox of this address only.
+          - If no mailbox has this address, a finding (C(arrival-unjudged)) says that nobody looked.
         type: str
       name:
         description: What it is, for the findings.
@@ -175,7 +177,7 @@ all_arrived:
   type: bool
   sample: true
 arrivals:
-  description: The messages, in the order given.
+  description: The messages that were looked for, in the order given.
   returned: always
   type: list
   elements: dict

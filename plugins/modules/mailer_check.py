@@ -220,12 +220,16 @@ test_message:
     answer:
       description: The relay's answer to the whole message. Null when it did not get so far.
       type: str
+    accepted:
+      description: Whether the relay took the message.
+      type: bool
   sample:
     - relay: main
       to: admin@example.com
       message_id: 674164a2b1f3_2c8c1d0@mastodon.example
       envelope_from: notifications@mastodon.example
       answer: "250 2.0.0 Ok: queued as 4XyZ1q0000"
+      accepted: true
 queue:
   description:
     - What proves the background queue, for M(fediops.mastodon.queued_mail_check).

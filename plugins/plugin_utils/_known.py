@@ -28,6 +28,8 @@ ROLLOUT = ("edit", "mailer", "services", "queue")
 AFTERWARDS = ("arrival", "waiting")
 ROLLBACK = ("variables", "instance", "restored", "services")
 
+#: What queued_mail_check says of a mail that the relay has taken.
+_TAKEN = ("delivered", "performed")
 #: The one error of smtp_settings that is not about the plan itself.
 IN_THE_WAY = "override-contradicts"
 #: The findings of instance_info about services that do not run: the first is an error before a rollout, which the
@@ -182,8 +184,9 @@ class Known:
     @property
     def sent_mails(self) -> list[dict[str, str]]:
         """The mails of this run that a relay has taken, as far as their Message-ID is known; the first is the test."""
-        tests = [("test message", one) for one in self.result("mailer").get("test_message") or ()]
-        queued = [("queued mail", self.result("queue"))]
+        told, queue = self.result("mailer").get("test_message") or (), self.result("queue")
+        tests = [("test message", one) for one in told if one.get("accepted")]
+        queued = [("queued mail", queue)] if queue.get("outcome") in _TAKEN else []
         return [
             {"name": name, "message_id": str(one["message_id"]), "to": str(one["to"])}
             for name, one in [*tests, *queued]

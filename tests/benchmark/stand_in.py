@@ -81,7 +81,9 @@ def mailer_check(options: dict[str, t.Any]) -> dict[str, t.Any]:
         "effective": options["expected"],
         "differences": [],
         "password_matches": True,
-        "test_message": [{**sent, "answer": "250 2.0.0 Ok: queued as 4XyZ1q0000"}] if options["send_to"] else [],
+        "test_message": [{**sent, "answer": "250 2.0.0 Ok: queued as 4XyZ1q0000", "accepted": True}]
+        if options["send_to"]
+        else [],
         "queue": {"way": "form", "to": options["queue_account"] or options["queue_recipient"], "reason": ""},
         "planned": False,
     }

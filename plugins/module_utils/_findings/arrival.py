@@ -114,7 +114,7 @@ TABLE = Table(
     Code(
         "arrival-unjudged",
         "unknown",
-        "A part of the arrival was not checked, because a Python library is missing or DNS did not answer.",
-        "Install the named library into the Python that runs ansible-playbook.",
+        "A part of the arrival was not checked: no library or mailbox for it, or no answer from DNS.",
+        "Install the named library into the Python that runs ansible-playbook, or give the mailbox of the recipient.",
     ),
 )

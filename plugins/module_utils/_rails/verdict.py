@@ -125,6 +125,7 @@ def conclude_from(
     for sent in answer["messages"]:
         told = {key: sent[key] for key in ("relay", "to", "message_id", "envelope_from", "answer")}
         told["answer"] = told["answer"] and redact(told["answer"], known.secrets, (known.recipient, known.sender))
+        told["accepted"] = sent["error"] is None
         verdict.test_message.append(told)
         verdict.findings += _sent(sent, answer, known, hints)
     return verdict

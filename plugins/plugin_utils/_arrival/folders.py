@@ -16,7 +16,7 @@ import re
 import time
 import typing as t
 
-from .imap import BROKEN, Connection
+from .imap import Connection
 from .message import HEADERS, fields_of, fingerprint, value_of
 
 #: More folders are not searched, and of one folder no more messages with one Message-ID are read.
@@ -46,6 +46,11 @@ class Folder:
     junk: bool = False
     everything: bool = False
 
+    @property
+    def inbox(self) -> bool:
+        """Whether it is the one that every mailbox has; its name may be in any case (RFC 9051, section 5.1)."""
+        return self.raw.upper() == b"INBOX"
+
     def quoted(self) -> t.Any:
         """The name in a command (octets, which imaplib sends as they are)."""
         return b'"' + self.raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
@@ -74,9 +79,9 @@ def folders_of(connection: Connection) -> list[Folder]:
     if {"SPECIAL-USE", "LIST-EXTENDED"} <= _capabilities(connection):
         pattern = '"*" RETURN (SPECIAL-USE)'  # RFC 6154, section 3
     connection.forget()
-    status, data = connection.list('""', pattern)
-    found = [folder for one in (data if status == "OK" else ()) if (folder := _folder(one))]
-    inbox = next((one for one in found if one.raw.upper() == b"INBOX"), Folder(b"INBOX", "INBOX"))
+    data = connection.granted("list its folders", connection.list('""', pattern))
+    found = [folder for one in data if (folder := _folder(one))]
+    inbox = next((one for one in found if one.inbox), Folder(b"INBOX", "INBOX"))
     others = {one.raw: one for one in found if one.raw != inbox.raw}.values()
     return [inbox, *sorted(others, key=lambda one: (one.everything, not one.junk))][:MOST_FOLDERS]
 
@@ -129,19 +134,24 @@ def _readable(raw: bytes) -> str:
 def search(connection: Connection, folder: Folder, message_id: str, since: float | None) -> list[Found]:
     """The messages of a folder with this Message-ID, earliest first.
 
+    None are in a folder that may not be opened, such as one of somebody else; INBOX always may.
+
     :param since: messages that the server took before are left out.
+    :raises Unreachable: the server refuses to open INBOX, or to search.
     """
     connection.forget()
-    status, _data = connection.select(folder.quoted(), readonly=True)
-    if status != "OK":
+    opened = connection.select(folder.quoted(), readonly=True)
+    if folder.inbox:
+        connection.granted("open INBOX", opened)
+    if opened[0] != "OK":
         return []
     validity = _validity(connection)
     criteria = ["HEADER", "Message-ID", f'"<{message_id}>"']
     if since is not None:  # a date without a time zone: a day more
         criteria = ["SINCE", _day(since - 86400), *criteria]
     connection.forget()
-    status, data = connection.uid("SEARCH", *criteria)
-    numbers = b" ".join(one for one in data if isinstance(one, bytes)).split() if status == "OK" else []
+    data = connection.granted(f"search {folder.name}", connection.uid("SEARCH", *criteria))
+    numbers = b" ".join(one for one in data if isinstance(one, bytes)).split()
     uids = sorted({int(one) for one in numbers if one.isdigit() and len(one) < 12})
     found = [one for uid in uids[:MOST_COPIES] if (one := _fetched(connection, folder, str(uid), validity))]
     return [one for one in found if _is(one, message_id) and (since is None or one.arrived >= since)]
@@ -165,7 +175,7 @@ def _validity(connection: Connection) -> str:
 
 
 def _fetched(connection: Connection, folder: Folder, uid: str, validity: str) -> Found | None:
-    meta, header = _fetch(connection, uid, f"(UID INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER]<0.{HEADERS}>)")
+    meta, header = _fetch(connection, folder, uid, f"(UID INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER]<0.{HEADERS}>)")
     date, size = _DATE.search(meta), _SIZE.search(meta)
     when = imaplib.Internaldate2tuple(date[0]) if date else None
     if when is None or size is None:
@@ -173,11 +183,11 @@ def _fetched(connection: Connection, folder: Folder, uid: str, validity: str) ->
     return Found(folder, uid, validity, time.mktime(when), int(size[1]), header[:HEADERS])
 
 
-def _fetch(connection: Connection, uid: str, what: str) -> tuple[bytes, bytes]:
+def _fetch(connection: Connection, folder: Folder, uid: str, what: str) -> tuple[bytes, bytes]:
     """The answer about one message: everything around the literal, and the literal."""
     connection.forget()
-    status, data = connection.uid("FETCH", uid, what)
-    for index, one in enumerate(data if status == "OK" else ()):
+    data = connection.granted(f"show a message in {folder.name}", connection.uid("FETCH", uid, what))
+    for index, one in enumerate(data):
         if isinstance(one, tuple):
             after = data[index + 1] if index + 1 < len(data) and isinstance(data[index + 1], bytes) else b""
             meta = one[0] + b" " + after
@@ -192,21 +202,18 @@ def whole(connection: Connection, found: Found) -> bytes | None:
         return None
     connection.forget()
     connection.select(found.folder.quoted(), readonly=True)
-    _meta, text = _fetch(connection, found.uid, f"(UID BODY.PEEK[]<0.{WHOLE}>)")
+    _meta, text = _fetch(connection, found.folder, found.uid, f"(UID BODY.PEEK[]<0.{WHOLE}>)")
     return text if text.startswith(found.header[:1000]) else None
 
 
 def delete(connection: Connection, found: Found) -> bool:
     """Delete one message and nothing else; whether it is gone."""
-    try:
-        connection.forget()
-        status, _data = connection.select(found.folder.quoted())
-        if status != "OK" or not found.validity or _validity(connection) != found.validity:
-            return False
-        if "UIDPLUS" not in _capabilities(connection):  # EXPUNGE would delete what others have marked
-            return False
-        connection.uid("STORE", found.uid, "+FLAGS.SILENT", r"(\Deleted)")
-        status, _data = connection.uid("EXPUNGE", found.uid)
-    except BROKEN:
+    connection.forget()
+    status, _data = connection.select(found.folder.quoted())
+    if status != "OK" or not found.validity or _validity(connection) != found.validity:
         return False
-    return status == "OK"
+    if "UIDPLUS" not in _capabilities(connection):  # EXPUNGE would delete what others have marked
+        return False
+    connection.granted("mark a message", connection.uid("STORE", found.uid, "+FLAGS.SILENT", r"(\Deleted)"))
+    connection.granted("delete a message", connection.uid("EXPUNGE", found.uid))  # OK as well if it is not marked
+    return True

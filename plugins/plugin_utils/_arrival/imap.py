@@ -5,7 +5,8 @@
 """A connection to an IMAP server that may be hostile: bounded in time and memory. The one user of imaplib.
 
 imaplib keeps what a server sends, as long and as much as it sends. Here each wait ends with the common deadline, and
-lines, literals and the whole answer to a command have limits.
+lines, literals and the whole answer to a command have limits. What a server says is never shown, but for the codes in
+C(CODES): it knows the password, and may say it in any form.
 """
 
 # Private to this collection: it may change in any release without notice.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import imaplib
+import re
 import socket
 import ssl
 import threading
@@ -31,16 +33,23 @@ PER_LINE = 200
 CONNECT = 15.0
 NEXT = 30.0
 
+#: The codes by which a server says why it refuses (RFC 9051, section 7.1, and Gmail's WEBALERT).
+CODES = (
+    "ALERT|AUTHENTICATIONFAILED|AUTHORIZATIONFAILED|CANNOT|CLIENTBUG|CONTACTADMIN|CORRUPTION|EXPIRED|INUSE|LIMIT|"
+    "NONEXISTENT|NOPERM|OVERQUOTA|PRIVACYREQUIRED|SERVERBUG|UNAVAILABLE|WEBALERT"
+)
+_CODE = re.compile(rf"\[({CODES})[] ]", re.IGNORECASE)
+
 #: What a broken server makes of imaplib.
 BROKEN = (imaplib.IMAP4.error, OSError, ValueError, LookupError, AttributeError, TypeError)
 
 
 class Unreachable(Exception):
-    """The server cannot be used; the message says why, in the words of whoever knows."""
+    """The server cannot be used; the message says why."""
 
 
 class Refused(Exception):
-    """The server refuses the login; the message is its answer."""
+    """The server refuses the login; the message says why, as far as the server has a code for it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +95,8 @@ class Connection(imaplib.IMAP4):
         self._end.start()
         try:
             super().__init__(server.host, server.port)
+            if self.state != "NONAUTH":  # whose mailbox it shows is not known
+                raise self.unusable("it says that somebody is logged in already")
             if server.tls == "starttls":
                 self._start_tls()
         except BaseException:
@@ -102,7 +113,7 @@ class Connection(imaplib.IMAP4):
     def read(self, size: int) -> bytes:
         """A literal."""
         if size > LITERAL:
-            raise self.abort(f"it announces {size} octets at once")
+            raise self.unusable(f"it announces {size} octets at once")
         self._spend(size)
         while len(self._read_ahead) < size:
             self._more()
@@ -114,7 +125,7 @@ class Connection(imaplib.IMAP4):
         while (end := self._read_ahead.find(b"\n", searched)) < 0:
             searched = len(self._read_ahead)
             if searched > LINE:
-                raise self.abort(f"it sends a line of more than {LINE // 1024} KB")
+                raise self.unusable(f"it sends a line of more than {LINE // 1024} KB")
             self._more()
         self._spend(end + 1 + PER_LINE)
         return self._taken(end + 1)
@@ -122,8 +133,9 @@ class Connection(imaplib.IMAP4):
     def send(self, data: t.Any) -> None:
         """Send a command; its answer has the whole budget."""
         self._budget = ANSWER
-        self.sock.settimeout(self._patience(NEXT))
-        self.sock.sendall(data)
+        with _usable(self._server):  # imaplib would make words of an error
+            self.sock.settimeout(self._patience(NEXT))
+            self.sock.sendall(data)
 
     def shutdown(self) -> None:
         """Close the socket."""
@@ -134,14 +146,36 @@ class Connection(imaplib.IMAP4):
         """Forget what the server said so far; imaplib would keep it."""
         self.untagged_responses = {}
 
+    def log_in(self) -> None:
+        """Log in with LOGIN. That of imaplib quotes the password only."""
+        status, data = self._simple_command("LOGIN", _quoted(self._server.login), _quoted(self._server.password))
+        if status != "OK":
+            raise self.error(data[-1])
+        self.state = "AUTH"
+
+    def unusable(self, why: str) -> Unreachable:
+        """The error that says why this server cannot be used."""
+        return Unreachable(f"{self._server.host} port {self._server.port} is not usable: {why}.")
+
+    def granted(self, what: str, answer: tuple[str, list[t.Any]]) -> list[t.Any]:
+        """The data of an answer.
+
+        :param what: what the server was asked to do.
+        :raises Unreachable: it refuses that.
+        """
+        status, data = answer
+        if status != "OK":
+            raise self.unusable(f"it does not {what}, and {_reason(data)}")
+        return data
+
     def _start_tls(self) -> None:
         context = self._server.context()
         if "STARTTLS" not in self.capabilities:
-            raise self.abort("it does not offer STARTTLS")
+            raise self.unusable("it does not offer STARTTLS")
         status, _data = self._simple_command("STARTTLS")
         # What arrived before TLS began may be from anybody on the way (CVE-2011-0411).
         if status != "OK" or self._read_ahead:
-            raise self.abort("it does not begin STARTTLS properly")
+            raise self.unusable("it does not begin STARTTLS properly")
         self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
         self._tls_established = True
         self.forget()
@@ -151,7 +185,7 @@ class Connection(imaplib.IMAP4):
         self.sock.settimeout(self._patience(NEXT))
         data = self.sock.recv(64 * 1024)
         if not data:
-            raise self.abort("it closed the connection")
+            raise self.unusable("it closed the connection")
         self._read_ahead += data
 
     def _taken(self, size: int) -> bytes:
@@ -162,7 +196,7 @@ class Connection(imaplib.IMAP4):
     def _spend(self, size: int) -> None:
         self._budget -= size
         if self._budget < 0:
-            raise self.abort(f"it answers with more than {ANSWER // 1024 // 1024} MB")
+            raise self.unusable(f"it answers with more than {ANSWER // 1024 // 1024} MB")
 
     def _patience(self, most: float) -> float:
         left = self._until - time.monotonic()
@@ -208,8 +242,23 @@ def _usable(server: Server) -> t.Iterator[None]:
     except TimeoutError:
         raise Unreachable(f"{server.host} port {server.port} does not answer in time.") from None
     except BROKEN as error:
-        why = getattr(error, "strerror", None) or str(error)[:300] or type(error).__name__
+        why = getattr(error, "strerror", None) or _reason(error, "it does not answer as an IMAP server")
         raise Unreachable(f"{server.host} port {server.port} is not usable: {why}.") from None
+
+
+def _quoted(text: str) -> str:
+    """A string of IMAP (RFC 9051, section 4.3)."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _reason(said: object, without: str = "it gives no code for the reason") -> str:
+    """What can be shown of a refusal: its code.
+
+    :param without: what to say if there is none.
+    """
+    found = _CODE.search(str(said))
+    return f"it answers [{found[1].upper()}]" if found else without
 
 
 def _log_in(connection: Connection, server: Server) -> None:
@@ -218,11 +267,13 @@ def _log_in(connection: Connection, server: Server) -> None:
             if "AUTH=PLAIN" in connection.capabilities:  # unlike LOGIN, it can send any character
                 answer = f"\0{server.login}\0{server.password}".encode()
                 connection.authenticate("PLAIN", lambda _challenge: answer)
+            elif "LOGINDISABLED" in connection.capabilities:
+                raise connection.unusable("it takes no password on this connection; it may want TLS")
             else:
-                connection.login(server.login, server.password)
+                connection.log_in()
         except imaplib.IMAP4.abort:
             raise
         except imaplib.IMAP4.error as error:
-            raise Refused(str(error)[:300]) from None
+            raise Refused(_reason(error)) from None
         except UnicodeEncodeError:
             raise Refused("it takes ASCII characters only, and login or password has others") from None

@@ -29,6 +29,10 @@ class Box:
     server: imap.Server
     authserv_id: str = ""
 
+    def may_have(self, wanted: Wanted) -> bool:
+        """Whether a message may be in it: one without an address may be in any."""
+        return not wanted.to or wanted.to.lower() == self.address.lower()
+
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
@@ -44,50 +48,51 @@ class Seen:
 class Search:
     """The search in one mailbox.
 
+    :ivar seen: what was found. One Message-ID may be wanted in several mailboxes, so it alone is no key.
     :ivar code: the code of the finding if it cannot be searched; empty otherwise.
     """
 
     box: Box
-    seen: dict[str, Seen] = dataclasses.field(default_factory=dict)
+    seen: dict[Wanted, Seen] = dataclasses.field(default_factory=dict)
     code: str = ""
     why: str = ""
 
 
 def search_all(boxes: t.Sequence[Box], wanted: t.Sequence[Wanted], since: float | None, seconds: float) -> list[Search]:
-    """Search all mailboxes at once. A message without an address may be in any of them.
+    """Search all mailboxes at once. In one that can have none of the messages, nobody logs in.
 
     :param since: what the servers took before is not meant.
     """
     until = time.monotonic() + seconds
-    missing = {one.message_id for one in wanted}
+    missing = set(wanted)
     searches = [Search(box) for box in boxes]
 
     def one(search: Search) -> None:
-        mine = [each for each in wanted if not each.to or each.to.lower() == search.box.address.lower()]
-        _search(search, mine, since, until, missing)
+        mine = [each for each in wanted if search.box.may_have(each)]
+        if mine:
+            _search(search, mine, since, until, missing)
 
-    with concurrent.futures.ThreadPoolExecutor(max(1, min(len(boxes), 8))) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max(1, len(boxes))) as pool:
         list(pool.map(one, searches))
     return searches
 
 
-def _search(search: Search, mine: t.Sequence[Wanted], since: float | None, until: float, missing: set[str]) -> None:
+def _search(search: Search, mine: t.Sequence[Wanted], since: float | None, until: float, missing: set[Wanted]) -> None:
     failures, rounds = 0, 0
     while True:
         try:
             with imap.opened(search.box.server, until) as connection:
-                search.code = ""
                 places = folders.folders_of(connection)
-                while not _round(search, connection, places, mine, since, missing):
-                    failures, rounds = 0, rounds + 1
-                    if not _paused(until):
+                while True:
+                    done = _round(search, connection, places, mine, since, missing)
+                    search.code, failures, rounds = "", 0, rounds + 1
+                    if done or not _paused(until):
                         return
-            return
         except imap.Refused as refused:  # trying again would lock the account
             search.code, search.why = "mailbox-login-refused", str(refused)
             return
         except imap.Unreachable as error:
-            if rounds and time.monotonic() >= until:  # the time was up in the middle of a look
+            if (rounds or failures) and time.monotonic() >= until:  # the time was up in the middle of a look
                 return
             failures += 1
             search.code, search.why = "mailbox-unreachable", str(error)
@@ -109,19 +114,19 @@ def _round(
     places: t.Sequence[folders.Folder],
     mine: t.Sequence[Wanted],
     since: float | None,
-    missing: set[str],
+    missing: set[Wanted],
 ) -> bool:
     """Look once; whether there is nothing left to wait for."""
     for one in mine:
-        if one.message_id not in missing:
+        if one not in missing:
             continue
         found = [each for place in places for each in folders.search(connection, place, one.message_id, since)]
         if found:
             first = min(found, key=lambda each: (each.arrived, each.folder.everything))
             others = {each.fingerprint for each in found} - {first.fingerprint}
-            search.seen[one.message_id] = Seen(search.box, first, folders.whole(connection, first), len(others))
-            missing.discard(one.message_id)
-    return not any(one.message_id in missing for one in mine)
+            search.seen[one] = Seen(search.box, first, folders.whole(connection, first), len(others))
+            missing.discard(one)
+    return not any(one in missing for one in mine)
 
 
 def delete(seen: Seen, seconds: float = 30.0) -> bool:

@@ -423,24 +423,34 @@ def test_a_step_is_given_nothing_that_its_module_does_not_know(step: str, part: 
 
 
 BOX = {"host": "imap.b.test", "login": "A@B.test", "password": "x"}
-MAILER = {"test_message": [{"message_id": "1@b.test", "to": "a@b.test"}, {"message_id": None, "to": "a@b.test"}]}
+MAILER = {
+    "test_message": [
+        {"message_id": "1@b.test", "to": "a@b.test", "accepted": True},
+        {"message_id": None, "to": "a@b.test", "accepted": True},
+    ]
+}
 
 
 @pytest.mark.parametrize(
     ("boxes", "names"),
     [
         ([BOX], ["test message", "queued mail"]),
-        ([{**BOX, "login": "me", "address": "q@b.test"}], []),
+        # to none of these people: then the step has to say so
+        ([{**BOX, "login": "me", "address": "q@b.test"}], ["test message", "queued mail"]),
+        ([{**BOX, "login": "me"}], ["test message", "queued mail"]),
         ([{**BOX, "login": "me", "address": "a@b.test"}], ["test message", "queued mail"]),
         ([], []),
         (None, []),
     ],
 )
 def test_mails_are_searched_where_the_mailbox_of_their_recipient_is_given(boxes: t.Any, names: list[str]) -> None:
-    queue = {"message_id": "2@b.test", "to": "a@b.test"}
+    queue = {"message_id": "2@b.test", "to": "a@b.test", "outcome": "delivered"}
     done = linked("mail_arrival_info", "rollout", {"mailboxes": boxes}, mailer=MAILER, queue=queue)
     assert [one["name"] for one in (done or {}).get("messages", [])] == names
     assert linked("mail_arrival_info", "rollout", {"mailboxes": [BOX]}, mailer={}) is None
+    elsewhere = {"message_id": "2@b.test", "to": "other@b.test", "outcome": "delivered"}
+    done = linked("mail_arrival_info", "rollout", {"mailboxes": [BOX]}, mailer=MAILER, queue=elsewhere)
+    assert [one["name"] for one in (done or {})["messages"]] == ["test message"]
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,33 @@ def test_it_waits_and_says_what_did_not_arrive(monkeypatch: pytest.MonkeyPatch, 
     assert server.asked.count("UID SEARCH") > 3
 
 
+def test_one_message_to_two_people_has_to_arrive_at_both(monkeypatch: pytest.MonkeyPatch, names: int) -> None:
+    monkeypatch.setattr(look, "PAUSE", 0.1)
+    wanted = [{"message_id": ID, "to": to} for to in ("a@example.com", "b@example.com")]
+    with Server({"INBOX": [Message(mail())]}) as has, Server({"INBOX": []}) as lacks:
+        boxes = [
+            {"host": "127.0.0.1", "port": port, "tls": "none", "login": LOGIN, "password": PASSWORD, "address": to}
+            for port, to in ((has.port, "a@example.com"), (lacks.port, "B@Example.com"))
+        ]
+        result = step(9, names, mailboxes=boxes, messages=wanted, timeout=1)
+        assert [one["arrived"] for one in result["arrivals"]] == [True, False]
+        assert [(one["code"], one["subject"]) for one in result["findings"]] == [
+            ("mail-not-arrived", "mail to b@example.com")
+        ]
+
+
+def test_a_mail_without_a_mailbox_is_said_to_be_unseen(names: int) -> None:
+    with Server({"INBOX": [Message(mail())]}) as server:
+        result = step(server.port, names, messages=[{"message_id": ID}, {"message_id": ID, "to": "b@example.com"}])
+        assert [(one["code"], one["subject"]) for one in result["findings"]] == [
+            ("arrival-unjudged", "mail to b@example.com")
+        ]
+        assert ([one["to"] for one in result["arrivals"]], result["all_arrived"]) == ([""], False)
+        asked = len(server.asked)
+        step(server.port, names, messages=[{"message_id": ID, "to": "b@example.com"}])
+        assert len(server.asked) == asked
+
+
 def test_what_arrived_before_it_was_sent_is_not_it(names: int) -> None:
     with Server({"INBOX": [Message(mail(), "28-Nov-2026 10:00:00 +0000")]}) as server:
         assert codes(step(server.port, names, timeout=1)) == ["mail-not-arrived"]
@@ -199,6 +226,19 @@ def test_a_forged_id_changes_nothing(names: int) -> None:
     assert codes(result) == ["arrival-id-reused"]
     assert result["arrivals"][0]["judged"]["from_domain"] == "social.example"
     assert server.deleted == [("INBOX", 1)]
+
+
+def test_no_mailbox_waits_for_another(monkeypatch: pytest.MonkeyPatch, names: int) -> None:
+    monkeypatch.setattr(look, "PAUSE", 0.1)
+    with Server({"INBOX": []}) as empty, Server({"INBOX": [Message(mail())]}) as server:
+        ports = {f"{number}@example.com": empty.port for number in range(12)} | {"last@example.com": server.port}
+        boxes = [
+            {"host": "127.0.0.1", "port": port, "tls": "none", "login": LOGIN, "password": PASSWORD, "address": to}
+            for to, port in ports.items()
+        ]
+        wanted = [{"message_id": ID, "to": to} for to in ports]
+        result = step(9, names, mailboxes=boxes, messages=wanted, timeout=3)
+    assert [one["to"] for one in result["arrivals"] if one["arrived"]] == ["last@example.com"]
 
 
 def test_a_folder_that_shows_all_mail_is_no_second_message(names: int) -> None:
@@ -250,6 +290,14 @@ def test_nothing_is_deleted_without_uidplus(names: int) -> None:
     with Server({"INBOX": [Message(mail())]}, capabilities="IMAP4rev1 AUTH=PLAIN") as server:
         result = step(server.port, names, cleanup=True)
     assert "UID STORE" not in server.asked and result["arrivals"][0]["deleted"] is False
+
+
+@pytest.mark.parametrize("refused", ["UID STORE INBOX", "UID EXPUNGE INBOX", "SELECT INBOX"])
+def test_what_a_server_did_not_delete_is_not_deleted(names: int, refused: str) -> None:
+    with Server({"INBOX": [Message(mail())]}, answers={refused: "NO [NOPERM] no"}) as server:
+        result = step(server.port, names, cleanup=True)
+    assert (refused.rpartition(" ")[0] in server.asked, result["arrivals"][0]["deleted"]) == (True, False)
+    assert server.deleted == []
 
 
 @pytest.mark.parametrize("library", sorted(libraries.OPTIONAL))
@@ -305,6 +353,32 @@ def test_a_server_out_of_order_ends_in_time_and_memory(fault: str, monkeypatch: 
     assert codes(result) == ["mailbox-unreachable", "mail-not-arrived"]
 
 
+@pytest.mark.parametrize(
+    ("refused", "expected"),
+    [
+        ("EXAMINE INBOX", "it does not open INBOX, and it answers [UNAVAILABLE]."),
+        ("UID SEARCH INBOX", "it does not search INBOX, and it answers [UNAVAILABLE]."),
+        ("UID SEARCH Junk", "it does not search Junk, and it answers [UNAVAILABLE]."),
+        ("UID FETCH INBOX", "it does not show a message in INBOX, and it answers [UNAVAILABLE]."),
+    ],
+)
+def test_what_cannot_be_searched_is_not_called_empty(
+    monkeypatch: pytest.MonkeyPatch, refused: str, expected: str
+) -> None:
+    monkeypatch.setattr(look, "PAUSE", 0.1)
+    store = {"INBOX": [Message(mail())] if "FETCH" in refused else [], "Junk": []}
+    with Server(store, answers={refused: "NO [UNAVAILABLE] later"}) as server:
+        result = step(server.port, timeout=1)
+    assert codes(result) == ["mailbox-unreachable", "mail-not-arrived"]
+    assert result["findings"][0]["message"].endswith(expected)
+    assert "no mailbox that could be searched" in result["findings"][1]["message"]
+
+
+def test_a_folder_that_nobody_may_open_is_left_out(names: int) -> None:
+    with Server({"INBOX": [Message(mail())], "Shared": []}, answers={"EXAMINE Shared": "NO [NOPERM] no"}) as server:
+        assert codes(step(server.port, names)) == []
+
+
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(look, "PAUSE", 0.1)
     with socket.socket() as taken:
@@ -320,7 +394,58 @@ def test_a_refused_login_is_not_tried_again() -> None:
         result = step(server.port, box={"password": "other s3cr3t"})
     assert codes(result) == ["mailbox-login-refused", "mail-not-arrived"]
     assert server.asked.count("AUTHENTICATE") == 1
-    assert r"\x1b[31mno" in result["findings"][0]["message"]
+    words = f"127.0.0.1 port {server.port} refuses the login: it answers [AUTHENTICATIONFAILED]."
+    assert result["findings"][0]["message"] == words
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "capabilities", "expected"),
+    [
+        ("AUTHENTICATE", "NO [ALERT] you sent {given}", "AUTH=PLAIN", "it answers [ALERT]."),
+        ("AUTHENTICATE", "NO [s3cr3t] you sent {given}", "AUTH=PLAIN", "it gives no code for the reason."),
+        ("AUTHENTICATE", "BAD you sent s3cr3t {given}", "AUTH=PLAIN", "it gives no code for the reason."),
+        ("LOGIN", "NO you sent {given}", "", "it gives no code for the reason."),
+        ("LIST", "BAD you sent s3cr3t", "", "it does not answer as an IMAP server."),
+        ("LIST", "NO [UNAVAILABLE] you sent s3cr3t", "", "it answers [UNAVAILABLE]."),
+    ],
+)
+def test_nothing_that_a_server_says_is_shown(
+    monkeypatch: pytest.MonkeyPatch, command: str, answer: str, capabilities: str, expected: str
+) -> None:
+    """It knows the password, and may say it: shorter than what is masked, cut off, or as Base64."""
+    monkeypatch.setattr(look, "PAUSE", 0.1)
+    password = "s3cr3t" if command == "AUTHENTICATE" else PASSWORD
+    with Server({"INBOX": []}, answers={command: answer}, capabilities=f"IMAP4rev1 {capabilities}") as server:
+        result = step(server.port, box={"password": password}, timeout=1)
+    text = json.dumps(result)
+    assert "you sent" not in text and server.given[command][:20] not in text and "b'" not in text
+    assert result["findings"][0]["message"].endswith(expected)
+
+
+def test_login_and_password_are_sent_as_they_are(names: int) -> None:
+    box = {"login": 'jane "d\\oe', "address": LOGIN}
+    with Server({"INBOX": [Message(mail())]}, capabilities="IMAP4rev1 UIDPLUS") as server:
+        assert codes(step(server.port, names, box=box)) == []
+    assert server.given["LOGIN"] == r'"jane \"d\\oe" "s3cr3t \"pass\\word"'
+
+
+@pytest.mark.parametrize(
+    ("greeting", "capabilities", "tls", "expected"),
+    [
+        ("PREAUTH", "AUTH=PLAIN", "none", "it says that somebody is logged in already."),
+        ("PREAUTH", "AUTH=PLAIN STARTTLS", "starttls", "it says that somebody is logged in already."),
+        ("OK", "LOGINDISABLED", "none", "it takes no password on this connection; it may want TLS."),
+    ],
+)
+def test_no_password_is_sent_where_the_server_takes_none(
+    monkeypatch: pytest.MonkeyPatch, greeting: str, capabilities: str, tls: str, expected: str
+) -> None:
+    monkeypatch.setattr(look, "PAUSE", 0.1)
+    with Server({"INBOX": []}, capabilities=f"IMAP4rev1 {capabilities}", greeting=greeting) as server:
+        result = step(server.port, box={"tls": tls}, timeout=1)
+    assert codes(result) == ["mailbox-unreachable", "mail-not-arrived"]
+    assert result["findings"][0]["message"].endswith(expected)
+    assert not {"AUTHENTICATE", "LOGIN", "STARTTLS"} & set(server.asked)
 
 
 def test_starttls_is_never_left_out() -> None:
@@ -365,6 +490,8 @@ def test_a_hostile_message_is_judged_in_time(names: int, text: bytes) -> None:
         ({"box": {"password": "s3cr3t\r\nA1 DELETE INBOX"}}, "mailboxes.password"),
         ({"box": {"password": ""}}, "mailboxes.password"),
         ({"box": {"ca_file": "/nonesuch"}}, "mailboxes.ca_file"),
+        ({"box": {"login": "jane"}}, "mailboxes.address"),
+        ({"box": {"address": "example.com"}}, "mailboxes.address"),
     ],
 )
 def test_what_cannot_be_used_is_a_finding(options: dict[str, t.Any], subject: str) -> None:

@@ -215,3 +215,21 @@ def test_a_step_that_failed_gives_the_others_nothing_to_go_by() -> None:
 def test_a_service_in_the_way_of_the_plan_does_not_keep_the_others_from_looking() -> None:
     assert known(wrong={"settings": "override-contradicts"}, settings={"plan": {"set": {}}}).plan == {"set": {}}
     assert known().found == {"env_file": "/live/.env.production"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "queued"),
+    [
+        ("delivered", ["2@b.test"]),
+        ("performed", ["2@b.test"]),
+        *((outcome, []) for outcome in ("failed", "waiting", "not_queued", "not_sent", "unknown", None)),
+    ],
+)
+def test_only_mails_that_a_relay_has_taken_count_as_sent(outcome: str | None, queued: list[str]) -> None:
+    def message(name: str, **more: t.Any) -> dict[str, t.Any]:
+        return {"relay": name, "message_id": f"{name}@b.test", "to": "a@b.test", **more}
+
+    tests = [message("main", accepted=True), message("bulk", accepted=False, answer="554 5.7.1 no")]
+    queue = {"message_id": "2@b.test", "to": "a@b.test", "outcome": outcome}
+    sent = known(mailer={"test_message": tests}, queue=queue).sent_mails
+    assert [one["message_id"] for one in sent] == ["main@b.test", *queued]

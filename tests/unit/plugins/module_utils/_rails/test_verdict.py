@@ -103,7 +103,7 @@ def test_all_is_well() -> None:
     assert (codes(found), found.differences, found.password_matches) == ([], [], True)
     assert found.rails is not None
     assert found.rails["mail"] == "2.8.1"
-    assert found.test_message == [{key: value for key, value in SENT.items() if key != "error"}]
+    assert found.test_message == [{**{key: value for key, value in SENT.items() if key != "error"}, "accepted": True}]
     # What Rails answers is what the model of this release says, TLS mode and all.
     assert found.effective == {**PLAN, "main": {**PLAN["main"], "settings": ANSWER["relays"]["main"]["settings"]}}
 
@@ -177,7 +177,7 @@ def test_a_refused_message_is_diagnosed_with_the_relay_that_rails_uses() -> None
     whole = json.dumps([finding.as_dict(), found.as_dict()])
     assert SECRET not in whole
     assert "boss@work.example" not in whole
-    assert found.test_message[0]["message_id"] == "1@here.example"
+    assert (found.test_message[0]["message_id"], found.test_message[0]["accepted"]) == ("1@here.example", False)
 
 
 def test_the_bulk_relay_is_diagnosed_by_its_own_settings() -> None:

@@ -37,8 +37,10 @@ class Server:
     """Runs between C(with) and its end.
 
     :ivar asked: the commands that arrived, in order, in upper case.
+    :ivar given: command -> what came with the last one.
     :param flags: folder -> its attributes in LIST.
     :param faults: command (or "greeting") -> what is done instead of answering it.
+    :param answers: command -> its answer instead of OK, in which {given} is what came with it.
     """
 
     def __init__(
@@ -47,10 +49,13 @@ class Server:
         flags: t.Mapping[str, str] | None = None,
         faults: t.Mapping[str, Fault] | None = None,
         capabilities: str = "IMAP4rev1 AUTH=PLAIN UIDPLUS",
+        answers: t.Mapping[str, str] | None = None,
+        greeting: str = "OK",
     ) -> None:
         self.store, self.flags, self.faults = store, dict(flags or {}), dict(faults or {})
-        self.capabilities = capabilities
+        self.capabilities, self.answers, self.greeting = capabilities, dict(answers or {}), greeting
         self.asked: list[str] = []
+        self.given: dict[str, str] = {}
         self.deleted: list[tuple[str, int]] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -77,27 +82,32 @@ class Server:
             if "greeting" in self.faults:
                 self.faults["greeting"](line)
                 return
-            line.sendall(f"* OK [CAPABILITY {self.capabilities}] ready\r\n".encode())
+            line.sendall(f"* {self.greeting} [CAPABILITY {self.capabilities}] ready\r\n".encode())
             folder = ""
             lines = line.makefile("rb")
             for raw in lines:
                 tag, _blank, rest = raw.decode().strip().partition(" ")
                 command = " ".join(rest.upper().split()[: 2 if rest.upper().startswith("UID") else 1])
                 self.asked.append(command)
+                self.given[command] = rest[len(command) + 1 :]
                 if command in self.faults:
                     self.faults[command](line)
                     continue
                 if command == "AUTHENTICATE":
                     line.sendall(b"+ \r\n")
-                    given = base64.b64decode(next(lines)).decode()
-                    good = given == f"\0{LOGIN}\0{PASSWORD}"
+                    self.given[command] = next(lines).decode().strip()
+                    good = base64.b64decode(self.given[command]).decode() == f"\0{LOGIN}\0{PASSWORD}"
                     answer = "OK done" if good else "NO [AUTHENTICATIONFAILED] \x1b[31mno"
-                    line.sendall(f"{tag} {answer}\r\n".encode())
+                    line.sendall(f"{tag} {self._said(command, answer)}\r\n".encode())
                     continue
                 if command in ("SELECT", "EXAMINE"):
                     folder = rest.split(" ", 1)[1].strip('"')
-                line.sendall(self._answer(command, rest, folder))
-                line.sendall(f"{tag} OK done\r\n".encode())
+                answer = self._said(f"{command} {folder}", self._said(command, "OK done"))
+                line.sendall(self._answer(command, rest, folder) if answer.startswith("OK") else b"")
+                line.sendall(f"{tag} {answer}\r\n".encode())
+
+    def _said(self, command: str, usual: str) -> str:
+        return self.answers.get(command, usual).replace("{given}", self.given.get(command, ""))
 
     def _answer(self, command: str, rest: str, folder: str) -> bytes:
         if command == "CAPABILITY":
