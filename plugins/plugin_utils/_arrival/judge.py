@@ -158,7 +158,10 @@ def _spf(fields: t.Sequence[Field], hop: Hop | None, ask: Ask | None, until: flo
     seconds = min(SPF_SECONDS, until - time.monotonic())
     if seconds <= 0:
         return Spf(domain, address, "unknown", _LATE)
-    done = spf_evaluation.check_host(ask, address, sender if domain_of(sender) else "", domain, time_limit=seconds)
+    try:
+        done = spf_evaluation.check_host(ask, address, sender if domain_of(sender) else "", domain, time_limit=seconds)
+    except Exception as bad:  # as with dkimpy
+        return Spf(domain, address, "unknown", f"SPF could not be evaluated ({type(bad).__name__})")
     return Spf(domain, address, done.verdict, done.reason)
 
 

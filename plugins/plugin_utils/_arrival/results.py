@@ -14,13 +14,13 @@ import typing as t
 from .message import Field, Hop, domain_of
 
 try:
-    from authres import AuthResError, all_features
+    from authres import NoneAuthenticationResult, all_features
 
     # Its other modules are imported here, not when the first field is read.
     PARSER: t.Any = all_features()  # type: ignore[no-untyped-call]
+    _NOTHING: t.Any = NoneAuthenticationResult
 except ImportError:  # said in a sentence; see libraries.py
-    AuthResError = ValueError
-    PARSER = None
+    PARSER, _NOTHING = None, ()
 
 #: Results that are kept of one message.
 MOST_RESULTS = 30
@@ -96,10 +96,10 @@ def _parsed(values: t.Sequence[str]) -> Results:
     for value in values[:10]:
         try:
             header = PARSER.parse(f"Authentication-Results: {value}")
-        except (AuthResError, ValueError, LookupError, TypeError, RecursionError):
+            # C(none), a field without results, has no method
+            results += [_result(one) for one in header.results or () if not isinstance(one, _NOTHING)]
+        except Exception:  # authres meets whatever stands there with whatever exception comes of it
             broken = "An Authentication-Results of the receiver cannot be parsed."
-            continue
-        results += [_result(one) for one in header.results or () if one.method != "none"]
     return Results(_server(values[0]), tuple(results[:MOST_RESULTS]), "" if results else broken)
 
 

@@ -95,3 +95,13 @@ def test_judging_ends_at_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
         ("pass", ""),
         ("unknown", "the time for one message was used up"),
     ]
+
+
+def test_no_exception_of_the_evaluation_of_spf_ends_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_arguments: object, **_options: object) -> None:
+        raise AssertionError("hostile")
+
+    monkeypatch.setattr(judge.spf_evaluation, "check_host", broken)
+    hop = message.Hop(1, "relay.example", "mx.test", "192.0.2.25", True, "")
+    found = judged(b"Return-Path: <b@a.example>\r\n" + REST, hop, spf=True).spf
+    assert (found.verdict, found.why) == ("unknown", "SPF could not be evaluated (AssertionError)")
