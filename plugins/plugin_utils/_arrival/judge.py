@@ -153,6 +153,8 @@ def _spf(fields: t.Sequence[Field], hop: Hop | None, ask: Ask | None, until: flo
     address = hop.address if hop else ""
     if not domain or not address:
         return Spf(domain, address, "unknown", "the headers do not show the return path and the address")
+    if hop is None or not hop.from_outside:
+        return Spf(domain, address, "unknown", f"the headers do not show whether {address} is the receiver's own")
     if ask is None:
         return Spf(domain, address, "unknown", "not checked")
     seconds = min(SPF_SECONDS, until - time.monotonic())

@@ -105,3 +105,19 @@ def test_no_exception_of_the_evaluation_of_spf_ends_the_step(monkeypatch: pytest
     hop = message.Hop(1, "relay.example", "mx.test", "192.0.2.25", True, "")
     found = judged(b"Return-Path: <b@a.example>\r\n" + REST, hop, spf=True).spf
     assert (found.verdict, found.why) == ("unknown", "SPF could not be evaluated (AssertionError)")
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "verdict"),
+    [
+        ("relay.example", "192.0.2.25", "pass"),
+        ("relay.example", "192.0.2.99", "fail"),
+        ("x.mx.test", "192.0.2.99", "unknown"),
+        ("x.mx.test", "192.0.2.25", "unknown"),
+        ("relay.example", "172.18.0.5", "unknown"),
+    ],
+)
+def test_spf_is_judged_for_an_address_of_somebody_else_only(name: str, address: str, verdict: str) -> None:
+    hop = message.Hop(0, name, "mx.test", address, True, "")
+    found = judged(b"Return-Path: <b@a.example>\r\n" + REST, hop, spf=True)
+    assert (found.spf.verdict, found.dmarc) == (verdict, verdict)
