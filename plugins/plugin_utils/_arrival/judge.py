@@ -142,6 +142,8 @@ def _verified(text: bytes, index: int, ask: Ask) -> tuple[str, str]:
         good = dkim.DKIM(text, logger=_QUIET).verify(index, dnsfunc=key)
     except _NoAnswer as silent:
         return "temperror", f"DNS did not answer: {silent}"
+    except dkim.NaClNotFoundError:
+        return "unknown", "Ed25519 is not verified without the library PyNaCl"
     except Exception as bad:  # dkimpy meets whatever a sender wrote with whatever exception comes of it
         return "fail", str(bad)[:200]
     return ("pass", "") if good else ("fail", "the signature or its key is not valid")

@@ -121,3 +121,28 @@ def test_spf_is_judged_for_an_address_of_somebody_else_only(name: str, address: 
     hop = message.Hop(0, name, "mx.test", address, True, "")
     found = judged(b"Return-Path: <b@a.example>\r\n" + REST, hop, spf=True)
     assert (found.spf.verdict, found.dmarc) == (verdict, verdict)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_mail_with_two_kinds_of_signatures_passes(monkeypatch: pytest.MonkeyPatch, first: bool) -> None:
+    """Without PyNaCl the one with Ed25519 is not verified, which is no failure."""
+    monkeypatch.setattr(dkim, "nacl", None, raising=False)
+    monkeypatch.delattr(dkim, "nacl")
+    text = signed()
+    signature = text[: text.index(b"From:")]
+    other = FORGED.replace(b"rsa-sha256", b"ed25519-sha256").replace(b"s=s1", b"s=ed") % (b"", b"")
+    pair = (other, signature) if first else (signature, other)
+    found = judged(b"".join(pair) + text[len(signature) :])
+    verdicts = {one.selector: (one.verdict, one.why) for one in found.signatures}
+    assert verdicts == {
+        "s1": ("pass", ""),
+        "ed": ("unknown", "Ed25519 is not verified without the library PyNaCl"),
+    }
+    assert found.dmarc == "pass"
+
+
+def test_without_pynacl_an_ed25519_signature_alone_is_no_failure_of_dmarc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dkim, "nacl", None, raising=False)
+    monkeypatch.delattr(dkim, "nacl")
+    found = judged(FORGED.replace(b"rsa-sha256", b"ed25519-sha256").replace(b"s=s1", b"s=ed") % (b"", b"") + REST)
+    assert found.dmarc == "unknown"
