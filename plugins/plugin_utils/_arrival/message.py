@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import email.utils
 import hashlib
 import ipaddress
@@ -126,9 +127,11 @@ def from_domain(fields: t.Iterable[Field]) -> str:
 
 
 def date_of(fields: t.Iterable[Field]) -> float | None:
-    """When the sender says that it wrote the message; None without a Date."""
+    """When the sender says that it wrote the message; None without a Date. Without a zone, and with -0000, it is UTC
+    (RFC 5322, section 3.3)."""
     try:
-        return email.utils.parsedate_to_datetime(value_of(fields, "date")[:100]).timestamp()
+        when = email.utils.parsedate_to_datetime(value_of(fields, "date")[:100])
+        return (when if when.tzinfo else when.replace(tzinfo=datetime.timezone.utc)).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -165,3 +167,15 @@ def test_a_folder(listed: bytes, name: str, junk: bool) -> None:
 @pytest.mark.parametrize("listed", [b"", b"x", b'(\\Noselect) "/" "a"', (b'() "/" {3}', b"a\r\n"), b'() "/" ""'])
 def test_what_is_no_folder(listed: object) -> None:
     assert folders._folder(listed) is None
+
+
+@pytest.mark.parametrize("zone", ["-0000", "+0000", "GMT", "", "+0900"])
+def test_a_date_without_a_zone_is_utc(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        fields = message.fields_of(f"Date: Sun, 29 Nov 2026 13:00:00 {zone}\r\n\r\n".encode())
+        assert message.date_of(fields) == 1795957200 - (9 * 3600 if zone == "+0900" else 0)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
