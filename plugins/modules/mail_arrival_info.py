@@ -62,6 +62,7 @@ options:
           - The name under which the receiver writes C(Authentication-Results), such as V(mx.google.com).
           - Unset means the topmost one, if it is above the header with which the receiver took the mail. What is below
             may come from the sender.
+          - Set it if the receiver writes it below. Of several there, only the topmost counts.
         type: str
   messages:
     description: The messages to find.

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import time
 import typing as t
 
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns import dmarc_record, spf_evaluation
 from ansible_collections.fediops.mastodon.plugins.plugin_utils._dns.answers import Ask
 
+from .effort import excessive
 from .message import Field, Hop, domain_of, from_domain, value_of
 
 try:
@@ -25,8 +27,11 @@ except ImportError:  # said in a sentence; see libraries.py
 #: Signatures that are verified, and characters of a key's record: the work on a key of 4096 bits is done at once.
 MOST_SIGNATURES = 5
 LONGEST_KEY = 1200
-#: Seconds for one evaluation of SPF.
+#: Seconds for one message (no new work begins after them), and for one evaluation of SPF.
+SECONDS = 30.0
 SPF_SECONDS = 20.0
+
+_LATE = "the time for one message was used up"
 
 _QUIET = logging.getLogger(__name__)
 _QUIET.addHandler(logging.NullHandler())
@@ -87,18 +92,37 @@ def judge(fields: t.Sequence[Field], text: bytes | None, hop: Hop | None, ask: A
     :param ask: DNS; None where dnspython is missing.
     :param spf: whether spftrace is there.
     """
-    signatures = _signatures(fields, text, ask)
-    path = _spf(fields, hop, ask if spf else None)
+    until = time.monotonic() + SECONDS
+    signatures = _signatures(fields, text, ask, until)
+    path = _spf(fields, hop, ask if spf else None, until)
     return _dmarc(from_domain(fields), signatures, path, ask)
 
 
-def _signatures(fields: t.Sequence[Field], text: bytes | None, ask: Ask | None) -> tuple[Signature, ...]:
+def _signatures(fields: t.Sequence[Field], text: bytes | None, ask: Ask | None, until: float) -> tuple[Signature, ...]:
     values = [field.value for field in fields if field.name == "dkim-signature"][:MOST_SIGNATURES]
     tags = [_tags(value) for value in values]
+    unread = _unread(text, ask) if values else ""
+
+    def verdict(index: int) -> tuple[str, str]:
+        if unread or text is None or ask is None:
+            return "unknown", unread
+        if time.monotonic() > until:
+            return "unknown", _LATE
+        return _verified(text, index, ask)
+
     return tuple(
-        Signature(domain_of(f"@{one.get('d', '')}"), one.get("s", "")[:100], *_verified(text, index, ask))
+        Signature(domain_of(f"@{one.get('d', '')}"), one.get("s", "")[:100], *verdict(index))
         for index, one in enumerate(tags)
     )
+
+
+def _unread(text: bytes | None, ask: Ask | None) -> str:
+    """Why no signature is verified; empty if they are."""
+    if dkim is None or ask is None:
+        return "not verified"
+    if text is None:
+        return "the message is too large to verify it here"
+    return "the message is too intricate to verify it here" if excessive(text) else ""
 
 
 def _tags(value: str) -> dict[str, str]:
@@ -106,12 +130,7 @@ def _tags(value: str) -> dict[str, str]:
     return {name.strip().lower(): text.strip() for name, _separator, text in pairs}
 
 
-def _verified(text: bytes | None, index: int, ask: Ask | None) -> tuple[str, str]:
-    if dkim is None or ask is None:
-        return "unknown", "not verified"
-    if text is None:
-        return "unknown", "the message is too large to verify it here"
-
+def _verified(text: bytes, index: int, ask: Ask) -> tuple[str, str]:
     def key(name: bytes, timeout: float = 5) -> bytes | None:  # noqa: ARG001
         answer = ask(name.decode("ascii", "replace").rstrip("."), "TXT")
         if not answer.known:
@@ -123,20 +142,30 @@ def _verified(text: bytes | None, index: int, ask: Ask | None) -> tuple[str, str
         good = dkim.DKIM(text, logger=_QUIET).verify(index, dnsfunc=key)
     except _NoAnswer as silent:
         return "temperror", f"DNS did not answer: {silent}"
+    except dkim.NaClNotFoundError:
+        return "unknown", "Ed25519 is not verified without the library PyNaCl"
     except Exception as bad:  # dkimpy meets whatever a sender wrote with whatever exception comes of it
         return "fail", str(bad)[:200]
     return ("pass", "") if good else ("fail", "the signature or its key is not valid")
 
 
-def _spf(fields: t.Sequence[Field], hop: Hop | None, ask: Ask | None) -> Spf:
+def _spf(fields: t.Sequence[Field], hop: Hop | None, ask: Ask | None, until: float) -> Spf:
     sender = value_of(fields, "return-path").strip("<> ")
     domain = domain_of(sender) or (domain_of(f"@{hop.name}") if hop and not sender else "")
     address = hop.address if hop else ""
     if not domain or not address:
         return Spf(domain, address, "unknown", "the headers do not show the return path and the address")
+    if hop is None or not hop.from_outside:
+        return Spf(domain, address, "unknown", f"the headers do not show whether {address} is the receiver's own")
     if ask is None:
         return Spf(domain, address, "unknown", "not checked")
-    done = spf_evaluation.check_host(ask, address, sender if domain_of(sender) else "", domain, time_limit=SPF_SECONDS)
+    seconds = min(SPF_SECONDS, until - time.monotonic())
+    if seconds <= 0:
+        return Spf(domain, address, "unknown", _LATE)
+    try:
+        done = spf_evaluation.check_host(ask, address, sender if domain_of(sender) else "", domain, time_limit=seconds)
+    except Exception as bad:  # as with dkimpy
+        return Spf(domain, address, "unknown", f"SPF could not be evaluated ({type(bad).__name__})")
     return Spf(domain, address, done.verdict, done.reason)
 
 

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import email.utils
 import hashlib
 import ipaddress
@@ -27,6 +28,9 @@ _LITERAL = re.compile(r"\[(?:IPv6:)?([0-9A-Fa-f:.]{3,45})\]", re.IGNORECASE)
 #: RFC 3848 and the registry of mail parameters: the protocols that mean TLS.
 _WITH_TLS = frozenset({"esmtps", "esmtpsa", "utf8smtps", "utf8smtpsa", "smtps"})
 _WITHOUT_TLS = frozenset({"smtp", "esmtp", "esmtpa", "utf8smtp", "utf8smtpa"})
+#: Addresses behind a gateway: RFC 1918, 6598, 3927, 4193, 4291. C(is_private) has those of documentation, too.
+_GATED = "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 fc00::/7 fe80::/10"
+_PRIVATE = [ipaddress.ip_network(one) for one in _GATED.split()]
 #: What spam filters add: SpamAssassin, rspamd, Exchange, and what the large providers use.
 SPAM = ("x-spam-status", "x-spam-flag", "x-spam-score", "x-spam", "x-spamd-result", "x-rspamd-action",
         "x-ms-exchange-organization-scl", "x-microsoft-antispam", "x-forefront-antispam-report")  # fmt: skip
@@ -49,6 +53,7 @@ class Hop:
     :ivar address: the sending host's address; empty without one.
     :ivar tls: whether TLS was used; None if the field does not tell.
     :ivar version: the version of TLS, if it is told.
+    :ivar protocol: the protocol, in lower case; empty if it is not told.
     """
 
     index: int
@@ -57,13 +62,24 @@ class Hop:
     address: str
     tls: bool | None
     version: str
+    protocol: str = ""
 
     @property
-    def from_outside(self) -> bool:
-        """Whether the message came from a host of somebody else."""
-        if not self.address or ipaddress.ip_address(self.address).is_loopback:
+    def from_outside(self) -> bool | None:
+        """Whether the message came from a host of somebody else; None if the field cannot tell.
+
+        A sender may call itself what it likes, so a name of the receiver's own proves nothing with a public address.
+        A private address with another name may be a gateway before the receiver, or a filter behind it.
+        """
+        if not self.address or self.protocol.startswith("lmtp"):  # LMTP is for delivery within one place (RFC 2033)
             return False
-        return not self.by or _organization(self.name) != _organization(self.by)
+        address = ipaddress.ip_address(self.address)
+        own = bool(self.by) and _near(self.name, self.by)
+        if address.is_loopback:
+            return False
+        if any(address in network for network in _PRIVATE):
+            return False if own else None
+        return None if own else True
 
 
 def fields_of(raw: bytes) -> tuple[Field, ...]:
@@ -111,9 +127,11 @@ def from_domain(fields: t.Iterable[Field]) -> str:
 
 
 def date_of(fields: t.Iterable[Field]) -> float | None:
-    """When the sender says that it wrote the message; None without a Date."""
+    """When the sender says that it wrote the message; None without a Date. Without a zone, and with -0000, it is UTC
+    (RFC 5322, section 3.3)."""
     try:
-        return email.utils.parsedate_to_datetime(value_of(fields, "date")[:100]).timestamp()
+        when = email.utils.parsedate_to_datetime(value_of(fields, "date")[:100])
+        return (when if when.tzinfo else when.replace(tzinfo=datetime.timezone.utc)).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
 
@@ -129,9 +147,9 @@ def _hop(index: int, value: str) -> Hop:
     protocol = _after(words, "with").lower()
     tls = True if version or protocol in _WITH_TLS else False if protocol in _WITHOUT_TLS else None
     name = words[1] if len(words) > 1 and words[0].lower() == "from" else ""
-    return Hop(
-        index, name, _after(words, "by"), _address(value) if name else "", tls, f"TLSv1.{version[1]}" if version else ""
-    )
+    address = _address(value) if name else ""
+    told = f"TLSv1.{version[1]}" if version else ""
+    return Hop(index, name, _after(words, "by"), address, tls, told, protocol)
 
 
 def _after(words: t.Sequence[str], keyword: str) -> str:
@@ -153,16 +171,19 @@ def _address(value: str) -> str:
     return ""
 
 
-def _organization(host: str) -> str:
-    return ".".join(host.lower().strip("[]().").split(".")[-2:])
+def _near(one: str, other: str) -> bool:
+    """Whether two hosts may be of one organisation: their names end alike, be it in a public suffix only (co.uk)."""
+    ends = [host.lower().strip("[]().").split(".")[-2:] for host in (one, other)]
+    return ends[0] == ends[1]
 
 
 def handover(hops: t.Sequence[Hop]) -> Hop | None:
-    """The hop by which the message reached the receiver: the topmost that came from somebody else's host.
+    """The hop by which the message reached the receiver: the topmost that is not certainly the receiver's own.
 
-    What is above was written by the receiver; whatever is below, the sender can write.
+    What is above was written by the receiver; whatever is below, the sender can write. If that hop cannot tell
+    whether it came from outside, the handover may be below it, and the address proves nothing.
     """
-    return next((hop for hop in hops[:20] if hop.from_outside), None)
+    return next((hop for hop in hops[:20] if hop.from_outside is not False), None)
 
 
 def spam_headers(fields: t.Iterable[Field]) -> dict[str, str]:

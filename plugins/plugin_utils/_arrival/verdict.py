@@ -21,6 +21,11 @@ from .results import Results
 
 #: Results of SPF that mean: this address may not.
 _SPF_BAD = frozenset({"fail", "softfail", "permerror"})
+#: What to do where our own judgement is open, by the verdict that leaves it so.
+_REMEDY = {
+    "temperror": "Give name servers that answer.",
+    "unknown": "Set authserv_id of the mailbox to the receiver's name in Authentication-Results, so that they count.",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,9 +92,10 @@ def findings_of(arrival: Arrival, late_after: float, *, judging: bool = True) ->
     subject, judged = arrival.wanted.subject, arrival.judged
     if judging and judged.from_domain and arrival.dmarc == "unknown":
         parts = [(one.verdict, one.why) for one in judged.signatures] + [(judged.spf.verdict, judged.spf.why)]
-        reasons = [why for verdict, why in parts if verdict in ("unknown", "temperror")]
-        message = f"DMARC for {judged.from_domain} is unknown: {next(filter(None, reasons), 'DNS did not answer')}."
-        found.append(TABLE.finding("arrival-unjudged", subject, message, "Give name servers that answer."))
+        open_ones = [(verdict, why) for verdict, why in parts if verdict in ("unknown", "temperror") and why]
+        verdict, why = next(iter(open_ones), ("temperror", "DNS did not answer"))
+        message = f"DMARC for {judged.from_domain} is unknown: {why}."
+        found.append(TABLE.finding("arrival-unjudged", subject, message, _REMEDY[verdict]))
     if arrival.hop is not None and arrival.hop.tls is False:
         who, whom = arrival.hop.name or arrival.hop.address, arrival.hop.by or "the receiver"
         message = f"{who} handed it to {whom} without TLS."
@@ -154,9 +160,9 @@ def _dkim(arrival: Arrival) -> list[Finding]:
     judged, subject = arrival.judged, arrival.wanted.subject
     if not judged.signatures:
         return [TABLE.finding("arrival-dkim-missing", subject, "It has no DKIM-Signature.")]
-    verdicts = {one.domain: _of_signature(arrival, one.domain, one.verdict) for one in judged.signatures}
-    named = listed(list(verdicts))
-    if set(verdicts.values()) <= {"fail", "permerror", "policy", "neutral"}:
+    verdicts = {_of_signature(arrival, one.domain, one.verdict) for one in judged.signatures}
+    named = listed(list(dict.fromkeys(one.domain for one in judged.signatures)))
+    if verdicts <= {"fail", "permerror", "policy", "neutral"}:
         why = next((one.why for one in judged.signatures if one.verdict == "fail" and one.why), "")
         message = f"Its DKIM signature for {named} is not valid{f' ({why})' if why else ''}."
         return [TABLE.finding("arrival-dkim-broken", subject, message)]

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,10 +56,36 @@ def test_a_mail_at_gmail() -> None:
         ("from mx.test by mx.test with LMTP id 1; x", False, None),
         ("by mx.test with SMTP id 1; x", False, False),
         ("from a.example ([999.1.1.1]) by mx.test with X; x", False, None),
+        ("from mail.test ([172.22.1.253]) by b1946ac92492 with LMTP id 1; x", False, None),
+        ("from a.example ([172.18.0.1]) by mx.test with ESMTPS id 1; x", None, True),
+        ("from a.example ([IPv6:fd00::1]) by mx.test with ESMTPS id 1; x", None, True),
+        ("from a.example ([100.64.0.1]) by mx.test with ESMTPS id 1; x", None, True),
+        ("from x.mx.test (evil [192.0.2.66]) by mx.test with ESMTPS id 1; x", None, True),
+        ("from mail.relay.co.uk ([192.0.2.1]) by mx.receiver.co.uk with ESMTPS id 1; x", None, True),
     ],
 )
-def test_a_hop(received: str, outside: bool, tls: bool | None) -> None:
+def test_a_hop(received: str, outside: bool | None, tls: bool | None) -> None:
     assert (hop(received).from_outside, hop(received).tls) == (outside, tls)
+
+
+FORGED = b"Received: from a.example (a.example [192.0.2.7]) by relay.example with ESMTPS; x\r\n"
+
+
+@pytest.mark.parametrize(
+    "top",
+    [
+        b"from x.receiver.example (evil [192.0.2.66]) by mx.receiver.example with ESMTPS; x",
+        b"from mail.relay.co.uk (mail.relay.co.uk [192.0.2.1]) by mx.receiver.co.uk with ESMTPS; x",
+        b"from evil.example ([172.18.0.1]) by mx.receiver.example with ESMTPS; x",
+    ],
+    ids=["calls itself the receiver's", "same public suffix", "behind NAT"],
+)
+def test_the_handover_is_above_what_a_sender_may_have_written(top: bytes) -> None:
+    forged = b"Authentication-Results: mx.receiver.example; dmarc=pass header.from=a.example\r\n"
+    fields = message.fields_of(b"Received: " + top + b"\r\n" + forged + FORGED + b"From: n@a.example\r\n\r\n")
+    last = message.handover(message.hops_of(fields))
+    assert last is not None and (last.index, last.from_outside) == (0, None)
+    assert results.read(fields, last).results == ()
 
 
 @pytest.mark.parametrize(
@@ -139,3 +167,15 @@ def test_a_folder(listed: bytes, name: str, junk: bool) -> None:
 @pytest.mark.parametrize("listed", [b"", b"x", b'(\\Noselect) "/" "a"', (b'() "/" {3}', b"a\r\n"), b'() "/" ""'])
 def test_what_is_no_folder(listed: object) -> None:
     assert folders._folder(listed) is None
+
+
+@pytest.mark.parametrize("zone", ["-0000", "+0000", "GMT", "", "+0900"])
+def test_a_date_without_a_zone_is_utc(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        fields = message.fields_of(f"Date: Sun, 29 Nov 2026 13:00:00 {zone}\r\n\r\n".encode())
+        assert message.date_of(fields) == 1795957200 - (9 * 3600 if zone == "+0900" else 0)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
