@@ -161,10 +161,15 @@ def dotenv_layers(app_dir: str, env_file: EnvFile | None, reader: str, findings:
     return found
 
 
-def file_layer(kind: str, path: str, reader: str, findings: list[Finding]) -> Layer | None:
-    """A file as a layer; None if it does not exist, or cannot be read (with a finding added to C(findings))."""
+def file_layer(
+    kind: str, path: str, reader: str, findings: list[Finding], read: t.Callable[[str], bytes] = read_regular
+) -> Layer | None:
+    """A file as a layer; None if it does not exist, or cannot be read (with a finding added to C(findings)).
+
+    :param read: reads it, as read_regular does.
+    """
     try:
-        return Layer(kind, path, read_regular(path), reader)
+        return Layer(kind, path, read(path), reader)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -31,6 +31,7 @@ _SOCKET = re.compile(r"^socket:\[(\d+)\]$")
 _NO_NEW_PRIVILEGES = re.compile(r"^NoNewPrivs:\s*1$", re.MULTILINE)
 _PARENT = re.compile(r"^PPid:\s*(\d+)$", re.MULTILINE)
 _USER = re.compile(r"^Uid:\s*\d+\s+(\d+)", re.MULTILINE)
+_USERS = re.compile(r"^Uid:((?:\s+\d+){4})", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,6 +120,19 @@ class Processes:
         """The number of the user that it runs as; None when it is gone."""
         found = _USER.search(self._text(str(pid), "status"))
         return int(found[1]) if found else None
+
+    def belongs(self, pid: int, user: int) -> bool:
+        """Whether a process is a user's own, so that he may look into it himself.
+
+        A program that gave up root's rights, such as the one of an SSH session, runs as the user and still holds what
+        root knew: the kernel keeps it, and gives its files here to root. Source: ptrace(2), proc(5).
+        """
+        found = _USERS.search(self._text(str(pid), "status"))
+        try:
+            owner = os.stat(os.path.join(self._root, str(pid), "environ")).st_uid
+        except OSError:
+            return False
+        return owner == user and found is not None and set(map(int, found[1].split())) == {user}
 
     def directory(self, pid: int) -> str:
         """Its working directory, as it sees it; empty when it is gone or not readable."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import glob
 import os
 import socket
 import time
@@ -29,6 +28,7 @@ from . import places, sandbox
 from .environment import app_environment, given_to
 from .find import Choice, choose_anywhere
 from .manager import Manager
+from .reach import Reach
 from .unit_layers import process_layers
 from .units import Unit, start_times
 
@@ -53,6 +53,7 @@ class SystemdDriver:
     def __init__(self, hints: Hints, choice: Choice, manager: Manager, processes: Processes) -> None:
         self._manager = manager
         self._processes = processes
+        self._reach = Reach(manager.account, processes)
         self._roles = dict(choice.roles)
         self._units = {unit.name: unit for unit in choice.units}
         self._app_dir = choice.app_dir
@@ -162,7 +163,7 @@ class SystemdDriver:
         findings: list[Finding],
     ) -> Sender:
         """The unit with the variables that its processes have."""
-        stack = [*process_layers(unit, self._environment_files([unit]), findings, alone="ruby" not in readers), *dotenv]
+        stack = [*process_layers(unit, self._reach, findings, alone="ruby" not in readers), *dotenv]
         self._known[unit.name] = known = layers.resolve(stack, findings)
         (service,) = self._as_services([unit])
         # What a process was started with counts if a restart would not change it.
@@ -174,14 +175,13 @@ class SystemdDriver:
         if unit.name not in self._known:
             return {}
         running: dict[str, str] = {}
-        for pid in reversed(self._pids(unit)):
-            running.update(self._processes.environment(pid))
+        for pid in reversed(self._reach.pids(unit)):
+            running.update(self._reach.environment(pid))
         return senders.of_process(running, self._known[unit.name])
 
     def _environment_files(self, units: t.Iterable[Unit] | None = None) -> list[str]:
         """The existing files of EnvironmentFile=, patterns expanded, in the order in which they are read."""
-        named = [file.path for unit in units or self._units.values() for file in unit.environment_files]
-        return list(dict.fromkeys(path for pattern in named for path in sorted(glob.glob(pattern))))
+        return self._reach.environment_files(units or self._units.values())
 
     def _mail_units(self) -> list[Unit]:
         """The units that send mail and are meant to run here, the one that sends most of it first.
@@ -193,6 +193,8 @@ class SystemdDriver:
         return [unit for unit in found if unit.meant] or [unit for unit in found if not unit.masked] or found
 
     def _account_of(self, user: str) -> Account:
+        if self._manager.account:  # what he says about groups is his word
+            return self._manager.account
         unit = next(iter(self._mail_units()), None)
         try:
             if unit is not None and unit.user == user:
@@ -248,18 +250,12 @@ class SystemdDriver:
 
     def _app_environment(self, account: Account) -> dict[str, str]:
         unit = self._mail_units()[0]
-        running = self._processes.environment(unit.main_pid) if unit.main_pid else {}
-        return app_environment(unit, account, self._files_given(unit), running)
+        running = self._reach.environment(unit.main_pid)
+        return app_environment(unit, account, self._reach.given_by_files(unit), running)
 
     def _given(self, unit: Unit) -> dict[str, str]:
         """The variables that systemd sets for the unit's processes, as far as they are known without a process."""
-        return given_to(unit, self._files_given(unit))
-
-    def _files_given(self, unit: Unit) -> list[dict[str, str]]:
-        """The contents of the unit's EnvironmentFile=, in the order in which they are read."""
-        ignored: list[Finding] = []  # reported when the instance was found
-        found = [layers.file_layer("", path, "systemd", ignored) for path in self._environment_files([unit])]
-        return [layers.resolve([layer], ignored) for layer in found if layer]
+        return given_to(unit, self._reach.given_by_files(unit))
 
     def may_read(self, path: str, descriptor: int) -> bool:
         """See model.Driver."""
@@ -329,16 +325,10 @@ class SystemdDriver:
         """
         if service.state != "running":
             return False
-        pids = self._pids(self._units[service.name])
+        pids = self._reach.pids(self._units[service.name])
         if service.role == "sidekiq":
             return any(SIDEKIQ_AT_WORK.search(self._processes.title(pid)) for pid in pids)
         return self._processes.listens(pids)
-
-    def _pids(self, unit: Unit) -> list[int]:
-        """The processes of a unit; empty when it does not run."""
-        if unit.state != "running" or not unit.main_pid:
-            return []
-        return list(self._processes.of_control_group(unit.control_group)) or [unit.main_pid]
 
     def log_cursor(self, services: t.Sequence[Service]) -> str:  # noqa: ARG002  the journal has one end for all
         """See model.Driver."""
@@ -359,9 +349,9 @@ class SystemdDriver:
         """See model.Driver. From the listening sockets of its processes, else from how systemd starts them."""
         units = [unit for unit in self._mail_units() if self._roles[unit.name] == "web"]
         for unit in units:
-            pids = self._pids(unit)
+            pids = self._reach.pids(unit)
             listeners = self._processes.listeners(pids)
-            given = {**self._given(unit), **(self._processes.environment(listeners[0].pid) if listeners else {})}
+            given = {**self._given(unit), **(self._reach.environment(listeners[0].pid) if listeners else {})}
             titles = map(self._processes.title, pids)
             found = web_address.choose(listeners, given, titles, self.instance.variables)
             if found:
@@ -383,7 +373,7 @@ class SystemdDriver:
         barred = [
             unit.name
             for unit in self._mail_units()
-            if unit.no_new_privileges or any(map(self._processes.no_new_privileges, self._pids(unit)))
+            if unit.no_new_privileges or any(map(self._processes.no_new_privileges, self._reach.pids(unit)))
         ]
         program = sendmail.privileged_program() if barred else ""
         return sendmail.barred(barred, "NoNewPrivileges", program)

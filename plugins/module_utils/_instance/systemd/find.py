@@ -29,6 +29,11 @@ from .units import Unit, role_of
 #: Prefix of Mastodon's own units; others are found by the directory they lead to. Source: Mastodon dist/*.service.
 _OFFICIAL = "mastodon-"
 
+#: What a user's own systemd says where it has no instance; any other refusal is about one that it has.
+_NOT_HERE = ("no-systemd", "no-instance", "no-mail-services", "service-unknown")
+#: The same about a directory that the operator names.
+_NOT_THERE = ("app-dir-missing", "app-dir-not-mastodon")
+
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
@@ -68,8 +73,11 @@ def choose_anywhere(hints: Hints, manager: Manager, processes: Processes) -> tup
     name = hints.user or ("" if os.geteuid() == 0 else str(os.geteuid()))
     own = Manager.of_user(name) if name and not manager.account else None
     if own:
-        with contextlib.suppress(FindingError):
+        try:
             return choose(hints, own, processes), own
+        except FindingError as error:
+            if error.finding.code not in (_NOT_HERE + (_NOT_THERE if hints.app_dir else ())):
+                raise
     if nothing:
         raise nothing
     return t.cast(Choice, choice), manager
@@ -110,7 +118,7 @@ def _searched(hints: Hints, manager: Manager, processes: Processes) -> Choice:
     leads = _owned(_leads(units, hints, processes), manager)
     groups = _groups(leads, hints)
     if not hints.services and not (groups and all(map(_sends_and_serves, groups.values()))):
-        leads = _with_processes(leads, manager, processes)
+        leads = _owned(_with_processes(leads, manager, processes), manager)
         groups = _groups(leads, hints)
     if not groups:
         raise FindingError(_nothing(units, count, hints))
@@ -128,7 +136,9 @@ def _owned(leads: t.Sequence[_Lead], manager: Manager) -> list[_Lead]:
     owned = []
     for lead in leads:
         with contextlib.suppress(OSError):
-            owned += [lead] if gate.owner(lead.app_dir) == manager.account.uid else []
+            # Not one of root's in his folder either.
+            owners = {gate.owner(lead.app_dir), os.stat(lead.app_dir).st_uid}
+            owned += [lead] if owners == {manager.account.uid} else []
     return owned
 
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -86,9 +87,13 @@ class Manager:
         """Read these units in one call. A unit that does not exist has C(exists) false; an alias becomes its unit."""
         if not names:
             return []
-        return parse_show(
-            self._ask([*self._systemctl, "show", "--no-pager", f"--property={','.join(PROPERTIES)}", *names])
-        )
+        command = [*self._systemctl, "show", "--no-pager", f"--property={','.join(PROPERTIES)}", "--", *names]
+        units = parse_show(self._ask(command))
+        if self.account is None:
+            return units
+        # A user's own systemd runs its units as that user, whatever they say.
+        name = self.account.name
+        return [dataclasses.replace(unit, user=name, group="", supplementary_groups=()) for unit in units]
 
     def restart(self, names: t.Sequence[str]) -> None:
         """Queue the restart of these units, all at once, without waiting for them.

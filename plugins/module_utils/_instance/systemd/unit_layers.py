@@ -15,30 +15,30 @@ import typing as t
 from ..._findings.instance import TABLE
 from ..._findings.model import Finding
 from .. import layers
+from .reach import Reach
 from .unit_lines import last_line
 from .units import Unit
 
 
-def process_layers(
-    unit: Unit, environment_files: t.Sequence[str], findings: list[Finding], *, alone: bool
-) -> list[layers.Layer]:
+def process_layers(unit: Unit, reach: Reach, findings: list[Finding], *, alone: bool) -> list[layers.Layer]:
     """The layers of a unit, the winner first.
 
-    :param environment_files: the existing files of EnvironmentFile=, in the order in which they are read.
+    :param reach: reads the files that the unit names.
     :param alone: nothing but systemd reads the environment file, so what the unit unsets is set nowhere.
     """
     if unit.environment_hidden:
         message = "systemd shows one of its Environment= values as [unprintable]."
         findings.append(TABLE.finding("unit-environment-hidden", unit.name, message))
-    files = [layers.file_layer("EnvironmentFile", path, "systemd", findings) for path in reversed(environment_files)]
+    named = reversed(reach.environment_files([unit]))
+    files = [layers.file_layer("EnvironmentFile", path, "systemd", findings, reach.read) for path in named]
     unset = unit.unset_environment
     blocks = tuple(name for name in unset if alone and "=" not in name)
 
     def set_by(name: str) -> tuple[str, int]:
-        return last_line("Environment", name, _texts(unit)) or (unit.name, 0)
+        return last_line("Environment", name, _texts(unit, reach)) or (unit.name, 0)
 
     def unset_by(name: str) -> tuple[str, int]:
-        return last_line("UnsetEnvironment", name, _texts(unit)) or (unit.name, 0)
+        return last_line("UnsetEnvironment", name, _texts(unit, reach)) or (unit.name, 0)
 
     return [
         layers.Layer("UnsetEnvironment", unit.name, blocks=blocks, where=unset_by),
@@ -47,7 +47,7 @@ def process_layers(
     ]
 
 
-def _texts(unit: Unit) -> t.Iterator[tuple[str, str]]:
+def _texts(unit: Unit, reach: Reach) -> t.Iterator[tuple[str, str]]:
     for path in unit.files:
         with contextlib.suppress(OSError):
-            yield path, layers.read_regular(path).decode("utf-8", "replace")
+            yield path, reach.read(path).decode("utf-8", "replace")

@@ -41,6 +41,7 @@ class Host:
         self.listening = {}
         self.log = []
         self.barred = set()
+        self.owners = {}
 
     def app(self, name="live", version=VERSION_RB, env="LOCAL_DOMAIN=social.example\nSMTP_SERVER=relay.example\n"):
         """Make an app directory; give its path."""
@@ -114,6 +115,9 @@ class Host:
 
     def environment(self, pid):
         return self.environments.get(pid, {})
+
+    def belongs(self, pid, user):
+        return self.owners.get(pid, user) == user
 
     def listens(self, pids):
         return any("puma" in self.title(pid) for pid in pids)

@@ -18,7 +18,12 @@ from ansible_collections.fediops.mastodon.plugins.module_utils._instance.procfs 
     Listener,
     Processes,
 )
-from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.proc_tree import PUMA, ProcTree
+from ansible_collections.fediops.mastodon.tests.unit.plugins.module_utils._instance.proc_tree import (
+    NOBODY,
+    PUMA,
+    SIDEKIQ,
+    ProcTree,
+)
 
 #: Makes a socket, says so, and stays until its input is closed.
 HOLD = "import socket, sys; {}; print(1, flush=True); sys.stdin.read()"
@@ -209,3 +214,30 @@ def test_the_family_of_a_process_is_not_what_shares_its_control_group(tmp_path):
     processes = Processes(tree.root)
     assert (processes.family(4005), processes.family(4300)) == ([4005], [4300, 4318, 4339])
     assert processes.family(4999) == []
+
+
+# Whose a process is
+
+
+@pytest.mark.parametrize(
+    ("users", "owner", "his"),
+    [
+        ((NOBODY,) * 4, NOBODY, True),
+        ((0,) * 4, NOBODY, False),
+        ((NOBODY,) * 4, 0, False),  # it gave up root's rights, and still holds what root knew
+        ((0, NOBODY, 0, NOBODY), NOBODY, False),  # for a moment only
+        ((NOBODY, 0, 0, 0), NOBODY, False),  # sudo
+    ],
+)
+def test_a_process_is_a_users_own_if_the_kernel_lets_him_look_into_it(tmp_path, monkeypatch, users, owner, his):
+    tree = ProcTree(tmp_path)
+    tree.process(7, SIDEKIQ)
+    (tmp_path / "proc/7/status").write_text("Uid:" + "".join(f"\t{user}" for user in users) + "\n")
+    monkeypatch.setattr(os, "stat", lambda *_unused, **_more: os.stat_result((0,) * 4 + (owner,) + (0,) * 5))
+    assert Processes(tree.root).belongs(7, NOBODY) is his
+    monkeypatch.undo()
+    assert not Processes(tree.root).belongs(8, NOBODY)
+
+
+def test_this_process_is_our_own():
+    assert Processes().belongs(os.getpid(), os.geteuid()) and not Processes().belongs(os.getpid(), os.geteuid() + 1)

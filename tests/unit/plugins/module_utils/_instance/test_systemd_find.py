@@ -521,6 +521,52 @@ def test_a_user_cannot_have_the_directory_of_somebody_else_edited(host, lingerin
     assert raised.value.finding.subject == "systemd" and "No Mastodon was found here" in raised.value.finding.message
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give folders away")
+@pytest.mark.parametrize(("of_app", "found"), [(0, False), (1, True)])
+def test_a_folder_of_roots_in_that_of_a_user_is_not_his(host, lingering, tmp_path, of_app, found):
+    lingering.account = nobody = Account.named("nobody")
+    os.chown(tmp_path, nobody.uid, nobody.gid)
+    os.chown(lingering.units["mastodon-web.service"].working_directory, of_app * nobody.uid, 0)
+    if found:
+        assert choose_anywhere(Hints(user="nobody"), host, host)[1] is lingering
+    else:
+        with pytest.raises(FindingError):
+            choose_anywhere(Hints(user="nobody"), host, host)
+
+
+def test_a_folder_of_somebody_else_that_a_process_leads_to_is_not_his(lingering, monkeypatch):
+    uid = lingering.account.uid
+    lingering.units.clear()
+    lingering.unit("x.service", "", user="", exec_start=("/usr/bin/sh sh x",))
+    app_dir = lingering.app("other")
+    kept = Keeper("user-unit", "x.service", uid)
+    monkeypatch.setattr(running, "mastodons", lambda _unused: [Running(8, "web", app_dir, uid, "me", "4.5.3", kept)])
+    assert choose(Hints(), lingering, lingering).app_dir == app_dir
+    answers = iter([uid, uid + 1])  # replaced by a link meanwhile
+    monkeypatch.setattr(gate, "owner", lambda _path: next(answers, uid + 1))
+    with pytest.raises(FindingError):
+        choose(Hints(), lingering, lingering)
+
+
+def test_what_his_systemd_says_about_an_instance_is_told(host, lingering):
+    lingering.usual(lingering.app("second"), prefix="mastodon-second", user="")
+    with pytest.raises(FindingError) as raised:
+        choose_anywhere(Hints(user="mastodon"), host, host)
+    assert raised.value.finding.code == "several-instances"
+    host.usual(host.app("left"), active_state="inactive", sub_state="dead", file_state="disabled", main_pid=0)
+    with pytest.raises(FindingError) as raised:
+        choose_anywhere(Hints(user="mastodon"), host, host)
+    assert raised.value.finding.code == "several-instances"
+
+
+@pytest.mark.parametrize("hints", [{"services": ("mastodon-web",)}, {"app_dir": "left"}, {}])
+def test_the_hosts_instance_counts_where_the_user_has_none(host, lingering, tmp_path, hints):
+    lingering.units.clear()
+    host.usual(host.app("left"), active_state="inactive", sub_state="dead", file_state="disabled", main_pid=0)
+    named = {**hints, **({"app_dir": str(tmp_path / "left")} if "app_dir" in hints else {})}
+    assert choose_anywhere(Hints(user="mastodon", **named), host, host)[1] is host
+
+
 def test_a_users_unit_that_starts_a_script_is_found_by_its_process(lingering, monkeypatch):
     app_dir = lingering.units["mastodon-web.service"].working_directory
     lingering.change("mastodon-sidekiq.service", working_directory="", exec_start=("/usr/bin/sh sh x",))

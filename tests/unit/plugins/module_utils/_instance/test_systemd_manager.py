@@ -274,6 +274,16 @@ def test_a_users_systemd_is_asked_as_the_user(scripts):
     assert f"runtime: /run/user/{os.geteuid()}" in calls()
 
 
+def test_a_users_unit_runs_as_him_whatever_it_says(scripts):
+    said = "Id=a.service\nUser=root\nGroup=disk\nSupplementaryGroups=shadow root\nLoadState=loaded"
+    calls = scripts("systemctl", answer(said))
+    (unit,) = own().show(["a.service"])
+    assert (unit.user, unit.group, unit.supplementary_groups) == (Account.named(str(os.geteuid())).name, "", ())
+    assert calls()[0].endswith(" -- a.service")
+    (unit,) = Manager().show(["a.service"])
+    assert (unit.user, unit.group, unit.supplementary_groups) == ("root", "disk", ("shadow", "root"))
+
+
 def test_the_log_of_a_users_units_is_chosen_by_the_journals_fields(scripts):
     by_unit = {**LINE, "MESSAGE": "boot", "_SYSTEMD_UNIT": "user@1000.service", "_SYSTEMD_USER_UNIT": "a.service"}
     about = {**LINE, "MESSAGE": "Failed.", "_PID": "77", "_SYSTEMD_UNIT": "user@1000.service", "USER_UNIT": "a.service"}
