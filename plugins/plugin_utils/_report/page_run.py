@@ -15,7 +15,7 @@ from markupsafe import Markup
 from .markup import Child, el
 from .page_parts import Document, badge, bars, causes, closing, icon, problem_class, scroll
 from .sentences import UNREACHED, afterwards, clock, counts, fixes, lead_of, where
-from .words import CELL_STATES, HOST_STATES, STEPS, cell_label, duration, plural
+from .words import CELL_STATES, HOST_STATES, ON_REQUEST, STEPS, cell_label, duration, plural
 
 #: At most so many hosts are named for a problem; the rest are only counted.
 NAMED = 12
@@ -117,12 +117,18 @@ def _problem(made: Document, one: Document, *, first: bool) -> Markup:
     )
 
 
+def _has_cell(host: Document, step: str) -> bool:
+    """Whether the host has something to show of a step; not of one that nobody asked for."""
+    cell = host["steps"].get(step)
+    return cell is not None and not (step in ON_REQUEST and cell["state"] == "skipped")
+
+
 def matrix(made: Document) -> Markup:
     """The table of the hosts' steps."""
     hosts = made["hosts"]
     if not hosts:
         return el("section", el("h2", "Hosts", id="hosts"), el("p", "None.", class_="muted"))
-    used = [step for step in STEPS if any(step.key in host["steps"] for host in hosts)]
+    used = [step for step in STEPS if any(_has_cell(host, step.key) for host in hosts)]
     kept = any(host.get("earlier") for host in hosts)
     head = el(
         "tr",

@@ -51,6 +51,8 @@ STEPS: tuple[Step, ...] = (
 )
 BY_KEY = {step.key: step for step in STEPS}
 _BY_ACTION = {step.action: step for step in STEPS if step.action}
+#: Steps that run only where they are asked for.
+ON_REQUEST = frozenset({"arrival", "retry"})
 #: Steps that change the host; a host without any of them is unchanged.
 TOUCHING = frozenset({"edit", "services", "undo"})
 

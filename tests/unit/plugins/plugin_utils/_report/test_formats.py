@@ -410,3 +410,13 @@ def test_a_summary_is_added_to_what_is_there(tmp_path: t.Any) -> None:
     target.write_text("before\n")
     append(str(target), "after\n")
     assert target.read_text() == "before\n\nafter\n"
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_step_that_nobody_asked_for_has_no_column(asked: bool) -> None:
+    run = runs.rollout(["a.example"])
+    skipped = {"changed": False, "skipped": True, "skip_reason": "There is nothing to do."}
+    ends = ("ok", runs.ARRIVAL) if asked else ("skipped", skipped)
+    run.step(run.task("Look for the mails", "mail_arrival_info", "rollout"), ["a.example"], ends)
+    head = page(run.document()).partition('id="matrix"')[2].partition("</thead>")[0]
+    assert (">Arrival<" in head) is asked and ">Queue<" in head
