@@ -169,9 +169,11 @@ def _seen_dns(seen: t.Mapping[str, t.Any]) -> str:
 
 
 def _test_messages(result: t.Mapping[str, t.Any]) -> list[str]:
+    """Those that a relay has taken; of the others a finding tells."""
     return [
         f"The {one['relay']} relay accepted the test message {one['message_id']} for {one['to']}: {one['answer']}"
         for one in result["test_messages"]
+        if one.get("accepted", True)
     ]
 
 

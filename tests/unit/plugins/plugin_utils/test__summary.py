@@ -207,3 +207,9 @@ def test_what_was_done_to_a_service_has_the_word_of_its_deployment(deployment: s
     for result in (RESULT, ROLLBACK):
         assert f", {word} by this run" in "\n".join(host_summary({**result, "deployment": deployment}))
         assert f", would be {word}" in "\n".join(host_summary({**result, "deployment": deployment, "check_mode": True}))
+
+
+def test_a_test_message_that_the_relay_refused_is_not_told_as_accepted() -> None:
+    refused = [{**one, "accepted": False, "answer": "550 5.1.1 No"} for one in RESULT["test_messages"]]
+    assert "accepted the test message" in "\n".join(host_summary(RESULT))
+    assert "accepted the test message" not in "\n".join(host_summary({**RESULT, "test_messages": refused}))
