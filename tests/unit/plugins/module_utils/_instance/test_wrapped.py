@@ -264,11 +264,11 @@ def test_without_containers_the_units_are_still_known(wrapping):
 def test_the_boot_of_rails_is_asked_in_a_container_of_its_own(wrapping, monkeypatch):
     ran = []
     monkeypatch.setattr(process, "run", lambda command, **more: ran.append((command, more)) or Completed(0))
-    wrapping.driver().run_in_app(["bin/rails", "runner"], stdin=b"x", environment={"SMTP_PORT": "25"}, timeout=5)
+    wrapping.driver().run_in_app(["bin/rails", "runner"], stdin=b"x", environment={"SMTP_PORT": "60025"}, timeout=5)
     ((command, more),) = ran
     assert command[:6] == ["docker", "run", "--rm", "--interactive", "--pull", "never"]
-    assert f"--env-file={wrapping.file}" in command and "25" not in " ".join(command)
-    assert re.match(rb"export SMTP_PORT=25\n", more["stdin"]) and command[-2:] == ["bin/rails", "runner"]
+    assert f"--env-file={wrapping.file}" in command and "60025" not in " ".join(command)
+    assert re.match(rb"export SMTP_PORT=60025\n", more["stdin"]) and command[-2:] == ["bin/rails", "runner"]
 
 
 def test_a_path_is_read_from_where_the_unit_runs(wrapping):
